@@ -1,0 +1,42 @@
+# Everything starts from a bare machine with Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+
+.PHONY: run test lint bench lock clean
+
+run: $(VENV)/runtime-installed ## start the bot; without DISCORD_TOKEN, the rehearsal
+	@if $(PY) -m bot has-token; then exec $(PY) -m bot; else exec $(PY) -m rehearsal; fi
+
+test: lint ## everything CI runs
+	$(PY) -m pytest -n auto
+
+lint: $(VENV)/dev-installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(VENV)/dev-installed ## measure, print the tables, save them under benchmarks/results
+	$(PY) -m benchmarks
+
+lock: $(VENV)/dev-installed ## make both requirements files anew from pyproject.toml
+	$(PIP) install --quiet uv
+	$(PY) -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header \
+		--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" -o requirements.txt
+	$(PY) -m uv pip compile --group dev pyproject.toml --quiet --universal --generate-hashes --no-header \
+		--no-emit-find-links --no-emit-index-url -c requirements.txt -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) rehearsal-output .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/runtime-installed: requirements.txt
+	@echo "Preparing $(VENV) (once; a minute or so) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.txt
+	@touch $@
+
+$(VENV)/dev-installed: requirements-dev.txt $(VENV)/runtime-installed
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@

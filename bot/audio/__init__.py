@@ -1,0 +1,1 @@
+"""Sound: the strict WAV parser, levels, Opus frames, export formats."""

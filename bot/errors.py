@@ -1,0 +1,114 @@
+"""Every exception of ours, and where each one stands.
+
+SpeechBotError
+├── SettingsError                a setting is missing or wrong; its text is the cure
+├── MemberError                  the member asked for something that cannot be done now
+├── AudioError                   these bytes are not sound we accept
+├── PlaybackError                the voice channel could not be joined or was lost
+└── TTSError                     the TTS gateway gave us no usable audio
+    ├── TTSUnreachableError      nothing was sent, so it is tried again
+    ├── TTSNoAnswerError         sent, then silence: it may have been billed, never tried again
+    ├── TTSPayloadError          a success whose body is not what the contract says
+    │   └── TTSUnusableAudioError    a success whose sound cannot be played: broken, silent, endless
+    ├── TTSFetchError            the audio was made but could not be downloaded
+    └── TTSStatusError           any other status
+        ├── TTSRejectedError     400, 413, 422: this text
+        │   └── TTSReferenceError    ... or this reference audio
+        ├── TTSDeniedError       401, 403: our key
+        │   └── TTSQuotaError    403 that means: later, when the quota is filled again
+        ├── TTSCreditError       402: our credit
+        ├── TTSBusyError         429, 503: it was not carried out, so it is tried again
+        └── TTSServerError       every other 5xx
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SpeechBotError(Exception):
+    """The root of this tree."""
+
+
+class SettingsError(SpeechBotError):
+    """A setting is missing or wrong. The text says which one and how to mend it."""
+
+
+class MemberError(SpeechBotError):
+    """What the member asked for cannot be done now. The text is the sentence they read."""
+
+
+class AudioError(SpeechBotError):
+    """These bytes are not sound we accept. The text is for the log."""
+
+
+class PlaybackError(SpeechBotError):
+    """The voice channel could not be joined, or the connection was lost for good."""
+
+
+class TTSError(SpeechBotError):
+    """The TTS gateway gave us no usable audio. The text is for the log and holds no secret."""
+
+    retryable: ClassVar[bool] = False
+
+
+class TTSUnreachableError(TTSError):
+    """Nothing was sent: name not found, connection refused, TLS failed, connect timed out."""
+
+    retryable = True
+
+
+class TTSNoAnswerError(TTSError):
+    """The request was sent and no whole answer came back: it may have been carried out and billed."""
+
+
+class TTSPayloadError(TTSError):
+    """A success whose body is not what the contract says."""
+
+
+class TTSUnusableAudioError(TTSPayloadError):
+    """A success whose sound cannot be used: broken, silent, or far too long for its text."""
+
+
+class TTSFetchError(TTSError):
+    """The audio was made, but it could not be downloaded."""
+
+
+class TTSStatusError(TTSError):
+    """A status other than 200. ``retry_after`` is in seconds where the answer named a time."""
+
+    def __init__(self, status: int, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(f"status {status}: {detail}" if detail else f"status {status}")
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class TTSRejectedError(TTSStatusError):
+    """The TTS gateway refused this text."""
+
+
+class TTSReferenceError(TTSRejectedError):
+    """The TTS gateway could not reach or could not use this reference audio."""
+
+
+class TTSDeniedError(TTSStatusError):
+    """The TTS gateway refused our key."""
+
+
+class TTSQuotaError(TTSDeniedError):
+    """A 403 that means later: the call volume quota is used up until ``retry_after``."""
+
+
+class TTSCreditError(TTSStatusError):
+    """The balance behind our key is used up."""
+
+
+class TTSBusyError(TTSStatusError):
+    """The TTS gateway is busy and says that it did not carry the request out."""
+
+    retryable = True
+
+
+class TTSServerError(TTSStatusError):
+    """The TTS gateway failed."""

@@ -1,0 +1,52 @@
+"""Error → the sentence a member reads. No other file holds such a sentence for an error of ours."""
+
+from __future__ import annotations
+
+from bot import errors
+
+_SENTENCES: dict[type[BaseException], str] = {
+    errors.SpeechBotError: "Something went wrong on my side; it has been logged.",
+    errors.AudioError: "That recording cannot be used. Try a WAV, MP3, Ogg, M4A or FLAC file.",
+    errors.PlaybackError: "I lost the voice channel. Try again, or ask for the file with to: here.",
+    errors.TTSError: "The voice service failed. Try again in a moment.",
+    errors.TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",
+    errors.TTSNoAnswerError: "The voice service took too long. Try again, or try a shorter text.",
+    errors.TTSPayloadError: "The voice service gave an unexpected answer. Try again in a moment.",
+    errors.TTSUnusableAudioError: "The voice service sent sound that cannot be played. Try again.",
+    errors.TTSFetchError: "The speech was made but could not be fetched. Try again in a moment.",
+    errors.TTSRejectedError: "The voice service refused this text. Try other words.",
+    errors.TTSReferenceError: (
+        "The voice service could not use that recording. Upload it again: one person speaking, "
+        "without music, 3 to 60 seconds."
+    ),
+    errors.TTSDeniedError: "I am not set up correctly for the voice service. My owner has to look at its key.",
+    errors.TTSCreditError: "The voice credit is used up. My owner has to refill it.",
+}
+_UNKNOWN = "Something went wrong on my side; it has been logged."
+
+
+def sentence_for(error: BaseException) -> str:
+    """Return what a member should read about ``error``. It never shows the error's own text,
+
+    except for `MemberError`, whose text is that sentence.
+    """
+    if isinstance(error, errors.MemberError):
+        return str(error)
+    if isinstance(error, errors.TTSQuotaError):
+        return f"The voice service has reached its quota. It is back {_later(error.retry_after)}."
+    if isinstance(error, errors.TTSBusyError):
+        return f"The voice service is busy. Try again {_later(error.retry_after)}."
+    for kind in type(error).__mro__:
+        if kind in _SENTENCES:
+            return _SENTENCES[kind]
+    return _UNKNOWN
+
+
+def _later(seconds: float | None) -> str:
+    if seconds is None:
+        return "in a moment"
+    if seconds < 90:
+        return f"in {max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"in about {round(seconds / 60)} minutes"
+    return f"in about {round(seconds / 3600)} hours"

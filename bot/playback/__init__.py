@@ -1,0 +1,1 @@
+"""Voice channels: the connection, and one player per guild."""

@@ -1,0 +1,150 @@
+"""The settings: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from bot.errors import SettingsError
+from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
+
+HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
+"""Where the hosted TTS gateway answers (its API document)."""
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOG_FORMATS = ("text", "json")
+_PRINTABLE = re.compile(r"[\x21-\x7e]{16,256}")
+
+
+class Secret:
+    """A value that shows itself only to `reveal`, never to `repr`, logs, tracebacks or pickles."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a Secret is not serialised")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything an operator can set. Field ``tts_api_key`` is variable ``TTS_API_KEY``."""
+
+    discord_token: Secret | None = None
+    tts_base_url: str | None = None
+    tts_api_key: Secret | None = None
+    tts_guidance: float = 2.0
+    tts_steps: int = 10
+    data_dir: Path = field(default=Path("data"))
+    log_level: str = "info"
+    log_format: str = "text"
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str | None]) -> Settings:
+        """Return the settings in ``environment``; each may also come as NAME_FILE, a path.
+
+        Raises `SettingsError` whose text says which variable to mend and how.
+        """
+        values = _Reader(environment)
+        return cls(
+            discord_token=values.secret("DISCORD_TOKEN"),
+            tts_base_url=values.address("TTS_BASE_URL"),
+            tts_api_key=values.secret("TTS_API_KEY"),
+            tts_guidance=values.number("TTS_GUIDANCE", cls.tts_guidance, MIN_GUIDANCE, MAX_GUIDANCE),
+            tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
+            data_dir=Path(values.text("DATA_DIR") or cls.data_dir),
+            log_level=values.choice("LOG_LEVEL", cls.log_level, _LOG_LEVELS),
+            log_format=values.choice("LOG_FORMAT", cls.log_format, _LOG_FORMATS),
+        )
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Return the settings in `.env` and the environment; the environment wins."""
+        return cls.from_env({**dotenv_values(".env"), **os.environ})
+
+    @property
+    def own_tts_gateway(self) -> bool:
+        """Whether the bot starts its own TTS gateway: no other is named and there is no key."""
+        return self.tts_base_url is None and self.tts_api_key is None
+
+
+class _Reader:
+    """Reads one variable after the other, and turns what is wrong into a cure."""
+
+    def __init__(self, environment: Mapping[str, str | None]) -> None:
+        self._environment = environment
+
+    def text(self, name: str) -> str | None:
+        value = (self._environment.get(name) or "").strip()
+        path = (self._environment.get(f"{name}_FILE") or "").strip()
+        if value or not path:
+            return value or None
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_FILE names {path}, which cannot be read: {error}") from error
+
+    def secret(self, name: str) -> Secret | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not _PRINTABLE.fullmatch(value):
+            raise SettingsError(
+                f"{name} does not look like a key: it needs 16 to 256 printable characters without "
+                "spaces. Copy it again, whole and without quotes."
+            )
+        return Secret(value)
+
+    def address(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            host, _port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        loopback = host in ("127.0.0.1", "localhost", "::1")
+        plain = host is not None and not (parts.username or parts.query or parts.fragment)
+        if not plain or parts.scheme not in (("http", "https") if loopback else ("https",)):
+            raise SettingsError(
+                f"{name} must be an https:// address up to and without /text-to-speech, for example "
+                f"{HOSTED_TTS_BASE_URL} (http:// only on this machine)."
+            )
+        return value.rstrip("/")
+
+    def number(
+        self, name: str, default: float, lowest: float, highest: float, *, whole: bool = False
+    ) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            number = int(value) if whole else float(value)
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number <= highest:
+            kind = "whole number" if whole else "number"
+            raise SettingsError(f"{name} must be a {kind} from {lowest:g} to {highest:g}, not {value!r}.")
+        return number
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = (self.text(name) or default).lower()
+        if value not in choices:
+            raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        return value

@@ -1,0 +1,1 @@
+"""From a Discord message to text that can be spoken. Pure functions."""

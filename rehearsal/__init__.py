@@ -1,0 +1,1 @@
+"""A Discord on loopback, to try the bot in and to test it against."""

@@ -1,0 +1,1 @@
+"""What makes the sound behind the TTS gateway's contract."""
