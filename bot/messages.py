@@ -1,8 +1,9 @@
-"""Error → the sentence a member reads. No other file holds such a sentence for an error of ours."""
+"""What a member reads about an error or about progress; no other file holds a sentence for an error."""
 
 from __future__ import annotations
 
 from bot import errors
+from bot.models import Progress, Stage
 
 _SENTENCES: dict[type[BaseException], str] = {
     errors.SpeechBotError: "Something went wrong on my side; it has been logged.",
@@ -19,8 +20,14 @@ _SENTENCES: dict[type[BaseException], str] = {
         "The voice service could not use that recording. Upload it again: one person speaking, "
         "without music, 3 to 60 seconds."
     ),
-    errors.TTSDeniedError: "I am not set up correctly for the voice service. My owner has to look at its key.",
+    errors.TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
     errors.TTSCreditError: "The voice credit is used up. My owner has to refill it.",
+}
+_STAGES = {
+    Stage.WAITING: "Waiting for the voice service …",
+    Stage.MAKING: "Making the speech …",
+    Stage.FETCHING: "Fetching the speech …",
+    Stage.PREPARING: "Preparing the sound …",
 }
 _UNKNOWN = "Something went wrong on my side; it has been logged."
 
@@ -50,3 +57,10 @@ def _later(seconds: float | None) -> str:
     if seconds < 5400:
         return f"in about {round(seconds / 60)} minutes"
     return f"in about {round(seconds / 3600)} hours"
+
+
+def progress_line(progress: Progress) -> str:
+    """Return what the member reads while their speech is being made."""
+    if progress.stage is Stage.FETCHING and progress.fraction is not None:
+        return f"Fetching the speech, {progress.fraction:.0%} …"
+    return _STAGES[progress.stage]

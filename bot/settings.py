@@ -17,6 +17,11 @@ from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""
 
+_CHILD_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH"),
+    *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "COMSPEC", "PATHEXT"),
+)
+
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{16,256}")
@@ -83,6 +88,11 @@ class Settings:
         return self.tts_base_url is None and self.tts_api_key is None
 
 
+def child_environment() -> dict[str, str]:
+    """Return what a process that we start inherits: what it needs to run, and no setting of ours."""
+    return {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+
+
 class _Reader:
     """Reads one variable after the other, and turns what is wrong into a cure."""
 
@@ -96,8 +106,12 @@ class _Reader:
             return value or None
         try:
             return Path(path).read_text(encoding="utf-8").strip() or None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}_FILE names {path}, which cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a text file"
+            raise SettingsError(
+                f"{name}_FILE names {path!r}, which cannot be read ({reason}). "
+                "Check the path, and that the bot may read it."
+            ) from error
 
     def secret(self, name: str) -> Secret | None:
         value = self.text(name)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def service() -> dict[str, Any]:
+    (found,) = yaml.safe_load(read("compose.yaml"))["services"].values()
+    assert isinstance(found, dict)
+    return found
+
+
+def last_stage() -> str:
+    text = re.sub(r"\\\n\s*", "", read("Dockerfile"))
+    return text[text.rindex("\nFROM ") :]
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "USER 10001:10001",
+        "STOPSIGNAL SIGTERM",
+        "VOLUME /data",
+        'ENTRYPOINT ["python", "-m", "bot"]',
+    ],
+)
+def test_the_image_keeps_its_promise(instruction: str) -> None:
+    assert instruction in last_stage().splitlines()
+
+
+def test_the_image_says_whether_the_bot_is_healthy_without_opening_a_port() -> None:
+    assert re.search(r'^HEALTHCHECK .*CMD \["python", "-m", "bot", "healthy"\]$', last_stage(), re.MULTILINE)
+    assert "EXPOSE" not in last_stage()
+
+
+def test_the_image_installs_only_what_the_hashes_allow() -> None:
+    installs = [
+        line for line in re.sub(r"\\\n\s*", "", read("Dockerfile")).splitlines() if " install " in line
+    ]
+
+    (pip_line,) = [line for line in installs if "-r " in line]
+    assert "--require-hashes --only-binary :all:" in pip_line
+    assert "apt-get" not in read("Dockerfile")
+
+
+def test_every_package_of_ours_that_runs_is_in_the_image() -> None:
+    ignored = read(".dockerignore").splitlines()
+
+    for package in ("bot", "cogs", "tts_gateway", "rehearsal"):
+        assert f"COPY {package} {package}" in last_stage()
+        assert f"!{package}/" in ignored
+
+
+def test_nothing_reaches_the_builder_that_is_not_named() -> None:
+    rules = [line for line in read(".dockerignore").splitlines() if not line.startswith("#")]
+
+    assert rules[0] == "*"
+    assert "!.env" not in rules
+    assert not [rule for rule in rules if rule.startswith("!.")]
+
+
+def test_the_container_may_do_nothing_it_does_not_need(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] <= 256
+    assert service["mem_limit"] == "512m"
+    assert all("noexec" in mount for mount in service["tmpfs"])
+    assert "ports" not in service
+    assert "privileged" not in service
+    assert service["volumes"] == ["data:/data"]
+
+
+def test_the_container_has_time_to_say_goodbye_and_cannot_fill_the_disk(service: dict[str, Any]) -> None:
+    assert service["init"] is True
+    assert service["stop_grace_period"] == "30s"
+    assert service["restart"] == "unless-stopped"
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+
+
+def test_ci_runs_what_a_laptop_runs_and_may_only_read() -> None:
+    workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+    assert workflow["permissions"] == {"contents": "read"}
+    assert any(step.get("run", "").startswith("make test") for step in steps)
+    assert any("docker build" in step.get("run", "") for step in steps)
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert all(job["timeout-minutes"] <= 30 for job in workflow["jobs"].values())
+    assert "pull_request_target" not in read(".github/workflows/ci.yml")
+    assert "secrets." not in read(".github/workflows/ci.yml")
+
+
+def test_updates_come_monthly_and_not_on_the_day_of_their_release() -> None:
+    updates = yaml.safe_load(read(".github/dependabot.yml"))["updates"]
+
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions", "docker"}
+    for update in updates:
+        assert update["schedule"]["interval"] == "monthly"
+        assert update["cooldown"]["default-days"] >= 7
+
+
+def test_every_requirement_is_pinned_and_has_hashes() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        blocks = re.split(r"\n(?=[A-Za-z])", read(name))
+        pinned = [block for block in blocks if re.match(r"[A-Za-z]", block)]
+
+        assert len(pinned) > 10
+        for block in pinned:
+            assert re.match(r"[\w.\[\]-]+==[\w.!+-]+", block), block.splitlines()[0]
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_no_secret_file_can_be_committed() -> None:
+    ignored = read(".gitignore").splitlines()
+
+    assert {".env", "data/", "secrets/"} <= set(ignored)

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from bot.errors import SettingsError
+from bot.settings import HOSTED_TTS_BASE_URL, Secret, Settings
+
+KEY = "canary-0123456789abcdef"
+
+
+def problem(environment: Mapping[str, str | None]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(environment)
+    return str(caught.value)
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+
+
+def test_every_setting_is_read_from_its_variable() -> None:
+    settings = Settings.from_env({
+        "DISCORD_TOKEN": KEY,
+        "TTS_BASE_URL": "https://tts.example.com/voxcpm/v1",
+        "TTS_API_KEY": f"  {KEY}-tts\n",
+        "TTS_GUIDANCE": "1.5",
+        "TTS_STEPS": "20",
+        "DATA_DIR": "/data",
+        "LOG_LEVEL": "DEBUG",
+        "LOG_FORMAT": "Json",
+    })  # fmt: skip
+
+    assert settings.discord_token is not None
+    assert settings.discord_token.reveal() == KEY
+    assert settings.tts_api_key is not None
+    assert settings.tts_api_key.reveal() == f"{KEY}-tts"
+    assert settings.tts_base_url == "https://tts.example.com/voxcpm/v1"
+    assert (settings.tts_guidance, settings.tts_steps) == (1.5, 20)
+    assert settings.data_dir == Path("/data")
+    assert (settings.log_level, settings.log_format) == ("debug", "json")
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", None])
+def test_an_empty_value_is_no_value(nothing: str | None) -> None:
+    names = (
+        "DISCORD_TOKEN",
+        "TTS_BASE_URL",
+        "TTS_API_KEY",
+        "TTS_GUIDANCE",
+        "TTS_STEPS",
+        "DATA_DIR",
+        "LOG_LEVEL",
+    )
+
+    assert Settings.from_env(dict.fromkeys(names, nothing)) == Settings()
+
+
+BAD_KEYS = [
+    "short",
+    "x" * 15,
+    "x" * 257,
+    f"{KEY} {KEY}",
+    f"{KEY}\n{KEY}",
+    f"{KEY}\r\nX-Evil: 1",
+    f"{KEY}\t{KEY}",
+    f"{KEY}\x00",
+    f"{KEY}\x7f",
+    f"{KEY}é",
+    f"{KEY}\u200b",
+    f"“{KEY}”",
+]
+
+
+@pytest.mark.parametrize("name", ["DISCORD_TOKEN", "TTS_API_KEY"])
+@pytest.mark.parametrize("bad", BAD_KEYS)
+def test_a_bad_key_is_refused_before_it_can_reach_a_header(name: str, bad: str) -> None:
+    text = problem({name: bad})
+
+    assert text.startswith(f"{name} ")
+    assert "Copy it again" in text
+    assert "\n" not in text
+    assert bad not in text
+    assert KEY not in text
+
+
+@pytest.mark.parametrize("length", [16, 256])
+def test_a_key_may_have_16_to_256_characters(length: int) -> None:
+    settings = Settings.from_env({"TTS_API_KEY": "k" * length})
+
+    assert settings.tts_api_key is not None
+    assert len(settings.tts_api_key.reveal()) == length
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("TTS_GUIDANCE", "0.9", "a number from 1 to 3"),
+        ("TTS_GUIDANCE", "3.1", "a number from 1 to 3"),
+        ("TTS_GUIDANCE", "two", "a number from 1 to 3"),
+        ("TTS_GUIDANCE", "nan", "a number from 1 to 3"),
+        ("TTS_GUIDANCE", "inf", "a number from 1 to 3"),
+        ("TTS_STEPS", "3", "a whole number from 4 to 30"),
+        ("TTS_STEPS", "31", "a whole number from 4 to 30"),
+        ("TTS_STEPS", "10.5", "a whole number from 4 to 30"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
+    ],
+)
+def test_a_bad_value_gives_one_sentence_with_the_variable_and_the_cure(
+    name: str, value: str, cure: str
+) -> None:
+    text = problem({name: value})
+
+    assert text == f"{name} must be {cure}, not {value!r}."
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tts.example.com/voxcpm/v1",
+        "http://tts.example.com/voxcpm/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://localhost@evil.example/v1",
+        "https://user:password@tts.example.com/v1",
+        "https://tts.example.com/v1?subscription-key=x",
+        "https://tts.example.com/v1#x",
+        "ftp://tts.example.com/v1",
+        "https://",
+        "https://tts.example.com:99999/v1",
+        "https://[::1/v1",
+        "file:///etc/passwd",
+    ],
+)
+def test_an_address_that_could_leak_the_key_is_refused(address: str) -> None:
+    text = problem({"TTS_BASE_URL": address})
+
+    assert text.startswith("TTS_BASE_URL must be an https:// address")
+    assert HOSTED_TTS_BASE_URL in text
+    assert text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://tts.example.com/v1",
+        "http://127.0.0.1:8808/voxcpm/v1",
+        "http://localhost:1/v1",
+        "http://[::1]:9/v1",
+    ],
+)
+def test_https_is_taken_from_anywhere_and_http_from_this_machine(address: str) -> None:
+    assert Settings.from_env({"TTS_BASE_URL": f"{address}/"}).tts_base_url == address
+
+
+@pytest.mark.parametrize(
+    ("environment", "own"),
+    [
+        ({}, True),
+        ({"TTS_API_KEY": KEY}, False),
+        ({"TTS_BASE_URL": "https://tts.example.com/v1"}, False),
+        ({"DISCORD_TOKEN": KEY}, True),
+    ],
+)
+def test_the_bot_starts_its_own_tts_gateway_when_none_is_named_and_there_is_no_key(
+    environment: dict[str, str], own: bool
+) -> None:
+    assert Settings.from_env(environment).own_tts_gateway is own
+
+
+def test_any_setting_may_come_from_a_file(tmp_path: Path) -> None:
+    token, level = tmp_path / "token", tmp_path / "level"
+    token.write_text(f"{KEY}\n", encoding="utf-8")
+    level.write_text("warning\n", encoding="utf-8")
+
+    settings = Settings.from_env({"DISCORD_TOKEN_FILE": str(token), "LOG_LEVEL_FILE": str(level)})
+
+    assert settings.discord_token is not None
+    assert settings.discord_token.reveal() == KEY
+    assert settings.log_level == "warning"
+
+
+def test_the_variable_itself_wins_over_the_file() -> None:
+    settings = Settings.from_env({"LOG_LEVEL": "error", "LOG_LEVEL_FILE": "no such file"})
+
+    assert settings.log_level == "error"
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    for path, reason in [
+        (str(tmp_path / "missing"), "No such file or directory"),
+        (str(tmp_path), "Is a directory"),
+        (str(binary), "it is not a text file"),
+        ("a\x00b", "it is not a text file"),
+    ]:
+        text = problem({"TTS_API_KEY_FILE": path})
+
+        assert text == (
+            f"TTS_API_KEY_FILE names {path!r}, which cannot be read ({reason}). "
+            "Check the path, and that the bot may read it."
+        )
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.dictionaries(
+    st.sampled_from(["DISCORD_TOKEN", "TTS_BASE_URL", "TTS_API_KEY", "TTS_GUIDANCE", "TTS_STEPS"]),
+    st.text(max_size=30),
+))  # fmt: skip
+def test_any_environment_gives_settings_or_a_cure(environment: dict[str, str]) -> None:
+    try:
+        settings = Settings.from_env(environment)
+    except SettingsError as error:
+        assert str(error).startswith(tuple(environment))
+    else:
+        assert settings.log_level in ("debug", "info", "warning", "error")
+
+
+def test_a_secret_shows_itself_only_when_asked_to() -> None:
+    secret = Secret(KEY)
+    settings = Settings(discord_token=secret, tts_api_key=secret)
+
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!s:>40}", "%s %r" % (secret, secret)]  # noqa: UP031
+    shown += [repr(settings), str(settings), repr([secret]), repr({"key": secret})]
+
+    assert secret.reveal() == KEY
+    assert not [text for text in shown if KEY[:6] in text]
+
+
+def test_a_secret_is_not_serialised() -> None:
+    for serialise in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not serialised"):
+            serialise(Secret(KEY))
+    with pytest.raises(TypeError, match="not serialised"):
+        pickle.dumps(Settings(tts_api_key=Secret(KEY)))
+
+
+def test_a_traceback_with_locals_does_not_show_a_secret() -> None:
+    def fail(settings: Settings) -> None:
+        secret = settings.tts_api_key
+        raise RuntimeError(f"broken: {settings} {secret}")
+
+    with pytest.raises(RuntimeError) as caught:
+        fail(Settings.from_env({"TTS_API_KEY": KEY}))
+    last = caught.tb.tb_next
+    assert last is not None
+    shown = traceback.TracebackException(RuntimeError, caught.value, last, capture_locals=True)
+
+    text = "".join(shown.format())
+    assert "Secret(***)" in text
+    assert KEY not in text
