@@ -1,0 +1,233 @@
+"""The bot's connection to one call: what its frames mean, and what it is told."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rehearsal.voice.call import Call
+from rehearsal.voice.codes import DAVE_VERSION, TRANSPORT_MODE, CloseCode, Opcode
+from rehearsal.voice.faults import VoiceFaults
+from rehearsal.voice.mls import split_commit
+from rehearsal.voice.outbox import Frame, Outbox, binary_frame, json_frame
+from rehearsal.voice.transport import RTPHeader, TransportKey
+from rehearsal.voice.udp import PacketSocket
+
+log = logging.getLogger(__name__)
+
+_RESUMABLE_FRAMES: Final = 256
+"""How many frames are kept for a client that resumes; a handshake has about ten."""
+
+
+class ProtocolError(Exception):
+    """The client broke the protocol; its websocket ends with ``code``."""
+
+    def __init__(self, code: CloseCode) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceTicket:
+    """What lets the bot into one call, as the main socket tells it: VOICE_SERVER_UPDATE has
+    ``token`` and ``endpoint``."""
+
+    token: str = field(repr=False)
+    endpoint: str
+    guild_id: int
+    channel_id: int
+    user_id: int
+    session_id: str
+    encrypted: bool
+
+
+class BotConnection:
+    """A voice session of the bot. It outlives its websocket, which may be resumed."""
+
+    def __init__(self, ticket: VoiceTicket, call: Call, packets: PacketSocket, faults: VoiceFaults) -> None:
+        self.ticket = ticket
+        self.ssrc = secrets.randbelow(0xFFFF_FFFF) + 1
+        self.last_acknowledged = -1
+        self.unopened = 0  # packets that the transport key does not open
+        self.speaking_flags: list[int] = []  # every SPEAKING the bot sent, in order
+        self.is_suppressed: Callable[[], bool] = lambda: False
+        self._call = call
+        self._packets = packets
+        self._faults = faults
+        self._secret_key = secrets.token_bytes(32)
+        self._key = TransportKey(self._secret_key)
+        self._outbox: Outbox | None = None
+        self._sequence = 0
+        self._kept: deque[tuple[int, Frame]] = deque(maxlen=_RESUMABLE_FRAMES)
+        self._joined = False
+        packets.register(self.ssrc, self._packet)
+
+    @property
+    def user_id(self) -> int:
+        """Return the bot's user id."""
+        return self.ticket.user_id
+
+    def attach(self, outbox: Outbox) -> None:
+        """Speak to the bot through ``outbox`` from now on."""
+        self._outbox = outbox
+
+    def detach(self, outbox: Outbox) -> None:
+        """Stop using ``outbox``, if it is still the one."""
+        if self._outbox is outbox:
+            self._outbox = None
+
+    def greet(self) -> None:
+        """Answer IDENTIFY."""
+        ip, port = self._packets.address
+        ready = {"ssrc": self.ssrc, "ip": ip, "port": port, "modes": [TRANSPORT_MODE], "experiments": []}
+        self._send(Opcode.READY, ready)
+
+    def resume(self, acknowledged: int) -> None:
+        """Answer RESUME: everything after frame ``acknowledged`` once more."""
+        if self._outbox is not None:
+            for sequence, frame in self._kept:
+                if sequence > acknowledged:
+                    self._outbox.put(frame)
+            self._outbox.put(json_frame(Opcode.RESUMED, None))
+
+    def end(self, code: int | None) -> None:
+        """End this session; its websocket is closed with ``code`` (None: left to the client)."""
+        self._packets.unregister(self.ssrc)
+        self._call.remove_bot(self)
+        self.close_socket(code)
+
+    def close_socket(self, code: int | None) -> None:
+        """Close the websocket with ``code``; the session stays."""
+        if self._outbox is not None and code is not None:
+            self._outbox.put_close(code)
+            self._outbox = None
+
+    def receive_json(self, opcode: int, data: Any) -> None:
+        """Act on a text frame. Raises `ProtocolError`, and `LookupError`, `TypeError` or `ValueError`
+
+        when a field is missing or wrong.
+        """
+        match opcode:
+            case Opcode.HEARTBEAT:
+                self._heartbeat(data)
+            case Opcode.SELECT_PROTOCOL:
+                self._select_protocol(data)
+            case Opcode.SPEAKING:
+                self.speaking_flags.append(int(data["speaking"]))
+            case Opcode.TRANSITION_READY:
+                self._call.transition_ready(self, int(data["transition_id"]))
+            case Opcode.INVALID_COMMIT_WELCOME:
+                self._call.group.invalid(self)
+            case Opcode.IDENTIFY | Opcode.RESUME:
+                raise ProtocolError(CloseCode.ALREADY_AUTHENTICATED)
+            case _:
+                raise ProtocolError(CloseCode.UNKNOWN_OPCODE)
+
+    def receive_binary(self, frame: bytes) -> None:
+        """Act on a binary frame. Raises `ProtocolError`, and `LookupError` or `ValueError` on garbage."""
+        opcode, data = frame[0], frame[1:]
+        if opcode == Opcode.KEY_PACKAGE:
+            self._call.group.key_package(self, data)
+        elif opcode == Opcode.COMMIT_WELCOME:
+            commit, welcome = split_commit(data)
+            self._call.group.commit(self, commit, welcome)
+        else:
+            raise ProtocolError(CloseCode.UNKNOWN_OPCODE)
+
+    def person_came(self, user_ids: list[int]) -> None:
+        """Tell who is in the call."""
+        if user_ids:
+            self._send(Opcode.CLIENTS_CONNECT, {"user_ids": [str(user_id) for user_id in user_ids]})
+
+    def person_went(self, user_id: int) -> None:
+        """Tell who left."""
+        self._send(Opcode.CLIENT_DISCONNECT, {"user_id": str(user_id)})
+
+    def prepare_epoch(self, epoch: int) -> None:
+        """Ask for a new group."""
+        self._send(Opcode.PREPARE_EPOCH, {"protocol_version": DAVE_VERSION, "epoch": epoch})
+
+    def prepare_transition(self, transition_id: int, version: int) -> None:
+        """Tell of a change of the protocol version."""
+        self._send(Opcode.PREPARE_TRANSITION, {"transition_id": transition_id, "protocol_version": version})
+
+    def set_external_sender(self, package: bytes) -> None:
+        """Tell who may propose."""
+        self._send_binary(Opcode.EXTERNAL_SENDER, package)
+
+    def consider(self, proposals: bytes) -> None:
+        """Tell of proposals, in the form of an append."""
+        self._send_binary(Opcode.PROPOSALS, b"\0" + proposals)
+
+    def apply_commit(self, transition_id: int, commit: bytes) -> None:
+        """Tell which commit counts."""
+        self._send_binary(Opcode.ANNOUNCE_COMMIT, struct.pack(">H", transition_id) + self._spoilt(commit))
+
+    def enter(self, transition_id: int, welcome: bytes) -> None:
+        """Let the bot into the group."""
+        self._send_binary(Opcode.WELCOME, struct.pack(">H", transition_id) + self._spoilt(welcome))
+
+    def start_over(self) -> None:
+        """Tell the bot that it is alone."""
+        self.prepare_epoch(1)
+        self.prepare_transition(0, DAVE_VERSION)
+
+    def execute(self, transition_id: int) -> None:
+        """Let the transition happen."""
+        self._send(Opcode.EXECUTE_TRANSITION, {"transition_id": transition_id})
+
+    def _heartbeat(self, data: Any) -> None:
+        self.last_acknowledged = int(data.get("seq_ack", -1))
+        if self._outbox is not None:
+            self._outbox.put(json_frame(Opcode.HEARTBEAT_ACK, {"t": data["t"]}))
+
+    def _select_protocol(self, data: Any) -> None:
+        if data["protocol"] != "udp":
+            raise ProtocolError(CloseCode.UNKNOWN_PROTOCOL)
+        if data["data"]["mode"] != TRANSPORT_MODE:
+            raise ProtocolError(CloseCode.UNKNOWN_ENCRYPTION_MODE)
+        if self._faults.no_session_description or self._joined:
+            return
+        description = {
+            "mode": TRANSPORT_MODE,
+            "secret_key": list(self._secret_key),
+            "dave_protocol_version": self._call.version_for_bot,
+            "audio_codec": "opus",
+        }
+        self._send(Opcode.SESSION_DESCRIPTION, description)
+        self._joined = True
+        self._call.add_bot(self)
+
+    def _packet(self, packet: bytes, header: RTPHeader) -> None:
+        """Pass a packet on. Discord forwards nothing before the first SPEAKING, so neither do we."""
+        try:
+            payload = self._key.open(packet, header)
+        except ValueError:
+            self.unopened += 1
+            return
+        if self.speaking_flags and not self.is_suppressed():
+            self._call.hear(header, self.user_id, payload)
+
+    def _spoilt(self, message: bytes) -> bytes:
+        if not self._faults.invalid_commits:
+            return message
+        self._faults.invalid_commits -= 1
+        return message[:-1] + bytes([message[-1] ^ 1])
+
+    def _send(self, opcode: Opcode, data: object) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._keep_and_put(json_frame(opcode, data, self._sequence))
+
+    def _send_binary(self, opcode: Opcode, data: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._keep_and_put(binary_frame(opcode, data, self._sequence))
+
+    def _keep_and_put(self, frame: Frame) -> None:
+        self._kept.append((self._sequence, frame))
+        if self._outbox is not None:
+            self._outbox.put(frame)
