@@ -1,0 +1,82 @@
+"""What a benchmark returns, how it is printed and where it is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path(__file__).parent / "results"
+"""Git-ignored: figures belong to the machine they were measured on."""
+
+_PACKAGES: Final = ("numpy", "av", "espeakng-loader", "aiohttp", "discord.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of a table: all the single measurements of one thing, in one unit."""
+
+    name: str
+    values: Sequence[float]
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if len(self.values) == 1:
+            return f"{self.values[0]:.3g} {self.unit}".rstrip()
+        low, high = min(self.values), max(self.values)
+        return f"{statistics.median(self.values):.3g} ({low:.3g}–{high:.3g}) {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The figures of one benchmark module, and a sentence on what was measured and how."""
+
+    title: str
+    figures: Sequence[Figure]
+    notes: Sequence[str] = field(default=())
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures depend on: processor, system, Python, packages."""
+    return {
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+    } | {name: version(name) for name in _PACKAGES}
+
+
+def print_table(benchmark: Benchmark) -> None:
+    """Print the figures as median (min–max)."""
+    width = max(len(figure.name) for figure in benchmark.figures)
+    print(f"\n{benchmark.title}")
+    for figure in benchmark.figures:
+        count = f"  n={len(figure.values)}" if len(figure.values) > 1 else ""
+        print(f"  {figure.name:<{width}}  {figure}{count}")
+    for note in benchmark.notes:
+        print(f"  {note}")
+
+
+def save(name: str, benchmark: Benchmark, *, folder: Path = RESULTS) -> Path:
+    """Write every single value and the machine as JSON, and return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    document = {"benchmark": name, "measured": now.isoformat(timespec="seconds"), "machine": machine()}
+    file = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}.json"
+    file.write_text(json.dumps(document | asdict(benchmark), indent=1, ensure_ascii=False), encoding="utf-8")
+    return file
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

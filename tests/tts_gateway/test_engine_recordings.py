@@ -1,0 +1,36 @@
+"""The recordings that come with the rehearsal: readable, small, and clearly different voices."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from rehearsal.recordings import RECORDINGS, Recording
+from tests.tts_gateway.listening import semitones
+from tts_gateway.decode import decode_recording
+from tts_gateway.engines.espeak import SAMPLE_RATE
+from tts_gateway.engines.fitting import measured
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
+async def test_a_recording_is_short_small_and_voiced(recording: Recording) -> None:
+    data = recording.path.read_bytes()
+
+    sound = await decode_recording(data, rate=SAMPLE_RATE)
+
+    assert len(data) < (700_000 if recording.path.suffix == ".wav" else 150_000)
+    assert 5 < len(sound) / SAMPLE_RATE < 10
+    assert measured(sound).melody.voiced_seconds > 2
+    assert recording.transcript in (recording.path.parent / "README.md").read_text(encoding="utf-8")
+
+
+async def test_the_voices_are_clearly_different() -> None:
+    pitches = sorted(
+        [
+            measured(await decode_recording(recording.path.read_bytes(), rate=SAMPLE_RATE)).melody.f0_hz
+            for recording in RECORDINGS
+        ]
+    )
+
+    assert all(semitones(high, low) > 6 for low, high in pairwise(pitches))
