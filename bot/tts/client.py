@@ -1,0 +1,166 @@
+"""The client of the TTS gateway: one method per endpoint, and `synthesize` as the door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from yarl import URL
+
+from bot.errors import TTSError
+from bot.models import Progress, ProgressListener, ReferenceAudio, SpeechRequest, Stage
+from bot.settings import Secret
+from bot.tts import wire
+from bot.tts.answers import error_for, outcome_of
+from bot.tts.download import LOOPBACK_HOSTS, Downloader
+from bot.tts.latch import Latch
+from bot.tts.polling import wait_for_speech
+from bot.tts.retry import RetryPolicy
+from bot.tts.secrecy import bare
+from bot.tts.timeouts import DownloadLimits, Timeouts
+from bot.tts.transport import Transport
+
+log = logging.getLogger(__name__)
+
+
+_RETRY: Final = RetryPolicy()
+_TIMEOUTS: Final = Timeouts()
+_DOWNLOADS: Final = DownloadLimits()
+
+
+def ignore_progress(progress: Progress) -> None:
+    """Listen to nothing."""
+
+
+class TTSClient:
+    """Speaks the TTS gateway's contract at one address.
+
+    ``base_url`` goes up to and without `/text-to-speech`. ``guidance`` and ``steps`` serve requests
+    that bring none of their own. Objects of this class may be made before the event loop runs and
+    are used in one loop. ``clock`` is for tests of the latch.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: Secret | None = None,
+        *,
+        retry: RetryPolicy = _RETRY,
+        timeouts: Timeouts = _TIMEOUTS,
+        downloads: DownloadLimits = _DOWNLOADS,
+        guidance: float = 2.0,
+        steps: int = 10,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = URL(base_url.rstrip("/"))
+        self._api_key = api_key
+        self._retry = retry
+        self._timeouts = timeouts
+        self._guidance = guidance
+        self._steps = steps
+        self._latch = Latch(clock)
+        self._transport = Transport(self._base_url.origin(), api_key, timeouts)
+        self._downloads = Downloader(
+            allow_loopback=self._base_url.host in LOOPBACK_HOSTS,
+            limits=downloads,
+            trusted=self._transport.addresses,
+        )
+
+    async def synthesize(
+        self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress
+    ) -> bytes:
+        """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
+
+        Only what was surely not carried out is tried again. After a refused key or used-up credit
+        further calls fail at once, see `Latch`. Raises `TTSError`: one of its subclasses.
+        """
+        try:
+            return await self._synthesize(request, on_progress)
+        except TTSError as error:
+            raise bare(error) from None
+
+    async def probe(self) -> None:
+        """Return if something answers at the base URL. It costs nothing: no speech is asked for.
+
+        Raises `TTSUnreachableError`, `TTSNoAnswerError`, `TTSServerError`, or `TTSDeniedError` for a
+        key that is refused already here.
+        """
+        received = await self._transport.send("GET", self._base_url)
+        if received.status == 401 or received.status >= 500:
+            detail = wire.error_detail(received.body, self._api_key)
+            raise error_for(received.status, detail, received.headers, cloning=False)
+
+    async def aclose(self) -> None:
+        """Close all connections. Calls under way fail with a `TTSError`."""
+        await asyncio.gather(self._transport.aclose(), self._downloads.aclose())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _synthesize(self, request: SpeechRequest, on_progress: ProgressListener) -> bytes:
+        if request.reference is None:
+            outcome = await self._text_to_speech(request, on_progress)
+        else:
+            outcome = await self._voice_cloning(request, request.reference, on_progress)
+        if isinstance(outcome, bytes):
+            return outcome
+        return await self._downloads.fetch(outcome.url, on_progress)
+
+    async def _text_to_speech(
+        self, request: SpeechRequest, on_progress: ProgressListener
+    ) -> bytes | wire.AudioAt:
+        body = wire.speech_body(request, guidance=self._guidance, steps=self._steps)
+        return await self._call("text-to-speech", body, on_progress, cloning=False)
+
+    async def _voice_cloning(
+        self, request: SpeechRequest, reference: ReferenceAudio, on_progress: ProgressListener
+    ) -> bytes | wire.AudioAt:
+        body = wire.cloning_body(request, reference)
+        return await self._call("voice-cloning", body, on_progress, cloning=True)
+
+    async def _call(
+        self, path: str, body: bytes, on_progress: ProgressListener, *, cloning: bool
+    ) -> bytes | wire.AudioAt:
+        probing, tries = False, 0
+        while True:
+            probing = probing or self._latch.admit()
+            tries += 1
+            on_progress(Progress(Stage.MAKING))
+            try:
+                return await self._call_once(path, body, cloning=cloning)
+            except TTSError as error:
+                self._latch.failed(error)
+                delay = self._retry.delay_after(tries, error, random.random())
+                if delay is None:
+                    raise
+                log.warning("%s: try %d failed, next in %.1f s: %s", path, tries, delay, error)
+            on_progress(Progress(Stage.WAITING))
+            await asyncio.sleep(delay)
+
+    async def _call_once(self, path: str, body: bytes, *, cloning: bool) -> bytes | wire.AudioAt:
+        received = await self._transport.send("POST", self._base_url / path, body)
+        outcome = outcome_of(received, self._api_key, cloning=cloning)
+        self._latch.succeeded()
+        if not isinstance(outcome, wire.Pending):
+            return outcome
+        return await wait_for_speech(
+            self._transport,
+            self._base_url.origin(),
+            outcome,
+            api_key=self._api_key,
+            timeouts=self._timeouts,
+            cloning=cloning,
+        )

@@ -1,0 +1,232 @@
+"""The JSON of the TTS gateway: the only file that knows its field names."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from yarl import URL
+
+from bot.errors import TTSPayloadError
+from bot.limits import (
+    MAX_ANSWER_BYTES,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    MAX_TRANSCRIPT_CHARS,
+    MAX_URL_CHARS,
+    MIN_GUIDANCE,
+    MIN_STEPS,
+)
+from bot.models import ReferenceAudio, SpeechRequest
+from bot.settings import Secret
+from bot.tts import strict_json
+from bot.tts.plain_text import printable, text_of_page
+from bot.tts.secrecy import without_key
+from bot.tts.spoken import text_with_style
+from bot.tts.strict_json import Json
+
+_WAITING = {"queued", "pending", "processing", "in_progress", "running", "starting", "submitted"}
+_DONE = {"done", "completed", "complete", "succeeded", "success", "finished"}
+_FAILED = {"failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioAt:
+    """The speech is finished and lies at ``url``."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The speech is still being made. ``progress_path`` is where to ask, relative or absolute,
+
+    or None if the answer does not say; the answers to such a question need not.
+    """
+
+    progress_path: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A success that says inside that it is none. ``status`` is the one it names."""
+
+    status: int
+    detail: str
+
+
+Answer = AudioAt | Pending | Refused
+
+
+def speech_body(request: SpeechRequest, *, guidance: float, steps: int) -> bytes:
+    """Return the body for `text-to-speech`. ``guidance`` and ``steps`` serve where the request has none."""
+    guidance = guidance if request.guidance is None else request.guidance
+    steps = steps if request.steps is None else request.steps
+    return _body(
+        text=text_with_style(request.text, request.style),
+        cfg_value=min(MAX_GUIDANCE, max(MIN_GUIDANCE, guidance)),
+        dit_steps=min(MAX_STEPS, max(MIN_STEPS, steps)),
+    )
+
+
+def cloning_body(request: SpeechRequest, reference: ReferenceAudio) -> bytes:
+    """Return the body for `voice-cloning`.
+
+    With a transcript the model continues the recording and would read a style aloud, so a style
+    keeps the transcript at home. Guidance and steps are not documented there and not sent.
+    """
+    fields = {
+        "text": text_with_style(request.text, request.style),
+        "reference_audio_url": reference.url,
+    }
+    if reference.transcript and not request.style:
+        fields["prompt_text"] = reference.transcript[:MAX_TRANSCRIPT_CHARS]
+    return _body(**fields)
+
+
+def _body(**fields: str | float | int) -> bytes:
+    return json.dumps(fields).encode("ascii")
+
+
+def read_answer(body: bytes) -> Answer:
+    """Return what a successful answer says. Raises `TTSPayloadError`, and nothing else.
+
+    The documented shapes and those that the provider's other pages show, in this order:
+    `audio_url`, `url`, `output` (text, list or object), `audio[0].url`, `output.media_url[0]`,
+    `output_url`; and without any of them a promise, `polling_url` or `request_id`.
+    """
+    answer = _parsed(body)
+    inner = _status_inside(answer)
+    if inner is not None:
+        return Refused(inner, _message(answer))
+    state = _lowered(answer.get("status"))
+    if state in _FAILED:
+        return Refused(500, _message(answer) or state)
+    audio_url = None if state in _WAITING else _audio_url(answer)
+    if audio_url is not None:
+        return AudioAt(audio_url)
+    progress_path = None if state in _DONE else _progress_path(answer)
+    if progress_path is None and state not in _WAITING:
+        if answer.get("error"):
+            return Refused(500, _message(answer))
+        raise TTSPayloadError("an answer names neither audio nor a place to ask for it")
+    return Pending(progress_path)
+
+
+def error_detail(body: bytes, api_key: Secret | None = None) -> str:
+    """Return what an error answer says, in one line of at most 200 printable characters.
+
+    It understands the bodies of Azure API Management, OpenAI and FastAPI, plain text and HTML, and
+    never raises. The key is taken out, should the server have put it in.
+    """
+    text = body[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+    try:
+        value = strict_json.parse(body[:MAX_ANSWER_BYTES])
+    except ValueError:
+        text = text_of_page(text)
+    else:
+        text = _message(value)
+    return printable(without_key(text, api_key))
+
+
+def _parsed(body: bytes) -> dict[str, Json]:
+    if len(body) > MAX_ANSWER_BYTES:
+        raise TTSPayloadError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+    try:
+        answer = strict_json.parse(body)
+    except ValueError as error:
+        raise TTSPayloadError(f"an answer of {len(body)} bytes is no JSON: {type(error).__name__}") from None
+    if not isinstance(answer, dict):
+        raise TTSPayloadError(f"an answer is no JSON object but a {type(answer).__name__}")
+    return answer
+
+
+def _status_inside(answer: dict[str, Json]) -> int | None:
+    """Return the error status that a body names: Azure behind a proxy answers 200 with a 401 inside."""
+    error = answer.get("error")
+    places = [answer, error] if isinstance(error, dict) else [answer]
+    for place in places:
+        for name, value in place.items():
+            if name.lower().replace("_", "") not in ("statuscode", "status", "code"):
+                continue
+            number = int(value) if isinstance(value, str) and re.fullmatch(r"[45]\d\d", value) else value
+            if isinstance(number, int) and 400 <= number <= 599:
+                return number
+    return None
+
+
+def _audio_url(answer: dict[str, Json]) -> str | None:
+    first = [_address_in(answer.get(name)) for name in ("audio_url", "url")]
+    if all(first) and _server(first[0]) != _server(first[1]):
+        raise TTSPayloadError("audio_url and url are on different servers")
+    for found in (*first, *_further_places(answer)):
+        if found is not None:
+            if len(found) > MAX_URL_CHARS:
+                raise TTSPayloadError(f"an audio address of {len(found)} characters")
+            return found
+    return None
+
+
+def _further_places(answer: dict[str, Json]) -> list[str | None]:
+    output, audio = answer.get("output"), answer.get("audio")
+    return [
+        _address_in(output),
+        _address_in(audio),
+        _address_in(output.get("media_url")) if isinstance(output, dict) else None,
+        _address_in(answer.get("output_url")),
+    ]
+
+
+def _address_in(value: Json) -> str | None:
+    """Return the address in a text, in the first element of a list, or in an object's `url`."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        return _address(value.get("audio_url")) or _address(value.get("url"))
+    return _address(value)
+
+
+def _address(value: Json) -> str | None:
+    text = _text(value)
+    return text if text is not None and text.lower().startswith(("https://", "http://")) else None
+
+
+def _progress_path(answer: dict[str, Json]) -> str | None:
+    polling_url = _text(answer.get("polling_url"))
+    if polling_url is not None and len(polling_url) <= MAX_URL_CHARS:
+        return polling_url
+    request_id = _text(answer.get("request_id"))
+    if request_id is not None and re.fullmatch(r"[\w-]{1,128}", request_id, re.ASCII):
+        return f"/v2/requests/status/{request_id}"
+    return None
+
+
+def _message(value: Json, depth: int = 4) -> str:
+    """Return the human text of an error body, empty if it has none that we know."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
+        return "; ".join(filter(None, (_message(inner, depth - 1) for inner in value[:3])))
+    if isinstance(value, dict) and depth:
+        lowered = {name.lower(): inner for name, inner in value.items()}
+        for name in ("message", "error", "detail", "errors", "msg", "title", "reason"):
+            text = _message(lowered.get(name), depth - 1)
+            if text:
+                return text
+    return ""
+
+
+def _text(value: Json) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _lowered(value: Json) -> str:
+    return value.strip().lower().replace("-", "_") if isinstance(value, str) else ""
+
+
+def _server(address: str | None) -> URL:
+    try:
+        return URL(address or "").origin()
+    except ValueError:
+        raise TTSPayloadError("an audio address that is none") from None

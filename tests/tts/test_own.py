@@ -1,0 +1,188 @@
+"""The real child process, as a bot without a key runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bot.errors import TTSUnreachableError
+from bot.models import SpeechRequest
+from bot.tts.client import TTSClient
+from bot.tts.own import OwnTTSGateway
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 60.0
+HELLO = SpeechRequest("Hello")
+
+
+def own_children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "tts_gateway" in " ".join(child.cmdline())]
+
+
+class LogWaiter(logging.Handler):
+    """Waits for a line in the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._changed = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(record.getMessage())
+        self._changed.set()
+
+    async def until(self, words: str) -> str:
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                for line in self._lines:
+                    if words in line:
+                        return line
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+async def log() -> AsyncIterator[LogWaiter]:
+    waiter = LogWaiter()
+    logger = logging.getLogger("bot.tts")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(waiter)
+    yield waiter
+    logger.removeHandler(waiter)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+async def make_own() -> AsyncIterator[Callable[..., OwnTTSGateway]]:
+    made: list[OwnTTSGateway] = []
+
+    def make(**options: object) -> OwnTTSGateway:
+        made.append(OwnTTSGateway(**{"restart_delay": 0.01, **options}))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for own in made:
+        await own.aclose()
+    assert own_children() == []
+
+
+async def test_it_starts_speaks_comes_back_on_the_same_port_and_leaves_nothing(make_own, log: LogWaiter):
+    own = make_own()
+    base_url = await own.start()
+    first = own.process_id
+    async with TTSClient(base_url) as client:
+        before = await client.synthesize(HELLO)
+
+        os.kill(first, signal.SIGKILL)
+        await log.until("ended with status -9")
+        await log.until("is back")
+        after = await client.synthesize(HELLO)
+
+    assert await own.start() == base_url
+    assert own.process_id != first
+    assert before.startswith(b"RIFF")
+    assert after.startswith(b"RIFF")
+    await own.aclose()
+    assert own_children() == []
+    assert own.process_id is None
+
+
+async def test_its_log_becomes_ours(make_own, log: LogWaiter):
+    base_url = await make_own().start()
+
+    async with TTSClient(base_url) as client:
+        await client.synthesize(HELLO)
+
+    assert "POST" in await log.until("text-to-speech")
+
+
+async def test_our_secrets_are_not_in_its_environment(
+    make_own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    secrets = ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL", "ANYTHING_ELSE")
+    for name in secrets:
+        monkeypatch.setenv(name, "canary-0123456789abcdef")
+    own = make_own(data_dir=tmp_path)
+
+    await own.start()
+
+    environment = psutil.Process(own.process_id).environ()
+    assert not [name for name, value in environment.items() if name in secrets or "canary" in value]
+    assert environment["TMPDIR"] == str(tmp_path)
+
+
+async def test_it_starts_from_any_folder(make_own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+
+    assert (await make_own().start()).startswith("http://127.0.0.1:")
+
+
+async def test_one_that_does_not_start_says_why(make_own):
+    own = make_own(extra_arguments=("--no-such-option",))
+
+    with pytest.raises(TTSUnreachableError, match="no-such-option"):
+        await own.start()
+
+    assert own_children() == []
+
+
+async def test_one_that_does_not_answer_in_time_is_ended(make_own):
+    own = make_own(start_seconds=0.01)
+
+    with pytest.raises(TTSUnreachableError, match="no answer within"):
+        await own.start()
+
+    assert own_children() == []
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing(make_own):
+    starting = asyncio.create_task(make_own().start())
+    async with asyncio.timeout(DEADLINE):
+        while not own_children():  # noqa: ASYNC110  (no event tells that a process exists)
+            await asyncio.sleep(0.01)
+
+    starting.cancel()
+    await asyncio.wait([starting])
+
+    assert starting.cancelled()
+    assert own_children() == []
+
+
+PARENT = """
+import asyncio
+from bot.tts.own import OwnTTSGateway
+
+async def main():
+    own = OwnTTSGateway()
+    await own.start()
+    print(own.process_id, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_it_ends_by_itself_when_we_are_killed():
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={"PATH": os.defpath}
+    )
+    assert parent.stdout is not None
+    process_id = int(await asyncio.wait_for(parent.stdout.readline(), DEADLINE))
+    child = psutil.Process(process_id)
+
+    parent.kill()
+    await parent.wait()
+
+    await asyncio.to_thread(child.wait, DEADLINE)
+    assert not psutil.pid_exists(process_id) or child.status() == psutil.STATUS_ZOMBIE

@@ -1,0 +1,54 @@
+"""Fixtures for the tests of the TTS gateway's server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+
+from tests.tts_gateway.caller import Caller
+from tests.tts_gateway.tone import ToneEngine
+from tts_gateway.faults import FaultScript
+from tts_gateway.options import ServerOptions
+from tts_gateway.server import create_app, serving
+
+StartServer = Callable[..., Awaitable[Caller]]
+
+
+@pytest.fixture
+def engine() -> ToneEngine:
+    return ToneEngine()
+
+
+@pytest.fixture
+def faults() -> FaultScript:
+    return FaultScript()
+
+
+@pytest.fixture
+async def start(engine: ToneEngine) -> AsyncIterator[StartServer]:
+    """Start a server with the options given; it is ended with the test."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def start_server(
+            options: ServerOptions | None = None, faults: FaultScript | None = None
+        ) -> Caller:
+            app = create_app(engine, options=options, faults=faults)
+            return Caller(session, await stack.enter_async_context(serving(app)))
+
+        yield start_server
+
+
+@pytest.fixture
+async def caller(start: StartServer) -> Caller:
+    """A caller of a server with the default options."""
+    return await start()
+
+
+@pytest.fixture
+async def faulty(start: StartServer, faults: FaultScript) -> Caller:
+    """A caller of a server that follows the fault script."""
+    return await start(ServerOptions(allow_fault_scripts=True), faults)

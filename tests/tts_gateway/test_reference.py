@@ -1,0 +1,74 @@
+"""From the address in a voice-cloning request to what the engine gets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.tts_gateway.caller import Caller
+from tests.tts_gateway.conftest import StartServer
+from tests.tts_gateway.recordings import RECORDING, Recordings, recordings
+from tests.tts_gateway.tone import ToneEngine
+from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
+from tts_gateway.options import ServerOptions
+
+OPEN = FetchOptions(allow_loopback=True)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Recordings]:
+    async with recordings() as server:
+        yield server
+
+
+async def test_the_engine_gets_the_recording_behind_the_address(
+    start: StartServer, served: Recordings, engine: ToneEngine
+):
+    caller = await start(ServerOptions(fetch=OPEN))
+
+    answer = await caller.clone(f"{served.origin}/voice.wav", "Hello", prompt_text="A hum.")
+
+    assert answer.status == 200
+    assert engine.calls == [("Hello", RECORDING, "A hum.")]
+
+
+async def test_a_recording_the_engine_refuses_is_400_with_the_engines_reason(
+    start: StartServer, served: Recordings
+):
+    caller = await start(ServerOptions(fetch=OPEN))
+
+    answer = await caller.clone(f"{served.origin}/html")
+
+    assert (answer.status, answer.message) == (400, "The recording is not sound.")
+
+
+async def test_a_sound_of_our_own_is_a_reference_without_the_network(caller: Caller, engine: ToneEngine):
+    url = (await caller.speak()).json["output"]
+
+    answer = await caller.clone(url)
+
+    assert answer.status == 200
+    assert engine.calls[-1][1] == (await caller.get(url)).body
+
+
+async def test_a_sound_of_our_own_is_known_by_the_name_we_are_called_and_by_our_address(
+    caller: Caller, engine: ToneEngine
+):
+    name = {"Host": "voices.example"}
+    named = (await caller.post("/text-to-speech", {"text": "a"}, headers=name)).json["output"]
+    numbered = (await caller.speak("longer")).json["output"]
+
+    for url in (named, numbered):
+        body = {"text": "c", "reference_audio_url": url}
+        answer = await caller.post("/voice-cloning", body, headers=name)
+
+        assert answer.status == 200
+    assert named.startswith("http://voices.example/")
+    assert len({call[1] for call in engine.calls[2:]}) == 2
+
+
+async def test_another_path_of_our_own_is_not_fetched(caller: Caller):
+    answer = await caller.clone(f"{caller.origin}/health")
+
+    assert (answer.status, answer.message) == (400, CANNOT_BE_REACHED)

@@ -1,0 +1,172 @@
+"""`python -m tts_gateway`: the TTS gateway as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+import os
+import re
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import FaultScript
+from tts_gateway.fetch import Endpoint, FetchOptions
+from tts_gateway.server import ServerOptions, create_app, serving
+
+_KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
+_MAPPING: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal or the end of stdin; return the exit status."""
+    wishes = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return asyncio.run(_serve(wishes))
+    except KeyboardInterrupt:  # where signals cannot be handled in the loop
+        return 0
+
+
+async def _serve(wishes: argparse.Namespace) -> int:
+    ended = asyncio.Event()
+    _end_on_signals(ended)
+    if wishes.until_stdin_closes:
+        _end_with_stdin(ended)
+    options = ServerOptions(
+        api_key=wishes.api_key_file,
+        keep_seconds=wishes.keep_seconds,
+        allow_fault_scripts=wishes.allow_faults,
+        fetch=FetchOptions(resolve=dict(wishes.resolve), ca_file=wishes.ca_file),
+    )
+    app = create_app(_engine(), options=options, faults=FaultScript() if wishes.allow_faults else None)
+    async with AsyncExitStack() as stack:
+        try:
+            base_url = await stack.enter_async_context(serving(app, host=wishes.host, port=wishes.port))
+        except OSError as error:
+            print(f"The TTS gateway cannot serve on {wishes.host}:{wishes.port}: {error}", file=sys.stderr)
+            return 1
+        print(f"TTS gateway: {base_url}", flush=True)
+        await ended.wait()
+    return 0
+
+
+def _engine() -> Engine:
+    from tts_gateway.engines.offline import OfflineEngine
+
+    return OfflineEngine()
+
+
+def _end_on_signals(ended: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    if sys.platform != "win32":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+
+
+def _end_with_stdin(ended: asyncio.Event) -> None:
+    """Set ``ended`` when stdin closes, as it does when the process that started us dies.
+
+    A daemon thread on the bare descriptor: event loops cannot watch every kind of stdin (files and
+    devices on Linux, pipes on Windows), and such a thread does not hold up the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        try:
+            while os.read(0, 4096):
+                pass
+        except OSError:  # it was closed from the beginning
+            pass
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tts_gateway",
+        description="A TTS gateway to run yourself: the VoxCPM2 contract in front of an offline engine.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
+    add("--port", type=_port, default=0, help="port to serve on; 0, the default, takes a free one")
+    add("--api-key-file", type=_key, metavar="FILE", help="file with the key that callers must send")
+    add(
+        "--resolve",
+        type=_mapping,
+        action="append",
+        default=[],
+        metavar="HOST=IP:PORT",
+        help="fetch recordings of HOST from there",
+    )
+    add("--ca-file", type=_certificates, metavar="PEM", help="more certificates to trust for recordings")
+    add(
+        "--keep-seconds",
+        type=_seconds,
+        default=900.0,
+        metavar="N",
+        help="how long sounds are kept (%(default)s)",
+    )
+    add("--allow-faults", action="store_true", help="let PUT /faults make it misbehave, for tests")
+    add("--until-stdin-closes", action="store_true", help="end when stdin does")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError("it must be a number of seconds above 0")
+    return seconds
+
+
+def _key(path: str) -> str:
+    try:
+        key = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
+    if not _KEY.fullmatch(key):
+        raise argparse.ArgumentTypeError(f"{path} must hold one key: printable characters without spaces")
+    return key
+
+
+def _certificates(path: str) -> Path:
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise argparse.ArgumentTypeError(f"{path} holds no certificates: {error}") from error
+    return Path(path)
+
+
+def _mapping(text: str) -> tuple[str, Endpoint]:
+    match = _MAPPING.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError(text)
+        address = str(ipaddress.ip_address(match["address"].strip("[]")))
+        port = _port(match["port"])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("it must look like HOST=IP:PORT") from error
+    return match["host"].rstrip("."), Endpoint(address, port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

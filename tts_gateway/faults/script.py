@@ -1,0 +1,106 @@
+"""The script of misbehaviour: what happens to the next requests, and what has been received."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from tts_gateway.faults.reply import Fault, Poll
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def json(self) -> Any:
+        """The body read as JSON. Raises ValueError."""
+        return json.loads(self.body)
+
+
+class FaultScript:
+    """Faults for the next requests, each used once and in order; after the last one all is right.
+
+    Belongs to the event loop that serves.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[ReceivedRequest] = []
+        """The POSTs of the contract, right or wrong, in order of arrival."""
+        self.downloads: list[ReceivedRequest] = []
+        """The GETs of sounds."""
+        self.polls: list[ReceivedRequest] = []
+        """The GETs of a pending request's status."""
+        self.every_post: Fault | None = None
+        """What every POST gets once the script is used up; None: the right answer."""
+        self.every_download: Fault | None = None
+        """The same for sounds."""
+        self._on_post: deque[Fault | None] = deque()
+        self._on_download: deque[Fault | None] = deque()
+        self._pending: dict[str, Poll] = {}
+        self._arrival = asyncio.Event()
+
+    def on_post(self, *faults: Fault | None) -> None:
+        """Queue ``faults`` for the next POSTs; None is a right answer in between."""
+        self._on_post.extend(faults)
+
+    def on_download(self, *faults: Fault | None) -> None:
+        """Queue ``faults`` for the next downloads of sounds; None is a right answer in between."""
+        self._on_download.extend(faults)
+
+    def clear(self) -> None:
+        """Behave from now on. What was received stays."""
+        self._on_post.clear()
+        self._on_download.clear()
+        self.every_post = self.every_download = None
+
+    async def received(self, *, posts: int = 0, downloads: int = 0, polls: int = 0) -> None:
+        """Return as soon as so many requests have arrived in all."""
+        while len(self.requests) < posts or len(self.downloads) < downloads or len(self.polls) < polls:
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    def take_post(self, request: ReceivedRequest) -> Fault | None:
+        """Note a POST, and return what happens to it."""
+        self._note(self.requests, request)
+        return self._on_post.popleft() if self._on_post else self.every_post
+
+    def take_download(self, request: ReceivedRequest) -> Fault | None:
+        """Note a download, and return what happens to it."""
+        self._note(self.downloads, request)
+        return self._on_download.popleft() if self._on_download else self.every_download
+
+    def add_poll(self, poll: Poll) -> str:
+        """Keep a pending request, and return its id."""
+        request_id = secrets.token_hex(8)
+        self._pending[request_id] = poll
+        return request_id
+
+    def take_poll(self, request: ReceivedRequest, request_id: str) -> bytes | None:
+        """Note a question about a pending request, and return the JSON of its status, if it exists."""
+        self._note(self.polls, request)
+        poll = self._pending.get(request_id)
+        if poll is None:
+            return None
+        return poll.answers.pop(0) if len(poll.answers) > 1 else poll.answers[0]
+
+    def _note(self, where: list[ReceivedRequest], request: ReceivedRequest) -> None:
+        where.append(request)
+        self._arrival.set()
+
+
+def received_request(method: str, path: str, headers: CIMultiDictProxy[str], body: bytes) -> ReceivedRequest:
+    """Return one request as a value; ``headers`` compare without case."""
+    return ReceivedRequest(method, path, CIMultiDictProxy(CIMultiDict(headers)), body)

@@ -1,0 +1,153 @@
+"""The JSON of the contract: bodies in, answers out. The only file that knows the field names."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from tts_gateway.refusal import Refusal
+
+MAX_TEXT_CHARS: Final = 5_000
+"""Longest `text` and `prompt_text`. The contract names no limit; the model fails far below this one."""
+MAX_URL_CHARS: Final = 2_048
+"""Longest `reference_audio_url`: what browsers and proxies agree on."""
+MIN_CFG_VALUE: Final = 0.1
+MAX_CFG_VALUE: Final = 10.0
+"""`cfg_value`. VoxCPM recommends 1 to 3; beyond 10 nothing is left but noise."""
+MIN_DIT_STEPS: Final = 1
+MAX_DIT_STEPS: Final = 100
+"""`dit_steps`. VoxCPM recommends 4 to 30; without a bound one request could hold the engine for hours."""
+DEFAULT_CFG_VALUE: Final = 2.0
+DEFAULT_DIT_STEPS: Final = 10
+SAMPLE_RATE: Final = 48_000
+"""What every engine makes, in Hz."""
+
+_Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakOrder:
+    """What a text-to-speech body asks for."""
+
+    text: str = field(repr=False)
+    cfg_value: float
+    dit_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrder:
+    """What a voice-cloning body asks for."""
+
+    text: str = field(repr=False)
+    reference_audio_url: str = field(repr=False)
+    prompt_text: str | None = field(repr=False)
+
+
+def speak_order(content_type: str, body: bytes) -> SpeakOrder:
+    """Return the order in ``body``. Raises `Refusal` (400) that says what is wrong with it."""
+    fields = _fields(content_type, body)
+    return SpeakOrder(
+        text=_required_text(fields, "text"),
+        cfg_value=_number(fields, "cfg_value", DEFAULT_CFG_VALUE, MIN_CFG_VALUE, MAX_CFG_VALUE),
+        dit_steps=_whole_number(fields, "dit_steps", DEFAULT_DIT_STEPS, MIN_DIT_STEPS, MAX_DIT_STEPS),
+    )
+
+
+def clone_order(content_type: str, body: bytes) -> CloneOrder:
+    """Return the order in ``body``. Raises `Refusal` (400) that says what is wrong with it."""
+    fields = _fields(content_type, body)
+    return CloneOrder(
+        text=_required_text(fields, "text"),
+        reference_audio_url=_required_text(fields, "reference_audio_url", MAX_URL_CHARS),
+        prompt_text=_text(fields, "prompt_text") if "prompt_text" in fields else None,
+    )
+
+
+def speak_answer(url: str) -> web.Response:
+    """Return the answer to a text-to-speech request."""
+    return _answer({"output": url})
+
+
+def clone_answer(url: str, seconds: float) -> web.Response:
+    """Return the answer to a voice-cloning request that took ``seconds``."""
+    return _answer(
+        {
+            "url": url,
+            "audio_url": url,
+            "sample_rate": SAMPLE_RATE,
+            "elapsed_s": round(seconds, 3),
+            "status": "done",
+        }
+    )
+
+
+def _answer(fields: _Json) -> web.Response:
+    return web.Response(body=json.dumps(fields).encode(), content_type="application/json")
+
+
+def _fields(content_type: str, body: bytes) -> _Json:
+    if content_type != "application/json":
+        raise Refusal(400, "Content-Type must be application/json.")
+    try:
+        fields = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "The body is not valid JSON.") from error
+    if not isinstance(fields, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    return fields
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> _Json:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field is given twice")
+    return fields
+
+
+def _required_text(fields: _Json, name: str, longest: int = MAX_TEXT_CHARS) -> str:
+    if name not in fields:
+        raise Refusal(400, f"{name} is missing.")
+    text = _text(fields, name, longest)
+    if text is None:
+        raise Refusal(400, f"{name} is blank.")
+    return text
+
+
+def _text(fields: _Json, name: str, longest: int = MAX_TEXT_CHARS) -> str | None:
+    text = fields[name]
+    if not isinstance(text, str):
+        raise Refusal(400, f"{name} must be a string.")
+    if len(text) > longest:
+        raise Refusal(400, f"{name} is longer than {longest} characters.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Refusal(400, f"{name} is not valid Unicode.") from error
+    return text if text.strip() else None
+
+
+def _number(fields: _Json, name: str, default: float, lowest: float, highest: float) -> float:
+    value = fields.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refusal(400, f"{name} must be a number.")
+    if not lowest <= value <= highest:
+        raise Refusal(400, f"{name} must be between {lowest:g} and {highest:g}.")
+    return float(value)
+
+
+def _whole_number(fields: _Json, name: str, default: int, lowest: int, highest: int) -> int:
+    value = fields.get(name, default)
+    whole = isinstance(value, int) or (
+        isinstance(value, float) and math.isfinite(value) and value.is_integer()
+    )
+    if isinstance(value, bool) or not whole:
+        raise Refusal(400, f"{name} must be a whole number.")
+    return int(_number(fields, name, default, lowest, highest))
