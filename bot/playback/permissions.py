@@ -1,0 +1,62 @@
+"""Why the bot cannot speak in a voice channel, in words a member can act on.
+
+Asked before joining: Discord answers a join without the right, or into a full channel, with silence.
+"""
+
+from __future__ import annotations
+
+import discord
+
+from bot.playback.audience import VoiceRoom
+
+
+def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
+    """Return the sentence for the member, or None when ``me`` can speak in ``channel``."""
+    rights = channel.permissions_for(me)
+    if not rights.view_channel:
+        return _missing("View Channel", channel)
+    if not rights.connect:
+        return _missing("Connect", channel)
+    if channel == channel.guild.afk_channel:
+        return "Nobody can be heard in the AFK channel. Join another voice channel."
+    if _is_full(channel, me, rights):
+        return (
+            f"{channel.mention} is full. Ask somebody to leave, raise its user limit, or give me the "
+            'permission "Move Members".'
+        )
+    if isinstance(channel, discord.StageChannel):
+        return _why_not_on_stage(channel, me, rights)
+    if not rights.speak:
+        return _missing("Speak", channel)
+    if _is_inside(channel, me) and me.voice is not None and me.voice.mute:
+        return f"I am server-muted in {channel.mention}. A moderator can unmute me."
+    return None
+
+
+def _missing(permission: str, channel: VoiceRoom) -> str:
+    return (
+        f'I need the permission "{permission}" in {channel.mention}. A moderator can give it to my role '
+        "in the channel's settings."
+    )
+
+
+def _is_inside(channel: VoiceRoom, me: discord.Member) -> bool:
+    return me.id in channel.voice_states
+
+
+def _is_full(channel: VoiceRoom, me: discord.Member, rights: discord.Permissions) -> bool:
+    if not channel.user_limit or rights.move_members or _is_inside(channel, me):
+        return False
+    return len(channel.voice_states) >= channel.user_limit
+
+
+def _why_not_on_stage(
+    channel: discord.StageChannel, me: discord.Member, rights: discord.Permissions
+) -> str | None:
+    invited = _is_inside(channel, me) and me.voice is not None and not me.voice.suppress
+    if invited or rights.mute_members:
+        return None
+    return (
+        f"I am only in the audience of the stage {channel.mention}. Give me the permission "
+        '"Mute Members" there, or join a voice channel.'
+    )

@@ -1,0 +1,122 @@
+"""A voice connection that hears every frame at once, in a thread of its own, as the real one does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import discord
+
+from bot.errors import PlaybackError
+from bot.playback.audience import VoiceRoom
+
+
+class FakeVoiceClient:
+    """Drains the source in its own thread and calls `after` from there, late.
+
+    ``moving`` cleared: it takes no frames. ``error``: raised in its thread instead of sending.
+    """
+
+    def __init__(self, channel: VoiceRoom) -> None:
+        self.channel = channel
+        self.heard: list[bytes] = []
+        self.connected = True
+        self.secure = asyncio.Event()
+        self.secure.set()
+        self.started = asyncio.Event()
+        self.asked_for_keys = asyncio.Event()
+        self.moving = threading.Event()
+        self.moving.set()
+        self.error: Exception | None = None
+        self.left = False
+        self._ended: list[Callable[[], None]] = []
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def play(self, source: discord.AudioSource, *, after: Callable[[Exception | None], Any]) -> None:
+        if not self.connected:
+            raise discord.ClientException("Not connected to voice.")
+        if self._thread is not None and self._thread.is_alive():
+            raise discord.ClientException("Already playing audio.")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._drain, args=(source, after, self._stop), daemon=True)
+        self._thread.start()
+        self.started.set()
+
+    def _drain(
+        self, source: discord.AudioSource, after: Callable[[Exception | None], Any], stop: threading.Event
+    ) -> None:
+        while not stop.is_set() and self.error is None:
+            if not self.moving.wait(0.005):
+                continue
+            frame = source.read()
+            if not frame:
+                break
+            self.heard.append(frame)
+        time.sleep(0.01)
+        after(self.error)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def is_connected(self) -> bool:
+        return self.connected
+
+    async def wait_until_open(self, timeout: float) -> bool:
+        return self.connected
+
+    async def wait_until_secure(self, timeout: float) -> bool:
+        self.asked_for_keys.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.secure.wait(), timeout)
+        return self.secure.is_set()
+
+    async def stopped(self) -> int:
+        """Wait until its thread has ended; return how many frames it took."""
+        assert self._thread is not None
+        await asyncio.to_thread(self._thread.join)
+        return len(self.heard)
+
+    def on_ended(self, callback: Callable[[], None]) -> None:
+        self._ended.append(callback)
+
+    def end(self) -> None:
+        """Be thrown out."""
+        self.connected = False
+        self.stop()
+        for callback in self._ended:
+            callback()
+
+    async def disconnect(self, *, force: bool = False) -> None:
+        self.left = True
+        self.end()
+
+
+class FakeVoice:
+    """Joins voice channels: every connection it made is kept in ``clients``.
+
+    ``refuse`` makes it fail; ``admit`` cleared makes it wait.
+    """
+
+    def __init__(self) -> None:
+        self.clients: list[FakeVoiceClient] = []
+        self.refuse = False
+        self.admit = asyncio.Event()
+        self.admit.set()
+        self.asked = asyncio.Event()
+
+    @property
+    def client(self) -> FakeVoiceClient:
+        return self.clients[-1]
+
+    async def __call__(self, channel: VoiceRoom, timeout: float) -> FakeVoiceClient:
+        self.asked.set()
+        await self.admit.wait()
+        if self.refuse:
+            raise PlaybackError("no voice connection")
+        self.clients.append(FakeVoiceClient(channel))
+        return self.client
