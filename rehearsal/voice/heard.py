@@ -12,7 +12,8 @@ class HeardPacket:
     """A packet of the bot at one listener.
 
     ``arrival`` is `time.monotonic()` in seconds, ``timestamp`` counts samples of 48 kHz. ``opus`` is
-    None when the packet could not be heard, and then ``why`` says for which reason.
+    None when the packet could not be heard, and then ``why`` says for which reason. ``in_clear``: it was
+    heard, but nobody had encrypted it end to end.
     """
 
     ssrc: int
@@ -21,6 +22,7 @@ class HeardPacket:
     arrival: float
     opus: bytes | None = field(repr=False)
     why: Unheard | None = None
+    in_clear: bool = False
 
     @property
     def is_speech(self) -> bool:

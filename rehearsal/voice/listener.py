@@ -127,12 +127,14 @@ class Listener:
         """Take one packet; ``in_clear`` says that this call has no end-to-end encryption now."""
         opus: bytes | None = None
         why = None
+        open_sound = False
         try:
             opus = self.dave.decrypt(sender_id, payload)
         except UnheardError as error:
             opus, why = (payload, None) if in_clear else (None, error.why)
+            open_sound = in_clear
         now = time.monotonic()
-        packet = HeardPacket(header.ssrc, header.sequence, header.timestamp, now, opus, why)
+        packet = HeardPacket(header.ssrc, header.sequence, header.timestamp, now, opus, why, open_sound)
         self.packets.append(packet)
         if packet.is_speech:
             self._last_speech = now

@@ -24,7 +24,7 @@ def pcm_of(packets: Sequence[HeardPacket]) -> bytes:
     connection (another SSRC) follows the one before at the distance of their arrivals.
     """
     sound = bytearray()
-    decoder = _decoder()
+    decoder = new_decoder()
     ssrc, timestamp, position, arrival = -1, 0, 0, 0.0
     for packet in packets:
         if packet.opus is None:
@@ -33,12 +33,12 @@ def pcm_of(packets: Sequence[HeardPacket]) -> bytes:
             pause = round((packet.arrival - arrival) * RATE) if ssrc >= 0 else 0
             position += min(max(pause, 0), _LONGEST_GAP)
             ssrc = packet.ssrc
-            decoder = _decoder()
+            decoder = new_decoder()
         else:
             ahead = (packet.timestamp - timestamp) % _TIMESTAMPS
             position += min(ahead, _LONGEST_GAP) if ahead < _TIMESTAMPS // 2 else ahead - _TIMESTAMPS
         timestamp, arrival = packet.timestamp, packet.arrival
-        _lay(sound, position, _decode(decoder, packet.opus))
+        _lay(sound, position, decode(decoder, packet.opus))
     return bytes(sound)
 
 
@@ -52,13 +52,15 @@ def _lay(sound: bytearray, position: int, pcm: bytes) -> None:
     sound[start : start + len(pcm)] = pcm
 
 
-def _decoder() -> av.AudioCodecContext:
+def new_decoder() -> av.AudioCodecContext:
+    """Return a decoder for the packets of one sender."""
     decoder = av.AudioCodecContext.create("libopus", "r")
     decoder.sample_rate = RATE
     decoder.layout = "mono"
     return decoder
 
 
-def _decode(decoder: av.AudioCodecContext, opus: bytes) -> bytes:
+def decode(decoder: av.AudioCodecContext, opus: bytes) -> bytes:
+    """Return the PCM of the next packet; `av.FFmpegError` when it is no Opus."""
     frames = decoder.decode(av.Packet(opus))
     return b"".join(np.ascontiguousarray(frame.to_ndarray()).astype("<i2").tobytes() for frame in frames)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import discord
 import pytest
 
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import Permission
+from tests.rehearsal.bare_voice import BareVoice
 from tests.rehearsal.conftest import Ask, Scene
 from tests.rehearsal.held_bot import HeldBot
 
@@ -104,40 +103,41 @@ async def test_people_cannot_join_what_is_full_or_forbidden(scene: Scene) -> Non
         await scene.rehearsal.world.add_person("Stranger").join(scene.perch)
 
 
-async def test_a_kicked_bot_leaves_for_good(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.join(scene.perch)
-    client = await seen(bot, scene.perch).connect(timeout=10)
+async def connected(scene: Scene, bot: HeldBot) -> BareVoice:
+    await scene.rehearsal.caught_up()
+    BareVoice.rehearsal = scene.rehearsal
+    return await seen(bot, scene.perch).connect(cls=BareVoice, timeout=10)
+
+
+async def test_a_kicked_bot_hears_an_empty_state_and_4014(scene: Scene, bot: HeldBot) -> None:
+    voice = await connected(scene, bot)
 
     await scene.guild.kick_bot_from_voice()
 
-    await until_gone(client)
+    assert await voice.finished() == 4014
+    assert voice.states[-1]["channel_id"] is None and len(voice.servers) == 1
     assert scene.guild.bot_channel is None
 
 
-async def until_gone(client: discord.VoiceClient) -> None:
-    async with asyncio.timeout(10):
-        while client.guild.voice_client is not None:
-            await asyncio.sleep(0.01)
-
-
-async def test_a_dragged_bot_follows(scene: Scene, bot: HeldBot) -> None:
+async def test_a_dragged_bot_hears_the_new_channel_a_new_server_and_4014(scene: Scene, bot: HeldBot) -> None:
     nest = scene.guild.add_voice_channel("Nest")
-    await scene.alice.join(scene.perch)
-    client = await seen(bot, scene.perch).connect(timeout=10)
+    voice = await connected(scene, bot)
 
     await scene.guild.move_bot(nest)
 
-    assert scene.guild.bot_channel is nest
-    assert client.channel is seen(bot, nest)
+    assert await voice.finished() == 4014
+    assert voice.states[-1]["channel_id"] == str(nest.id) and scene.guild.bot_channel is nest
+    assert len({server["token"] for server in voice.servers}) == 2
 
 
-async def test_a_deleted_channel_empties(scene: Scene, bot: HeldBot) -> None:
+async def test_a_deleted_channel_empties_and_its_call_ends_with_4022(scene: Scene, bot: HeldBot) -> None:
     await scene.alice.join(scene.perch)
-    client = await seen(bot, scene.perch).connect(timeout=10)
+    voice = await connected(scene, bot)
 
     await scene.guild.delete_channel(scene.perch)
 
-    await until_gone(client)
+    assert await voice.finished() == 4022
+    assert voice.states[-1]["channel_id"] is None
     assert bot.get_channel(scene.perch.id) is None and scene.guild.voice_states == {}
 
 

@@ -1,0 +1,149 @@
+"""`python -m rehearsal`: the whole bot on a Discord of our own: a page in the browser, a tour, a prompt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot import logs
+from bot.errors import SettingsError, SpeechBotError
+from bot.settings import Settings
+from bot.speech_bot import SpeechBot
+from rehearsal.errors import RehearsalError
+from rehearsal.prompt import Prompt
+from rehearsal.room.on_call import BotOnCall
+from rehearsal.room.opening import DEFAULT_PORT, opened_room, show_in_browser
+from rehearsal.room.tts_switches import TTSSwitches, free_port
+from rehearsal.server import Rehearsal
+from rehearsal.stage import Stage
+from rehearsal.tour import Tour
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens: with ``room`` the page is served, on ``host`` and ``port`` (None: 8765 if free)."""
+
+    output: Path
+    room: bool = True
+    tour: bool = True
+    prompt: bool = True
+    browser: bool = True
+    host: str = "127.0.0.1"
+    port: int | None = None
+
+
+async def rehearse(settings: Settings, plan: Plan) -> int:
+    """Carry out ``plan``; return the exit status."""
+    fine = True
+    async with opened_stage(settings, plan) as stage:
+        if plan.tour:
+            fine = await Tour(stage).run()
+        if plan.prompt:
+            await Prompt(stage).run()
+        if not plan.tour:
+            await _until_signalled()
+    return 0 if fine else 1
+
+
+@asynccontextmanager
+async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[Stage]:
+    """Yield a stage on which the bot is logged in; everything on it ends with the context."""
+    async with AsyncExitStack() as parts:
+        data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
+        settings = replace(settings, data_dir=Path(data_dir))
+        rehearsal = await parts.enter_async_context(Rehearsal())
+        stage = Stage(rehearsal, plan.output)
+        tts = TTSSwitches(free_port() if plan.room and settings.own_tts_gateway else None)
+
+        def make_bot() -> SpeechBot:
+            arguments = [*rehearsal.tts_gateway_arguments(), *tts.arguments()]
+            connector = rehearsal.connector()
+            return SpeechBot(settings, connector=connector, own_tts_gateway_arguments=arguments)
+
+        bot = BotOnCall(rehearsal, make_bot)
+        if plan.room:
+            room = opened_room(rehearsal, bot, tts, host=plan.host, port=plan.port)
+            site = await parts.enter_async_context(room)
+            await _announce(site.url, browser=plan.browser)
+        parts.push_async_callback(bot.aclose)
+        await bot.start()
+        yield stage
+
+
+async def _announce(url: str, *, browser: bool) -> None:
+    shown = browser and await show_in_browser(url)
+    how = "is open in your browser" if shown else "is ready; open it in your browser"
+    print(f"The rehearsal room {how}: {url}\n", flush=True)
+
+
+async def _until_signalled() -> None:
+    """Return at SIGINT or SIGTERM."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    await stop.wait()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out the command line; return the exit status."""
+    plan = _plan(_parser().parse_args(arguments))
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logs.set_up("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
+    logging.getLogger("discord.client").setLevel(logging.ERROR)
+    try:
+        return asyncio.run(rehearse(settings, plan))
+    except (SpeechBotError, RehearsalError, OSError) as error:
+        print(f"The rehearsal could not go on: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    terminal = sys.stdin.isatty()
+    return Plan(
+        output=options.output,
+        room=terminal or options.room_only,
+        tour=not options.room_only,
+        prompt=terminal and not options.no_prompt and not options.room_only,
+        browser=terminal and not options.no_browser,
+        host=options.host,
+        port=options.port,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal",
+        description="Try the whole bot on a Discord of our own, without an account. At a terminal a page "
+        "opens in the browser; a tour and a prompt run in the terminal. Without one, only the tour.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, help=f"port of the page; 0 takes a free one ({DEFAULT_PORT}, or a free one)")
+    add(
+        "--host", default="127.0.0.1", help="address of the page; others than yours see it only if you say so"
+    )
+    add("--no-browser", action="store_true", help="print the address of the page and open no browser")
+    add("--room-only", action="store_true", help="serve the page until Ctrl+C or SIGTERM; no tour, no prompt")
+    add("--no-prompt", action="store_true", help="end after the tour")
+    add("--output", type=Path, default=Path("rehearsal-output"), help="where the sounds of the tour go")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

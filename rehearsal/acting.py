@@ -1,0 +1,200 @@
+"""Turns what a person does in Discord's app into an interaction for the bot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rehearsal.answers import Answer
+from rehearsal.backstage import Backstage
+from rehearsal.channels import Channel
+from rehearsal.errors import RehearsalError
+from rehearsal.files import SentFile, StoredFile
+from rehearsal.interactions import AUTOCOMPLETE, COMMAND, Interaction
+from rehearsal.messages import Message
+from rehearsal.options import Resolver, filled_in
+from rehearsal.payloads import member_payload
+from rehearsal.permissions import Permission
+from rehearsal.places import Place, place_of
+from rehearsal.rules.commands import CHAT_INPUT
+from rehearsal.users import User
+from rehearsal.wire import MEBIBYTE, Json
+
+
+class Actor:
+    """One person at the app."""
+
+    def __init__(self, backstage: Backstage, user: User, *, has_installed_app: bool, nitro: bool) -> None:
+        self._backstage = backstage
+        self._user = user
+        self._has_installed_app = has_installed_app
+        self._nitro = nitro
+
+    def place(self, channel: Channel) -> Place:
+        """Return ``channel`` in this person's eyes. Raises `RehearsalError` when they cannot see it."""
+        return place_of(
+            self._backstage,
+            self._user,
+            channel,
+            has_installed_app=self._has_installed_app,
+            nitro=self._nitro,
+        )
+
+    # -- commands ---------------------------------------------------------------------------------
+
+    def offered(self, channel: Channel, kind: int) -> list[str]:
+        """Return the names of the commands of one type that are listed in ``channel``."""
+        place = self.place(channel)
+        commands = self._backstage.commands.listed()
+        if place.guild is not None:
+            commands = commands + self._backstage.commands.listed(place.guild.id)
+        return sorted({c["name"] for c in commands if c["type"] == kind and self._is_offered(place, c)})
+
+    def use_slash(
+        self,
+        channel: Channel,
+        name: str,
+        values: Mapping[str, object],
+        kind: int,
+        focused: str | None = None,
+    ) -> Answer:
+        """Send a slash command, or ask for autocompletion of ``focused``."""
+        place = self.place(channel)
+        first, *words = name.split()
+        command = self._command(place, CHAT_INPUT, first)
+        resolver = self._resolver(place)
+        wanted = {key: _account(value) for key, value in values.items() if value is not None}
+        options = filled_in(command, words, wanted, resolver, focused)
+        if focused is not None and not _is_completable(command, words, focused):
+            raise RehearsalError(f"{focused} is not completed by the bot")
+        data = _command_data(command) | {"options": options}
+        if resolver.resolved and kind != AUTOCOMPLETE:
+            data["resolved"] = resolver.resolved
+        return self.use_place(place, kind, data, command=command)
+
+    def use_menu(
+        self, channel: Channel, kind: int, name: str, target_id: int, resolved: Mapping[str, Json]
+    ) -> Answer:
+        """Use a context menu command on a message or a person."""
+        place = self.place(channel)
+        command = self._command(place, kind, name)
+        groups = {group: {str(target_id): payload} for group, payload in resolved.items()}
+        data = _command_data(command) | {"target_id": str(target_id), "resolved": groups}
+        return self.use_place(place, COMMAND, data, command=command)
+
+    def _command(self, place: Place, kind: int, name: str) -> Json:
+        guild_id = place.guild.id if place.guild else None
+        command = self._backstage.commands.find(kind, name, guild_id)
+        if command is None or not self._is_offered(place, command):
+            offered = self.offered(place.channel, kind)
+            raise RehearsalError(f"there is no command {name!r} in {place.channel.name}, only {offered}")
+        return command
+
+    def _is_offered(self, place: Place, command: Json) -> bool:
+        allowed = place.guild is None or place.permissions & Permission.USE_APPLICATION_COMMANDS
+        return bool(allowed) and place.offers(command)
+
+    def _resolver(self, place: Place) -> Resolver:
+        def member(user: User) -> Json | None:
+            if place.guild is None or user.id not in place.guild.members:
+                return None
+            permissions = place.guild.permissions_of(user.id, place.channel)
+            return member_payload(place.guild.members[user.id], permissions=permissions, user=False)
+
+        return Resolver(
+            upload=lambda file: self.upload(file, place.upload_limit),
+            attachment_payload=self._backstage.cdn.payload,
+            member_payload=member,
+        )
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def check_sizes(self, files: Iterable[SentFile], limit: int) -> None:
+        """Raise `RehearsalError` with the app's sentence when a file is too large."""
+        if any(len(file.data) > limit for file in files):
+            raise RehearsalError(f"Your files are too powerful. Max file size: {limit // MEBIBYTE} MB.")
+
+    def upload(self, file: SentFile, limit: int) -> StoredFile:
+        """Store a file that belongs to an interaction."""
+        self.check_sizes([file], limit)
+        return self._backstage.cdn.store(file, folder=self._backstage.bot.id, ephemeral=True)
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def visible(self, shown: Message | Answer) -> Message:
+        """Return the message. Raises `RehearsalError` when this person does not see it."""
+        message = shown.message if isinstance(shown, Answer) else shown
+        if message is None or message.deleted:
+            raise RehearsalError("there is no message")
+        if message.ephemeral and message.seen_by != self._user.id:
+            raise RehearsalError("only the person who asked sees this message")
+        self.place(self._backstage.directory.channels[message.channel_id])
+        return message
+
+    def use_message(self, message: Message, kind: int, data: Json) -> Answer:
+        """Use a component of ``message``."""
+        place = self.place(self._backstage.directory.channels[message.channel_id])
+        return self.use_place(place, kind, data, source=message)
+
+    # -- the interaction --------------------------------------------------------------------------
+
+    def use_place(
+        self,
+        place: Place,
+        kind: int,
+        data: Json,
+        *,
+        command: Json | None = None,
+        source: Message | None = None,
+    ) -> Answer:
+        """Send an interaction from ``place`` and return its answer."""
+        interaction = Interaction(
+            id=self._backstage.snowflakes.new(),
+            kind=kind,
+            user_id=self._user.id,
+            channel=place.channel,
+            answer=Answer(self._backstage.cdn),
+            upload_limit=place.upload_limit,
+            name=command["name"] if command else "",
+            remote=place.remote,
+            only_ephemeral=place.only_ephemeral,
+            source=source,
+        )
+        self._backstage.interactions.open(interaction)
+        installs = (command or {}).get("integration_types") or [0, 1]
+        self._send(place, interaction, data, installs)
+        return interaction.answer
+
+    def _send(self, place: Place, interaction: Interaction, data: Json, installs: list[int]) -> None:
+        payload = place.payload() | {
+            "id": str(interaction.id),
+            "application_id": str(self._backstage.bot.id),
+            "type": interaction.kind,
+            "token": interaction.token,
+            "version": 1,
+            "data": data,
+            "authorizing_integration_owners": place.owners_for(installs),
+        }
+        if interaction.source is not None:
+            payload["message"] = self._backstage.publisher.payload(interaction.source)
+        guild_id = place.guild.id if place.guild else None
+        self._backstage.events.send("INTERACTION_CREATE", payload, guild_id=guild_id)
+
+
+def _account(value: object) -> object:
+    """Return the account behind whoever acts as a person; everything else as it is."""
+    account = getattr(value, "user", None)
+    return account if isinstance(account, User) else value
+
+
+def _command_data(command: Json) -> Json:
+    data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+    if "guild_id" in command:
+        data["guild_id"] = command["guild_id"]
+    return data
+
+
+def _is_completable(command: Json, words: list[str], focused: str) -> bool:
+    options: list[Json] = command.get("options") or []
+    for word in words:
+        options = next(o.get("options") or [] for o in options if o["name"] == word)
+    return any(option["name"] == focused and option.get("autocomplete") for option in options)

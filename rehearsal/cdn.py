@@ -1,0 +1,131 @@
+"""Discord's store for files: signed addresses that expire."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from rehearsal.files import SentFile, StoredFile, content_type_of, seconds_of, stored_name
+from rehearsal.snowflakes import Snowflakes
+from rehearsal.wire import Json
+
+CDN = "https://cdn.discordapp.com"
+MEDIA_PROXY = "https://media.discordapp.net"
+DAY_SECONDS = 24 * 3600.0
+
+
+class Cdn:
+    """Keeps files and serves them to whoever holds a fresh address."""
+
+    def __init__(self, snowflakes: Snowflakes) -> None:
+        self._snowflakes = snowflakes
+        self._key = secrets.token_bytes(32)
+        self._files: dict[str, StoredFile] = {}
+        self.link_seconds = DAY_SECONDS
+        """How long an address lasts from the moment it is given out."""
+        self.served: list[str] = []
+        """The paths that were downloaded, in order."""
+        self.fetch: Callable[[str], Awaitable[bytes]] = _not_running
+
+    def store(self, file: SentFile, *, folder: int, ephemeral: bool = False) -> StoredFile:
+        """Keep ``file`` and return it as stored."""
+        name = stored_name(file.name)
+        stored = StoredFile(
+            id=self._snowflakes.new(),
+            folder=folder,
+            ephemeral=ephemeral,
+            name=name,
+            data=file.data,
+            content_type=file.content_type or content_type_of(name),
+            title=file.name.rpartition(".")[0] if name != file.name else None,
+            description=file.description,
+            seconds=seconds_of(name, file.data) if file.seconds is None else file.seconds,
+            waveform=file.waveform,
+        )
+        self._files[stored.path] = stored
+        return stored
+
+    def forget(self, file: StoredFile) -> None:
+        """Delete a file; its addresses are dead from now on."""
+        self._files.pop(file.path, None)
+
+    def url(self, file: StoredFile) -> str:
+        """Return a fresh signed address."""
+        return CDN + file.path + self._signature(file.path)
+
+    def payload(self, file: StoredFile) -> Json:
+        """Return the attachment object, with fresh addresses."""
+        signature = self._signature(file.path)
+        payload: Json = {
+            "id": str(file.id),
+            "filename": file.name,
+            "size": len(file.data),
+            "url": CDN + file.path + signature,
+            "proxy_url": MEDIA_PROXY + file.path + signature,
+            "content_type": file.content_type,
+        }
+        optional = {
+            "title": file.title,
+            "description": file.description,
+            "duration_secs": file.seconds,
+            "waveform": file.waveform,
+            "ephemeral": file.ephemeral or None,
+        }
+        return payload | {key: value for key, value in optional.items() if value is not None}
+
+    def _signature(self, path: str) -> str:
+        now = time.time()
+        expires, issued = f"{int(now + self.link_seconds):x}", f"{int(now):x}"
+        return f"?ex={expires}&is={issued}&hm={self._mac(path, expires, issued)}&"
+
+    def _mac(self, path: str, expires: str, issued: str) -> str:
+        return hmac.new(self._key, f"{path} {expires} {issued}".encode(), hashlib.sha256).hexdigest()
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer a download: 200 or 206, or the 404 Discord gives for a bad or old signature."""
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405)
+        file = self._files.get(request.path)
+        if file is None or not self._is_fresh(request):
+            return web.Response(status=404, text="This content is no longer available.")
+        self.served.append(request.path)
+        headers = {
+            "Content-Type": file.content_type,
+            "Accept-Ranges": "bytes",
+            "ETag": f'"{hashlib.md5(file.data, usedforsecurity=False).hexdigest()}"',
+        }
+        part = _range(request, len(file.data))
+        if part is None:
+            return web.Response(body=file.data, headers=headers)
+        start, stop = part
+        if start >= stop:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{len(file.data)}"})
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(file.data)}"
+        return web.Response(status=206, body=file.data[start:stop], headers=headers)
+
+    def _is_fresh(self, request: web.Request) -> bool:
+        expires, issued = request.query.get("ex", ""), request.query.get("is", "")
+        expected = self._mac(request.path, expires, issued)
+        if not hmac.compare_digest(expected, request.query.get("hm", "")):
+            return False
+        return int(expires, 16) > time.time()
+
+
+def _range(request: web.Request, size: int) -> tuple[int, int] | None:
+    try:
+        wanted = request.http_range
+    except ValueError:
+        return None
+    if wanted.start is None and wanted.stop is None:
+        return None
+    start, stop, _step = wanted.indices(size)
+    return start, stop
+
+
+async def _not_running(url: str) -> bytes:
+    raise RuntimeError("the rehearsal is not running")

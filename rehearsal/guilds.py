@@ -1,0 +1,164 @@
+"""A guild, as a test arranges it."""
+
+from __future__ import annotations
+
+from rehearsal.backstage import Backstage
+from rehearsal.channels import Channel, ChannelKind
+from rehearsal.guild_record import GuildRecord, Member, Role
+from rehearsal.payloads import channel_payload, guild_payload, role_payload
+from rehearsal.people import Person
+from rehearsal.permissions import ALL, EVERYONE, Overwrite, Permission
+from rehearsal.wire import INTENT_GUILDS
+
+
+class Guild(GuildRecord):
+    """A guild that can be changed while the bot looks on.
+
+    What is awaited returns once the bot has heard of it; after the rest, await `Rehearsal.caught_up`.
+    """
+
+    def __init__(self, backstage: Backstage, name: str, owner_id: int, *, with_bot: bool) -> None:
+        super().__init__(backstage.snowflakes.guild(), name, owner_id, int(EVERYONE))
+        self._backstage = backstage
+        self._bot_id = backstage.bot.id
+        self._exact_bot_permissions: Overwrite | None = None
+        if with_bot:
+            self._add_bot_member()
+
+    def _add_bot_member(self) -> None:
+        role = Role(
+            self._backstage.snowflakes.new(), self._backstage.bot.name, int(EVERYONE), 1, managed=True
+        )
+        self.roles[role.id] = role
+        self.members[self._bot_id] = Member(self._backstage.bot, [role.id])
+
+    # -- channels ---------------------------------------------------------------------------------
+
+    def add_text_channel(self, name: str) -> Channel:
+        """Add a text channel."""
+        return self._add_channel(name, ChannelKind.TEXT)
+
+    def add_voice_channel(self, name: str, user_limit: int = 0) -> Channel:
+        """Add a voice channel; ``user_limit`` 0 lets everybody in."""
+        return self._add_channel(name, ChannelKind.VOICE, user_limit)
+
+    def add_stage_channel(self, name: str) -> Channel:
+        """Add a stage channel: no end-to-end encryption, and whoever joins is silent at first."""
+        return self._add_channel(name, ChannelKind.STAGE)
+
+    def _add_channel(self, name: str, kind: ChannelKind, user_limit: int = 0) -> Channel:
+        channel = Channel(self._backstage.snowflakes.new(), name, kind, self.id, user_limit)
+        if self._exact_bot_permissions is not None:
+            channel.overwrites[self._bot_id] = self._exact_bot_permissions
+        self.channels[channel.id] = self._backstage.directory.channels[channel.id] = channel
+        self._tell_channel("CHANNEL_CREATE", channel)
+        return channel
+
+    async def delete_channel(self, channel: Channel) -> None:
+        """Delete a channel; whoever is in it falls out."""
+        await self._backstage.voice_desk.clear_channel(self, channel)
+        del self.channels[channel.id], self._backstage.directory.channels[channel.id]
+        self._tell_channel("CHANNEL_DELETE", channel)
+        await self._backstage.main_socket.caught_up()
+
+    def _tell_channel(self, event: str, channel: Channel) -> None:
+        if self._bot_id in self.members:
+            data = channel_payload(channel)
+            self._backstage.events.send(event, data, guild_id=self.id, intents=INTENT_GUILDS)
+
+    # -- people -----------------------------------------------------------------------------------
+
+    def add_member(self, person: Person) -> None:
+        """Let a person join."""
+        self.members[person.id] = Member(person.user)
+
+    def add_role(self, name: str, permissions: int, *people: Person) -> Role:
+        """Add a role and give it to ``people``."""
+        role = Role(self._backstage.snowflakes.new(), name, int(permissions), len(self.roles))
+        self.roles[role.id] = role
+        for person in people:
+            self.members[person.id].role_ids.append(role.id)
+        self._tell_role(role, "GUILD_ROLE_CREATE")
+        return role
+
+    # -- permissions ------------------------------------------------------------------------------
+
+    def set_everyone_permissions(self, permissions: int, channel: Channel | None = None) -> None:
+        """Let everyone have exactly ``permissions``, in ``channel`` or by the @everyone role."""
+        if channel is None:
+            self.roles[self.id].permissions = int(permissions)
+            self._tell_role(self.roles[self.id], "GUILD_ROLE_UPDATE")
+        else:
+            channel.overwrites[self.id] = Overwrite(int(permissions), ALL & ~int(permissions), of_role=True)
+            self._tell_channel("CHANNEL_UPDATE", channel)
+
+    def set_bot_permissions(self, permissions: int, channel: Channel | None = None) -> None:
+        """Let the bot have exactly ``permissions``, in ``channel`` or in every channel of this guild."""
+        exact = Overwrite(int(permissions), ALL & ~int(permissions))
+        for changed in [channel] if channel else list(self.channels.values()):
+            changed.overwrites[self._bot_id] = exact
+            self._tell_channel("CHANNEL_UPDATE", changed)
+        if channel is None:
+            self._exact_bot_permissions = exact
+            administrator = int(permissions) & Permission.ADMINISTRATOR
+            for role_id in self.members[self._bot_id].role_ids:
+                self.roles[role_id].permissions = int(EVERYONE) | administrator
+                self._tell_role(self.roles[role_id], "GUILD_ROLE_UPDATE")
+
+    def deny_bot(self, permissions: int, channel: Channel | None = None) -> None:
+        """Take ``permissions`` from the bot and leave it everything else of @everyone."""
+        self.set_bot_permissions(int(EVERYONE) & ~int(permissions), channel)
+
+    def _tell_role(self, role: Role, event: str) -> None:
+        data = {"guild_id": str(self.id), "role": role_payload(role)}
+        self._backstage.events.send(event, data, guild_id=self.id, intents=INTENT_GUILDS)
+
+    # -- the bot ----------------------------------------------------------------------------------
+
+    @property
+    def bot_channel(self) -> Channel | None:
+        """Return the voice channel the bot is in."""
+        state = self.voice_states.get(self._bot_id)
+        return self.channels[state.channel_id] if state else None
+
+    def add_bot(self) -> None:
+        """Invite the bot."""
+        self._add_bot_member()
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell the bot of this guild, if it is a member."""
+        if self._bot_id in self.members:
+            self._backstage.events.send_built(
+                "GUILD_CREATE",
+                lambda intents: guild_payload(self, intents, self._bot_id),
+                guild_id=self.id,
+                intents=INTENT_GUILDS,
+            )
+
+    async def remove_bot(self) -> None:
+        """Kick the bot out of the guild."""
+        await self.kick_bot_from_voice()
+        del self.members[self._bot_id]
+        data = {"id": str(self.id)}
+        self._backstage.events.send("GUILD_DELETE", data, guild_id=self.id, intents=INTENT_GUILDS)
+
+    async def kick_bot_from_voice(self) -> None:
+        """Disconnect the bot from its voice channel, as a moderator does."""
+        await self._backstage.voice_desk.kick_bot(self)
+        await self._backstage.main_socket.caught_up()
+
+    async def move_bot(self, channel: Channel) -> None:
+        """Drag the bot into another voice channel, as a moderator does."""
+        await self._backstage.voice_desk.move_bot(self, channel)
+        await self._backstage.main_socket.caught_up()
+
+    async def mute_bot(self, muted: bool = True) -> None:
+        """Mute the bot for everybody in this server, as a moderator does, or lift that."""
+        await self._backstage.voice_desk.mute_bot(self, muted=muted)
+        await self._backstage.main_socket.caught_up()
+
+    async def change_voice_server(self) -> None:
+        """Give the bot another voice server, as Discord does when a region changes."""
+        await self._backstage.voice_desk.new_voice_server(self)
+        await self._backstage.main_socket.caught_up()

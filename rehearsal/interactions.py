@@ -1,0 +1,101 @@
+"""Interactions under way: their tokens, their clocks, and what the bot has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+
+from rehearsal.answers import NO_RESPONSE, Answer, AnswerState
+from rehearsal.channels import Channel
+from rehearsal.errors import DiscordAPIError, unknown
+from rehearsal.messages import Message
+
+PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
+REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
+"""Types of interactions, and of the first answer to one (Discord's documentation)."""
+
+MAX_REMOTE_FOLLOWUPS = 5
+"""Follow-ups of a user-installed app where the bot itself is not a member."""
+
+
+@dataclass(eq=False)
+class Interaction:
+    """One interaction. ``remote``: the bot is not a member there; only the person has installed the app."""
+
+    id: int
+    kind: int
+    user_id: int
+    channel: Channel
+    answer: Answer
+    upload_limit: int
+    name: str = ""
+    remote: bool = False
+    only_ephemeral: bool = False
+    source: Message | None = None
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(96))
+    callback: int | None = None
+    original: Message | None = None
+    messages: dict[int, Message] = field(default_factory=dict)
+    followups: int = 0
+    too_late: bool = False
+    expired: bool = False
+
+
+class Interactions:
+    """Finds interactions by their tokens and holds the bot to Discord's times."""
+
+    def __init__(self) -> None:
+        self._by_token: dict[str, Interaction] = {}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.acknowledge_seconds = 3.0
+        self.token_seconds = 900.0
+        """Discord's two limits: for the first answer, and for everything after it."""
+
+    def open(self, interaction: Interaction) -> None:
+        """Start the clocks of a new interaction."""
+        self._by_token[interaction.token] = interaction
+        loop = asyncio.get_running_loop()
+        self._timers.add(loop.call_later(self.acknowledge_seconds, self._miss, interaction))
+        self._timers.add(loop.call_later(self.token_seconds, self._expire, interaction))
+        self._timers = {
+            timer for timer in self._timers if timer.when() > loop.time() and not timer.cancelled()
+        }
+
+    def close(self) -> None:
+        """Stop all clocks."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def _miss(self, interaction: Interaction) -> None:
+        if interaction.callback is None:
+            interaction.too_late = True
+            interaction.answer.fail(NO_RESPONSE)
+
+    def _expire(self, interaction: Interaction) -> None:
+        interaction.expired = True
+        if interaction.answer.state is AnswerState.THINKING:
+            interaction.answer.fail(NO_RESPONSE)
+
+    def for_callback(self, interaction_id: int, token: str) -> Interaction:
+        """Return the interaction that is answered for the first time. Raises 10062 or 40060."""
+        interaction = self._by_token.get(token)
+        if interaction is None or interaction.id != interaction_id or interaction.too_late:
+            raise unknown("interaction", 10062)
+        if interaction.callback is not None:
+            raise DiscordAPIError(400, 40060, "Interaction has already been acknowledged.")
+        return interaction
+
+    def for_webhook(self, token: str) -> Interaction:
+        """Return the interaction behind a webhook. Raises 10015, or 50027 when its 15 minutes are over."""
+        interaction = self._by_token.get(token)
+        if interaction is None or (interaction.callback is None and not interaction.expired):
+            raise unknown("Webhook", 10015)
+        if interaction.expired:
+            raise DiscordAPIError(401, 50027, "Invalid Webhook Token")
+        return interaction
+
+    def acknowledged(self, interaction: Interaction, callback: int) -> None:
+        """Note the first answer."""
+        interaction.callback = callback
+        interaction.answer.acknowledge()

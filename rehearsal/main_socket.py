@@ -1,0 +1,234 @@
+"""The main websocket: the Discord Gateway of the rehearsal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from aiohttp import WSMsgType, web
+
+from rehearsal.changes import Changes
+from rehearsal.directory import Directory
+from rehearsal.events import Event, Events
+from rehearsal.op_codes import Closed, Op
+from rehearsal.payloads import guild_payload
+from rehearsal.sessions import Connection, Session
+from rehearsal.wire import INTENT_GUILDS, PRIVILEGED_INTENTS, Json
+
+COMMANDS_PER_MINUTE = 120
+HEARTBEAT_MS = 41_250
+_FAREWELLS = (1000, 1001)
+"""With these close codes a bot ends its session; after any other it may resume."""
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+RESUME_URL = "wss://rehearsal-resume.discord.gg"
+
+
+log = logging.getLogger(__name__)
+
+
+class MainSocket:
+    """Accepts the bot's shards, tells them what happens, and can misbehave when asked."""
+
+    def __init__(self, token: str, directory: Directory, events: Events) -> None:
+        self._token = token
+        self._directory = directory
+        self._live: set[Connection] = set()
+        events.deliver = self._deliver
+        self.voice_asked: Callable[[str, Json], Awaitable[None]] | None = None
+        self.session_over: Callable[[str], Awaitable[None]] | None = None
+        self.sessions: dict[str, Session] = {}
+        self.received: list[Json] = []
+        """Every frame of the bot except heartbeats."""
+        self.identified = 0
+        self.resumed = 0
+        self.changes = Changes()
+
+    @property
+    def ready(self) -> bool:
+        """Return whether a shard is connected and has been told of its guilds."""
+        return any(session.connection is not None for session in self.sessions.values())
+
+    async def until_ready(self, timeout: float = 10) -> None:
+        """Wait until the bot is connected."""
+        await self.changes.until(
+            lambda: self.ready, timeout=timeout, story=lambda: "the bot is not connected"
+        )
+
+    async def until(self, predicate: Callable[[], bool], timeout: float = 10) -> None:
+        """Wait until ``predicate`` holds; it is looked at after every frame of the bot."""
+        await self.changes.until(predicate, timeout=timeout, story=lambda: f"received {self.received[-5:]}")
+
+    async def caught_up(self, timeout: float = 10) -> None:
+        """Wait until the bot has taken in every event sent so far; at once when it is not connected.
+
+        It is asked for a heartbeat behind them, and reads its frames in order.
+        """
+        waiting = [session.connection for session in self.sessions.values() if session.connection]
+        for connection in waiting:
+            connection.beats_due += 1
+            connection.send(Op.HEARTBEAT)
+        await self.changes.until(
+            lambda: all(c.beats >= c.beats_due or c not in self._live for c in waiting),
+            timeout=timeout,
+            story=lambda: "the bot does not answer on its main socket",
+        )
+
+    # -- faults -----------------------------------------------------------------------------------
+
+    async def drop(self) -> None:
+        """Cut every connection without a farewell; the sessions can be resumed."""
+        for connection in list(self._live):
+            connection.cut()
+
+    async def close(self, code: int) -> None:
+        """Close every connection with ``code``."""
+        for connection in list(self._live):
+            connection.end(code)
+
+    async def ask_to_reconnect(self) -> None:
+        """Send op 7 on every connection."""
+        for connection in list(self._live):
+            connection.send(Op.RECONNECT)
+
+    async def invalidate(self, *, resumable: bool = False) -> None:
+        """Send op 9. Unless ``resumable`` the sessions end, and the bot's place in voice with them."""
+        for session in list(self.sessions.values()):
+            connection, session.connection = session.connection, None
+            if not resumable:
+                await self._end(session)
+            if connection is not None:
+                connection.send(Op.INVALID_SESSION, resumable)
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def _deliver(self, event: Event) -> None:
+        guild = self._directory.guilds.get(event.guild_id or 0)
+        if guild is not None and self._directory.bot.id not in guild.members and not event.reaches_strangers:
+            return
+        for session in self.sessions.values():
+            if session.hears(event.guild_id, event.intents):
+                session.dispatch(event.name, event.build(session.intents))
+
+    # -- one connection ---------------------------------------------------------------------------
+
+    async def websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one connection from its HELLO to its end."""
+        socket = web.WebSocketResponse(compress=False, timeout=1.0)
+        await socket.prepare(request)
+        connection = Connection(socket, request)
+        self._live.add(connection)
+        writer = asyncio.create_task(connection.write(), name="main-socket-writer")
+        connection.send(Op.HELLO, {"heartbeat_interval": HEARTBEAT_MS})
+        farewell: int | None = None
+        try:
+            farewell = await self._read(connection)
+        finally:
+            self._live.discard(connection)
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await writer
+            await self._lost(connection, said_farewell=farewell in _FAREWELLS)
+        return socket
+
+    async def _read(self, connection: Connection) -> int | None:
+        """Handle every frame and return the close code of the bot, if it sent one."""
+        times: deque[float] = deque(maxlen=COMMANDS_PER_MINUTE)
+        loop = asyncio.get_running_loop()
+        while (message := await connection.socket.receive()).type not in _ENDS:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            if len(times) == COMMANDS_PER_MINUTE and loop.time() - times[0] < 60:
+                connection.end(Closed.RATE_LIMITED)
+                continue
+            times.append(loop.time())
+            try:
+                await self._take(connection, json.loads(message.data))
+            except _MALFORMED:
+                log.warning("a frame that makes no sense", exc_info=True)
+                connection.end(Closed.UNDECODABLE)
+            self.changes.notify()
+        return int(message.data) if message.type is WSMsgType.CLOSE else None
+
+    async def _take(self, connection: Connection, frame: Json) -> None:
+        if frame["op"] == Op.HEARTBEAT:
+            connection.beats += 1
+            connection.send(Op.HEARTBEAT_ACK)
+            return
+        self.received.append(frame)
+        await self._handle(connection, frame["op"], frame["d"])
+
+    async def _handle(self, connection: Connection, op: int, data: Json) -> None:
+        session = self._session_of(connection)
+        if op in (Op.IDENTIFY, Op.RESUME):
+            if session is not None:
+                connection.end(Closed.ALREADY_AUTHENTICATED)
+            elif data["token"].removeprefix("Bot ") != self._token:
+                connection.end(Closed.BAD_TOKEN)
+            elif op == Op.IDENTIFY:
+                self._identify(connection, data)
+            else:
+                self._resume(connection, data)
+        elif session is None:
+            connection.end(Closed.NOT_AUTHENTICATED)
+        elif op == Op.VOICE_STATE and self.voice_asked is not None:
+            await self.voice_asked(session.voice_session_id, data)
+
+    def _session_of(self, connection: Connection) -> Session | None:
+        return next((s for s in self.sessions.values() if s.connection is connection), None)
+
+    def _identify(self, connection: Connection, data: Json) -> None:
+        shard_id, shard_count = data.get("shard", (0, 1))
+        if not 0 <= shard_id < shard_count:
+            connection.end(Closed.BAD_SHARD)
+            return
+        if data["intents"] & PRIVILEGED_INTENTS & ~self._directory.privileged_intents:
+            connection.end(Closed.BAD_INTENTS)
+            return
+        session = Session(data["intents"], shard_id, shard_count, connection=connection)
+        mine = [guild for guild in self._directory.bot_guilds() if session.hears(guild.id, 0)]
+        session.dispatch("READY", self._ready_data(session, [guild.id for guild in mine]))
+        if session.intents & INTENT_GUILDS:
+            for guild in mine:
+                data = guild_payload(guild, session.intents, self._directory.bot.id)
+                session.dispatch("GUILD_CREATE", data)
+        self.sessions[session.id] = session
+        self.identified += 1
+
+    def _ready_data(self, session: Session, guild_ids: list[int]) -> Json:
+        bot = self._directory.bot
+        return {
+            "v": 10,
+            "user": bot.payload() | {"verified": True, "mfa_enabled": True, "flags": 0, "email": None},
+            "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id in guild_ids],
+            "session_id": session.id,
+            "resume_gateway_url": RESUME_URL,
+            "shard": [session.shard_id, session.shard_count],
+            "application": {"id": str(bot.id), "flags": 0},
+            "session_type": "normal",
+        }
+
+    def _resume(self, connection: Connection, data: Json) -> None:
+        session = self.sessions.get(data["session_id"])
+        if session is None or not session.resume(connection, int(data["seq"])):
+            connection.send(Op.INVALID_SESSION, False)
+            return
+        self.resumed += 1
+
+    async def _lost(self, connection: Connection, *, said_farewell: bool) -> None:
+        session = self._session_of(connection)
+        if session is None:
+            return
+        session.connection = None
+        if said_farewell:
+            await self._end(session)
+        self.changes.notify()
+
+    async def _end(self, session: Session) -> None:
+        self.sessions.pop(session.id, None)
+        if self.session_over is not None:
+            await self.session_over(session.voice_session_id)

@@ -1,0 +1,121 @@
+"""One REST call: its body as parsed, and what it is answered with."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+from rehearsal.backstage import Backstage
+from rehearsal.errors import DiscordAPIError
+from rehearsal.files import SentFile
+from rehearsal.wire import Json
+
+_FILE_FIELD = re.compile(r"files\[(\d+)\]")
+
+
+@dataclass
+class Call:
+    """What the bot asks. ``ids`` are the numbers and names in the path, ``files`` go by their index."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    ids: dict[str, str]
+    json: Any = None
+    files: dict[int, SentFile] = field(default_factory=dict)
+
+    def number(self, name: str) -> int:
+        """Return an id out of the path. Raises `DiscordAPIError` when it is no number."""
+        if not self.ids[name].isdigit():
+            raise DiscordAPIError(400, 50035, "Invalid Form Body")
+        return int(self.ids[name])
+
+    @property
+    def body(self) -> Json:
+        """Return the body as an object. Raises `DiscordAPIError` 50109 when it is something else."""
+        if not isinstance(self.json, dict):
+            raise DiscordAPIError(400, 50109, "The request body contains invalid JSON.")
+        return self.json
+
+    def uploads(self, payload: Json) -> list[SentFile]:
+        """Return the uploaded files with what ``payload``'s `attachments` say of them."""
+        described = {str(item.get("id")): item for item in payload.get("attachments") or []}
+        files: list[SentFile] = []
+        for index, file in sorted(self.files.items()):
+            about = described.get(str(index), {})
+            files.append(
+                replace(
+                    file,
+                    name=about.get("filename") or file.name,
+                    description=about.get("description"),
+                    seconds=about.get("duration_secs"),
+                    waveform=about.get("waveform"),
+                )
+            )
+        return files
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a call is answered with; no ``json`` is 204."""
+
+    json: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Backstage, Call], Awaitable[Reply]]
+
+
+class Route:
+    """A method, a path with {names}, and who answers."""
+
+    def __init__(self, method: str, path: str, handler: Handler, *, needs_token: bool = True) -> None:
+        self.method = method
+        self.handler = handler
+        self.needs_token = needs_token
+        self._pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+    def match(self, method: str, path: str) -> dict[str, str] | None:
+        """Return the names in ``path``, or None when the route is another."""
+        found = self._pattern.fullmatch(path)
+        return found.groupdict() if found and method == self.method else None
+
+
+async def read_call(request: web.Request, path: str, ids: dict[str, str]) -> Call:
+    """Return the call with its body read. Raises `DiscordAPIError` when the body is not understood."""
+    call = Call(request.method, path, request.query, ids)
+    if request.content_type.startswith("multipart/"):
+        await _read_parts(request, call)
+    elif request.body_exists:
+        text = await request.read()
+        if text and request.content_type != "application/json":
+            raise DiscordAPIError(400, 50035, f"Expected application/json, not {request.content_type}")
+        call.json = _parsed(text) if text else None
+    return call
+
+
+async def _read_parts(request: web.Request, call: Call) -> None:
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            raise DiscordAPIError(400, 50035, "Invalid Form Body")
+        data = bytes(await part.read(decode=False))
+        name = part.name or ""
+        if name == "payload_json":
+            call.json = _parsed(data)
+        elif found := _FILE_FIELD.fullmatch(name):
+            call.files[int(found[1])] = SentFile(part.filename or "unknown", data)
+        else:
+            raise DiscordAPIError(400, 50035, f"Unexpected part {name!r}")
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DiscordAPIError(400, 50109, "The request body contains invalid JSON.") from error

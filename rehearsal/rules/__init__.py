@@ -1,0 +1,1 @@
+"""What Discord accepts from a bot: its limits, one file for each kind of body."""

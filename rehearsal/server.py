@@ -1,0 +1,172 @@
+"""The rehearsal itself: one TLS port on 127.0.0.1 that is all of Discord."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import aiohttp
+from aiohttp import web
+
+from rehearsal.backstage import Backstage
+from rehearsal.certificate import make_certificates
+from rehearsal.connections import loopback_connector
+from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.rest.router import RecordedRequest, Router
+from rehearsal.world import World
+
+MAX_BODY = 128 * 1024 * 1024
+CDN_HOSTS = ("cdn.discordapp.com", "media.discordapp.net")
+
+
+class Rehearsal:
+    """A Discord on loopback; an async context manager.
+
+    The bot logs in with ``token`` through `connector`. Everything it sends is in ``requests``.
+    """
+
+    def __init__(self, *, bot_name: str = "Myna") -> None:
+        self.token = _made_up_token()
+        self.parts = Backstage.build(self.token, bot_name)
+        self.world = World(self.parts)
+        self.router = Router(self.parts, self.token)
+        self.voice = self.parts.voice
+        self.main_socket = self.parts.main_socket
+        self.cdn = self.parts.cdn
+        self.commands = self.parts.commands
+        self.application_id = self.parts.bot.id
+        self.port = 0
+        self.ca_file = Path()
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._runner: web.AppRunner | None = None
+        self._people_session: aiohttp.ClientSession | None = None
+
+    # -- values a test may set --------------------------------------------------------------------
+
+    @property
+    def acknowledge_seconds(self) -> float:
+        """How long the bot has for its first answer."""
+        return self.parts.interactions.acknowledge_seconds
+
+    @acknowledge_seconds.setter
+    def acknowledge_seconds(self, seconds: float) -> None:
+        self.parts.interactions.acknowledge_seconds = seconds
+
+    @property
+    def token_seconds(self) -> float:
+        """How long an interaction's token lasts."""
+        return self.parts.interactions.token_seconds
+
+    @token_seconds.setter
+    def token_seconds(self, seconds: float) -> None:
+        self.parts.interactions.token_seconds = seconds
+
+    @property
+    def privileged_intents(self) -> int:
+        """The privileged intents that are switched on for the application: none at first."""
+        return self.parts.directory.privileged_intents
+
+    @privileged_intents.setter
+    def privileged_intents(self, intents: int) -> None:
+        self.parts.directory.privileged_intents = intents
+
+    # -- what happened ----------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every REST call of the bot, in order."""
+        return self.router.requests
+
+    @property
+    def unknown_requests(self) -> list[RecordedRequest]:
+        """The REST calls that no route here answers."""
+        return self.router.unknown_requests
+
+    def misbehave(self, *misbehaviours: Misbehaviour) -> None:
+        """Let the next calls that match fail, or be late."""
+        self.router.misbehaviours.extend(misbehaviours)
+
+    async def caught_up(self) -> None:
+        """Wait until the bot has taken in everything that has happened so far."""
+        await self.main_socket.caught_up()
+
+    # -- how others reach it ----------------------------------------------------------------------
+
+    def connector(self) -> aiohttp.TCPConnector:
+        """Return a connector for which this rehearsal is Discord; hand it to the bot."""
+        return loopback_connector(self.port, self.ca_file)
+
+    def tts_gateway_arguments(self) -> list[str]:
+        """Return the arguments with which a TTS gateway of ours fetches recordings from here."""
+        resolve = [f"{host}=127.0.0.1:{self.port}" for host in CDN_HOSTS]
+        options = [argument for address in resolve for argument in ("--resolve", address)]
+        return [*options, "--ca-file", str(self.ca_file)]
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the port. `aclose` must follow."""
+        self._directory = tempfile.TemporaryDirectory(prefix="rehearsal-")
+        self.ca_file, context = make_certificates(Path(self._directory.name))
+        await self.voice.start()
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._people_session = aiohttp.ClientSession(connector=self.connector())
+        self.cdn.fetch = self._download
+
+    async def aclose(self) -> None:
+        """End everything: connections first, then the port."""
+        self.parts.interactions.close()
+        if self._people_session is not None:
+            await self._people_session.close()
+        await self.main_socket.close(1001)
+        await self.voice.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._directory is not None:
+            self._directory.cleanup()
+
+    async def __aenter__(self) -> Rehearsal:
+        try:
+            await self.start()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        host = (request.host or "").partition(":")[0]
+        if host in CDN_HOSTS:
+            return await self.cdn.serve(request)
+        if host.endswith(".discord.media"):
+            return await self.voice.websocket(request)
+        if host.endswith(".discord.gg"):
+            return await self.main_socket.websocket(request)
+        return await self.router.answer(request)
+
+    async def _download(self, url: str) -> bytes:
+        if self._people_session is None:
+            raise RuntimeError("the rehearsal is not running")
+        async with self._people_session.get(url) as response:
+            response.raise_for_status()
+            return await response.read()
+
+
+def _made_up_token() -> str:
+    """Return something of a token's shape that opens nothing."""
+    return ".".join(
+        base64.urlsafe_b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (18, 4, 27)
+    )

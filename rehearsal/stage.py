@@ -1,0 +1,126 @@
+"""The place of a rehearsal: a server with two people in it, and a folder for what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import wave
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from rehearsal.answers import Answer, AnswerState
+from rehearsal.files import ShownFile
+from rehearsal.likeness import Likeness, likeness
+from rehearsal.server import Rehearsal
+from rehearsal.voice.listener import Listener
+
+ANSWER_SECONDS: Final = 60.0
+"""How long a person here waits for an answer before they call it a failure."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a listener heard of one utterance: 48 kHz mono 16-bit PCM, and how many frames of it."""
+
+    pcm: bytes
+    frames: int
+    undecryptable: int
+
+    @property
+    def seconds(self) -> float:
+        """Return the length in seconds."""
+        return len(self.pcm) / (2 * 48_000)
+
+
+class Stage:
+    """A server called The Aviary: #general, the voice channel Perch, Alice and Bob."""
+
+    def __init__(self, rehearsal: Rehearsal, output: Path) -> None:
+        world = rehearsal.world
+        self.rehearsal = rehearsal
+        self.output = output
+        self.guild = world.add_guild("The Aviary")
+        self.general = self.guild.add_text_channel("general")
+        self.perch = self.guild.add_voice_channel("Perch")
+        self.alice = world.add_person("Alice")
+        self.bob = world.add_person("Bob")
+        for person in (self.alice, self.bob):
+            self.guild.add_member(person)
+        self._files = 0
+
+    async def file_of(self, answer: Answer) -> ShownFile:
+        """Wait for the file under ``answer``; raises `TimeoutError` or `StepFailedError` without one."""
+        await answer.until(lambda shown: bool(shown.files) or _has_failed(shown), timeout=ANSWER_SECONDS)
+        if not answer.files:
+            raise StepFailedError(answer.failure or answer.content)
+        return answer.files[0]
+
+    async def hear(self, listener: Listener, *, after: int = 0) -> Heard:
+        """Return what ``listener`` hears from its ``after``-th packet on, once it is silent again."""
+        await listener.wait_for_silence(seconds=1.0, timeout=ANSWER_SECONDS, after=after)
+        packets = listener.packets[after:]
+        undecryptable = sum(packet.opus is None for packet in packets)
+        return Heard(listener.pcm(after=after), len(packets), undecryptable)
+
+    def readable(self, text: str) -> str:
+        """Return ``text`` as Discord's app shows it: with names where mentions stand."""
+        for channel in self.guild.channels.values():
+            text = text.replace(f"<#{channel.id}>", f"#{channel.name}")
+        for person in (self.alice, self.bob):
+            text = text.replace(person.mention, f"@{person.name}")
+        return text
+
+    async def save(self, name: str, data: bytes) -> Path:
+        """Write ``data`` into the output folder under a numbered name and return its path."""
+        self._files += 1
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+        path = self.output / f"{self._files:02d}-{stem}"
+        await asyncio.to_thread(_write, path, data)
+        return path
+
+    async def save_heard(self, name: str, heard: Heard) -> Path:
+        """Write what was heard as a WAV and return its path."""
+        return await self.save(name, _wav(heard.pcm))
+
+
+class StepFailedError(Exception):
+    """Something did not go as a person may expect; the text says what they saw instead."""
+
+
+def pcm_of_wav(data: bytes) -> bytes:
+    """Return the samples of a 48 kHz mono 16-bit WAV; raises `StepFailedError` if it is none."""
+    try:
+        with wave.open(BytesIO(data)) as file:
+            shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            pcm = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise StepFailedError(f"the file under the answer is no WAV: {error}") from None
+    if shape != (1, 2, 48_000):
+        raise StepFailedError(f"the WAV under the answer is not 48 kHz mono 16-bit but {shape}")
+    return pcm
+
+
+def alike(file: bytes, heard: Heard) -> Likeness:
+    """Return how alike the WAV under an answer and what was heard of it are."""
+    return likeness(pcm_of_wav(file), heard.pcm)
+
+
+def _has_failed(answer: Answer) -> bool:
+    return answer.state in (AnswerState.FAILED, AnswerState.DELETED)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _wav(pcm: bytes) -> bytes:
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(pcm)
+    return buffer.getvalue()
