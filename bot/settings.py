@@ -22,6 +22,8 @@ _CHILD_VARIABLES = (
     *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "COMSPEC", "PATHEXT"),
 )
 
+_SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY")
+
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{16,256}")
@@ -91,6 +93,25 @@ class Settings:
 def child_environment() -> dict[str, str]:
     """Return what a process that we start inherits: what it needs to run, and no setting of ours."""
     return {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+
+
+def files_others_can_read() -> list[Path]:
+    """Return the files with our secrets that any user of this machine can read.
+
+    Always empty on Windows, where the mode says nothing, and for what a container mounts on purpose.
+    """
+    named = [Path(os.environ[f"{name}_FILE"]) for name in _SECRETS if os.environ.get(f"{name}_FILE")]
+    dotenv = Path(".env")
+    if dotenv.is_file() and any(dotenv_values(dotenv).get(name) for name in _SECRETS):
+        named.append(dotenv)
+    if os.name != "posix":
+        return []
+    mounted = Path("/run/secrets")
+    return [
+        path
+        for path in named
+        if path.is_file() and mounted not in path.parents and path.stat().st_mode & 0o044
+    ]
 
 
 class _Reader:

@@ -1,0 +1,15 @@
+"""Slash commands, message menus and buttons: a thin skin over `bot`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.speech_bot import SpeechBot
+
+EXTENSIONS: Final = ("cogs.speak", "cogs.clone", "cogs.connection", "cogs.queue")
+
+
+async def setup(bot: SpeechBot) -> None:
+    """Load every cog; the bot loads this package by its name."""
+    for name in EXTENSIONS:
+        await bot.load_extension(name)

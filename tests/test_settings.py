@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import traceback
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bot.errors import SettingsError
-from bot.settings import HOSTED_TTS_BASE_URL, Secret, Settings
+from bot.settings import HOSTED_TTS_BASE_URL, Secret, Settings, files_others_can_read
 
 KEY = "canary-0123456789abcdef"
 
@@ -257,3 +258,29 @@ def test_a_traceback_with_locals_does_not_show_a_secret() -> None:
     text = "".join(shown.format())
     assert "Secret(***)" in text
     assert KEY not in text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on Windows")
+def test_a_secret_that_other_users_can_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("a-token-of-a-bot-in-a-file")
+    token.chmod(0o600)
+    monkeypatch.setenv("DISCORD_TOKEN_FILE", str(token))
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("TTS_API_KEY=0123456789abcdef\n")
+    dotenv.chmod(0o644)
+
+    exposed = files_others_can_read()
+    dotenv.chmod(0o600)
+
+    assert exposed == [Path(".env")]
+    assert files_others_can_read() == []
+
+
+def test_a_dotenv_without_secrets_may_be_read_by_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("LOG_LEVEL=debug\n")
+    (tmp_path / ".env").chmod(0o644)
+
+    assert files_others_can_read() == []

@@ -1,0 +1,147 @@
+"""`python -m bot check`: what works, what is missing, and the line that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import discord
+
+from bot.errors import TTSError
+from bot.models import Speech, SpeechRequest
+from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
+from bot.tts.client import TTSClient
+from bot.tts.own import OwnTTSGateway
+
+_INSTALL = "python -m pip install --require-hashes -r requirements.txt"
+_DISCORD_PY = "2.7.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check-up: ``cure`` is what to type if it is not ``fine``."""
+
+    fine: bool
+    what: str
+    cure: str = ""
+
+
+async def check(settings: Settings) -> int:
+    """Print every finding as it is made; return 0 if the bot can run, else 1."""
+    fine = True
+    async for finding in findings(settings):
+        fine &= finding.fine
+        print("ok     " if finding.fine else "MISSING", finding.what)
+        if finding.cure:
+            print("        ->", finding.cure)
+    print(
+        "\nEverything is there." if fine else "\nSomething is missing; the lines with -> say how to mend it."
+    )
+    return 0 if fine else 1
+
+
+async def findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield the findings, cheapest first."""
+    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "")
+    yield _package("discord.py", "discord", "talks to Discord", exactly=_DISCORD_PY)
+    yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
+    yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
+    yield await _opus()
+    yield await _data_dir(settings)
+    for path in files_others_can_read():
+        yield Finding(
+            False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
+        )
+    yield await (_own_tts_gateway() if settings.own_tts_gateway else _tts_gateway(settings))
+    yield await _token(settings)
+
+
+def _package(name: str, module: str, purpose: str, *, exactly: str | None = None) -> Finding:
+    try:
+        import_module(module)
+        found = version(name)
+    except (ImportError, PackageNotFoundError):
+        return Finding(False, f"{name}: {purpose}", _INSTALL)
+    if exactly and found != exactly:
+        return Finding(False, f"{name} {found}: this bot needs exactly {exactly}", _INSTALL)
+    return Finding(True, f"{name} {found}: {purpose}")
+
+
+async def _opus() -> Finding:
+    try:
+        from bot.audio.opus import opus_frames
+
+        frames = await opus_frames(Speech(bytes(2 * 4_800)))
+    except ImportError:
+        return Finding(False, "PyAV: makes Opus for voice channels", _INSTALL)
+    return Finding(len(frames) >= 5, f"PyAV {version('av')}: makes Opus for voice channels")
+
+
+async def _data_dir(settings: Settings) -> Finding:
+    path = settings.data_dir
+
+    def write() -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".check"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+    try:
+        await asyncio.to_thread(write)
+    except OSError as error:
+        return Finding(False, f"the folder {path} cannot be written: {error.strerror}", "set DATA_DIR")
+    return Finding(True, f"the folder {path} can be written")
+
+
+async def _own_tts_gateway() -> Finding:
+    what = "our own TTS gateway with the offline preview voice (no TTS_API_KEY is set)"
+    own = OwnTTSGateway()
+    try:
+        async with TTSClient(await own.start()) as tts:
+            await tts.synthesize(SpeechRequest("Hello"))
+    except TTSError as error:
+        return Finding(False, f"{what}: {error}", _INSTALL)
+    finally:
+        await own.aclose()
+    return Finding(True, f"{what}: speaks")
+
+
+async def _tts_gateway(settings: Settings) -> Finding:
+    address = settings.tts_base_url or HOSTED_TTS_BASE_URL
+    try:
+        async with TTSClient(address, settings.tts_api_key) as tts:
+            await tts.probe()
+    except TTSError as error:
+        what = f"the TTS gateway at {address} does not answer: {error}"
+        return Finding(False, what, "look at TTS_BASE_URL and TTS_API_KEY, and at this machine's network")
+    key = "with a key" if settings.tts_api_key else "without a key"
+    return Finding(
+        True, f"the TTS gateway at {address}: answers ({key}; the key is used only when speech is made)"
+    )
+
+
+async def _token(settings: Settings) -> Finding:
+    if settings.discord_token is None:
+        return Finding(
+            False,
+            "DISCORD_TOKEN is not set",
+            "put the token of your bot into .env, or try without an account: python -m rehearsal",
+        )
+    client = discord.Client(intents=discord.Intents.none())
+    try:
+        async with asyncio.timeout(20):
+            await client.login(settings.discord_token.reveal())
+        name = str(client.user)
+    except discord.LoginFailure:
+        return Finding(False, "Discord refuses DISCORD_TOKEN", "copy it again from the developer portal")
+    except (discord.HTTPException, OSError) as error:
+        return Finding(
+            False, f"Discord cannot be reached: {type(error).__name__}", "look at this machine's network"
+        )
+    finally:
+        await client.close()
+    return Finding(True, f"Discord knows this bot as {name}")

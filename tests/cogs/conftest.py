@@ -1,0 +1,39 @@
+"""The bot in a rehearsal, with a TTS gateway whose misbehaviour can be scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+from bot.speech_bot import SpeechBot
+from rehearsal.attendance import attending
+from rehearsal.server import Rehearsal
+from tests.cogs.scene import Scene
+from tts_gateway.engines.offline import OfflineEngine
+from tts_gateway.faults import FaultScript
+from tts_gateway.fetch import Endpoint, FetchOptions
+from tts_gateway.options import ServerOptions
+from tts_gateway.server import create_app, serving
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    faults = FaultScript()
+    async with AsyncExitStack() as parts:
+        rehearsal = await parts.enter_async_context(Rehearsal())
+        fetch = FetchOptions(
+            resolve={"cdn.discordapp.com": Endpoint("127.0.0.1", rehearsal.port)}, ca_file=rehearsal.ca_file
+        )
+        app = create_app(OfflineEngine(), options=ServerOptions(fetch=fetch), faults=faults)
+        tts_base_url = await parts.enter_async_context(serving(app))
+        scene = Scene(rehearsal, faults)
+        settings = Settings(tts_base_url=tts_base_url, data_dir=tmp_path / "data")
+        bot = SpeechBot(settings, connector=rehearsal.connector())
+        scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
+        yield scene
+        assert rehearsal.unknown_requests == []
+        scene.assert_nobody_was_pinged()

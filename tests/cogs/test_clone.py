@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.answers import Answer
+from rehearsal.files import SentFile
+from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.sounds import FORMATS, recording, voice
+
+LOW = voice(pitch=95)
+HIGH = voice(pitch=230)
+
+
+def _link(scene: Scene, channel_id: int, message_id: int) -> str:
+    return f"https://discord.com/channels/{scene.guild.id}/{channel_id}/{message_id}"
+
+
+async def _clone(scene: Scene, **options: object) -> Answer:
+    return await scene.alice.slash(scene.general, "clone", text="Say it in this voice", **options)
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension: str):
+    sent = SentFile(f"her voice.{extension}", recording(extension, HIGH))
+
+    answer = await _clone(scene, reference=sent)
+    await file_of(answer)
+
+    assert scene.asked[0]["reference_audio_url"].startswith(
+        "https://cdn.discordapp.com/ephemeral-attachments/"
+    )
+    assert f"AI-generated voice after her\\_voice.{extension}" in answer.content
+
+
+async def test_another_recording_gives_another_voice(scene: Scene):
+    low = await file_of(await _clone(scene, reference=SentFile("low.wav", recording("wav", LOW))))
+    high = await file_of(await _clone(scene, reference=SentFile("high.wav", recording("wav", HIGH))))
+
+    assert await low.read() != await high.read()
+
+
+async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
+    sent = SentFile("low.wav", recording("wav", LOW))
+
+    await file_of(await _clone(scene, reference=sent, transcript="ah ah ah"))
+
+    assert scene.asked[0]["prompt_text"] == "ah ah ah"
+    assert set(scene.asked[0]) == {"text", "reference_audio_url", "prompt_text"}
+
+
+async def test_the_recording_of_a_linked_message_is_used_where_discord_shows_it(scene: Scene):
+    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    message = await scene.alice.say(scene.general, "me", files=[SentFile("me.wav", recording("wav", LOW))])
+
+    answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
+    await file_of(answer)
+
+    assert scene.asked[0]["reference_audio_url"].startswith("https://cdn.discordapp.com/attachments/")
+
+
+async def test_a_linked_message_that_discord_hides_is_told_apart_from_one_without_a_recording(scene: Scene):
+    message = await scene.bob.say(scene.general, files=[SentFile("me.wav", recording("wav", LOW))])
+
+    answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
+
+    assert await words_of(answer) == (
+        "Discord does not show me what is in that message. "
+        "Right-click the message and choose Apps, Clone this voice."
+    )
+
+
+async def test_clone_this_voice_asks_for_the_words_in_a_form(scene: Scene):
+    sent = SentFile("voice-message.ogg", recording("ogg", HIGH))
+    message = await scene.bob.say(scene.general, files=[sent])
+
+    form = await scene.alice.message_menu("Clone this voice", message)
+    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    assert form.modal is not None
+    typed = {form.modal.labels[0]: "Words from the form", form.modal.labels[1]: "la la"}
+    answer = await scene.alice.submit(form, typed)
+    await file_of(answer)
+
+    assert scene.asked[0]["text"] == "Words from the form"
+    assert scene.asked[0]["prompt_text"] == "la la"
+
+
+async def test_a_form_with_nothing_to_say_ends_in_a_sentence(scene: Scene):
+    message = await scene.bob.say(scene.general, files=[SentFile("a.wav", recording("wav", LOW))])
+    form = await scene.alice.message_menu("Clone this voice", message)
+    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    assert form.modal is not None
+
+    answer = await scene.alice.submit(form, {form.modal.labels[0]: "!!!"})
+
+    assert (await words_of(answer)).endswith(".")
+
+
+async def test_clone_this_voice_on_a_message_without_recording_says_so(scene: Scene):
+    message = await scene.bob.say(scene.general, "only words")
+
+    answer = await scene.alice.message_menu("Clone this voice", message)
+
+    assert "no recording in that message" in await words_of(answer)
+
+
+async def test_neither_file_nor_link_says_what_to_add(scene: Scene):
+    assert "Add one recording" in await words_of(await _clone(scene))
+
+
+async def test_a_file_that_is_no_recording_is_refused_by_name(scene: Scene):
+    answer = await _clone(scene, reference=SentFile("notes.txt", b"hello"))
+
+    assert "not a recording I know" in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_a_text_file_with_a_recording_s_name_is_refused_by_the_tts_gateway(scene: Scene):
+    answer = await _clone(scene, reference=SentFile("song.mp3", b"this is not a song" * 500))
+
+    assert "could not use that recording" in await words_of(answer)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "not a link",
+        "https://example.com/channels/1/2/3",
+        "https://discord.com/channels/123456789012345678/123456789012345678/123456789012345678",
+    ],
+)
+async def test_a_link_that_leads_elsewhere_is_refused(scene: Scene, link: str):
+    answer = await _clone(scene, message=link)
+
+    assert (await words_of(answer)).endswith(".")
+    assert scene.asked == []
+
+
+async def test_a_link_to_a_channel_the_member_cannot_read_is_refused(scene: Scene):
+    secret = scene.guild.add_text_channel("secret")
+    message = await scene.bob.say(secret, files=[SentFile("a.wav", recording("wav", LOW))])
+    scene.guild.set_everyone_permissions(int(EVERYONE) & ~int(Permission.VIEW_CHANNEL), secret)
+
+    answer = await _clone(scene, message=_link(scene, secret.id, message.id))
+
+    assert "that you can read yourself" in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_a_link_to_a_deleted_message_says_that_it_is_gone(scene: Scene):
+    message = await scene.bob.say(scene.general, files=[SentFile("a.wav", recording("wav", LOW))])
+    scene.bob.delete(message)
+
+    answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
+
+    assert "is gone" in await words_of(answer)

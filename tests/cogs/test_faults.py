@@ -1,0 +1,102 @@
+"""Whatever the TTS gateway does, a command ends in exactly one answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.messages import sentence_for
+from rehearsal.answers import AnswerState
+from tests.cogs.scene import Scene, file_of, words_of
+from tts_gateway.faults import Accepted202, BadWav, Cut, Fault, Redirect, Reset, Respond
+
+_QUOTA = json.dumps(
+    {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 07:01:20."}
+)
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "G4 reset before the headers": (Reset(), "took too long"),
+    "G6 bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "refused this text"),
+    "G8 unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "does not work"),
+    "G9 no balance": (Respond(402, '{"error":"Insufficient balance"}'), "used up"),
+    "G10 forbidden": (Respond(403, '{"statusCode":403,"message":"Forbidden"}'), "does not work"),
+    "G11 quota": (Respond(403, _QUOTA), "about 7 hours"),
+    "G12 busy for long": (Respond(429, headers={"Retry-After": "3000"}), "busy"),
+    "G13 server error": (Respond(500, "Internal server error"), "failed"),
+    "G13 bad gateway": (Respond(502, "<html>bad</html>"), "failed"),
+    "G14 html with 200": (
+        Respond(200, "<html>hello</html>", headers={"Content-Type": "text/html"}),
+        "unexpected",
+    ),
+    "G14 empty": (Respond(200, ""), "unexpected"),
+    "G14 elsewhere": (Redirect(302, "http://127.0.0.1:9/"), "failed"),
+    "G15 missing fields": (Respond(200, "{}"), "unexpected"),
+    "G15 another status inside": (Respond(200, '{"StatusCode":401,"message":"no"}'), "does not work"),
+    "G16 depth bomb": (Respond(200, "[" * 30_000), "unexpected"),
+    "G2 failed later": (Accepted202(polls=1, outcome="FAILED"), "failed"),
+}
+
+DOWNLOADS: dict[str, tuple[Fault, str]] = {
+    "G18 cut": (Cut(0.5), "could not be fetched"),
+    "G17 gone": (Respond(403, "gone"), "could not be fetched"),
+    "G19 silent": (BadWav("silent"), "cannot be played"),
+    "G19 far too long": (BadWav("silence for three minutes"), "cannot be played"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_failing_call_ends_in_one_sentence(scene: Scene, name: str):
+    fault, words = FAULTS[name]
+    scene.faults.every_post = fault
+
+    answer = await scene.speak()
+    said = await words_of(answer)
+
+    assert words in said
+    assert answer.state is AnswerState.REPLIED
+    assert answer.followups == []
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+async def test_a_failing_download_ends_in_one_sentence(scene: Scene, name: str):
+    fault, words = DOWNLOADS[name]
+    scene.faults.every_download = fault
+
+    answer = await scene.speak()
+
+    assert words in await words_of(answer)
+    assert answer.followups == []
+    assert len(scene.asked) == 1  # what was made is never paid for twice
+
+
+async def test_a_busy_tts_gateway_is_asked_again_and_then_it_works(scene: Scene):
+    scene.faults.on_post(Respond(503), Respond(429, headers={"Retry-After": "0"}))
+
+    answer = await scene.speak()
+    await file_of(answer)
+
+    assert len(scene.asked) == 3
+
+
+async def test_after_a_refused_key_nothing_more_is_asked(scene: Scene):
+    scene.faults.every_post = Respond(401, '{"statusCode":401,"message":"Access denied"}')
+    await words_of(await scene.speak())
+
+    said = await words_of(await scene.speak())
+
+    assert "does not work" in said
+    assert len(scene.asked) == 1
+
+
+async def test_what_the_tts_gateway_writes_never_reaches_a_member(scene: Scene):
+    scene.faults.every_post = Respond(500, "@everyone <script> secret")
+
+    said = await words_of(await scene.speak())
+
+    assert "everyone" not in said
+    assert "secret" not in said
+
+
+def test_a_stranger_s_error_has_a_sentence_too():
+    assert sentence_for(ValueError("internal detail")).endswith(".")

@@ -1,0 +1,122 @@
+"""From the start to the end: registration, answers that come late, files that are large, shutting down."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+
+from bot.audio.wav import write_wav
+from bot.settings import Settings
+from bot.speech_bot import HEARTBEAT_FILE, SpeechBot, is_healthy
+from rehearsal.attendance import attending
+from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.server import Rehearsal
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tts_gateway.faults import Hold, Respond
+
+LONG = (
+    "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen. " * 4
+)
+
+
+async def test_commands_are_registered_once_and_again_only_when_they_changed(tmp_path: Path):
+    settings = Settings(tts_base_url="http://127.0.0.1:9", data_dir=tmp_path)
+
+    async with Rehearsal() as rehearsal:
+        for _start in range(2):
+            async with attending(SpeechBot(settings, connector=rehearsal.connector()), rehearsal):
+                pass
+        registrations = [
+            call for call in rehearsal.requests if call.method == "PUT" and "commands" in call.path
+        ]
+
+    assert len(registrations) == 1
+
+
+async def test_the_bot_asks_for_no_privileged_intent():
+    bot = SpeechBot(Settings())
+
+    assert bot.intents.value == 129  # guilds and voice states
+
+
+async def test_a_connected_bot_is_healthy_and_a_stale_one_is_not(scene: Scene, tmp_path: Path):
+    heartbeat = tmp_path / "data" / HEARTBEAT_FILE
+    async with asyncio.timeout(PATIENCE):
+        await scene.bot.heart_has_beaten.wait()
+
+    assert is_healthy(tmp_path / "data")
+    assert not is_healthy(tmp_path / "data", now=heartbeat.stat().st_mtime + 61)
+    assert not is_healthy(tmp_path)
+
+
+async def test_its_own_tts_gateway_starts_with_the_bot_and_ends_with_it(tmp_path: Path):
+    async with Rehearsal() as rehearsal:
+        bot = SpeechBot(
+            Settings(data_dir=tmp_path),
+            connector=rehearsal.connector(),
+            own_tts_gateway_arguments=rehearsal.tts_gateway_arguments(),
+        )
+        async with attending(bot, rehearsal):
+            guild = rehearsal.world.add_guild("The Aviary")
+            general = guild.add_text_channel("general")
+            alice = rehearsal.world.add_person("Alice")
+            guild.add_member(alice)
+
+            await file_of(await alice.slash(general, "speak", text="All by myself"))
+
+
+async def test_a_wav_that_is_too_large_goes_in_a_smaller_format(scene: Scene):
+    time = np.arange(115 * 48_000) / 48_000
+    wav = write_wav((np.sin(2_000 * time) * 3_000).astype("<i2").tobytes())
+    scene.faults.on_download(Respond(200, wav, content_type="audio/wav"))
+
+    answer = await scene.speak(" ".join(f"word{number}" for number in range(60)))
+    file = await file_of(answer)
+
+    assert len(wav) > 10 * 1024**2  # what Discord takes from most people
+    assert file.name.endswith(".flac")
+    assert "115.0 s" in answer.content
+
+
+async def test_after_its_token_has_ended_the_answer_is_posted_by_the_bot_itself(scene: Scene):
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await scene.speak()
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+    ended = {"code": 50027, "message": "Invalid Webhook Token"}
+    scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 401, ended, times=100))
+    hold.released.set()
+
+    posted = await scene.general.until_message(
+        lambda message: not message.thinking and bool(message.files), timeout=PATIENCE
+    )
+
+    assert "AI-generated voice" in posted.content
+    assert [file.name for file in posted.files] == ["Hello-there.wav"]
+    assert not answer.files
+
+
+async def test_shutting_down_answers_what_is_open_and_leaves_voice(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await words_of(await scene.alice.slash(scene.general, "join"))
+    scene.faults.every_post = Hold()
+    answer = await scene.speak()
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+    started = asyncio.get_running_loop().time()
+
+    await scene.bot.shut_down()
+
+    assert asyncio.get_running_loop().time() - started < 10
+    assert answer.content == "I am restarting. Try again in a minute."
+    assert scene.guild.bot_channel is None
+
+
+async def test_a_command_while_shutting_down_is_told_to_come_back(scene: Scene):
+    scene.bot.tree.accepting = False
+
+    assert "restarting" in await words_of(await scene.speak())
+    assert scene.asked == []

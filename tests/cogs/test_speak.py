@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import wave
+from io import BytesIO
+
+import pytest
+
+from rehearsal.files import SentFile
+from rehearsal.likeness import likeness
+from rehearsal.permissions import Permission
+from rehearsal.stage import pcm_of_wav
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tts_gateway.faults import Respond
+
+
+async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
+    answer = await scene.speak("Hello there, how are you?")
+
+    file = await file_of(answer)
+
+    assert file.name == "Hello-there-how-are-you.wav"
+    with wave.open(BytesIO(await file.read())) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
+        seconds = sound.getnframes() / 48_000
+    assert answer.content == f"AI-generated voice · {seconds:.1f} s · asked for by Alice"
+    assert not answer.ephemeral
+
+
+async def test_the_file_itself_says_that_the_voice_is_made(scene: Scene):
+    file = await file_of(await scene.speak())
+
+    data = await file.read()
+
+    assert b"LIST" in data
+    assert b"AI-generated voice, made for Alice" in data
+
+
+async def test_the_command_is_acknowledged_before_the_speech_is_made(scene: Scene):
+    answer = await scene.speak()
+
+    await file_of(answer)
+
+    assert answer.acknowledged_after is not None
+    assert answer.acknowledged_after < answer.history[-1].after
+    assert answer.history[0].content == ""  # thinking
+
+
+async def test_options_reach_the_tts_gateway(scene: Scene):
+    answer = await scene.speak("Good evening", style="an old man, slow", guidance=2.5, steps=20)
+
+    await file_of(answer)
+
+    assert scene.asked == [{"text": "(an old man, slow)Good evening", "cfg_value": 2.5, "dit_steps": 20}]
+
+
+async def test_in_a_voice_channel_it_is_heard_whole_and_given_as_a_file(scene: Scene):
+    listener = await scene.alice.join(scene.perch)
+
+    answer = await scene.speak("The quick brown fox jumps over the lazy dog.")
+    file = await file_of(answer)
+    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+
+    match = likeness(pcm_of_wav(await file.read()), listener.pcm())
+    assert match.correlation >= 0.95
+    assert match.complete
+    assert match.delay >= 0.2  # the silence that leads
+    assert listener.undecryptable == 0
+
+
+async def test_voice_channel_alone_gives_no_file(scene: Scene):
+    listener = await scene.alice.join(scene.perch)
+
+    answer = await scene.speak(to="voice channel")
+    await listener.wait_for_speech(timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+
+    assert f"<#{scene.perch.id}>" in answer.content
+    assert "AI-generated voice" in answer.content
+    assert not answer.files
+
+
+async def test_here_is_not_spoken_in_the_voice_channel(scene: Scene):
+    await scene.alice.join(scene.perch)
+
+    await file_of(await scene.speak(to="here"))
+
+    assert scene.guild.bot_channel is None
+
+
+async def test_voice_channel_without_sitting_in_one_says_what_to_do(scene: Scene):
+    answer = await scene.speak(to="voice channel")
+
+    assert await words_of(answer) == "Join a voice channel first, or choose to: here."
+    assert answer.ephemeral
+    assert scene.asked == []
+
+
+async def test_where_the_bot_may_not_speak_the_file_is_given_all_the_same(scene: Scene):
+    scene.guild.deny_bot(Permission.SPEAK, scene.perch)
+    await scene.alice.join(scene.perch)
+
+    await file_of(await scene.speak())
+
+    assert scene.guild.bot_channel is None
+
+
+async def test_where_the_bot_may_not_speak_and_was_asked_to_it_names_the_permission(scene: Scene):
+    scene.guild.deny_bot(Permission.SPEAK, scene.perch)
+    await scene.alice.join(scene.perch)
+
+    answer = await scene.speak(to="both")
+
+    assert '"Speak"' in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_without_the_right_to_attach_files_nothing_is_made(scene: Scene):
+    scene.guild.deny_bot(Permission.ATTACH_FILES)
+
+    answer = await scene.speak()
+
+    assert "Attach Files" in await words_of(answer)
+    assert scene.asked == []
+
+
+@pytest.mark.parametrize("text", ["!!!", "~~~ ... ~~~", "\u3164\u3164"])
+async def test_nothing_to_say_is_one_sentence_and_costs_nothing(scene: Scene, text: str):
+    answer = await scene.speak(text)
+
+    assert (await words_of(answer)).endswith(".")
+    assert scene.asked == []
+
+
+async def test_a_text_over_the_limit_says_the_limit(scene: Scene):
+    answer = await scene.speak(" ".join(f"word{number}" for number in range(90)))
+
+    assert "500" in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_markdown_in_a_name_stays_a_name(scene: Scene):
+    mallory = scene.rehearsal.world.add_person("**Mallory** @everyone")
+    scene.guild.add_member(mallory)
+
+    answer = await mallory.slash(scene.general, "speak", text="Hi")
+    await file_of(answer)
+
+    assert "\\*\\*Mallory\\*\\*" in answer.content
+
+
+async def test_speak_this_says_what_a_message_says(scene: Scene):
+    message = await scene.bob.say(
+        scene.general, f"**Hello** {scene.alice.mention}, see https://example.com/a?b=c"
+    )
+
+    answer = await scene.alice.message_menu("Speak this", message)
+    await file_of(answer)
+
+    assert "**" not in scene.asked[0]["text"]
+    assert "Alice" in scene.asked[0]["text"]
+    assert "https" not in scene.asked[0]["text"]
+
+
+async def test_speak_this_on_a_message_without_words_says_so(scene: Scene):
+    message = await scene.bob.say(scene.general, files=[SentFile("picture.png", b"\x89PNG")])
+
+    answer = await scene.alice.message_menu("Speak this", message)
+
+    assert "no text" in await words_of(answer)
+
+
+async def test_speak_works_in_a_direct_message(scene: Scene):
+    answer = await scene.alice.slash(scene.rehearsal.world.dm(scene.alice), "speak", text="Just for me")
+
+    file = await file_of(answer)
+
+    assert len(pcm_of_wav(await file.read())) > 2 * 24_000
+
+
+async def test_speak_works_as_a_user_installed_app_where_the_bot_is_not(scene: Scene):
+    carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
+    elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
+    elsewhere.add_member(carol)
+    lounge = elsewhere.add_text_channel("lounge")
+
+    answer = await carol.slash(lounge, "speak", text="I brought my own bird")
+
+    await file_of(answer)
+
+
+async def test_a_user_installed_app_is_told_that_it_cannot_speak_in_voice_there(scene: Scene):
+    carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
+    elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
+    elsewhere.add_member(carol)
+    lounge = elsewhere.add_text_channel("lounge")
+
+    answer = await carol.slash(lounge, "speak", text="Hi", to="voice channel")
+
+    assert "servers I have been added to" in await words_of(answer)
+
+
+async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
+    scene.faults.on_post(Respond(429, headers={"Retry-After": "1"}))
+
+    answer = await scene.speak()
+    await file_of(answer)
+
+    assert any(shown.content.endswith("…") for shown in answer.history)

@@ -1,0 +1,197 @@
+"""/join, /leave, /queue, /skip and /stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rehearsal.answers import Answer
+from rehearsal.people import Person
+from rehearsal.permissions import EVERYONE, Permission
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tts_gateway.faults import Hold
+
+LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
+
+
+async def _command(scene: Scene, person: Person, name: str) -> str:
+    return await words_of(await person.slash(scene.general, name))
+
+
+async def _speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
+    """Let ``person`` have something said and return once it is heard."""
+    answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
+    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=PATIENCE)
+    return answer
+
+
+async def test_join_comes_and_leave_goes(scene: Scene):
+    await scene.alice.join(scene.perch)
+
+    came = await _command(scene, scene.alice, "join")
+    channel = scene.guild.bot_channel
+    left = await _command(scene, scene.alice, "leave")
+
+    assert f"<#{scene.perch.id}>" in came
+    assert channel is scene.perch
+    assert left == "I have left the voice channel."
+    assert scene.guild.bot_channel is None
+
+
+async def test_the_bot_is_deaf_in_voice_so_that_nobody_fears_it_listens(scene: Scene):
+    await scene.alice.join(scene.perch)
+
+    await _command(scene, scene.alice, "join")
+
+    state = scene.guild.voice_states[scene.rehearsal.application_id]
+    assert state.self_deaf
+    assert not state.self_mute
+
+
+async def test_join_outside_of_voice_says_what_to_do(scene: Scene):
+    assert await _command(scene, scene.alice, "join") == "Join a voice channel first."
+
+
+async def test_leave_without_being_anywhere_says_so(scene: Scene):
+    assert await _command(scene, scene.alice, "leave") == "I am not in a voice channel."
+
+
+async def test_join_into_a_full_channel_says_so(scene: Scene):
+    nook = scene.guild.add_voice_channel("Nook", user_limit=1)
+    scene.guild.deny_bot(Permission.MOVE_MEMBERS, nook)
+    await scene.alice.join(nook)
+
+    assert "is full" in await _command(scene, scene.alice, "join")
+
+
+async def test_the_queue_shows_what_is_said_and_what_waits(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await scene.bob.join(scene.perch)
+    await _speaking(scene, scene.alice)
+    second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
+
+    lines = (await _command(scene, scene.alice, "queue")).splitlines()
+
+    assert lines[0].startswith(f"1. <@{scene.alice.id}>: This takes a while")
+    assert "speaking now" in lines[0]
+    assert lines[1].startswith(f"2. <@{scene.bob.id}>: Me too")
+    assert "waiting" in lines[1]
+
+
+async def test_an_empty_queue_says_so(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await _command(scene, scene.alice, "join")
+
+    assert "Nothing is waiting" in await _command(scene, scene.alice, "queue")
+
+
+async def test_skip_ends_what_is_said_and_the_next_begins(scene: Scene):
+    listener = await scene.alice.join(scene.perch)
+    first = await _speaking(scene, scene.alice)
+    second = await scene.alice.slash(scene.general, "speak", text="Second", to="voice channel")
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    said = await _command(scene, scene.alice, "skip")
+    await first.until(lambda shown: shown.content.startswith("Skipped."), timeout=PATIENCE)
+    await second.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+
+    assert said.startswith("Skipped: This takes a while")
+
+
+async def test_somebody_else_s_words_are_skipped_only_by_a_moderator(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await scene.bob.join(scene.perch)
+    await _speaking(scene, scene.alice)
+
+    refused = await _command(scene, scene.bob, "skip")
+    scene.guild.add_role("Moderator", int(EVERYONE) | int(Permission.MUTE_MEMBERS), scene.bob)
+    await scene.rehearsal.caught_up()
+    allowed = await _command(scene, scene.bob, "skip")
+
+    assert "somebody else's" in refused
+    assert allowed.startswith("Skipped")
+
+
+async def test_stop_drops_only_one_s_own_unless_one_decides_for_all(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await scene.bob.join(scene.perch)
+    await _speaking(scene, scene.alice)
+    second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
+
+    own = await _command(scene, scene.bob, "stop")
+    nothing = await _command(scene, scene.bob, "stop")
+    await scene.bob.leave()
+    await scene.rehearsal.caught_up()
+    everything = await _command(scene, scene.alice, "stop")
+
+    assert own == "Stopped 1 of yours."
+    assert nothing == "Nothing of yours is waiting."
+    assert everything == "Stopped 1."
+
+
+async def test_stop_while_it_is_being_made_ends_the_making(scene: Scene):
+    await scene.alice.join(scene.perch)
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await scene.alice.slash(scene.general, "speak", text=LONG, to="voice channel")
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+
+    await _command(scene, scene.alice, "stop")
+    await answer.until(lambda shown: shown.content.startswith("Stopped."), timeout=PATIENCE)
+
+    hold.released.set()
+    assert scene.faults.downloads == []
+
+
+async def test_a_fourth_thing_at_once_is_refused(scene: Scene):
+    await scene.alice.join(scene.perch)
+    hold = Hold()
+    scene.faults.every_post = hold
+    answers = [
+        await scene.alice.slash(scene.general, "speak", text=f"Number {number}", to="voice channel")
+        for number in range(4)
+    ]
+
+    said = await words_of(answers[3])
+    hold.released.set()
+
+    assert "You already have 3" in said
+
+
+async def test_kicked_out_of_the_channel_the_member_gets_the_file(scene: Scene):
+    listener = await scene.alice.join(scene.perch)
+    answer = await _speaking(scene, scene.alice)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    await scene.guild.kick_bot_from_voice()
+
+    await file_of(answer)
+    assert "I lost the voice channel, so here is the file." in answer.content
+
+
+async def test_moved_by_a_moderator_it_goes_on_there(scene: Scene):
+    attic = scene.guild.add_voice_channel("Attic")
+    await scene.alice.join(scene.perch)
+    listener = await scene.bob.join(attic)
+    answer = await _speaking(scene, scene.alice)
+
+    await scene.guild.move_bot(attic)
+    await listener.wait_for_speech(timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+
+    assert scene.guild.bot_channel is attic
+
+
+async def test_busy_in_another_channel_the_file_is_given_and_it_says_why(scene: Scene):
+    attic = scene.guild.add_voice_channel("Attic")
+    await scene.alice.join(scene.perch)
+    await scene.bob.join(attic)
+    await _speaking(scene, scene.alice)
+
+    answer = await scene.bob.slash(scene.general, "speak", text="And me?")
+    await file_of(answer)
+
+    assert f"I am busy in <#{scene.perch.id}>" in answer.content

@@ -1,0 +1,262 @@
+"""The rules of the house that a machine can check, as tables and as functions from modules to complaints."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+GROUND = ("bot.errors", "bot.limits", "bot.models")
+
+MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
+    # Who may import which of our own modules. The longest name that fits counts; a part may import itself.
+    "bot": (),
+    "bot.errors": (),
+    "bot.limits": (),
+    "bot.models": (),
+    "bot.logs": (),
+    "bot.messages": GROUND,
+    "bot.settings": GROUND,
+    "bot.text": GROUND,
+    "bot.audio": (*GROUND, "bot.text.speaking_time"),  # a take is judged by its text
+    "bot.tts": (*GROUND, "bot.settings", "bot"),
+    "bot.playback": (*GROUND, "bot.audio"),
+    "bot.synthesis": (*GROUND, "bot.audio", "bot.tts"),
+    "bot.answer": GROUND,
+    "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
+    "bot.delivery": (
+        *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.messages", "bot.playback", "bot.synthesis"),
+        "bot.text",
+    ),
+    "bot.speech_bot": ("bot.*",),  # the only place where objects are built
+    "bot.checkup": ("bot.*",),
+    "bot.__main__": ("bot.*",),
+    "cogs": (
+        *(*GROUND, "bot.answer", "bot.delivery", "bot.messages", "bot.playback", "bot.speech_bot"),
+        *("bot.text", "bot.tree"),
+    ),
+    "tts_gateway": (),
+    "rehearsal": ("bot.*",),  # it runs the bot; the cogs are loaded by name
+    "rehearsal.recordings.make": ("bot.*", "rehearsal.*", "tts_gateway.engines"),  # run by hand, once
+    "benchmarks": ("bot.*", "cogs.*", "tts_gateway.*", "rehearsal.*"),
+    "tests": ("bot.*", "cogs.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),
+}
+
+_DISCORD = (
+    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.playback", "cogs"),
+    *("bot.__main__", "bot.checkup"),  # to name the errors of a login
+)
+ONLY_IN: Mapping[str, tuple[str, ...]] = {
+    # Where a library of others may be imported; the tests and the benchmarks may import all of these.
+    # speech_bot: the type of a connector; answer: discord.py lets the errors of aiohttp through
+    "aiohttp": ("bot.tts", "bot.speech_bot", "bot.answer", "tts_gateway", "rehearsal"),
+    "av": ("bot.audio", "tts_gateway", "rehearsal.voice"),
+    "pydub": ("bot.audio", "tts_gateway"),
+    "discord": _DISCORD,
+    "davey": ("bot.playback", "rehearsal.voice"),
+    "nacl": ("bot.playback", "rehearsal.voice"),
+    "emoji": ("bot.text",),
+    "regex": ("bot.text", "rehearsal.rules"),
+    "sentencex": ("bot.text",),
+    "dotenv": ("bot.settings",),
+    "espeakng_loader": ("tts_gateway.engines",),
+    "requests": (),  # it blocks the loop
+}
+NOWHERE = ("unittest.mock", "mock")
+
+READS_ENVIRONMENT = (
+    "bot.settings",
+    "tts_gateway.decode",  # what Windows needs to start a child at all; no setting
+)
+MAX_LINES = 350
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
+_FREE = ("tests", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Python file of ours: ``name`` as it is imported (a package is named without ``__init__``)."""
+
+    name: str
+    source: str
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.source)))
+
+    @cached_property
+    def imports(self) -> list[tuple[str, int]]:
+        """What is imported, wherever in the file, with the line: ``a.b`` also for ``from a import b``."""
+        return [found for node in self.nodes for found in _imports_of(node)]
+
+
+Rule = Callable[[Mapping[str, Module]], list[str]]
+
+
+def read_modules(root: Path, packages: tuple[str, ...] = tuple(MAY_IMPORT)) -> dict[str, Module]:
+    """Return every module below ``root`` that belongs to one of our packages, by name."""
+    found = {}
+    for package in sorted({name.partition(".")[0] for name in packages}):
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = Module(name, path.read_text(encoding="utf-8"))
+    return found
+
+
+def _imports_of(node: ast.AST) -> Iterator[tuple[str, int]]:
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, node.lineno) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from ((f"{node.module or '.'}.{alias.name}", node.lineno) for alias in node.names)
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        function = ast.unparse(node.func)
+        if function in ("__import__", "import_module", "importlib.import_module"):
+            yield str(node.args[0].value), node.lineno
+
+
+def _within(name: str, parts: tuple[str, ...] | list[str]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _of_ours(name: str, modules: Mapping[str, Module]) -> str | None:
+    """Return the module of ours that importing ``name`` reaches, if it is one."""
+    return (
+        name if name in modules else name.rpartition(".")[0] if name.rpartition(".")[0] in modules else None
+    )
+
+
+def borders(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about imports of our own modules that `MAY_IMPORT` does not allow."""
+    complaints = []
+    for module in modules.values():
+        part = max((key for key in MAY_IMPORT if _within(module.name, (key,))), key=len)
+        if part == "bot" and module.name != "bot":
+            complaints.append(f"{module.name}: a new part of bot needs a row in MAY_IMPORT")
+        for name, line in module.imports:
+            target = _of_ours(name, modules)
+            if target is None or target == module.name or (part != "bot" and _within(target, (part,))):
+                continue
+            if not any(_allows(allowed, target) for allowed in MAY_IMPORT[part]):
+                complaints.append(f"{module.name}:{line} imports {target}")
+    return complaints
+
+
+def _allows(allowed: str, target: str) -> bool:
+    if allowed == "bot":  # the version; a prefix would allow everything
+        return target == "bot"
+    return _within(target, (allowed.removesuffix(".*"),))
+
+
+def libraries(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about libraries of others outside the place that `ONLY_IN` gives them."""
+    complaints = []
+    for module in modules.values():
+        for name, line in module.imports:
+            allowed = ONLY_IN.get(name.partition(".")[0])
+            outside = allowed is not None and not _within(module.name, (*allowed, *_FREE))
+            if outside or _within(name, NOWHERE):
+                complaints.append(f"{module.name}:{line} imports {name}")
+    return complaints
+
+
+def environment(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about readers of the environment other than the settings."""
+    names = {"environ", "environb", "getenv", "getenvb", "putenv", "expandvars"}
+    complaints = []
+    for module in modules.values():
+        if _within(module.name, (*READS_ENVIRONMENT, *_FREE)):
+            continue
+        for node in module.nodes:
+            read = isinstance(node, ast.Attribute) and node.attr in names and "os" in ast.unparse(node.value)
+            imported = (
+                isinstance(node, ast.ImportFrom)
+                and node.module == "os"
+                and names & {a.name for a in node.names}
+            )
+            if read or imported:
+                complaints.append(f"{module.name}:{getattr(node, 'lineno', 0)} reads the environment")
+    return complaints
+
+
+def tts_gateway_names(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about names of ours in which "gateway" does not follow "tts".
+
+    In Discord's documents and in discord.py the word alone is Discord's websocket. Here it is the HTTP
+    service that makes speech, so it is never alone. Attributes of other people's objects are theirs.
+    """
+    complaints = []
+    for module in modules.values():
+        names = [(part, 0) for part in module.name.split(".")]
+        names += [name for node in module.nodes for name in _names_given(node)]
+        for name, line in names:
+            words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+            for before, word in zip(["", *words], words, strict=False):
+                if word.lower() in ("gateway", "gateways") and before.lower() != "tts":
+                    complaints.append(f"{module.name}:{line} names something {name!r}")
+    return complaints
+
+
+def _names_given(node: ast.AST) -> Iterator[tuple[str, int]]:
+    line = getattr(node, "lineno", 0)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name, line
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id, line
+    elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        yield node.attr, line
+    elif isinstance(node, ast.arg):
+        yield node.arg, line
+    elif isinstance(node, ast.alias) and node.asname:
+        yield node.asname, line
+    elif isinstance(node, ast.ExceptHandler | ast.MatchAs) and node.name:
+        yield node.name, line
+
+
+def empty_names(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about modules that are named for what they are not."""
+    return [name for name in modules if EMPTY_NAMES & set(re.split(r"[._]", name))]
+
+
+def cycles(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about modules that import each other, lazily or not."""
+    edges = {}
+    for module in modules.values():
+        targets = {_of_ours(name, modules) for name, _ in module.imports}
+        edges[module.name] = sorted(target for target in targets if target and target != module.name)
+    complaints: list[str] = []
+    done: set[str] = set()
+    for start in edges:
+        _walk(start, edges, [], done, complaints)
+    return complaints
+
+
+def _walk(
+    name: str, edges: Mapping[str, list[str]], way: list[str], done: set[str], complaints: list[str]
+) -> None:
+    if name in way:
+        complaints.append(" -> ".join([*way[way.index(name) :], name]))
+    elif name not in done:
+        for target in edges[name]:
+            _walk(target, edges, [*way, name], done, complaints)
+        done.add(name)
+
+
+def type_checking_blocks(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about imports for the type checker only: where one is needed, the layers are wrong."""
+    return [
+        f"{module.name}:{node.lineno}"
+        for module in modules.values()
+        for node in module.nodes
+        if (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING")
+        or (isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING")
+    ]
+
+
+def lengths(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about files with more than `MAX_LINES` lines: there is a second noun in them."""
+    counts = {name: len(module.source.splitlines()) for name, module in modules.items()}
+    return [f"{name}: {count} lines" for name, count in counts.items() if count > MAX_LINES]

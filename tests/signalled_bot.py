@@ -1,0 +1,46 @@
+"""A process for tests: the bot as `python -m bot` runs it, in a rehearsal, with one command under way.
+
+Prints READY when Alice sits in voice with the bot and waits for speech that never comes; then, at the end,
+what she sees.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from bot.__main__ import run, stop_on_signals
+from bot.settings import Settings
+from bot.speech_bot import SpeechBot
+from rehearsal.server import Rehearsal
+from tts_gateway.engines.offline import OfflineEngine
+from tts_gateway.faults import FaultScript, Hold
+from tts_gateway.server import create_app, serving
+
+
+async def main(data_dir: Path) -> None:
+    faults = FaultScript()
+    faults.every_post = Hold()
+    async with Rehearsal() as rehearsal, serving(create_app(OfflineEngine(), faults=faults)) as tts_base_url:
+        guild = rehearsal.world.add_guild("The Aviary")
+        general, perch = guild.add_text_channel("general"), guild.add_voice_channel("Perch")
+        alice = rehearsal.world.add_person("Alice")
+        guild.add_member(alice)
+        await alice.join(perch)
+        bot = SpeechBot(
+            Settings(tts_base_url=tts_base_url, data_dir=data_dir), connector=rehearsal.connector()
+        )
+        stop = stop_on_signals(asyncio.get_running_loop())
+        running = asyncio.create_task(run(bot, rehearsal.token, stop))
+        await bot.heart_has_beaten.wait()
+        answer = await alice.slash(general, "speak", text="Hello", to="both")
+        await faults.received(posts=1)
+        print("READY", flush=True)
+        await running
+        print("answer:", answer.content)
+        print("voice:", guild.bot_channel)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
