@@ -43,4 +43,4 @@ async def main(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(asyncio.wait_for(main(Path(sys.argv[1])), 120))

@@ -1,0 +1,1 @@
+"""The rehearsal room: a web page on loopback on which a newcomer uses the whole bot."""

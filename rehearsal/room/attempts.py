@@ -1,0 +1,109 @@
+"""What people have asked of the bot: each command, press and form, and how it was answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from rehearsal.answers import Answer, AnswerState
+from rehearsal.channels import Channel
+from rehearsal.messages import Message
+from rehearsal.people import Person
+from rehearsal.wire import Json
+
+_KEPT: Final = 200
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One thing asked. ``what`` is in the member's words; times are seconds after they asked."""
+
+    number: int
+    person: Person
+    channel: Channel
+    what: str
+    answer: Answer
+    source: Message | None = None
+    asked_at: float = field(default_factory=time.time)
+    asked: float = field(default_factory=time.monotonic)
+    first_sound_after: float | None = None
+    modal_closed: bool = False
+
+    @property
+    def modal_open(self) -> bool:
+        """Return whether a form waits for the member."""
+        return self.answer.modal is not None and not self.modal_closed
+
+    def payload(self) -> Json:
+        """Return what the page shows of it."""
+        answer = self.answer
+        return {
+            "number": self.number,
+            "person": str(self.person.id),
+            "channel": str(self.channel.id),
+            "what": self.what,
+            "at": self.asked_at,
+            "state": answer.state.value,
+            "failure": answer.failure,
+            "message": str(answer.message.id) if answer.message else None,
+            "source": str(self.source.id) if self.source else None,
+            "acknowledged_after": answer.acknowledged_after,
+            "first_sound_after": self.first_sound_after,
+            "done_after": self._done_after(),
+            "modal": {"title": answer.modal.title, "data": answer.modal.data}
+            if self.modal_open and answer.modal
+            else None,
+        }
+
+    def _done_after(self) -> float | None:
+        history = self.answer.history
+        finished = history and history[-1].state not in (AnswerState.WAITING, AnswerState.THINKING)
+        return history[-1].after if finished else None
+
+
+class Attempts:
+    """Keeps the newest attempts and tells when one changes."""
+
+    def __init__(self, changed: Callable[[Attempt], None]) -> None:
+        self._changed = changed
+        self._count = 0
+        self.all: list[Attempt] = []
+
+    def add(
+        self, person: Person, channel: Channel, what: str, answer: Answer, source: Message | None = None
+    ) -> Attempt:
+        """Follow ``answer`` from now on."""
+        self._count += 1
+        attempt = Attempt(self._count, person, channel, what, answer, source)
+        self.all = [*self.all[-_KEPT:], attempt]
+        answer.changes.listen(lambda: self._changed(attempt))
+        self._changed(attempt)
+        return attempt
+
+    def of(self, person: Person) -> list[Attempt]:
+        """Return what ``person`` has asked, oldest first."""
+        return [attempt for attempt in self.all if attempt.person is person]
+
+    def with_open_modal(self, person: Person, number: int) -> Attempt | None:
+        """Return the attempt whose form is open at ``person``."""
+        return next((a for a in self.of(person) if a.number == number and a.modal_open), None)
+
+    def heard(self, guild_id: int, arrival: float) -> None:
+        """Note that somebody in ``guild_id`` heard the bot begin to speak at ``arrival`` (monotonic)."""
+        for attempt in self.all:
+            here = attempt.channel.guild_id == guild_id and attempt.first_sound_after is None
+            if here and attempt.asked <= arrival and _may_sound(attempt):
+                attempt.first_sound_after = arrival - attempt.asked
+                self._changed(attempt)
+                return
+
+
+def _may_sound(attempt: Attempt) -> bool:
+    """Return whether sound that begins now can belong to it: the answer is made, or just was."""
+    answer = attempt.answer
+    if answer.state in (AnswerState.FAILED, AnswerState.DELETED, AnswerState.MODAL):
+        return False
+    working = answer.state in (AnswerState.WAITING, AnswerState.THINKING) or answer.content.endswith(" …")
+    return working or bool(answer.files) or answer.content.startswith("Speaking")

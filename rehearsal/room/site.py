@@ -1,0 +1,120 @@
+"""The room's own small web server: the page, its files, its websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from rehearsal.files import SentFile
+from rehearsal.recordings import RECORDINGS
+from rehearsal.room.acts import Acts
+from rehearsal.room.guard import guard
+from rehearsal.room.room import Room
+from rehearsal.room.tab import Tab
+from rehearsal.room.uploads import MAX_BYTES
+
+STATIC: Final = Path(__file__).parent / "static"
+_SAFE_TO_SHOW: Final = ("audio/", "video/")
+_BESIDE_THE_PAGE: Final = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
+
+
+class RoomSite:
+    """Serves ``room`` on ``host`` and ``port`` (0: a free one) from `start` to `aclose`."""
+
+    def __init__(self, room: Room, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._room = room
+        self._acts = Acts(room)
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._sockets: set[web.WebSocketResponse] = set()
+
+    @property
+    def url(self) -> str:
+        """Return the address of the page."""
+        if self._runner is None:
+            raise RuntimeError("the room is not open")
+        address, port = self._runner.addresses[0][:2]
+        if address in ("0.0.0.0", "::"):  # noqa: S104 - a comparison: a browser needs a real address
+            address = "127.0.0.1"
+        return f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+
+    async def start(self, *, or_any_port: bool = False) -> None:
+        """Open the port, or with ``or_any_port`` a free one if somebody has it. Raises `OSError`."""
+        try:
+            await self._start(self._port)
+        except OSError as error:
+            if not or_any_port or error.errno != errno.EADDRINUSE:
+                raise
+            await self._start(0)
+
+    async def _start(self, port: int) -> None:
+        loopback = self._host in ("127.0.0.1", "localhost", "::1")
+        app = web.Application(middlewares=[guard(loopback_only=loopback)], client_max_size=MAX_BYTES)
+        app.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/socket", self._socket),
+                web.post("/upload", self._upload),
+                web.get("/recordings", self._recordings),
+                web.get("/recordings/{name}", self._recording),
+                web.get("/attachments/{path:.+}", self._attachment),
+                web.get("/ephemeral-attachments/{path:.+}", self._attachment),
+                web.static("/static", STATIC),
+            ]
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+
+    async def aclose(self) -> None:
+        """Close every tab's websocket, then the port."""
+        await asyncio.gather(*(socket.close(code=1001) for socket in list(self._sockets)))
+        await self._room.aclose()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _page(self, _request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "index.html")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(heartbeat=20.0, timeout=1.0, max_msg_size=1024 * 1024)
+        await socket.prepare(request)
+        wanted = request.query.get("as")
+        known = [person for person in self._room.setting.people if str(person.id) == wanted]
+        self._sockets.add(socket)
+        try:
+            await Tab(self._room, self._acts, socket, known[0] if known else self._room.free_person()).run()
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        name = request.query.get("name") or "unknown"
+        file = SentFile(name, await request.read())
+        return web.json_response({"file": self._room.uploads.add(file)})
+
+    async def _recordings(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response([{"name": r.name, "transcript": r.transcript} for r in RECORDINGS])
+
+    async def _recording(self, request: web.Request) -> web.StreamResponse:
+        for recording in RECORDINGS:
+            if recording.name == request.match_info["name"]:
+                return web.FileResponse(recording.path, headers={"X-File-Name": recording.path.name})
+        raise web.HTTPNotFound
+
+    async def _attachment(self, request: web.Request) -> web.StreamResponse:
+        response = await self._room.rehearsal.cdn.serve(request)
+        if not response.headers.get("Content-Type", "").startswith(_SAFE_TO_SHOW):
+            response.headers["Content-Disposition"] = "attachment"
+        response.headers["Content-Security-Policy"] = _BESIDE_THE_PAGE
+        return response

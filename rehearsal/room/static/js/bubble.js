@@ -1,0 +1,44 @@
+// A voice message: a bubble with its waveform, played and sought by mouse or keys.
+
+import { el, minutes, svg } from "/static/js/dom.js";
+import { icon } from "/static/js/icons.js";
+
+const BARS = 48;
+
+export function bubble(file) {
+  const audio = el("audio", { preload: "none", src: file.url });
+  const bars = heights(file.waveform);
+  const picture = svg("svg", { viewBox: `0 0 ${BARS * 4} 32`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const rects = bars.map((height, index) => {
+    const tall = Math.max(3, height * 30);
+    return svg("rect", { x: index * 4, y: 16 - tall / 2, width: 2.4, height: tall, rx: 1.2 });
+  });
+  picture.append(...rects);
+  const seconds = file.seconds ?? 0;
+  const time = el("span", { class: "time", text: minutes(seconds) });
+  const seek = el("input", { type: "range", min: "0", max: String(Math.max(0.1, seconds)), step: "0.1", value: "0", "aria-label": "Position in the voice message" });
+  const play = el("button", { type: "button", class: "play", "aria-label": "Play the voice message" }, icon("play"));
+  const show = () => {
+    const part = seconds ? audio.currentTime / seconds : 0;
+    rects.forEach((rect, index) => rect.classList.toggle("past", index / BARS < part));
+    seek.value = String(audio.currentTime);
+    time.textContent = minutes(audio.paused && !audio.currentTime ? seconds : audio.currentTime);
+    play.replaceChildren(icon(audio.paused ? "play" : "pause"));
+    play.setAttribute("aria-label", audio.paused ? "Play the voice message" : "Pause the voice message");
+  };
+  play.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+  seek.addEventListener("input", () => { audio.currentTime = Number(seek.value); });
+  for (const event of ["timeupdate", "play", "pause", "ended"]) audio.addEventListener(event, show);
+  return el("div", { class: "bubble" }, play, el("div", { class: "track" }, picture, seek), time, audio);
+}
+
+function heights(waveform) {
+  let bytes = [];
+  try {
+    bytes = [...atob(waveform ?? "")].map((letter) => letter.charCodeAt(0) / 255);
+  } catch {
+    bytes = [];
+  }
+  if (!bytes.length) return new Array(BARS).fill(0.1);
+  return Array.from({ length: BARS }, (_, index) => bytes[Math.floor((index * bytes.length) / BARS)]);
+}

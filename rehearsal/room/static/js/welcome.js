@@ -1,0 +1,69 @@
+// The first steps, on top of the first channel, until they are done or put away.
+
+import { begin } from "/static/js/composer.js";
+import { el, fill } from "/static/js/dom.js";
+import { listening } from "/static/js/listen.js";
+import { recordings } from "/static/js/recordings.js";
+import { joinVoice } from "/static/js/sidebar.js";
+import { allChannels, on, state, tell } from "/static/js/store.js";
+
+const FIRST = "Hello everybody, I am Myna. I say what you type.";
+const SECOND = "The ferry leaves at nine, whatever the weather.";
+
+let node = null;
+let away = sessionStorage.getItem("welcome") === "away";
+
+export function welcome(channel) {
+  const first = state.scene?.guilds[0].channels[0];
+  if (away || channel.id !== first?.id && channel.kind !== "voice") return null;
+  node ??= el("section", { class: "welcome", "aria-label": "First steps" });
+  const listens = Boolean(state.call) && listening.running;
+  const spoken = did("/speak");
+  const cloned = did("/clone");
+  fill(node, [listens, spoken, cloned, state.scene.bot.online], () => [
+    el("h3", { text: "Hear it within a minute" }),
+    el("p", { class: "about", text: "Everything here is real but the company: the bot is logged in to a Discord of our own, on this machine. Nothing leaves it." }),
+    el(
+      "ol",
+      { class: "steps" },
+      step(listens, "Go into a voice channel and listen.", "Join Perch", "join", joinPerch),
+      step(spoken, "Let Myna say a sentence.", "Try /speak", "speak", () => begin("speak", { text: FIRST })),
+      step(cloned, "Give it a voice: drop a recording, or take one of ours.", "Try /clone", "clone", cloneOne),
+    ),
+    el("button", { type: "button", class: "link", data: { focus: "away" }, text: "Put these steps away", on: { click: putAway } }),
+  ]);
+  return node;
+}
+
+function step(done, words, label, focus, run) {
+  return el(
+    "li",
+    { class: done ? "done" : "" },
+    el("span", {}, words, done ? el("span", { class: "hidden", text: " Done." }) : null),
+    el("button", { type: "button", class: done ? "tool" : "primary", data: { focus }, text: label, on: { click: run } }),
+  );
+}
+
+function did(what) {
+  return [...state.attempts.values()].some((attempt) => attempt.what === what && attempt.done_after !== null && !attempt.failure);
+}
+
+function joinPerch() {
+  const perch = allChannels().find(({ kind, can_connect: open }) => kind === "voice" && open);
+  if (perch) joinVoice(perch);
+}
+
+async function cloneOne() {
+  const [recording] = await recordings();
+  begin("clone", { text: SECOND, reference: await recording.file(), transcript: recording.transcript });
+}
+
+function putAway() {
+  away = true;
+  sessionStorage.setItem("welcome", "away");
+  tell("progress");
+}
+
+export function startWelcome() {
+  on("listening attempts call", () => tell("progress"));
+}
