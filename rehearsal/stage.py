@@ -94,7 +94,7 @@ def pcm_of_wav(data: bytes) -> bytes:
     try:
         with wave.open(BytesIO(data)) as file:
             shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            pcm = file.readframes(file.getnframes())
+            pcm: bytes = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
         raise StepFailedError(f"the file under the answer is no WAV: {error}") from None
     if shape != (1, 2, 48_000):
