@@ -10,6 +10,7 @@ from typing import Final
 from benchmarks.figures import machine, print_table, save
 
 MODULES: Final = {
+    "pacing": "how soon a minute of text is heard, and whether playing runs dry (simulated)",
     "voice_fit": "how near the offline preview voice comes to a recording",
 }
 """Each is a module of this package with `run() -> Benchmark`."""

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bot import limits
+from bot.audio.loudness import SPEECH_LUFS, loudness
 from bot.audio.speech import plausible_seconds, speech_from_wav
 from bot.errors import AudioError
 from bot.models import Speech
@@ -22,6 +23,10 @@ RMS_LIMIT_DB = -16.0
 
 def samples_of(speech: Speech) -> NDArray[np.float64]:
     return np.frombuffer(speech.pcm, "<i2") / 32_768
+
+
+def lufs_of(wave: NDArray[np.float64]) -> float:
+    return loudness(wave.astype(np.float32), full_scale=1.0)
 
 
 def decibels(wave: Wave) -> float:
@@ -58,14 +63,14 @@ async def test_a_long_pause_does_not_hide_how_loud_the_words_are():
     assert decibels(heard[: len(shout)]) <= RMS_LIMIT_DB + 0.05
 
 
-async def test_peaks_are_lowered_without_being_distorted():
+async def test_a_single_peak_does_not_make_the_rest_quiet():
     wave = sine(440, level=0.1, seconds=1.0)
-    wave[24_000] = 0.999  # a click: the RMS is low, only the peak is too high
+    wave[24_000] = 0.999  # a click: the loudness is low, only the peak is too high
 
     heard = await levelled(wave)
 
     assert np.abs(heard).max() <= PEAK_LIMIT
-    assert heard[24_000] / tone_level(heard[1_000:20_000], 440, 48_000) == pytest.approx(9.99, rel=0.01)
+    assert lufs_of(heard) == pytest.approx(SPEECH_LUFS, abs=1)
 
 
 async def test_a_constant_offset_is_removed():
@@ -74,19 +79,17 @@ async def test_a_constant_offset_is_removed():
     assert abs(heard.mean()) < 0.001
 
 
-async def test_a_usual_level_is_left_alone():
-    wave = sine(440, level=0.18, seconds=1.0)  # -17.9 dBFS, between the wish and the ceiling
+@pytest.mark.parametrize("rms", [0.006, 0.03, 0.1, 0.3])
+async def test_speech_of_any_level_comes_out_at_one_loudness(rms: float):
+    heard = await levelled(speechlike(2.0, rms=rms))
 
-    heard = await levelled(wave)
-
-    assert np.abs(heard[480:-480] - wave[480:-480]).max() <= 1 / 32_768
+    assert lufs_of(heard) == pytest.approx(SPEECH_LUFS, abs=1)
 
 
-async def test_quiet_speech_is_lifted_towards_the_usual_level():
-    quiet, very_quiet = await levelled(speechlike(2.0, rms=0.03)), await levelled(speechlike(2.0, rms=0.003))
+async def test_noise_is_not_lifted_until_it_is_the_sound():
+    heard = await levelled(np.random.default_rng(1).normal(0, 0.0012, 48_000))
 
-    assert decibels(quiet) == pytest.approx(-20, abs=3)
-    assert decibels(very_quiet) == pytest.approx(-50.5 + 12, abs=0.5)
+    assert decibels(heard) == pytest.approx(20 * math.log10(0.0012) + 30, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +125,9 @@ async def test_resampling_keeps_pitch_level_and_length(rate: int):
 
     assert len(heard) == pytest.approx(48_000, abs=2)
     middle = heard[4_800:-4_800]
-    assert tone_level(middle, 1_000, 48_000) == pytest.approx(0.18, rel=0.005)
-    rest = np.square(middle).mean() - 0.18**2 / 2
+    level = tone_level(middle, 1_000, 48_000)
+    assert 20 * math.log10(level) == pytest.approx(SPEECH_LUFS + 3.01, abs=0.1)
+    rest = np.square(middle).mean() - level**2 / 2
     assert rest < 1e-5  # nothing but that tone
 
 

@@ -1,0 +1,125 @@
+"""Loudness as ears judge it: measured by ITU-R BS.1770-4, and brought to one level."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.audio.k_weighting import HOP_SAMPLES, hop_energies
+from bot.errors import AudioError
+from bot.models import Speech
+
+SPEECH_LUFS: Final = -20.0
+"""The loudness of every utterance: beside people in a voice channel, neither lost nor startling."""
+
+PEAK_CEILING: Final = 10 ** (-1.05 / 20)
+"""No sample is higher: −1 dBFS, and a little room for rounding."""
+
+_ABSOLUTE_GATE: Final = -70.0
+_RELATIVE_GATE: Final = -10.0
+_OFFSET: Final = -0.691
+_HOPS_IN_BLOCK: Final = 4
+_FULL_SCALE: Final = 32_768.0
+
+_STEP: Final = 48  # samples: 1 ms, the grid of the limiter
+_REACH: Final = 5  # steps the limiter looks ahead and back
+_TRIES: Final = 4
+_NEAR_LU: Final = 0.1
+
+
+def loudness(samples: NDArray[np.int16] | NDArray[np.float32], *, full_scale: float = _FULL_SCALE) -> float:
+    """Return the integrated loudness of 48 kHz mono ``samples`` in LUFS; −inf for silence.
+
+    Gated as the recommendation says. Sound shorter than one gating block (0.4 s) is taken as one block.
+    """
+    energies = hop_energies(samples) / full_scale**2
+    if len(energies) < _HOPS_IN_BLOCK:
+        return lufs_of(float(energies.sum()) / max(len(samples), 1))
+    blocks = np.convolve(energies, np.ones(_HOPS_IN_BLOCK), "valid") / (_HOPS_IN_BLOCK * HOP_SAMPLES)
+    if len(samples) % HOP_SAMPLES and len(blocks) > 1:  # only whole blocks count
+        blocks = blocks[:-1]
+    heard = blocks[blocks > power_of(_ABSOLUTE_GATE)]
+    if not len(heard):
+        return -math.inf
+    return lufs_of(float(heard[heard > heard.mean() * 10 ** (_RELATIVE_GATE / 10)].mean()))
+
+
+async def speech_loudness(speech: Speech) -> float:
+    """Return the integrated loudness of ``speech`` in LUFS; −inf for silence."""
+    return await asyncio.to_thread(loudness, np.frombuffer(speech.pcm, "<i2"))
+
+
+async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
+    """Return ``speech`` at this loudness (±1 LU), no sample above −1 dBFS.
+
+    Where single peaks would be higher they are turned down softly, for some milliseconds, never cut off.
+    Raises AudioError when the speech is silent.
+    """
+    return await asyncio.to_thread(speech_at, speech, lufs)
+
+
+def speech_at(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
+    """Do what `brought_to` does, in this thread."""
+    samples = np.frombuffer(speech.pcm, "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
+    return Speech(to_pcm(samples_at(samples, lufs)))
+
+
+def samples_at(
+    samples: NDArray[np.float32], lufs: float = SPEECH_LUFS, *, max_lift: float = math.inf
+) -> NDArray[np.float32]:
+    """Return ``samples`` (full scale at 1.0) at this loudness, as `brought_to` does.
+
+    They are raised by ``max_lift`` dB at most. Raises AudioError when they are silent.
+    """
+    measured = loudness(samples, full_scale=1.0)
+    if math.isinf(measured):
+        raise AudioError("silent")
+    lufs = min(lufs, measured + max_lift)
+    gain = 10 ** ((lufs - measured) / 20)
+    if float(np.abs(samples).max()) * gain <= PEAK_CEILING:
+        return samples * np.float32(gain)
+    for _ in range(_TRIES):  # what the limiter takes away is given back to the rest
+        limited = _limited(samples * np.float32(gain))
+        missing = lufs - loudness(limited, full_scale=1.0)
+        if abs(missing) < _NEAR_LU:
+            break
+        gain *= 10 ** (missing / 20)
+    return limited
+
+
+def to_pcm(samples: NDArray[np.float32]) -> bytes:
+    """Return ``samples`` (full scale at 1.0) as 16-bit PCM; what is over full scale is cut off."""
+    scaled = np.rint(samples * np.float32(_FULL_SCALE))
+    pcm: bytes = np.clip(scaled, -32_768, 32_767).astype("<i2").tobytes()
+    return pcm
+
+
+def _limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``samples`` with a gain that dips smoothly around every peak above the ceiling."""
+    steps = -(-len(samples) // _STEP)
+    padded = np.pad(samples, (0, steps * _STEP - len(samples)))
+    peaks = np.abs(padded.reshape(-1, _STEP)).max(axis=1)
+    needed = np.minimum(1.0, PEAK_CEILING / np.maximum(peaks, 1e-9)).astype(np.float64)
+    # The lowest gain within reach, then averaged over less than that reach: never above what is needed.
+    around = np.pad(needed, _REACH + 1, constant_values=1.0)
+    lowest = np.lib.stride_tricks.sliding_window_view(around, 2 * _REACH + 3).min(axis=1)
+    window = np.hanning(2 * _REACH + 1)
+    smooth = np.convolve(np.pad(lowest, _REACH, mode="edge"), window / window.sum(), "valid")
+    places = (np.arange(steps) + 0.5) * _STEP
+    gains = np.interp(np.arange(steps * _STEP), places, smooth)
+    limited: NDArray[np.float32] = (padded * gains).astype(np.float32)[: len(samples)]
+    return limited
+
+
+def lufs_of(power: float) -> float:
+    """Return the loudness of K-weighted sound with this mean square (full scale at 1.0); −inf for none."""
+    return _OFFSET + 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def power_of(lufs: float) -> float:
+    """Return the mean square of K-weighted sound that is this loud."""
+    return float(10 ** ((lufs - _OFFSET) / 10))
