@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from rehearsal.answers import Answer, AnswerState
 from rehearsal.errors import RehearsalError
 from rehearsal.rules.commands import CHAT_INPUT
-from rehearsal.stage import ANSWER_SECONDS, Stage
+from rehearsal.stage import Stage
 from rehearsal.typed import read_command
 from rehearsal.voice.listener import Listener
 
@@ -67,26 +66,13 @@ class Prompt:
         command = read_command(line, registered)
         packets = len(self._listener.packets) if self._listener else 0
         answer = await self._stage.alice.slash(self._stage.general, command.name, **command.options)
-        await self._watch(answer)
+        async for words in self._stage.watch(answer):
+            print(f"  {words}")
         for file in answer.files:
             print(f"  file:  {await self._stage.save(file.name, file.data)}")
         if self._listener and self._listener.packets[packets:]:
             heard = await self._stage.hear(self._listener, after=packets)
             print(f"  heard: {await self._stage.save_heard('heard.wav', heard)} ({heard.seconds:.1f} s)")
-
-    async def _watch(self, answer: Answer) -> None:
-        """Print what the answer shows until it has a file or stays as it is."""
-        shown = ""
-        await answer.until(lambda seen: seen.state is not AnswerState.WAITING, timeout=ANSWER_SECONDS)
-        while True:
-            text = self._stage.readable(answer.failure or answer.content)
-            if text != shown:
-                print(f"  {text}")
-                shown = text
-            working = answer.state is AnswerState.THINKING or shown.endswith(" …")
-            quiet = ANSWER_SECONDS if working else 1.0
-            if answer.files or not await answer.changes.next(quiet):
-                return
 
 
 def _read() -> str | None:

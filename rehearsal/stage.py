@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import wave
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,10 @@ from rehearsal.voice.listener import Listener
 
 ANSWER_SECONDS: Final = 60.0
 """How long a person here waits for an answer before they call it a failure."""
+
+
+QUIET_SECONDS: Final = 1.0
+"""An answer that has not changed for so long is taken for the last word."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,30 @@ class Stage:
 
     async def file_of(self, answer: Answer) -> ShownFile:
         """Wait for the file under ``answer``; raises `TimeoutError` or `StepFailedError` without one."""
-        await answer.until(lambda shown: bool(shown.files) or _has_failed(shown), timeout=ANSWER_SECONDS)
+        async for _words in self.watch(answer):
+            pass
         if not answer.files:
             raise StepFailedError(answer.failure or answer.content)
         return answer.files[0]
+
+    async def watch(self, answer: Answer) -> AsyncIterator[str]:
+        """Yield what ``answer`` says, each time it says something else, until it has a file or stays so.
+
+        Like anybody who reads it we take an ellipsis for a promise of more. Raises `TimeoutError` when
+        nothing comes within `ANSWER_SECONDS`.
+        """
+        said = ""
+        await answer.until(lambda shown: shown.state is not AnswerState.WAITING, timeout=ANSWER_SECONDS)
+        while True:
+            words = self.readable(answer.failure or answer.content)
+            if words != said:
+                yield words
+                said = words
+            promised = answer.state is AnswerState.THINKING or said.endswith(" …")
+            if answer.files or not await answer.changes.next(ANSWER_SECONDS if promised else QUIET_SECONDS):
+                break
+        if promised:
+            raise TimeoutError(f"still no answer after {ANSWER_SECONDS:g} s")
 
     async def hear(self, listener: Listener, *, after: int = 0) -> Heard:
         """Return what ``listener`` hears from its ``after``-th packet on, once it is silent again."""
@@ -105,10 +130,6 @@ def pcm_of_wav(data: bytes) -> bytes:
 def alike(file: bytes, heard: Heard) -> Likeness:
     """Return how alike the WAV under an answer and what was heard of it are."""
     return likeness(pcm_of_wav(file), heard.pcm)
-
-
-def _has_failed(answer: Answer) -> bool:
-    return answer.state in (AnswerState.FAILED, AnswerState.DELETED)
 
 
 def _write(path: Path, data: bytes) -> None:

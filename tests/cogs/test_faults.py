@@ -8,7 +8,9 @@ import pytest
 
 from bot.messages import sentence_for
 from rehearsal.answers import AnswerState
+from rehearsal.files import SentFile
 from tests.cogs.scene import Scene, file_of, words_of
+from tests.cogs.sounds import recording, voice
 from tts_gateway.faults import Accepted202, BadWav, Cut, Fault, Redirect, Reset, Respond
 
 _QUOTA = json.dumps(
@@ -17,6 +19,7 @@ _QUOTA = json.dumps(
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "G4 reset before the headers": (Reset(), "took too long"),
+    "G5 reset inside the answer": (Reset(5), "took too long"),
     "G6 bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "refused this text"),
     "G8 unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "does not work"),
     "G9 no balance": (Respond(402, '{"error":"Insufficient balance"}'), "used up"),
@@ -68,6 +71,17 @@ async def test_a_failing_download_ends_in_one_sentence(scene: Scene, name: str):
     assert words in await words_of(answer)
     assert answer.followups == []
     assert len(scene.asked) == 1  # what was made is never paid for twice
+
+
+async def test_a_reference_that_cannot_be_reached_says_to_upload_it_again(scene: Scene):
+    body = '{"statusCode":400,"message":"reference_audio_url cannot be reached"}'
+    scene.faults.every_post = Respond(400, body)
+    sent = SentFile("low.wav", recording("wav", voice(pitch=95)))
+
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent)
+
+    assert "Upload it again" in await words_of(answer)
+    assert answer.followups == []
 
 
 async def test_a_busy_tts_gateway_is_asked_again_and_then_it_works(scene: Scene):
