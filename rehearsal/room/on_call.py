@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 from rehearsal.changes import Changes
 from rehearsal.server import Rehearsal
+
+log = logging.getLogger(__name__)
 
 READY_SECONDS: Final = 60.0
 """How long a bot may take to log in, its TTS gateway included."""
@@ -49,6 +52,8 @@ class BotOnCall:
         self._running: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
+        self.current: Bot | None = None
+        """The bot at work."""
         self.changes = Changes()
 
     @property
@@ -69,9 +74,12 @@ class BotOnCall:
             raise TimeoutError(f"the bot was not logged in after {READY_SECONDS:g} s")
 
     async def restart(self) -> None:
-        """Shut the bot down in order, and start a fresh one."""
+        """Shut the bot down in order, and start a fresh one, also where the bot had ended by itself."""
         async with self._one_at_a_time:
-            await self.aclose()
+            try:
+                await self.aclose()
+            except Exception:
+                log.exception("the bot had ended by itself")
             await self.start()
 
     async def aclose(self) -> None:
@@ -81,13 +89,8 @@ class BotOnCall:
         if running is not None:
             await running
 
-    async def ended(self) -> None:
-        """Wait until the bot has ended by itself. Raises what it ended with."""
-        if self._running is not None:
-            await asyncio.shield(self._running)
-
     async def _run(self, stop: asyncio.Event) -> None:
-        bot = self._make()
+        bot = self.current = self._make()
         async with bot:
             working = asyncio.create_task(bot.start(self._rehearsal.token), name="bot")
             stopping = asyncio.create_task(stop.wait(), name="stop")

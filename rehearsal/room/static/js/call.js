@@ -19,7 +19,7 @@ function draw() {
     const canvas = el("canvas", { class: "wave", "aria-hidden": "true" });
     setTimeout(() => attachWaveform(canvas));
     return [
-      el("h3", { text: channel?.name ?? "" }, lockButton()),
+      el("h2", { text: channel?.name ?? "" }, lockButton()),
       canvas,
       el("p", { class: "delay", id: "delay" }),
       el("div", { class: "call-tools" }, listenButton(), volume(), leaveButton()),
@@ -64,7 +64,7 @@ function lockButton() {
     data: { focus: "lock" },
     "aria-haspopup": "dialog",
     on: { click: showLock },
-  }, icon(closed ? "locked" : "unlocked"), ` ${words}`);
+  }, icon(closed ? "locked" : "unlocked"), el("span", { text: words }));
 }
 
 async function showLock() {
@@ -112,7 +112,16 @@ function lost(report) {
 
 const grouped = (code) => (code ? code.replaceAll(/\s/g, "").match(/.{1,5}/g).join(" ") : "none while alone");
 
+// On a phone the list of channels is put away, so the card stands above the command line.
+function settle(narrow) {
+  if (narrow) $("composer").before($("call"));
+  else $("you").before($("call"));
+}
+
 export function startCall() {
+  const narrow = matchMedia("(max-width: 46rem)");
+  settle(narrow.matches);
+  narrow.addEventListener("change", () => settle(narrow.matches));
   on("call scene listening", () => state.scene && draw());
   setInterval(() => {
     const delay = $("delay");

@@ -150,7 +150,7 @@ function drawPlace() {
   const channel = current();
   if (!channel) return;
   line.disabled = !channel.can_write;
-  line.placeholder = channel.can_write ? `Write in ${channel.name}, or type / for the bot's commands` : "You cannot write here";
+  line.placeholder = channel.can_write ? innerWidth < 740 ? "Message, or /" : `Write in ${channel.name}, or type / for the bot's commands` : "You cannot write here";
   loadCommands();
 }
 

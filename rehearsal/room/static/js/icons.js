@@ -22,5 +22,5 @@ const PATHS = {
 
 export function icon(name) {
   const path = svg("path", { d: PATHS[name] });
-  return svg("svg", { viewBox: "0 0 24 24", class: `icon ${name}`, "aria-hidden": "true", focusable: "false" }, path);
+  return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true", focusable: "false" }, path);
 }

@@ -154,7 +154,13 @@ function drawEntries() {
 
 function entryNode(entry) {
   const at = new Date(entry.at * 1000).toISOString().slice(11, 23);
-  const words = [el("time", { text: at }), el("span", { class: `way ${entry.way}`, text: ways[entry.way] ?? entry.way }), el("code", { text: entry.title }), entry.status ? el("span", { class: entry.status < 400 ? "status" : "status bad", text: String(entry.status) }) : null, entry.detail ? el("span", { class: "hint", text: entry.detail }) : null];
+  const words = [
+    el("time", { text: at }),
+    el("span", { class: `way ${entry.way}`, text: ways[entry.way] ?? entry.way }),
+    entry.status ? el("span", { class: entry.status < 400 ? "status" : "status bad", text: String(entry.status) }) : null,
+    el("code", { text: entry.title }),
+    entry.detail ? el("span", { class: "hint", text: entry.detail }) : null,
+  ];
   if (entry.way === "note") return el("li", { class: "note", data: { number: entry.number } }, ...words);
   const pre = el("pre", { tabindex: "0", "aria-label": `Payload of ${entry.title}` });
   const details = el("details", {}, el("summary", {}, ...words.filter(Boolean)), pre);

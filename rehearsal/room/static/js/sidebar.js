@@ -27,7 +27,7 @@ function drawPlaces() {
 }
 
 function section(name, rows) {
-  return el("section", { class: "server", "aria-label": name }, el("h3", { text: name }), el("ul", {}, ...rows));
+  return el("section", { class: "server", "aria-label": name }, el("h2", { text: name }), el("ul", {}, ...rows));
 }
 
 function row(channel) {

@@ -20,7 +20,9 @@ export function welcome(channel) {
   const listens = Boolean(state.call) && listening.running;
   const spoken = did("/speak");
   const cloned = did("/clone");
-  fill(node, [listens, spoken, cloned, state.scene.bot.online], () => [
+  const done = spoken && cloned;
+  node.classList.toggle("small", done);
+  fill(node, [listens, spoken, cloned, done], () => (done ? further() : [
     el("h3", { text: "Hear it within a minute" }),
     el("p", { class: "about", text: "Everything here is real but the company: the bot is logged in to a Discord of our own, on this machine. Nothing leaves it." }),
     el(
@@ -31,8 +33,22 @@ export function welcome(channel) {
       step(cloned, "Give it a voice: drop a recording, or take one of ours.", "Try /clone", "clone", cloneOne),
     ),
     el("button", { type: "button", class: "link", data: { focus: "away" }, text: "Put these steps away", on: { click: putAway } }),
-  ]);
+  ]));
   return node;
+}
+
+function further() {
+  return [
+    el("h3", { text: "You have heard it. What else there is" }),
+    el(
+      "ul",
+      { class: "further" },
+      el("li", { text: "Right-click a message, or press Enter on it: Speak this, Clone this voice." }),
+      el("li", { text: "Open this page in a second tab: you are somebody else there." }),
+      el("li", { text: "Faults breaks things around the bot; Developer shows what passes." }),
+    ),
+    el("button", { type: "button", class: "link", data: { focus: "away" }, text: "Put this away", on: { click: putAway } }),
+  ];
 }
 
 function step(done, words, label, focus, run) {

@@ -1,0 +1,67 @@
+"""What the page's own audio graph received, as PCM."""
+
+from __future__ import annotations
+
+import base64
+
+from playwright.async_api import Page
+
+_START = """
+async () => {
+  const { listening } = await import("/static/js/listen.js");
+  const tap = listening.context.createScriptProcessor(1024, 1, 1);
+  const pieces = [];
+  tap.onaudioprocess = (event) => pieces.push(new Float32Array(event.inputBuffer.getChannelData(0)));
+  listening.output.connect(tap);
+  tap.connect(listening.context.destination);
+  window.tapped = pieces;
+}
+"""
+_TAKE = """
+() => {
+  const pieces = window.tapped;
+  const samples = new Int16Array(pieces.length * 1024);
+  pieces.forEach((piece, at) => piece.forEach((value, i) => {
+    samples[at * 1024 + i] = Math.max(-32768, Math.min(32767, Math.round(value * 32767)));
+  }));
+  const bytes = new Uint8Array(samples.buffer);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+  return btoa(text);
+}
+"""
+_DELAYS = '() => import("/static/js/listen.js").then(({ listening }) => listening.delays)'
+_SILENT = """
+async (seconds) => {
+  const { listening } = await import("/static/js/listen.js");
+  const samples = new Float32Array(1024);
+  let quiet = performance.now();
+  let heard = false;
+  while (!heard || performance.now() - quiet < seconds * 1000) {
+    listening.analyser.getFloatTimeDomainData(samples);
+    if (samples.some((sample) => Math.abs(sample) > 0.002)) { heard = true; quiet = performance.now(); }
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+"""
+
+
+async def start_tap(page: Page) -> None:
+    """Begin to keep what reaches the loudspeakers of ``page``."""
+    await page.evaluate(_START)
+
+
+async def until_silent(page: Page, *, seconds: float = 1.0) -> None:
+    """Return once the page's analyser has seen sound, and then none for ``seconds``."""
+    await page.evaluate(_SILENT, seconds)
+
+
+async def tapped(page: Page) -> bytes:
+    """Return what was kept: 48 kHz mono 16-bit PCM."""
+    return base64.b64decode(await page.evaluate(_TAKE))
+
+
+async def delays(page: Page) -> list[float]:
+    """Return how many seconds behind the packets each of the last pieces of sound was played."""
+    found: list[float] = await page.evaluate(_DELAYS)
+    return found
