@@ -16,6 +16,7 @@ from rehearsal.guilds import Guild
 from rehearsal.people import Person
 from rehearsal.server import Rehearsal
 from tests.rehearsal.held_bot import HeldBot
+from tests.rehearsal.voice_client_for_tests import VoiceHouse, voice_house
 
 
 @dataclass
@@ -25,6 +26,12 @@ class Scene:
     text: Channel
     perch: Channel
     alice: Person
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[VoiceHouse]:
+    async with voice_house() as open_house:
+        yield open_house
 
 
 @pytest.fixture

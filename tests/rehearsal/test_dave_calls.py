@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from rehearsal.voice.codes import Opcode
 from rehearsal.voice.listener import Listener
@@ -19,14 +16,7 @@ from tests.rehearsal.voice_client_for_tests import (
     VoiceClientForTests,
     VoiceHouse,
     opus_of,
-    voice_house,
 )
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[VoiceHouse]:
-    async with voice_house() as open_house:
-        yield open_house
 
 
 async def everyone_hears(house: VoiceHouse, client: VoiceClientForTests, *listeners: Listener) -> None:

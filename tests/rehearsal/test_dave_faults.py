@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,14 +17,7 @@ from tests.rehearsal.voice_client_for_tests import (
     GUILD,
     VoiceHouse,
     opus_of,
-    voice_house,
 )
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[VoiceHouse]:
-    async with voice_house() as open_house:
-        yield open_house
 
 
 async def test_the_mls_exchange_can_be_delayed(house: VoiceHouse) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from rehearsal.voice.codes import TRANSPORT_MODE, CloseCode, Opcode
@@ -19,12 +17,6 @@ from tests.rehearsal.voice_client_for_tests import (
     opus_of,
     voice_house,
 )
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[VoiceHouse]:
-    async with voice_house() as open_house:
-        yield open_house
 
 
 async def test_the_handshake_goes_from_hello_to_the_session_description(house: VoiceHouse) -> None:

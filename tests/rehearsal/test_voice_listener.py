@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import wave
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +14,13 @@ from rehearsal.voice.person_dave import SILENCE_FRAME
 from rehearsal.voice.sound import pcm_of
 from tests.rehearsal.voice_client_for_tests import (
     DEADLINE,
-    VoiceClientForTests,
     VoiceHouse,
     opus_of,
     opus_tone,
-    voice_house,
+    stage,
 )
 
 RATE = 48_000
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[VoiceHouse]:
-    async with voice_house() as open_house:
-        yield open_house
-
-
-async def stage(house: VoiceHouse) -> VoiceClientForTests:
-    client = house.client(house.expect_bot(encrypted=False))
-    await client.connect()
-    await house.caught_up(client)
-    return client
 
 
 def packets_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
-from collections.abc import AsyncIterator
 
 import nacl.secret
 import pytest
@@ -19,25 +18,10 @@ from tests.rehearsal.voice_client_for_tests import (
     CHANNEL,
     DEADLINE,
     GUILD,
-    VoiceClientForTests,
     VoiceHouse,
     opus_of,
-    voice_house,
+    stage,
 )
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[VoiceHouse]:
-    async with voice_house() as open_house:
-        yield open_house
-
-
-async def stage(house: VoiceHouse) -> VoiceClientForTests:
-    """Return a client in a call without end-to-end encryption that may be heard already."""
-    client = house.client(house.expect_bot(encrypted=False))
-    await client.connect()
-    await house.caught_up(client)
-    return client
 
 
 async def test_sound_without_end_to_end_encryption_reaches_a_stage(house: VoiceHouse) -> None:

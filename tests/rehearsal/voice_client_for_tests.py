@@ -316,3 +316,11 @@ class VoiceClientForTests:
         else:
             self._pending[transition_id] = self.protocol_version
             await self.send(Opcode.TRANSITION_READY, {"transition_id": transition_id})
+
+
+async def stage(house: VoiceHouse) -> VoiceClientForTests:
+    """Return a client in a call without end-to-end encryption that may be heard already."""
+    client = house.client(house.expect_bot(encrypted=False))
+    await client.connect()
+    await house.caught_up(client)
+    return client
