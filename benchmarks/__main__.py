@@ -8,9 +8,17 @@ import time
 from typing import Final
 
 from benchmarks.figures import machine, print_table, save
+from benchmarks.plot import draw
 
 MODULES: Final = {
+    "first_sound": "from the TTS gateway's answer to the first packet, ours and the tutorial way",
+    "long_text": "how soon a minute of text is heard, and whether playing runs dry (for real)",
     "pacing": "how soon a minute of text is heard, and whether playing runs dry (simulated)",
+    "encoding": "a minute of speech from WAV to Opus, and how long the event loop is held up",
+    "loop_lag": "the event loop with 500 voice channels playing and 20 utterances being made",
+    "memory": "an idle voice channel and a minute that waits, in kB",
+    "start": "from starting the bot to being logged in",
+    "playing": "what a playing voice channel costs, and how many one process carries",
     "voice_fit": "how near the offline preview voice comes to a recording",
 }
 """Each is a module of this package with `run() -> Benchmark`."""
@@ -33,6 +41,8 @@ def main() -> None:
         benchmark = importlib.import_module(f"benchmarks.{name}").run()
         print_table(benchmark)
         print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
+    if picture := draw():
+        print(f"\nThe goals as a picture: {picture}")
 
 
 if __name__ == "__main__":

@@ -20,12 +20,35 @@ _PACKAGES: Final = ("numpy", "av", "espeakng-loader", "aiohttp", "discord.py")
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """What the median of a figure shall be: at most, or ``at_least``, this ``limit``, in its unit."""
+
+    limit: float
+    at_least: bool = False
+
+    def is_met(self, median: float) -> bool:
+        """Return whether ``median`` reaches it."""
+        return median >= self.limit if self.at_least else median <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One line of a table: all the single measurements of one thing, in one unit."""
 
     name: str
     values: Sequence[float]
     unit: str = ""
+    goal: Goal | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The goal and whether it is met, in words; nothing where there is none."""
+        if self.goal is None:
+            return ""
+        return f"goal {self.goal}: {'met' if self.goal.is_met(statistics.median(self.values)) else 'MISSED'}"
 
     def __str__(self) -> str:
         if len(self.values) == 1:
@@ -53,12 +76,13 @@ def machine() -> dict[str, str]:
 
 
 def print_table(benchmark: Benchmark) -> None:
-    """Print the figures as median (min–max)."""
-    width = max(len(figure.name) for figure in benchmark.figures)
+    """Print the figures as median (min–max), with their goals."""
+    width = max((len(figure.name) for figure in benchmark.figures), default=0)
+    wide = max((len(str(figure)) for figure in benchmark.figures), default=0)
     print(f"\n{benchmark.title}")
     for figure in benchmark.figures:
-        count = f"  n={len(figure.values)}" if len(figure.values) > 1 else ""
-        print(f"  {figure.name:<{width}}  {figure}{count}")
+        count = f"n={len(figure.values)}" if len(figure.values) > 1 else ""
+        print(f"  {figure.name:<{width}}  {figure!s:<{wide}}  {count:<6}{figure.verdict}".rstrip())
     for note in benchmark.notes:
         print(f"  {note}")
 

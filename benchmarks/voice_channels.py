@@ -1,8 +1,9 @@
 """Voice connections as they are after a handshake, without a Discord: for measuring what playing costs.
 
-Each is a real client of `bot.playback` (or of discord.py) in a real guild object, whose connection state is
-filled in by hand: mode, key and SSRC, a UDP socket connected to a sink on 127.0.0.1, and a `davey` session
-that is in an MLS group with one listener. Only the voice websocket is a stand-in, which takes speaking flags.
+Each is a real client of `bot.playback` or of discord.py in a real guild object, whose connection state is
+filled in by hand: mode, key and SSRC, a UDP socket of its own, connected to a sink on 127.0.0.1, and a
+`davey` session in an MLS group with one listener. Only the voice websocket is a stand-in, which takes
+speaking flags. Making a group takes 10 to 20 ms, so that a few dozen sessions serve all channels in turn.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import davey
@@ -23,6 +23,8 @@ from bot.playback.packets import MODE
 from rehearsal.voice.dave import DaveGroup
 from rehearsal.voice.faults import VoiceFaults
 from rehearsal.voice.person_dave import PersonDave
+
+SESSIONS: Final = 32
 
 _BOT: Final = 1
 _LISTENER: Final = 2
@@ -42,6 +44,7 @@ class _BotDave:
 
     def __init__(self, channel_id: int, group: DaveGroup) -> None:
         self.session = davey.DaveSession(davey.DAVE_PROTOCOL_VERSION, _BOT, channel_id)
+        self.entered = asyncio.Event()
         self._group = group
 
     def set_external_sender(self, package: bytes) -> None:
@@ -58,12 +61,13 @@ class _BotDave:
     def enter(self, transition_id: int, welcome: bytes) -> None:
         self.session.process_welcome(welcome)
         self._group.ready(self, transition_id)
+        self.entered.set()
 
     def start_over(self) -> None:
         raise RuntimeError("the listener stays")
 
     def execute(self, transition_id: int) -> None:
-        """Nothing is left to do."""
+        pass
 
 
 async def encrypted_session(channel_id: int) -> davey.DaveSession:
@@ -73,18 +77,10 @@ async def encrypted_session(channel_id: int) -> davey.DaveSession:
     await asyncio.sleep(0)  # the listener offers a key package by a callback of the loop
     bot = _BotDave(channel_id, group)
     group.join(bot)
-    async with asyncio.timeout(10.0):
-        while not bot.session.ready:
-            await asyncio.sleep(0)
+    await asyncio.wait_for(bot.entered.wait(), 10.0)
     group.close()
+    assert bot.session.ready
     return bot.session
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceChannels:
-    """``clients`` is one voice client for each channel."""
-
-    clients: list[Any]
 
 
 @contextmanager
@@ -103,38 +99,41 @@ async def connect(
     state: Any = owner._connection
     state.loop = owner.loop = asyncio.get_running_loop()
     state.user = discord.ClientUser(state=state, data=_user())
-    return [await _connect_one(owner, number, kind, address) for number in range(1, count + 1)]
+    sessions = [await encrypted_session(1 + number) for number in range(min(count, SESSIONS))]
+    clients = []
+    for number in range(count):
+        client = kind(owner, _channel(state, 1 + number))
+        _handshake(client._connection, 1 + number, address, sessions[number % len(sessions)])
+        clients.append(client)
+    return clients
+
+
+def disconnect(clients: list[discord.VoiceClient]) -> None:
+    """Stop playing and release the sockets."""
+    for client in clients:
+        client.stop()
+        client._connection._socket_reader.stop()
+        client._connection.socket.close()
 
 
 def _user() -> Any:
     return {"id": str(_BOT), "username": "Myna", "discriminator": "0", "avatar": None, "bot": True}
 
 
-async def _connect_one(
-    owner: discord.Client, number: int, kind: type[discord.VoiceClient], address: tuple[str, int]
-) -> discord.VoiceClient:
-    guild_id, channel_id = 1000 + number, 1_000_000 + number
-    channel: Any = {"id": str(channel_id), "type": 2, "name": "lounge", "position": 0, "bitrate": 64000}
+def _channel(state: Any, number: int) -> discord.VoiceChannel:
+    channel = {"id": str(number), "type": 2, "name": "lounge", "position": 0, "bitrate": 64000}
     channel |= {"permission_overwrites": [], "user_limit": 0, "nsfw": False, "parent_id": None}
-    payload: Any = {"id": str(guild_id), "name": "Guild", "channels": [channel]}
-    guild = discord.Guild(data=payload, state=owner._connection)
-    client = kind(owner, guild.voice_channels[0])
-    state: Any = client._connection
-    state.mode, state.ssrc = MODE, number
+    payload: Any = {"id": str(number), "name": "Guild", "channels": [channel]}
+    return discord.Guild(data=payload, state=state).voice_channels[0]
+
+
+def _handshake(state: Any, ssrc: int, address: tuple[str, int], session: davey.DaveSession) -> None:
+    state.mode, state.ssrc = MODE, ssrc
     state.secret_key = list(os.urandom(32))
     state.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     state.socket.setblocking(False)
     state.socket.connect(address)
-    state.dave_session = await encrypted_session(channel_id)
+    state.dave_session = session
     state.dave_protocol_version = davey.DAVE_PROTOCOL_VERSION
     state.ws = _Flags()
     state.state = ConnectionFlowState.connected
-    return client
-
-
-def close(clients: list[discord.VoiceClient]) -> None:
-    """Stop playing and release the sockets."""
-    for client in clients:
-        client.stop()
-        client._connection._socket_reader.stop()
-        client._connection.socket.close()

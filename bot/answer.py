@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ TOKEN_SECONDS: Final = 15 * 60.0
 
 _NOTICE_SECONDS: Final = 60.0
 """The member hears this long before the token ends that the answer will come as a message."""
+
+_ROOM_SECONDS: Final = 10.0
 
 _EDIT_SECONDS: Final = 1.5
 """Progress is shown this often; every edit counts against the rate limit of the answer."""
@@ -96,15 +99,20 @@ class Answer:
         if self._showing is None:
             self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
 
-    async def finish(self, content: str, upload: Upload | None = None) -> None:
-        """Give the final answer. Where it can no longer be edited, the bot posts it itself."""
+    async def finish(
+        self, content: str, upload: Upload | None = None, view: discord.ui.View | None = None
+    ) -> None:
+        """Give the final answer.
+
+        Where the original response can no longer be edited, the bot posts it itself, without ``view``.
+        """
         self._final = True
         await self._end_showing()
         with suppress(discord.InteractionResponded):
             if not self._is_acknowledged:
                 await self._interaction.response.send_message(content, ephemeral=True)
                 return
-        if self._seconds_left() > 0 and await self._edit(content, upload):
+        if self._seconds_left() > 0 and await self._edit(content, upload, view):
             return
         await self._post(content, upload)
 
@@ -112,6 +120,17 @@ class Answer:
         """Replace the words of a final answer and keep its file; silently nothing if it is too late."""
         if self._seconds_left() > 0:
             await self._edit(content, None)
+
+    @property
+    def seconds_to_change(self) -> float:
+        """How long it can still be changed, with a little room for doing so."""
+        return max(0.0, self._seconds_left() - _ROOM_SECONDS)
+
+    async def drop_buttons(self) -> None:
+        """Take the buttons away; silently nothing if it is too late."""
+        if self._seconds_left() > 0:
+            with suppress(discord.HTTPException, *_PASSING):
+                await self._interaction.edit_original_response(view=None)
 
     @property
     def _is_acknowledged(self) -> bool:
@@ -145,10 +164,13 @@ class Answer:
         if self._showing is not None:
             await asyncio.wait([self._showing], timeout=10)
 
-    async def _edit(self, content: str, upload: Upload | None) -> bool:
+    async def _edit(self, content: str, upload: Upload | None, view: discord.ui.View | None = None) -> bool:
         """Return whether the original response could be edited."""
+        edit = self._interaction.edit_original_response
         try:
-            await self._send(self._interaction.edit_original_response, content, upload, key="attachments")
+            await self._send(
+                edit if view is None else partial(edit, view=view), content, upload, key="attachments"
+            )
         except discord.HTTPException as error:
             if error.status == 401 or error.code in _GONE:
                 return False

@@ -6,24 +6,26 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 
 from bot import __version__
+from bot.again import AgainButton, Redo
 from bot.answer import Answer, Upload
 from bot.audio.export import export
 from bot.audio.info_tags import COMMENT, SOFTWARE, TITLE
-from bot.audio.opus import opus_frames
+from bot.destinations import destination_of
 from bot.errors import AudioError, MemberError, PlaybackError
-from bot.messages import progress_line, sentence_for
+from bot.messages import REST_IS_MISSING, progress_line, sentence_for
 from bot.models import Destination, Progress, Speech, SpeechRequest
+from bot.playback.at_volume import AtVolume
 from bot.playback.audience import VoiceRoom
-from bot.playback.permissions import why_not_speak_in
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Outcome, Utterance
-from bot.synthesis import SpeechMaker
+from bot.playback.volumes import Volumes
+from bot.synthesis import Asker, SpeechMaker
 from bot.text.style import excerpt, file_stem, one_line
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,15 @@ log = logging.getLogger(__name__)
 _ENDINGS = {
     Outcome.SKIPPED: "Skipped.",
     Outcome.STOPPED: "Stopped.",
+    Outcome.BROKEN_OFF: "The rest of it did not arrive.",
+    Outcome.SILENCED: "I was muted there, or may no longer speak, so it was skipped.",
     Outcome.LOST: "I lost the voice channel before it could be said. Try again, or choose to: here.",
 }
+_UNHEARD = {
+    Outcome.LOST: "I lost the voice channel",
+    Outcome.SILENCED: "I was muted there, or may no longer speak",
+}
+_RESTARTING = "I am restarting. Try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +63,27 @@ class _Place:
     player: GuildPlayer
     utterance: Utterance
     channel: VoiceRoom
+    sound: AtVolume
 
 
 class Delivery:
     """Carries out orders, each to one final answer."""
 
-    def __init__(self, speeches: SpeechMaker, players: GuildPlayers) -> None:
+    def __init__(self, speeches: SpeechMaker, players: GuildPlayers, volumes: Volumes) -> None:
         self._speeches = speeches
         self._players = players
+        self._volumes = volumes
         self._open: dict[asyncio.Task[object], Answer] = {}
+        self._closing = False
 
     async def carry_out(self, interaction: discord.Interaction, order: Order) -> None:
         """Acknowledge, make the speech, and give the final answer.
 
         Raises `MemberError`, `TTSError` or `PlaybackError` where there is nothing to give.
         """
-        to, channel = _destination(interaction, order.to)
+        if self._closing:
+            raise MemberError(_RESTARTING)
+        to, channel = destination_of(interaction, order.to)
         answer = Answer.of(interaction)
         await answer.defer()
         with self._kept_open(answer):
@@ -84,13 +98,13 @@ class Delivery:
 
     async def aclose(self, *, wait: float) -> None:
         """Let open answers end for ``wait`` seconds, then tell the rest that the bot restarts."""
+        self._closing = True
         if self._open:
             await asyncio.wait(set(self._open), timeout=wait)
         left = dict(self._open)
         for task in left:
             task.cancel()
-        sentence = "I am restarting. Try again in a minute."
-        endings = [answer.finish(sentence) for answer in left.values() if not answer.is_final]
+        endings = [answer.finish(_RESTARTING) for answer in left.values() if not answer.is_final]
         await asyncio.gather(*endings, return_exceptions=True)
 
     @contextmanager
@@ -117,48 +131,67 @@ class Delivery:
             if order.to is None:  # we chose the voice channel, so the file will do
                 return None, sentence_for(error)
             raise
-        return _Place(player, utterance, channel), ""
+        sound = AtVolume(utterance, self._volumes.get(interaction.guild_id))
+        return _Place(player, utterance, channel, sound), ""
 
-    async def _make(self, interaction: discord.Interaction, order: Order) -> Speech:
+    async def _make(
+        self, interaction: discord.Interaction, order: Order, place: _Place | None = None
+    ) -> Speech:
         answer = Answer.of(interaction)
 
         def show(progress: Progress) -> None:
             answer.show(progress_line(progress))
 
-        return await self._speeches.make(order.request, member_id=interaction.user.id, on_progress=show)
+        return await self._speeches.make(
+            order.request,
+            Asker(interaction.user.id, interaction.guild_id or interaction.user.id),
+            on_progress=show,
+            on_frames=place.sound.append if place else None,
+            seconds_before=place.player.seconds_before(place.utterance) if place else 0.0,
+        )
 
-    async def _speak_and_give_file(
+    async def _make_aloud(
         self, interaction: discord.Interaction, order: Order, place: _Place
-    ) -> None:
+    ) -> Speech | None:
+        """Return the speech that is being heard; None when it was dropped, and the member knows it."""
+        utterance = place.utterance
         with _place_given_back(place):
-            speech = await self._make(interaction, order)
-            place.utterance.supply(await opus_frames(speech))
-        await self._give_file(interaction, order, speech)
-        if await place.utterance.finished() is Outcome.LOST:
-            words = _credit(interaction, order, speech)
-            await Answer.of(interaction).amend(
-                f"{words}\nI lost the voice channel, so not all of it was heard."
-            )
-
-    async def _speak_only(self, interaction: discord.Interaction, order: Order, place: _Place) -> None:
-        answer = Answer.of(interaction)
-        with _place_given_back(place):
-            making = asyncio.create_task(self._make(interaction, order))
+            making = asyncio.create_task(self._make(interaction, order, place))
 
             def give_up() -> None:
-                making.cancel()  # nobody would hear it
+                if utterance.outcome in _UNHEARD and (utterance.seconds or order.to is None):
+                    return  # it will be given as a file
+                making.cancel()  # nobody wants the rest
 
-            place.utterance.on_dropped(give_up)
+            utterance.on_dropped(give_up)
             try:
                 speech = await making
             except asyncio.CancelledError:
                 making.cancel()
-                outcome = place.utterance.outcome
-                if outcome is None:
+                if utterance.outcome is None:
                     raise
-                await answer.finish(_ENDINGS[outcome])
-                return
-            place.utterance.supply(await opus_frames(speech))
+                await Answer.of(interaction).finish(_ENDINGS[utterance.outcome])
+                return None
+            await place.sound.complete()
+        return speech
+
+    async def _speak_and_give_file(
+        self, interaction: discord.Interaction, order: Order, place: _Place
+    ) -> None:
+        speech = await self._make_aloud(interaction, order, place)
+        if speech is None:
+            return
+        await self._give_file(interaction, order, speech)
+        outcome = await place.utterance.finished()
+        if outcome in _UNHEARD:
+            words = _credit(interaction, order, speech)
+            await Answer.of(interaction).amend(f"{words}\n{_UNHEARD[outcome]}, so not all of it was heard.")
+
+    async def _speak_only(self, interaction: discord.Interaction, order: Order, place: _Place) -> None:
+        answer = Answer.of(interaction)
+        speech = await self._make_aloud(interaction, order, place)
+        if speech is None:
+            return
         words = _credit(interaction, order, speech)
         ahead = place.player.position(place.utterance)
         before = (
@@ -168,8 +201,8 @@ class Delivery:
         )
         answer.show(f"{before} · {words}")
         outcome = await place.utterance.finished()
-        if outcome is Outcome.LOST:
-            note = "I lost the voice channel, so here is the file."
+        if outcome in _UNHEARD:
+            note = f"{_UNHEARD[outcome]}, so here is the file."
             await self._give_file(interaction, order, speech, note=note)
         elif outcome is Outcome.PLAYED:
             await answer.finish(f"Spoken in {place.channel.mention} · {words}")
@@ -191,7 +224,17 @@ class Delivery:
         words = _credit(interaction, order, speech)
         name = f"{file_stem(order.request.text)}.{file.extension}"
         content = f"{note}\n{words}" if note else words
-        await Answer.of(interaction).finish(content, Upload(name, file.data))
+        answer = Answer.of(interaction)
+        button = AgainButton(answer, member_id=interaction.user.id, redo=self._redo(order))
+        await answer.finish(content, Upload(name, file.data), button)
+
+    def _redo(self, order: Order) -> Redo:
+        fresh = replace(order, request=replace(order.request, fresh=True))
+
+        async def redo(interaction: discord.Interaction) -> None:
+            await self.carry_out(interaction, fresh)
+
+        return redo
 
 
 @contextmanager
@@ -199,42 +242,8 @@ def _place_given_back(place: _Place) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        place.utterance.cancel()
+        place.utterance.fail()
         raise
-
-
-def _destination(
-    interaction: discord.Interaction, wish: Destination | None
-) -> tuple[Destination, VoiceRoom | None]:
-    """Return where the speech goes, and the voice channel if it is heard in one.
-
-    Raises `MemberError` where the wish cannot be fulfilled.
-    """
-    channel = None
-    if wish is not Destination.HERE:
-        channel = _voice_channel_of(interaction.user) if interaction.is_guild_integration() else None
-        reason = _why_not_voice(interaction, channel)
-        if reason is not None:
-            if wish is not None:
-                raise MemberError(reason)
-            channel = None
-    to = wish or (Destination.BOTH if channel else Destination.HERE)
-    if to is not Destination.VOICE_CHANNEL and not interaction.app_permissions.attach_files:
-        raise MemberError("I may not send files here: I need the permission Attach Files.")
-    return to, channel
-
-
-def _voice_channel_of(user: discord.User | discord.Member) -> VoiceRoom | None:
-    voice = user.voice if isinstance(user, discord.Member) else None
-    return voice.channel if voice else None
-
-
-def _why_not_voice(interaction: discord.Interaction, channel: VoiceRoom | None) -> str | None:
-    if interaction.guild is None or not interaction.is_guild_integration():
-        return "I can speak in a voice channel only in servers I have been added to. Try to: here."
-    if channel is None:
-        return "Join a voice channel first, or choose to: here."
-    return why_not_speak_in(channel, interaction.guild.me)
 
 
 def _credit(interaction: discord.Interaction, order: Order, speech: Speech) -> str:
@@ -242,4 +251,5 @@ def _credit(interaction: discord.Interaction, order: Order, speech: Speech) -> s
     voice = "AI-generated voice"
     if order.likeness:
         voice += f" after {discord.utils.escape_markdown(order.likeness)}"
-    return f"{voice} · {speech.seconds:.1f} s · asked for by {name}"
+    credit = f"{voice} · {speech.seconds:.1f} s · asked for by {name}"
+    return f"{credit}\n{REST_IS_MISSING}" if speech.rest_is_missing else credit

@@ -5,6 +5,7 @@ SpeechBotError
 ├── MemberError                  the member asked for something that cannot be done now
 ├── AudioError                   these bytes are not sound we accept
 ├── PlaybackError                the voice channel could not be joined or was lost
+│   └── PlaybackLimitedError     ... because Discord limits our voice connections for a while
 └── TTSError                     the TTS gateway gave us no usable audio
     ├── TTSUnreachableError      nothing was sent, so it is tried again
     ├── TTSNoAnswerError         sent, then silence: it may have been billed, never tried again
@@ -44,6 +45,10 @@ class AudioError(SpeechBotError):
 
 class PlaybackError(SpeechBotError):
     """The voice channel could not be joined, or the connection was lost for good."""
+
+
+class PlaybackLimitedError(PlaybackError):
+    """Discord limits our voice connections; joining again at once would make it worse."""
 
 
 class TTSError(SpeechBotError):

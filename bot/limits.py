@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_TEXT_GRAPHEMES: Final = 500
+MAX_TEXT_GRAPHEMES: Final = 1_000
 """Longest text of one utterance, in characters as people count them; it bounds cost and waiting."""
 
-MAX_TEXT_BYTES: Final = 4_000
+MAX_TEXT_BYTES: Final = 8_000
 """The same bound for texts whose characters are long in UTF-8, so that no text hides its weight."""
 
-MAX_OPTION_CHARS: Final = 1_000
+MAX_OPTION_CHARS: Final = 4_000
 """What Discord lets a member type into a text option; above the grapheme limit, so we can explain."""
 
 MAX_STYLE_CHARS: Final = 120
@@ -54,11 +54,17 @@ MAX_AUDIO_BYTES: Final = 32 * 1024 * 1024
 """A downloaded recording: 120 s of 48 kHz stereo 16-bit is 23 MB."""
 
 MAX_AUDIO_SECONDS: Final = 120.0
-"""The longest utterance we accept."""
+"""The longest take we accept: the sound of one call."""
+
+MAX_UTTERANCE_SECONDS: Final = 240.0
+"""The longest speech that a text may become, all its takes together."""
 
 PLAUSIBLE_SECONDS_BASE: Final = 5.0
 PLAUSIBLE_SECONDS_PER_CHARACTER: Final = 0.5
 """Sound longer than base + this per character is a runaway of the model, not speech."""
+
+MAX_CACHE_MEGABYTES: Final = 100_000
+"""More than 200 hours of speech: whoever sets more has mistaken the unit."""
 
 MAX_UTTERANCES_PER_MEMBER: Final = 3
 MAX_UTTERANCES_PER_GUILD: Final = 20
@@ -71,8 +77,31 @@ MAX_SYNTHESES: Final = 4
 MAX_SYNTHESES_PER_MEMBER: Final = 2
 """Calls under way at once, in the whole process and for one member."""
 
+MAX_EXTRA_CALLS_PER_HOUR: Final = 10
+"""Calls that one server may cost because a take was bad and is made again; for one utterance it is one."""
+
 ALONE_SECONDS: Final = 60.0
 """The bot leaves a voice channel after this long without a human in it."""
+
+ALONE_PAUSE_SECONDS: Final = 10.0
+"""Nothing is said to an empty room for longer than somebody needs who fell out and comes back."""
+
+SILENCED_SECONDS: Final = 60.0
+"""So long the queue waits for a bot that is muted, or may not speak any more, before it is dropped."""
+
+COOL_DOWN_SECONDS: Final = 60.0
+"""After Discord has limited our voice connections in a guild, none is asked for there for this long."""
+
+MAX_IDLE_MINUTES: Final = 10_080
+"""A week; who wants longer sets 0, which is for ever."""
+
+RETURN_SECONDS: Final = 900.0
+"""After a loss or a restart of up to this long the bot comes back to its voice channel by itself."""
+
+FULL_VOLUME: Final = 100
+MIN_VOLUME: Final = 10
+MAX_VOLUME: Final = 200
+"""Percent of the loudness that all speech is brought to; the limiter holds the peaks at any of them."""
 
 JOIN_SECONDS: Final = 20.0
 """How long joining a voice channel may take before the member hears about it."""

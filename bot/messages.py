@@ -9,6 +9,10 @@ _SENTENCES: dict[type[BaseException], str] = {
     errors.SpeechBotError: "Something went wrong on my side; it has been logged.",
     errors.AudioError: "That recording cannot be used. Try a WAV, MP3, Ogg, M4A or FLAC file.",
     errors.PlaybackError: "I lost the voice channel. Try again, or ask for the file with to: here.",
+    errors.PlaybackLimitedError: (
+        "Discord limits my voice connections right now. Try again in a minute, or ask for the file with "
+        "to: here."
+    ),
     errors.TTSError: "The voice service failed. Try again in a moment.",
     errors.TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",
     errors.TTSNoAnswerError: "The voice service took too long. Try again, or try a shorter text.",
@@ -23,12 +27,15 @@ _SENTENCES: dict[type[BaseException], str] = {
     errors.TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
     errors.TTSCreditError: "The voice credit is used up. My owner has to refill it.",
 }
+REST_IS_MISSING = "The rest is missing: it could not be made. Try again to have all of it."
+"""For speech that breaks off, see `bot.models.Speech`."""
+
 _STAGES = {
     Stage.WAITING: "Waiting for the voice service …",
-    Stage.MAKING: "Making the speech …",
     Stage.FETCHING: "Fetching the speech …",
     Stage.PREPARING: "Preparing the sound …",
 }
+_WORTH_SAYING_SECONDS = 1.5
 _UNKNOWN = "Something went wrong on my side; it has been logged."
 
 
@@ -63,4 +70,11 @@ def progress_line(progress: Progress) -> str:
     """Return what the member reads while their speech is being made."""
     if progress.stage is Stage.FETCHING and progress.fraction is not None:
         return f"Fetching the speech, {progress.fraction:.0%} …"
-    return _STAGES[progress.stage]
+    if progress.stage is not Stage.MAKING:
+        return _STAGES[progress.stage]
+    words = ["Making the speech"]
+    if progress.parts is not None:
+        words.append(f"{progress.parts.made} of {progress.parts.of} parts")
+    if progress.seconds_left is not None and progress.seconds_left >= _WORTH_SAYING_SECONDS:
+        words.append(f"about {progress.seconds_left:.0f} s left")
+    return f"{', '.join(words)} …"

@@ -17,9 +17,10 @@ class ReferenceAudio:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """One call to the TTS gateway: what to say, and how.
+    """What to say, and how.
 
-    ``guidance`` is `cfg_value`, ``steps`` is `dit_steps`; both only count without a reference.
+    ``guidance`` is `cfg_value`, ``steps`` is `dit_steps`; both only count without a reference. ``fresh`` asks
+    for a new take although there may be one that was made before.
     """
 
     text: str
@@ -27,6 +28,7 @@ class SpeechRequest:
     guidance: float | None = None
     steps: int | None = None
     reference: ReferenceAudio | None = None
+    fresh: bool = False
 
 
 class Stage(Enum):
@@ -39,11 +41,24 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """How many parts of a long text are made, and about how many there will be."""
+
+    made: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """One step in the making of speech. ``fraction`` (0..1) is known only while fetching."""
+    """One step in the making of speech. ``fraction`` (0..1) is known only while fetching.
+
+    ``parts`` is known for texts of more than one; ``seconds_left`` is an estimate, where there can be one.
+    """
 
     stage: Stage
     fraction: float | None = None
+    parts: Parts | None = None
+    seconds_left: float | None = None
 
 
 ProgressListener = Callable[[Progress], None]
@@ -52,9 +67,13 @@ ProgressListener = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Finished speech: validated, levelled 48 kHz 16-bit mono PCM, little-endian."""
+    """Finished speech: validated, levelled 48 kHz 16-bit mono PCM, little-endian.
+
+    ``rest_is_missing``: it breaks off between two parts of its text, because the next could not be made.
+    """
 
     pcm: bytes = field(repr=False)
+    rest_is_missing: bool = False
 
     @property
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from bot.errors import SettingsError
-from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
+from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
 
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""
@@ -58,6 +58,8 @@ class Settings:
     tts_guidance: float = 2.0
     tts_steps: int = 10
     data_dir: Path = field(default=Path("data"))
+    cache_megabytes: int = 200
+    idle_minutes: int = 0
     log_level: str = "info"
     log_format: str = "text"
 
@@ -75,6 +77,12 @@ class Settings:
             tts_guidance=values.number("TTS_GUIDANCE", cls.tts_guidance, MIN_GUIDANCE, MAX_GUIDANCE),
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
             data_dir=Path(values.text("DATA_DIR") or cls.data_dir),
+            cache_megabytes=int(
+                values.number("CACHE_MEGABYTES", cls.cache_megabytes, 0, MAX_CACHE_MEGABYTES, whole=True)
+            ),
+            idle_minutes=int(
+                values.number("IDLE_MINUTES", cls.idle_minutes, 0, MAX_IDLE_MINUTES, whole=True)
+            ),
             log_level=values.choice("LOG_LEVEL", cls.log_level, _LOG_LEVELS),
             log_format=values.choice("LOG_FORMAT", cls.log_format, _LOG_FORMATS),
         )
@@ -83,6 +91,12 @@ class Settings:
     def load(cls) -> Settings:
         """Return the settings in `.env` and the environment; the environment wins."""
         return cls.from_env({**dotenv_values(".env"), **os.environ})
+
+    @property
+    def tts_source(self) -> str:
+        """A word for where speech comes from; it is another one whenever it may sound different."""
+        where = "own" if self.own_tts_gateway else self.tts_base_url or HOSTED_TTS_BASE_URL
+        return f"{where} {self.tts_guidance} {self.tts_steps}"
 
     @property
     def own_tts_gateway(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -15,10 +16,16 @@ import discord
 from discord.ext import commands
 
 from bot.delivery import Delivery
-from bot.limits import SHUTDOWN_SECONDS
+from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
+from bot.playback.company import Patience
+from bot.playback.meant import MeantChannels
 from bot.playback.players import GuildPlayers
+from bot.playback.volumes import Volumes
 from bot.settings import HOSTED_TTS_BASE_URL, Settings
+from bot.store import GuildStore
 from bot.synthesis import SpeechMaker
+from bot.takes.cache import SpeechCache
+from bot.takes.cache_folder import CacheFolder
 from bot.tree import SpeechTree
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
@@ -28,6 +35,12 @@ log = logging.getLogger(__name__)
 HEARTBEAT_FILE: Final = "heartbeat"
 HEARTBEAT_SECONDS: Final = 20.0
 """A file under the data directory that is touched while the bot is connected; see `bot healthy`."""
+
+CACHE_FOLDER: Final = "cache"
+"""A folder under the data directory for speech that is kept for a day."""
+
+STORE_FILE: Final = "guilds.json"
+"""A file under the data directory with what is kept of each server."""
 
 EXTENSIONS_PACKAGE: Final = "cogs"
 
@@ -43,6 +56,7 @@ class SpeechBot(commands.AutoShardedBot):
     tree: SpeechTree
     delivery: Delivery
     players: GuildPlayers
+    volumes: Volumes
 
     def __init__(
         self,
@@ -81,14 +95,31 @@ class SpeechBot(commands.AutoShardedBot):
                 steps=self._settings.tts_steps,
             )
         )
-        self.players = GuildPlayers()
+        store = await self._parts.enter_async_context(GuildStore(self._settings.data_dir / STORE_FILE))
+        self.volumes = Volumes(store.volumes(), remember=store.remember_volume)
+        self.players = GuildPlayers(
+            patience=Patience(idle_seconds=60.0 * self._settings.idle_minutes),
+            meant=MeantChannels(await self._channels_before(store), remember=store.remember_channel),
+        )
         self._parts.push_async_callback(self.players.aclose)
-        self.delivery = Delivery(SpeechMaker(tts), self.players)
+        cache = await self._parts.enter_async_context(SpeechCache(self._cache_folder()))
+        maker = SpeechMaker(tts, cache, source=self._settings.tts_source)
+        self._parts.push_async_callback(maker.aclose)
+        self.delivery = Delivery(maker, self.players, self.volumes)
         await self.load_extension(EXTENSIONS_PACKAGE)
         if await self.tree.sync_if_changed(self._settings.data_dir / "commands.sha256"):
             log.info("commands registered with Discord")
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
+
+    async def _channels_before(self, store: GuildStore) -> dict[int, int]:
+        """Return where we meant to be before the restart; nowhere if that was long ago."""
+        age = await asyncio.to_thread(_heartbeat_age, self._settings.data_dir, time.time())
+        if age <= RETURN_SECONDS:
+            return store.channels()
+        for guild_id in store.channels():
+            store.remember_channel(guild_id, None)
+        return {}
 
     async def on_ready(self) -> None:
         """Log that the bot is at work; may happen more than once."""
@@ -119,6 +150,10 @@ class SpeechBot(commands.AutoShardedBot):
             return await own.start()
         return self._settings.tts_base_url or HOSTED_TTS_BASE_URL
 
+    def _cache_folder(self) -> CacheFolder | None:
+        max_bytes = self._settings.cache_megabytes * 1024**2
+        return CacheFolder(self._settings.data_dir / CACHE_FOLDER, max_bytes=max_bytes) if max_bytes else None
+
     async def _beat(self) -> None:
         path = self._settings.data_dir / HEARTBEAT_FILE
         await self.wait_until_ready()
@@ -131,11 +166,15 @@ class SpeechBot(commands.AutoShardedBot):
 
 def is_healthy(data_dir: Path, *, now: float | None = None) -> bool:
     """Return whether a bot with this data directory was connected within the last minute."""
+    return _heartbeat_age(data_dir, time.time() if now is None else now) < 3 * HEARTBEAT_SECONDS
+
+
+def _heartbeat_age(data_dir: Path, now: float) -> float:
+    """Return the seconds since a bot with this data directory was last connected."""
     try:
-        age = (time.time() if now is None else now) - (data_dir / HEARTBEAT_FILE).stat().st_mtime
+        return now - (data_dir / HEARTBEAT_FILE).stat().st_mtime
     except OSError:
-        return False
-    return age < 3 * HEARTBEAT_SECONDS
+        return math.inf
 
 
 def _touch(path: Path) -> None:

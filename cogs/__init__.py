@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.speech_bot import SpeechBot
 
-EXTENSIONS: Final = ("cogs.speak", "cogs.clone", "cogs.connection", "cogs.queue")
+EXTENSIONS: Final = ("cogs.speak", "cogs.clone", "cogs.connection", "cogs.queue", "cogs.pause")
 
 
 async def setup(bot: SpeechBot) -> None:

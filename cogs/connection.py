@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -14,10 +16,14 @@ from cogs.options import in_servers
 
 
 class Connection(commands.Cog):
-    """Comes into voice channels and leaves them."""
+    """Comes into voice channels, leaves them, and stays where it is meant to be.
 
-    def __init__(self, players: GuildPlayers) -> None:
+    ``guilds`` gives all servers of the bot.
+    """
+
+    def __init__(self, players: GuildPlayers, *, guilds: Callable[[], Sequence[discord.Guild]]) -> None:
         self._players = players
+        self._guilds = guilds
 
     @in_servers
     @app_commands.command()
@@ -48,7 +54,44 @@ class Connection(commands.Cog):
         """Pass on who came, left or was moved."""
         await self._players.voice_state_changed(member, before, after)
 
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Be where we mean to be, after the start and after every new session."""
+        await self._players.reconcile(self._guilds())
+
+    @commands.Cog.listener()
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Be where we mean to be, after a lost main connection."""
+        await self._players.reconcile([guild for guild in self._guilds() if guild.shard_id == shard_id])
+
+    @commands.Cog.listener()
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Be where we mean to be, after an outage of this server."""
+        await self._players.reconcile([guild])
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Forget a server that we are no longer in."""
+        await self._players.leave(guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """Pass on that permissions in a channel may have changed."""
+        self._players.permissions_changed(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
+        """Pass on that permissions of a role may have changed."""
+        self._players.permissions_changed(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_member_update(self, _before: discord.Member, after: discord.Member) -> None:
+        """Pass on that our roles may have changed; without the members intent we hear only of ourselves."""
+        self._players.permissions_changed(after.guild.id)
+
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
-    await bot.add_cog(Connection(bot.players))
+    await bot.add_cog(Connection(bot.players, guilds=lambda: bot.guilds))

@@ -15,7 +15,7 @@ from rehearsal.options import Resolver, filled_in
 from rehearsal.payloads import member_payload
 from rehearsal.permissions import Permission
 from rehearsal.places import Place, place_of
-from rehearsal.rules.commands import CHAT_INPUT
+from rehearsal.rules.commands import CHAT_INPUT, USER_MENU
 from rehearsal.users import User
 from rehearsal.wire import MEBIBYTE, Json
 
@@ -80,6 +80,14 @@ class Actor:
         groups = {group: {str(target_id): payload} for group, payload in resolved.items()}
         data = _command_data(command) | {"target_id": str(target_id), "resolved": groups}
         return self.use_place(place, COMMAND, data, command=command)
+
+    def use_user_menu(self, channel: Channel, name: str, user: User) -> Answer:
+        """Use a context menu command on ``user``, as the member they are where there are members."""
+        resolved: dict[str, Json] = {"users": user.payload()}
+        member = self._resolver(self.place(channel)).member_payload(user)
+        if member is not None:
+            resolved["members"] = member
+        return self.use_menu(channel, USER_MENU, name, user.id, resolved)
 
     def _command(self, place: Place, kind: int, name: str) -> Json:
         guild_id = place.guild.id if place.guild else None

@@ -28,6 +28,8 @@ class Cdn:
         self._files: dict[str, StoredFile] = {}
         self.link_seconds = DAY_SECONDS
         """How long an address lasts from the moment it is given out."""
+        self.total_bytes = 0
+        """The size of all files that are kept."""
         self.served: list[str] = []
         """The paths that were downloaded, in order."""
         self.fetch: Callable[[str], Awaitable[bytes]] = _not_running
@@ -48,11 +50,17 @@ class Cdn:
             waveform=file.waveform,
         )
         self._files[stored.path] = stored
+        self.total_bytes += len(stored.data)
         return stored
 
     def forget(self, file: StoredFile) -> None:
         """Delete a file; its addresses are dead from now on."""
-        self._files.pop(file.path, None)
+        if self._files.pop(file.path, None) is not None:
+            self.total_bytes -= len(file.data)
+
+    def oldest(self) -> StoredFile:
+        """Return the file that has been kept for longest. Raises `StopIteration` when there is none."""
+        return next(iter(self._files.values()))
 
     def url(self, file: StoredFile) -> str:
         """Return a fresh signed address."""

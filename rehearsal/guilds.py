@@ -91,6 +91,7 @@ class Guild(GuildRecord):
         else:
             channel.overwrites[self.id] = Overwrite(int(permissions), ALL & ~int(permissions), of_role=True)
             self._tell_channel("CHANNEL_UPDATE", channel)
+        self._backstage.voice_desk.permissions_changed(self)
 
     def set_bot_permissions(self, permissions: int, channel: Channel | None = None) -> None:
         """Let the bot have exactly ``permissions``, in ``channel`` or in every channel of this guild."""
@@ -104,6 +105,7 @@ class Guild(GuildRecord):
             for role_id in self.members[self._bot_id].role_ids:
                 self.roles[role_id].permissions = int(EVERYONE) | administrator
                 self._tell_role(self.roles[role_id], "GUILD_ROLE_UPDATE")
+        self._backstage.voice_desk.permissions_changed(self)
 
     def deny_bot(self, permissions: int, channel: Channel | None = None) -> None:
         """Take ``permissions`` from the bot and leave it everything else of @everyone."""

@@ -15,6 +15,7 @@ PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
 """Types of interactions, and of the first answer to one (Discord's documentation)."""
 
+_KEPT = 2_000
 MAX_REMOTE_FOLLOWUPS = 5
 """Follow-ups of a user-installed app where the bot itself is not a member."""
 
@@ -55,6 +56,8 @@ class Interactions:
     def open(self, interaction: Interaction) -> None:
         """Start the clocks of a new interaction."""
         self._by_token[interaction.token] = interaction
+        if len(self._by_token) > _KEPT:
+            self._by_token.pop(next(iter(self._by_token)))
         loop = asyncio.get_running_loop()
         self._timers.add(loop.call_later(self.acknowledge_seconds, self._miss, interaction))
         self._timers.add(loop.call_later(self.token_seconds, self._expire, interaction))

@@ -16,7 +16,7 @@ from rehearsal.modals import ShownModal, fill_in
 from rehearsal.modals import Value as FieldValue
 from rehearsal.permissions import Permission
 from rehearsal.pressing import choose, find_component, find_select
-from rehearsal.rules.commands import CHAT_INPUT, MESSAGE_MENU, USER_MENU
+from rehearsal.rules.commands import CHAT_INPUT, MESSAGE_MENU
 from rehearsal.users import User
 from rehearsal.voice.listener import Listener
 from rehearsal.wire import VOICE_MESSAGE
@@ -118,9 +118,9 @@ class Person:
         payload = self._backstage.publisher.payload(message)
         return self._actor.use_menu(channel, MESSAGE_MENU, name, message.id, {"messages": payload})
 
-    async def user_menu(self, name: str, channel: Channel, person: Person) -> Answer:
-        """Use Apps → ``name`` on a person, seen in ``channel``."""
-        return self._actor.use_menu(channel, USER_MENU, name, person.id, {"users": person.user.payload()})
+    async def user_menu(self, name: str, channel: Channel, person: Person | User) -> Answer:
+        """Use Apps → ``name`` on a person or a bot, seen in ``channel``."""
+        return self._actor.use_user_menu(channel, name, person if isinstance(person, User) else person.user)
 
     def offered(self, channel: Channel, kind: int = CHAT_INPUT) -> list[str]:
         """Return the names of the commands of one type, slash commands if not said, that are listed here."""

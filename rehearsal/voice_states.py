@@ -65,12 +65,27 @@ class VoiceDesk:
         if before is not None and same:
             state.suppress, state.request_to_speak_at = before.suppress, before.request_to_speak_at
         else:
-            state.suppress = channel.kind is ChannelKind.STAGE
+            state.suppress = self._is_suppressed(guild, channel)
         guild.voice_states[self._bot_id] = state
         # Discord answers the same channel with a state only; a new server would make 2.7.1 reconnect.
         self._tell(guild, state)
         if not same:
             self._send_server(guild, channel, state.session_id)
+
+    def _is_suppressed(self, guild: GuildRecord, channel: Channel) -> bool:
+        may_speak = guild.permissions_of(self._bot_id, channel) & Permission.SPEAK
+        return channel.kind is ChannelKind.STAGE or not may_speak
+
+    def permissions_changed(self, guild: GuildRecord) -> None:
+        """Silence the bot where it is no longer allowed to speak, or let it be heard again."""
+        state = guild.voice_states.get(self._bot_id)
+        channel = guild.channels[state.channel_id] if state else None
+        if state is None or channel is None or channel.kind is ChannelKind.STAGE:
+            return
+        suppress = self._is_suppressed(guild, channel)
+        if suppress != state.suppress:
+            state.suppress = suppress
+            self._tell(guild, state)
 
     def _send_server(self, guild: GuildRecord, channel: Channel, session_id: str) -> None:
         ticket = self._voice.expect_bot(

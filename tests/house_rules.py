@@ -20,16 +20,20 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.logs": (),
     "bot.messages": GROUND,
     "bot.settings": GROUND,
+    "bot.store": GROUND,
     "bot.text": GROUND,
     "bot.audio": (*GROUND, "bot.text.speaking_time"),  # a take is judged by its text
     "bot.tts": (*GROUND, "bot.settings", "bot"),
     "bot.playback": (*GROUND, "bot.audio"),
-    "bot.synthesis": (*GROUND, "bot.audio", "bot.tts"),
+    "bot.takes": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
+    "bot.synthesis": (*GROUND, "bot.audio", "bot.takes", "bot.text", "bot.tts"),
     "bot.answer": GROUND,
+    "bot.again": (*GROUND, "bot.answer", "bot.tree"),
+    "bot.destinations": (*GROUND, "bot.playback"),
     "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
     "bot.delivery": (
-        *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.messages", "bot.playback", "bot.synthesis"),
-        "bot.text",
+        *(*GROUND, "bot", "bot.again", "bot.answer", "bot.audio", "bot.destinations", "bot.messages"),
+        *("bot.playback", "bot.synthesis", "bot.text"),
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.checkup": ("bot.*",),
@@ -46,7 +50,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 }
 
 _DISCORD = (
-    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.playback", "cogs"),
+    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.again", "bot.delivery", "bot.destinations"),
+    *("bot.playback", "cogs"),
     *("bot.__main__", "bot.checkup"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {

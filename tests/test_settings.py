@@ -35,6 +35,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "TTS_GUIDANCE": "1.5",
         "TTS_STEPS": "20",
         "DATA_DIR": "/data",
+        "CACHE_MEGABYTES": "0",
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "Json",
     })  # fmt: skip
@@ -46,6 +47,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.tts_base_url == "https://tts.example.com/voxcpm/v1"
     assert (settings.tts_guidance, settings.tts_steps) == (1.5, 20)
     assert settings.data_dir == Path("/data")
+    assert settings.cache_megabytes == 0
     assert (settings.log_level, settings.log_format) == ("debug", "json")
 
 
@@ -58,6 +60,7 @@ def test_an_empty_value_is_no_value(nothing: str | None) -> None:
         "TTS_GUIDANCE",
         "TTS_STEPS",
         "DATA_DIR",
+        "CACHE_MEGABYTES",
         "LOG_LEVEL",
     )
 
@@ -111,6 +114,8 @@ def test_a_key_may_have_16_to_256_characters(length: int) -> None:
         ("TTS_STEPS", "3", "a whole number from 4 to 30"),
         ("TTS_STEPS", "31", "a whole number from 4 to 30"),
         ("TTS_STEPS", "10.5", "a whole number from 4 to 30"),
+        ("CACHE_MEGABYTES", "-1", "a whole number from 0 to 100000"),
+        ("CACHE_MEGABYTES", "200 MB", "a whole number from 0 to 100000"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml", "one of text, json"),
     ],
@@ -284,3 +289,16 @@ def test_a_dotenv_without_secrets_may_be_read_by_everybody(tmp_path: Path, monke
     (tmp_path / ".env").chmod(0o644)
 
     assert files_others_can_read() == []
+
+
+def test_speech_made_elsewhere_or_otherwise_has_another_source() -> None:
+    made = [
+        Settings(),
+        Settings(tts_api_key=Secret(KEY)),
+        Settings(tts_base_url="https://tts.example.com/v1"),
+        Settings(tts_guidance=1.5),
+        Settings(tts_steps=20),
+    ]
+
+    assert len({settings.tts_source for settings in made}) == len(made)
+    assert not any(KEY in settings.tts_source for settings in made)

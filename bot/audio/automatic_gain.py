@@ -1,4 +1,4 @@
-"""How far speech is turned up or down while it is still coming in: from what is known, slowly to what is heard."""
+"""How far speech is turned up or down while it still comes in: from what is known to what is heard."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ _SHORTEST_BLOCK_HOPS: Final = 5  # what there is in the first moments
 _ABSOLUTE_GATE: Final = power_of(-70.0)
 _RELATIVE_GATE: Final = 0.1
 _EVERY_HOP_UNTIL: Final = 100  # then every tenth: after a second nothing changes fast any more
-_RISE_DB: Final = 0.4  # in a hop; down it may go at once, for the sake of ears
-_OUTBURST_LU: Final = 14.0  # above the target, for one hop: no syllable is louder than that
-_SURPRISE_DB: Final = 4.0
+_FIRST_RISE_DB: Final = 1.5  # in a hop, in the first second
+_RISE_DB: Final = 0.2  # in a hop; down it may go at once, for the sake of ears
+_OUTBURST_LU: Final = 12.0  # above the target, for one hop: no syllable is louder than that
+_LOUD_SURPRISE_DB: Final = 2.0  # so far from what was known, and half of the belief in it is gone
+_QUIET_SURPRISE_DB: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class AutomaticGain:
     def __init__(self, known: KnownGain, target: float) -> None:
         self._known = known
         self._target = target
+        self._outburst = power_of(target + _OUTBURST_LU)
         self._sums = np.zeros(256)  # of the energies before each hop, from the first sounding one on
         self._count = 0
         self._wanted = self._last = min(known.decibels, MAX_LIFT_DB)
@@ -81,32 +84,38 @@ class AutomaticGain:
 
     def next(self, energies: Sums) -> Sums:
         """Return the gains, as factors, for hops with these sums of squares (full scale at 1.0)."""
-        return 10 ** (np.array([self._decibels(energy) for energy in energies.tolist()]) / 20)
+        powers = energies / HOP_SAMPLES
+        sounding = powers > _ABSOLUTE_GATE
+        highest = np.full(len(powers), math.inf)
+        highest[sounding] = 10 * np.log10(self._outburst / powers[sounding])
+        silent_hops = 0 if self._count else int(np.argmax(sounding)) if sounding.any() else len(sounding)
+        self._note(energies[silent_hops:])
+        decibels = [self._last] * silent_hops
+        decibels += map(self._decibels, highest[silent_hops:].tolist())
+        gains: Sums = 10 ** (np.array(decibels) / 20)
+        return gains
 
-    def _decibels(self, energy: float) -> float:
-        power = energy / HOP_SAMPLES
-        if power > _ABSOLUTE_GATE or self._count:
-            self._note(energy)
-            if self._count <= _EVERY_HOP_UNTIL or self._count % 10 == 0:
-                self._wanted = self._weighed()
-        wanted = min(self._wanted, self._last + _RISE_DB)
-        if power > _ABSOLUTE_GATE:
-            wanted = min(wanted, self._target + _OUTBURST_LU - lufs_of(power))
-        self._last = wanted
-        return wanted
-
-    def _note(self, energy: float) -> None:
-        if self._count + 1 == len(self._sums):
-            self._sums = np.concatenate([self._sums, np.zeros(len(self._sums))])
-        self._sums[self._count + 1] = self._sums[self._count] + energy
+    def _decibels(self, highest: float) -> float:
         self._count += 1
+        if self._count <= _EVERY_HOP_UNTIL or self._count % 10 == 0:
+            self._wanted = self._weighed()
+        rise = _FIRST_RISE_DB if self._count <= _EVERY_HOP_UNTIL else _RISE_DB
+        self._last = min(self._wanted, self._last + rise, highest)
+        return self._last
+
+    def _note(self, energies: Sums) -> None:
+        end = self._count + len(energies) + 1
+        if end > len(self._sums):
+            self._sums = np.concatenate([self._sums, np.zeros(max(end, len(self._sums)))])
+        self._sums[self._count + 1 : end] = self._sums[self._count] + np.cumsum(energies)
 
     def _weighed(self) -> float:
         loudness, seconds = self._loudness()
         if math.isnan(loudness):
             return self._wanted
         difference = self._target - loudness - self._known.decibels
-        believed = self._known.seconds / (1 + (difference / _SURPRISE_DB) ** 2)
+        surprise = difference / (_LOUD_SURPRISE_DB if difference < 0 else _QUIET_SURPRISE_DB)
+        believed = self._known.seconds / (1 + surprise**2)
         weight = seconds / (seconds + believed)
         return min(self._known.decibels + weight * difference, MAX_LIFT_DB)
 
@@ -121,5 +130,5 @@ class AutomaticGain:
         heard = blocks[blocks > _ABSOLUTE_GATE]
         if not len(heard):
             return math.nan, 0.0
-        loud = heard[heard > heard.mean() * _RELATIVE_GATE]
-        return lufs_of(float(loud.mean())), len(loud) * step * 0.01
+        loud = heard[heard > heard.sum() / len(heard) * _RELATIVE_GATE]
+        return lufs_of(float(loud.sum()) / len(loud)), len(loud) * step * 0.01

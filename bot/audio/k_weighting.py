@@ -60,7 +60,8 @@ class KWeighting:
         if not len(hops):
             return np.zeros(0)
         filtered, self._memory = _filtered(hops.reshape(len(hops), -1, _BLOCK), self._memory)
-        return np.einsum("hbs,hbs->hb", filtered, filtered).sum(axis=1, dtype=np.float64)
+        energies: Sums = np.einsum("hbs,hbs->hb", filtered, filtered).sum(axis=1, dtype=np.float64)
+        return energies
 
 
 def _filtered(hops: Matrix, memory: Matrix) -> tuple[Matrix, Matrix]:

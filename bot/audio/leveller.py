@@ -67,6 +67,8 @@ class Leveller:
         """Return what is ready."""
         self._rest = np.concatenate([self._rest, samples])
         whole = len(self._rest) - len(self._rest) % HOP_SAMPLES
+        if not whole:
+            return np.zeros(0, np.int16)
         hops, self._rest = self._rest[:whole].reshape(-1, HOP_SAMPLES), self._rest[whole:]
         return self._given_out(self._limiter.feed(self._with_gain(self._centred(hops)).reshape(-1)))
 
@@ -74,9 +76,8 @@ class Leveller:
         """Return what is left; with it, as much as went in has come out."""
         length = len(self._rest)
         hops = np.pad(self._rest, (0, -length % HOP_SAMPLES)).reshape(-1, HOP_SAMPLES)
-        last = [self._with_gain(self._centred(hops)), self._ahead * self._gains[-1:]]
-        waves = [self._limiter.feed(wave.reshape(-1).astype(np.float32)) for wave in last]
-        wave = np.concatenate([*waves, self._limiter.finish()])
+        levelled = [self._with_gain(self._centred(hops)).reshape(-1), self._last_hop()]
+        wave = np.concatenate([self._limiter.feed(np.concatenate(levelled)), self._limiter.finish()])
         wave = wave[: len(wave) - (-length % HOP_SAMPLES)].copy()
         fade = min(FADE_SAMPLES, len(wave))
         wave[len(wave) - fade :] *= _RAMP[:fade][::-1]
@@ -116,10 +117,18 @@ class Leveller:
         curve = starts[:-1, None] + np.diff(starts)[:, None] * _BETWEEN
         return (ready * curve).astype(np.float32)
 
+    def _last_hop(self) -> Wave:
+        if not len(self._ahead):
+            return np.zeros(0, np.float32)
+        start, end = self._gains.tolist()
+        last: Wave = (self._ahead[0] * (start + (end - start) * _BETWEEN)).astype(np.float32)
+        return last
+
     def _given_out(self, wave: Wave) -> Samples:
         if self._given < FADE_SAMPLES:
             wave = wave.copy()
             fade = _RAMP[self._given : self._given + len(wave)]
             wave[: len(fade)] *= fade
         self._given += len(wave)
-        return np.clip(np.rint(wave * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
+        samples: Samples = np.clip(np.rint(wave * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
+        return samples

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Final
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.errors import AudioError
 from bot.models import Speech
@@ -54,27 +54,47 @@ def is_20_ms(frame: bytes) -> bool:
     return lasts_20_ms and count_code == 0
 
 
+class OpusEncoder:
+    """Encodes 48 kHz 16-bit mono samples as they come. Raises AudioError as `opus_frames` does."""
+
+    def __init__(self) -> None:
+        self._context: av.AudioCodecContext | None = None
+        self._encoded = 0
+
+    def feed(self, samples: NDArray[np.int16]) -> list[bytes]:
+        """Return the frames that are full with ``samples``."""
+        frames: list[bytes] = []
+        for start in range(0, len(samples), _SAMPLES_AT_ONCE):
+            part = samples[start : start + _SAMPLES_AT_ONCE]
+            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, self._encoded
+            self._encoded += len(part)
+            frames += self._frames(frame)
+        return frames
+
+    def finish(self) -> list[bytes]:
+        """Return the last frames, none if there was no sample at all."""
+        return [] if self._context is None else self._frames(None)
+
+    def _frames(self, frame: av.AudioFrame | None) -> list[bytes]:
+        try:
+            if self._context is None:
+                self._context = _context()
+            return [_checked(packet) for packet in self._context.encode(frame)]
+        except av.FFmpegError as error:
+            raise AudioError("the Opus encoder failed") from error
+
+
+def _context() -> av.AudioCodecContext:
+    context = av.CodecContext.create("libopus", "w")
+    context.sample_rate, context.layout, context.format = 48_000, "mono", "s16"
+    context.bit_rate, context.options = BITRATE, dict(_OPTIONS)
+    return context
+
+
 def _all_frames(pcm: bytes) -> tuple[bytes, ...]:
-    try:
-        return tuple(_encoded(pcm))
-    except av.FFmpegError as error:
-        raise AudioError("the Opus encoder failed") from error
-
-
-def _encoded(pcm: bytes) -> Iterator[bytes]:
-    samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
-    if not samples.size:
-        return
-    encoder = av.CodecContext.create("libopus", "w")
-    encoder.sample_rate, encoder.layout, encoder.format = 48_000, "mono", "s16"
-    encoder.bit_rate, encoder.options = BITRATE, dict(_OPTIONS)
-    for start in range(0, samples.shape[1], _SAMPLES_AT_ONCE):
-        part = av.AudioFrame.from_ndarray(
-            samples[:, start : start + _SAMPLES_AT_ONCE], format="s16", layout="mono"
-        )
-        part.sample_rate, part.pts = 48_000, start
-        yield from map(_checked, encoder.encode(part))
-    yield from map(_checked, encoder.encode(None))
+    encoder = OpusEncoder()
+    return (*encoder.feed(np.frombuffer(pcm, "<i2")), *encoder.finish())
 
 
 def _checked(packet: av.Packet[av.AudioStream]) -> bytes:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import av
 import numpy as np
-from numpy.typing import NDArray
 
 from bot import limits
 from bot.audio.levels import level
-from bot.audio.wav import WRITTEN_RATE, WavSound, parse_wav
+from bot.audio.resampling import Resampler
+from bot.audio.wav import parse_wav
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -38,18 +37,5 @@ def _prepare(wav: bytes, max_seconds: float) -> Speech:
     sound = parse_wav(wav, max_seconds=max_seconds)
     if sound.seconds < MIN_SECONDS:
         raise AudioError(f"only {sound.seconds:.3f} s of sound")
-    return Speech(level(_at_48_khz(sound)))
-
-
-def _at_48_khz(sound: WavSound) -> NDArray[np.float32]:
-    """Return the samples at 48 kHz, full scale at 1.0; in float, where resampling may overshoot."""
-    if sound.rate == WRITTEN_RATE:
-        return sound.samples.astype(np.float32) / np.float32(32_768)
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=WRITTEN_RATE)
-    frame = av.AudioFrame.from_ndarray(sound.samples.reshape(1, -1), format="s16", layout="mono")
-    frame.sample_rate = sound.rate
-    try:
-        resampled = [*resampler.resample(frame), *resampler.resample(None)]
-    except av.FFmpegError as error:
-        raise AudioError(f"could not be resampled from {sound.rate} Hz") from error
-    return np.concatenate([part.to_ndarray()[0] for part in resampled], dtype=np.float32)
+    resampler = Resampler(sound.rate)
+    return Speech(level(np.concatenate([resampler.feed(sound.samples), resampler.finish()])))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.joins import sounding_range
+from bot.audio.wav_header import WavHeader
 from bot.models import Speech
 from bot.text.speaking_time import speaking_seconds
 
@@ -41,6 +42,7 @@ _SMOOTHING: Final = 25  # frames: slower changes than half a second are swelling
 _STEADY_DB: Final = 2.0  # of spread; the offline engine never gets below 4, whatever the language
 _FLAT_TOP: Final = 4  # samples in a row at the highest value
 _TOP: Final = 0.995
+_STREAM_BYTES: Final = 0x7F00_0000  # a size from here on is what writers put who do not know it
 
 Samples = NDArray[np.int16]
 Levels = NDArray[np.float64]
@@ -65,6 +67,18 @@ def fault(speech: Speech, text: str) -> str | None:
         or _steady_sound(levels)
         or _clipped(samples)
     )
+
+
+def early_fault(beginning: bytes, text: str) -> str | None:
+    """Return why the take whose WAV begins with these bytes cannot be good, as far as they tell: its length.
+
+    Raises AudioError when they are no beginning of a WAV that we accept.
+    """
+    header = WavHeader.read(beginning)
+    if header is None or not header.data_bytes or header.data_bytes >= _STREAM_BYTES:
+        return None
+    seconds = header.data_bytes / header.block_bytes / header.rate
+    return _wrong_length(seconds, speaking_seconds(text))
 
 
 def clipped_share(samples: NDArray[np.int16] | NDArray[np.float32]) -> float:

@@ -24,6 +24,20 @@ class VoiceConnection(Protocol):
     def stop(self) -> None:
         """Stop playing; ``after`` is still called."""
 
+    def pause(self) -> None:
+        """Take no frames until `resume`; nothing happens when nothing is played."""
+
+    def resume(self) -> None:
+        """Go on with what is paused."""
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether somebody else took us out of voice: a kick, or the end of the channel."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it ended because Discord limits our voice connections."""
+
     def is_connected(self) -> bool:
         """Return whether frames reach Discord now."""
 

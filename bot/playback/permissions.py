@@ -33,6 +33,16 @@ def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
     return None
 
 
+def why_not_heard_in(channel: VoiceRoom, me: discord.Member) -> str | None:
+    """Return the sentence for the member, or None when ``me``, who is in ``channel``, is heard there."""
+    voice = me.voice
+    if isinstance(channel, discord.StageChannel) and voice is not None and voice.suppress:
+        return (
+            f"I am only in the audience of the stage {channel.mention}. A moderator can invite me to speak."
+        )
+    return why_not_speak_in(channel, me)
+
+
 def _missing(permission: str, channel: VoiceRoom) -> str:
     return (
         f'I need the permission "{permission}" in {channel.mention}. A moderator can give it to my role '

@@ -1,46 +1,61 @@
-"""Which guild has a player; joining, moving and leaving voice channels."""
+"""Which guild has a player; joining, moving, leaving, and coming back to voice channels."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Coroutine, Iterable, Sequence
 
 import discord
 
-from bot.errors import MemberError, PlaybackError
-from bot.limits import ALONE_SECONDS, JOIN_SECONDS
+from bot.errors import MemberError, PlaybackError, PlaybackLimitedError
+from bot.limits import COOL_DOWN_SECONDS, JOIN_SECONDS, RETURN_SECONDS
 from bot.playback import voice_client
 from bot.playback.audience import VoiceRoom, humans_in
+from bot.playback.company import Company, Patience
 from bot.playback.connection import Connect, VoiceConnection
-from bot.playback.permissions import why_not_speak_in
+from bot.playback.entrance import Entrance, channel_of_ours
+from bot.playback.meant import MeantChannels
+from bot.playback.permissions import why_not_heard_in, why_not_speak_in
 from bot.playback.player import STALLED_SECONDS, GuildPlayer
 
 log = logging.getLogger(__name__)
+
+MEND_SECONDS = 30.0
+"""How long a lost connection is tried to be replaced before what waits is given up."""
+
+_AGAIN_AFTER = (0.5, 1.0, 2.0, 4.0)
+"""A lost connection is tried so often: the main connection may be away as well, and be back in a moment."""
+
+_AT_ONCE = 4  # guilds that are reconciled together: Discord takes 120 requests a minute from a shard
 
 
 class GuildPlayers:
     """The players of all guilds. Joining, moving and leaving happen one at a time in a guild.
 
     ``connect`` is how a voice channel is joined; ``stalled_seconds`` is how long a connection may stand
-    still while it should play.
+    still while it should play; ``meant`` knows where we mean to be.
     """
 
     def __init__(
         self,
         *,
-        alone_seconds: float = ALONE_SECONDS,
+        patience: Patience | None = None,
         join_seconds: float = JOIN_SECONDS,
         stalled_seconds: float = STALLED_SECONDS,
+        mend_seconds: float = MEND_SECONDS,
+        cool_down_seconds: float = COOL_DOWN_SECONDS,
+        meant: MeantChannels | None = None,
         connect: Connect = voice_client.join,
     ) -> None:
-        self._alone_seconds = alone_seconds
-        self._join_seconds = join_seconds
         self._stalled_seconds = stalled_seconds
-        self._connect = connect
+        self._mend_seconds = mend_seconds
+        self._meant = meant or MeantChannels()
+        self._entrance = Entrance(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
+        self._company = Company(patience or Patience(), leave=self._leave_unless_gone)
         self._players: dict[int, GuildPlayer] = {}
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._alone: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -57,9 +72,11 @@ class GuildPlayers:
         async with self._locks[guild.id]:
             self._refuse_if_closing()
             reason = why_not_speak_in(channel, guild.me)
+            player = self._players.get(guild.id)
+            if player is not None and player.channel == channel:
+                reason = why_not_heard_in(channel, guild.me)
             if reason is not None:
                 raise MemberError(reason)
-            player = self._players.get(guild.id)
             if player is None:
                 player = await self._enter(channel)
             elif player.channel != channel:
@@ -70,6 +87,7 @@ class GuildPlayers:
     async def leave(self, guild_id: int) -> bool:
         """Leave the guild's voice channel; return whether we were in one. What is left ends as LOST."""
         async with self._locks[guild_id]:
+            self._meant.forget(guild_id)
             player = self._players.get(guild_id)
             if player is None:
                 return False
@@ -79,16 +97,43 @@ class GuildPlayers:
     async def voice_state_changed(
         self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState
     ) -> None:
-        """Take in a change of anybody's voice state: are we alone now, or not any more?
+        """Take in a change of anybody's voice state: are we alone now, or muted, or not any more?
 
-        That we were moved or removed ourselves, the connection tells.
+        That we were removed ourselves, the connection tells.
         """
-        player = self._players.get(member.guild.id)
-        if player is not None and before.channel != after.channel:
-            self._look_around(player)
+        guild = member.guild
+        ours = member.id == guild.me.id
+        if ours and after.channel is None:
+            self._entrance.we_are_gone(guild.id)
+        player = self._players.get(guild.id)
+        if player is None or not (ours or before.channel != after.channel):
+            return
+        if ours and after.channel is not None:
+            self._meant.mean(guild.id, after.channel.id)
+        self._company.look_around(player)
+
+    def permissions_changed(self, guild_id: int) -> None:
+        """Take in that permissions changed: are we still heard?"""
+        player = self._players.get(guild_id)
+        if player is not None:
+            self._company.look_around(player)
+
+    async def reconcile(self, guilds: Iterable[discord.Guild]) -> None:
+        """Be where we mean to be, and nowhere else: at the start, and when the main connection is back."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(guild: discord.Guild) -> None:
+            async with places, self._locks[guild.id]:
+                await self._reconcile(guild)
+
+        mine = [guild for guild in guilds if self._concerns_us(guild)]
+        await asyncio.gather(*(one(guild) for guild in mine))
 
     async def aclose(self) -> None:
-        """Leave everywhere at once, within a few seconds; nothing is joined any more."""
+        """Leave everywhere at once, within a few seconds; nothing is joined any more.
+
+        Where we mean to be is not forgotten.
+        """
         self._closing = True
         players = list(self._players.values())
         # All at once: discord.py's own close leaves one channel after the other (V10).
@@ -97,31 +142,57 @@ class GuildPlayers:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._company.aclose(), return_exceptions=True)
+
+    # -- coming and going -------------------------------------------------------------------------
 
     def _refuse_if_closing(self) -> None:
         if self._closing:
             raise MemberError("I am restarting. Try again in a minute.")
 
-    async def _enter(self, channel: VoiceRoom) -> GuildPlayer:
-        connection = await self._connect(channel, self._join_seconds)
+    async def _open(self, channel: VoiceRoom, *, again_after: Sequence[float] = ()) -> VoiceConnection:
+        connection: VoiceConnection | None = None
+        for delay in again_after:
+            try:
+                connection = await self._entrance.open(channel)
+                break
+            except PlaybackLimitedError:
+                raise
+            except PlaybackError as error:
+                log.info("guild %d: again in %g s: %s", channel.guild.id, delay, error)
+                await asyncio.sleep(delay)
+        connection = connection or await self._entrance.open(channel)
         if self._closing:
             await connection.disconnect(force=True)
             self._refuse_if_closing()
+        return connection
+
+    async def _enter(self, channel: VoiceRoom) -> GuildPlayer:
+        await self._entrance.clear(channel.guild)
+        connection = await self._open(channel)
         player = GuildPlayer(connection, stalled=self._mend, stalled_seconds=self._stalled_seconds)
         self._players[channel.guild.id] = player
         self._own(player, connection)
         return player
 
     def _own(self, player: GuildPlayer, connection: VoiceConnection) -> None:
+        self._meant.mean(player.guild_id, connection.channel.id)
+
         def ended() -> None:
-            if player.connection is connection:  # not one that we replaced or left ourselves
+            if player.connection is not connection:  # we replaced it, or left ourselves
+                return
+            if connection.is_limited:
+                self._entrance.cool_down(player.guild_id)
+            if connection.was_removed or connection.is_limited:
                 log.info("guild %d: removed from voice", player.guild_id)
+                self._meant.forget(player.guild_id)
                 self._forget(player)
+            else:
+                self._begin(self._mend(player), name=f"mend-{player.guild_id}")
 
         connection.on_ended(ended)
         if self._players.get(player.guild_id) is player:
-            self._look_around(player)
+            self._company.look_around(player)
 
     async def _leave(self, player: GuildPlayer) -> None:
         connection = player.detach()
@@ -129,19 +200,30 @@ class GuildPlayers:
         if connection is not None:
             await connection.disconnect(force=True)
 
+    async def _leave_unless_gone(self, player: GuildPlayer, why: str) -> None:
+        async with self._locks[player.guild_id]:
+            if self._players.get(player.guild_id) is player:
+                log.info("guild %d: %s, leaving", player.guild_id, why)
+                self._meant.forget(player.guild_id)
+                await self._leave(player)
+
     def _forget(self, player: GuildPlayer) -> None:
         if self._players.get(player.guild_id) is player:
             del self._players[player.guild_id]
-            self._stop_counting(player.guild_id)
+            self._company.forget(player.guild_id)
         player.close()
 
-    async def _replace_connection(self, player: GuildPlayer, channel: VoiceRoom) -> None:
+    # -- staying ----------------------------------------------------------------------------------
+
+    async def _replace_connection(
+        self, player: GuildPlayer, channel: VoiceRoom, *, again_after: Sequence[float] = ()
+    ) -> None:
         """Leave and join anew; what waits goes on there. If that fails, all of it is LOST."""
         old = player.detach()
         try:
             if old is not None:
                 await old.disconnect(force=True)
-            connection = await self._connect(channel, self._join_seconds)
+            connection = await self._open(channel, again_after=again_after)
         except BaseException:
             self._forget(player)
             raise
@@ -149,40 +231,66 @@ class GuildPlayers:
         self._own(player, connection)
 
     async def _mend(self, player: GuildPlayer) -> None:
-        """Give a player whose connection stands still a new one."""
+        """Give a player whose connection stands still, or is lost, a new one."""
+        broken = player.connection
         async with self._locks[player.guild_id]:
-            channel = player.channel
-            if self._players.get(player.guild_id) is not player or channel is None:
-                return
-            log.warning("guild %d: joining the voice channel anew", player.guild_id)
-            try:
-                await self._replace_connection(player, channel)
-            except PlaybackError as error:
-                log.error("guild %d: the voice connection is lost: %s", player.guild_id, error)
+            if self._players.get(player.guild_id) is player and player.connection is broken:
+                await self._connect_again(player)
 
-    def _look_around(self, player: GuildPlayer) -> None:
+    async def _connect_again(self, player: GuildPlayer) -> None:
         channel = player.channel
-        if channel is None or humans_in(channel):
-            self._stop_counting(player.guild_id)
-        elif player.guild_id not in self._alone:
-            task = asyncio.create_task(self._count_down(player), name=f"alone-{player.guild_id}")
-            self._alone[player.guild_id] = task
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if channel is None or self._closing:
+            return
+        log.warning("guild %d: joining the voice channel anew", player.guild_id)
+        try:
+            async with asyncio.timeout(self._mend_seconds):
+                await self._replace_connection(player, channel, again_after=_AGAIN_AFTER)
+        except (PlaybackError, MemberError, TimeoutError) as error:
+            log.error("guild %d: the voice connection is lost: %s", player.guild_id, error)
+            self._begin(self._give_up_coming_back(player.guild_id), name=f"lost-{player.guild_id}")
 
-    def _stop_counting(self, guild_id: int) -> None:
-        task = self._alone.pop(guild_id, None)
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
+    async def _give_up_coming_back(self, guild_id: int) -> None:
+        await asyncio.sleep(RETURN_SECONDS)
+        if guild_id not in self._players:
+            self._meant.forget(guild_id)
 
-    async def _count_down(self, player: GuildPlayer) -> None:
-        await asyncio.sleep(self._alone_seconds)
-        async with self._locks[player.guild_id]:
-            channel = player.channel
-            if self._players.get(player.guild_id) is not player or channel is None:
+    def _concerns_us(self, guild: discord.Guild) -> bool:
+        known = guild.id in self._players or self._meant.get(guild.id) is not None
+        return known or channel_of_ours(guild) is not None
+
+    async def _reconcile(self, guild: discord.Guild) -> None:
+        if self._closing or guild.unavailable:
+            return
+        player, there = self._players.get(guild.id), channel_of_ours(guild)
+        if player is None:
+            await self._come_back(guild)
+        elif there is None:  # Discord has forgotten us, with the session that is gone
+            await self._connect_again(player)
+        else:
+            self._company.look_around(player)
+
+    async def _come_back(self, guild: discord.Guild) -> None:
+        """Go where we were before we were lost, if people are still there and we may; else be nowhere."""
+        channel = guild.get_channel(self._meant.get(guild.id) or 0)
+        if (
+            isinstance(channel, discord.VoiceChannel | discord.StageChannel)
+            and humans_in(channel)
+            and why_not_speak_in(channel, guild.me) is None
+        ):
+            try:
+                await self._enter(channel)
+            except (PlaybackError, MemberError) as error:
+                log.warning("guild %d: could not come back: %s", guild.id, error)
+            else:
+                log.info("guild %d: came back to the voice channel", guild.id)
                 return
-            log.info("guild %d: alone for %g s, leaving", player.guild_id, self._alone_seconds)
-            await self._leave(player)
+        self._meant.forget(guild.id)
+        await self._entrance.clear(guild)
+
+    def _begin(self, coroutine: Coroutine[object, object, None], *, name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _refuse_if_busy(player: GuildPlayer, requested_by: discord.Member) -> None:

@@ -7,10 +7,7 @@ Leans on private names of discord.py==2.7.1 (`create_connection_state`, `_connec
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +15,8 @@ import discord
 
 from bot.errors import PlaybackError
 from bot.playback.audience import VoiceRoom, humans_in
+from bot.playback.scheduler import FrameScheduler
+from bot.playback.transmitter import Transmitter
 from bot.playback.voice_state import LEAVE_SECONDS, SpeechConnectionState
 
 log = logging.getLogger(__name__)
@@ -27,16 +26,17 @@ SECURE_SECONDS: Final = 3.0
 """How long speech waits for the exchange of keys; it takes a few round trips to the listeners."""
 
 
-_LOOK_SECONDS: Final = 0.25
-"""How often the audio thread of a lost connection looks whether it was told to stop."""
+_SCHEDULER: Final = FrameScheduler()
+"""Sends the frames of all connections; its thread lives while there is something to send."""
 
 
 class SpeechVoiceClient(discord.VoiceClient):
     """A voice connection that only speaks: always deafened, and it ends cleanly.
 
-    Playing goes through `play` and `stop` alone, so that what sends the frames can be exchanged.
+    It has no thread of its own for playing: ``scheduler`` sends the frames of all connections.
     """
 
+    scheduler = _SCHEDULER
     _connection: SpeechConnectionState
 
     def __init__(self, client: discord.Client, channel: discord.abc.Connectable) -> None:
@@ -45,10 +45,21 @@ class SpeechVoiceClient(discord.VoiceClient):
         self._cleaned = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
         super().__init__(client, channel)
+        self._transmitter = Transmitter(self, self.scheduler, heard_again=self._heard_again)
 
     def create_connection_state(self) -> SpeechConnectionState:
         """Return the state with the cures."""
         return SpeechConnectionState(self, removed=self._end)
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether somebody else took us out of voice."""
+        return self._connection.was_removed
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether Discord limits our voice connections (close code 4021)."""
+        return self._connection.is_limited
 
     async def connect(
         self, *, reconnect: bool, timeout: float, self_deaf: bool = True, self_mute: bool = False
@@ -107,28 +118,55 @@ class SpeechVoiceClient(discord.VoiceClient):
         after: Callable[[Exception | None], Any] | None = None,
         **encoder: Any,
     ) -> None:
-        """Start playing ``source``. Raises `discord.ClientException` if not connected, or if playing."""
-        if self.is_paused():
-            # V11: the library lets a paused player be replaced, and its thread waits for ever.
-            self.stop()
-        super().play(source, after=after, **encoder)
+        """Start playing ``source``; something paused is stopped. ``after`` is called from another thread.
 
-    def wait_until_connected(self, timeout: float | None = 30.0) -> bool:
-        """Wait in the audio thread until we can be heard again; return False if that is not to be.
-
-        The library aborts at the first sign of life of a reconnect, and does not wait for the keys,
-        which after a move or reconnect are missing as well (V1).
+        Raises `discord.ClientException` if not connected, or if playing; `TypeError` if ``source`` has to
+        be encoded first, as ``encoder`` would say how: that would make everybody else's sound late.
         """
-        deadline = time.monotonic() + (30.0 if timeout is None else timeout)
-        while not self.is_connected():
-            if self._ended or not self.is_playing() or time.monotonic() >= deadline:
-                return False
-            self._connection.wait(_LOOK_SECONDS)
-        # RuntimeError: the loop is closed, the process is ending.
-        with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError, RuntimeError):
-            secure = asyncio.run_coroutine_threadsafe(self.wait_until_secure(SECURE_SECONDS), self.loop)
-            secure.result(2 * SECURE_SECONDS)
-        return self.is_connected()
+        if not self.is_connected():
+            raise discord.ClientException("Not connected to voice.")
+        if self.is_playing():
+            raise discord.ClientException("Already playing audio.")
+        if not isinstance(source, discord.AudioSource) or not source.is_opus():
+            raise TypeError("only a source of Opus frames can be played")
+        # V11: the library forgets what is paused, and its thread waits for ever.
+        self._transmitter.play(source, after)
+
+    def stop(self) -> None:
+        """Stop playing; ``after`` is still called."""
+        self._transmitter.stop()
+
+    def pause(self) -> None:
+        """Stop taking frames until `resume`."""
+        self._transmitter.pause()
+
+    def resume(self) -> None:
+        """Go on with what is paused."""
+        self._transmitter.resume()
+
+    def is_playing(self) -> bool:
+        """Return whether something is being played and not paused."""
+        playing = self._transmitter.playing
+        return playing is not None and not playing.paused
+
+    def is_paused(self) -> bool:
+        """Return whether something is paused."""
+        playing = self._transmitter.playing
+        return playing is not None and playing.paused
+
+    async def _heard_again(self) -> bool:
+        """Wait for the end of a reconnect or move; return False if that is not to be.
+
+        The keys of the end-to-end encryption are missing after it as well (V1).
+        """
+        deadline = self.loop.time() + self.timeout
+        while not self._ended:
+            if not await self.wait_until_open(deadline - self.loop.time()):
+                break
+            await self.wait_until_secure(SECURE_SECONDS)
+            if self.is_connected():
+                return True
+        return False
 
     async def wait_until_open(self, timeout: float) -> bool:
         """Wait until we are connected, ``timeout`` seconds at most; return whether we are."""
@@ -155,6 +193,10 @@ async def join(channel: VoiceRoom, timeout: float) -> SpeechVoiceClient:
 
     On a stage we also step out of the audience.
     """
+    known = channel._state.get_channel(channel.id)  # after a new session the library has new objects
+    if not isinstance(known, discord.VoiceChannel | discord.StageChannel):
+        raise PlaybackError("the voice channel is gone")
+    channel = known
     left_over = channel.guild.voice_client
     if left_over is not None:  # of a connection whose end we were not told
         await left_over.disconnect(force=True)

@@ -21,35 +21,36 @@ SESSION_NO_LONGER_VALID: Final = 4006
 """Close codes of the voice websocket (Discord's documentation, "Voice Close Event Codes")."""
 
 
-def _nobody() -> None:
+def _nobody(*_news: object) -> None:
     """Listen to nothing."""
 
 
 class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
     """The library's voice websocket with the cures for V8 and V9.
 
-    It calls ``on_message`` after every message and ``on_closed`` when no more will come.
+    It calls ``on_message`` after every message and ``on_closed`` when no more will come, with the close code
+    if there was one.
     """
 
     on_message: Callable[[], None] = staticmethod(_nobody)
-    on_closed: Callable[[], None] = staticmethod(_nobody)
+    on_closed: Callable[[int | None], None] = staticmethod(_nobody)
 
     async def poll_event(self) -> None:
         """Handle the next message. Raises `discord.ConnectionClosed`, or `TimeoutError` if none comes."""
         try:
             await super().poll_event()
         except discord.ConnectionClosed as error:
-            self.on_closed()
+            self.on_closed(error.code)
             # V9: the library's resume waits for updates that a crashed server never brings. A full
             # reconnect asks for them.
             if error.code == SERVER_CRASHED:
                 error.code = SESSION_NO_LONGER_VALID
             raise
         except TimeoutError:
-            self.on_closed()
+            self.on_closed(None)
             raise
         except ConnectionError as error:
-            self.on_closed()
+            self.on_closed(None)
             # An answer met a socket that was just closed; for the library this is not a lost connection.
             raise discord.ConnectionClosed(self.ws, shard_id=None, code=self._close_code) from error
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import discord
 from discord.types.voice import GuildVoiceState
 from discord.voice_state import ConnectionFlowState, VoiceConnectionState
 
-from bot.errors import PlaybackError
+from bot.errors import PlaybackError, PlaybackLimitedError
 from bot.playback.discovery import DiscoveryReader
 from bot.playback.voice_socket import SpeechVoiceWebSocket
 
@@ -24,10 +24,8 @@ log = logging.getLogger(__name__)
 LEAVE_SECONDS: Final = 5.0
 """How long we wait for Discord to confirm that we left; it normally takes a round trip."""
 
-_HOPELESS: Final = {
-    4017: "end-to-end encryption is required (4017): davey is missing or too old; install requirements.txt",
-    4021: "Discord limits our voice connections (4021): joining again at once makes it worse",
-}
+DAVE_REQUIRED: Final = 4017
+RATE_LIMITED: Final = 4021
 """Close codes after which trying again cannot help (Discord's "Voice Close Event Codes")."""
 
 
@@ -35,14 +33,22 @@ class SpeechConnectionState(VoiceConnectionState):
     """The library's connection state, cured, and with something to wait on.
 
     ``removed`` is called when we were taken out of voice by somebody else, before anything is closed.
+    ``was_removed`` says afterwards that this is so; ``is_limited`` that Discord limits our connections.
     """
 
     def __init__(self, voice_client: discord.VoiceClient, *, removed: Callable[[], None]) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
         super().__init__(voice_client)
         self.self_deaf = True  # what the library falls back to when it reconnects
-        self._removed = removed
+        self._tell_removed = removed
+        self._has_left = False
+        self.was_removed = False
+        self.is_limited = False
         self._socket_reader = DiscoveryReader(self, replaced=self._socket_reader)  # V2, V7
+
+    def _removed(self) -> None:
+        self.was_removed = True
+        self._tell_removed()
 
     @property
     def state(self) -> ConnectionFlowState:
@@ -104,7 +110,35 @@ class SpeechConnectionState(VoiceConnectionState):
             # A failed connect does not wait until Discord has seen us leave; the news would then reach the
             # next client of this guild, which would take it for a kick.
             wait, self.timeout = True, LEAVE_SECONDS
-        await super().disconnect(force=force, cleanup=cleanup, wait=wait)
+        try:
+            wait = wait and not self._is_forgotten()
+            await super().disconnect(force=force, cleanup=cleanup, wait=wait)
+        finally:
+            self._has_left = self._has_left or cleanup
+
+    def _is_forgotten(self) -> bool:
+        """Whether our main session is a new one, and Discord knows nothing of this connection any more."""
+        guild = self.voice_client.client.get_guild(self.guild.id)
+        return guild is not None and guild is not self.guild and guild.me.voice is None
+
+    # A reconnect or move that was under way when we left goes on behind our back. Whatever it does from then
+    # on must not reach Discord: it would take the next client of this guild out of voice, or us back in.
+
+    async def _voice_disconnect(self) -> None:
+        if self._has_left:
+            self.state = ConnectionFlowState.disconnected
+            return
+        try:
+            await super()._voice_disconnect()
+        except OSError as error:  # the main connection is away; the library would leave our websocket open
+            log.debug("leaving was not asked for: %r", error)
+            self._expecting_disconnect = True
+            self._disconnected.clear()
+
+    async def _voice_connect(self, *, self_deaf: bool = False, self_mute: bool = False) -> None:
+        if self._has_left:
+            raise PlaybackError("left while reconnecting")
+        await super()._voice_connect(self_deaf=self_deaf, self_mute=self_mute)
 
     def _update_voice_channel(self, channel_id: int | None) -> None:
         if channel_id is not None:
@@ -124,12 +158,16 @@ class SpeechConnectionState(VoiceConnectionState):
     async def _connect_websocket(self, resume: bool) -> SpeechVoiceWebSocket:
         seq_ack = self.ws.seq_ack if self.ws else -1
         websocket = await SpeechVoiceWebSocket.from_connection_state(self, resume=resume, seq_ack=seq_ack)
+        if self._has_left:
+            await websocket.close()
+            raise discord.ConnectionClosed(websocket.ws, shard_id=None, code=1000)
         websocket.on_message = self.wake
         websocket.on_closed = self._cut_off
         self.state = ConnectionFlowState.websocket_connected
         return websocket
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, code: int | None) -> None:
+        self.is_limited = self.is_limited or code == RATE_LIMITED
         # The library says that it is connected until it has slept and reconnects, or until a new server is
         # named, and plays into nothing meanwhile. In this state it takes either way to a new server.
         if self.state is ConnectionFlowState.connected:
@@ -139,12 +177,26 @@ class SpeechConnectionState(VoiceConnectionState):
         try:
             await super()._handshake_websocket()
         except discord.ConnectionClosed as error:
-            if error.code in _HOPELESS:
-                raise PlaybackError(_HOPELESS[error.code]) from error
+            if error.code == RATE_LIMITED:
+                self.is_limited = True
+                raise PlaybackLimitedError("Discord limits our voice connections (4021)") from error
+            if error.code == DAVE_REQUIRED:
+                raise PlaybackError(
+                    "end-to-end encryption is required (4017): davey is missing or too old; "
+                    "install requirements.txt"
+                ) from error
             raise
         # V3: both are left over from a reconnect, and would turn the next move into a kick, or hide a kick.
         self._disconnected.clear()
         self._expecting_disconnect = False
+
+    async def _connect(self, *args: Any, **options: Any) -> None:
+        try:
+            await super()._connect(*args, **options)
+        except TimeoutError as error:
+            if self._inside_runner():  # five tries were made; the library would begin again, for ever
+                raise PlaybackError(f"not connected again within {self.timeout:g} s") from error
+            raise
 
     async def _potential_reconnect(self) -> bool:
         if self.guild.get_channel(self.voice_client.channel.id) is None:
@@ -159,7 +211,15 @@ class SpeechConnectionState(VoiceConnectionState):
     async def _poll_voice_ws(self, reconnect: bool) -> None:
         try:
             await super()._poll_voice_ws(reconnect)
+        except PlaybackError as error:
+            log.warning("voice connection in guild %s: %s", self.guild.id, error)
+            await self._give_up()
         except Exception as error:  # whatever ends the polling ends the connection, instead of feigning life
             log.exception("voice connection in guild %s failed: %s", self.guild.id, error)
-            if self.state is not ConnectionFlowState.disconnected:
-                await self.disconnect()
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        client = self.voice_client
+        # Not judged by the state: between two tries it says "disconnected", and nothing is cleaned up yet.
+        if client.client._connection._get_voice_client(self.guild.id) is client:
+            await self.disconnect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.errors import MemberError
-from bot.limits import MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES
+from bot.limits import MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.addresses import say_addresses
 from bot.text.brackets import disarm_brackets
 from bot.text.characters import clean_characters, count_characters, has_words
@@ -14,6 +14,7 @@ from bot.text.markdown import drop_marks, read_layout
 from bot.text.names import Names, resolve_names
 from bot.text.patterns import pattern
 from bot.text.repeats import join_lines, shorten_repeats
+from bot.text.speaking_time import speaking_seconds
 
 _PASSES: Final = 5
 _NO_NAMES: Final = Names()
@@ -46,6 +47,12 @@ def check_text(text: str) -> str:
     length = count_characters(text)
     if length > MAX_TEXT_GRAPHEMES:
         raise MemberError(_too_long(length, MAX_TEXT_GRAPHEMES, "characters"))
+    seconds = speaking_seconds(text)
+    if seconds > MAX_UTTERANCE_SECONDS:
+        raise MemberError(
+            f"That text is too long: to say it takes about {seconds:.0f} seconds, "
+            f"and I can talk for {MAX_UTTERANCE_SECONDS:.0f} at once."
+        )
     return text
 
 

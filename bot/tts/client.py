@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,11 +17,13 @@ from bot.models import Progress, ProgressListener, ReferenceAudio, SpeechRequest
 from bot.settings import Secret
 from bot.tts import wire
 from bot.tts.answers import error_for, outcome_of
+from bot.tts.body import READ_BYTES
 from bot.tts.download import LOOPBACK_HOSTS, Downloader
 from bot.tts.latch import Latch
 from bot.tts.polling import wait_for_speech
 from bot.tts.retry import RetryPolicy
 from bot.tts.secrecy import bare
+from bot.tts.take import Take
 from bot.tts.timeouts import DownloadLimits, Timeouts
 from bot.tts.transport import Transport
 
@@ -71,18 +73,28 @@ class TTSClient:
             trusted=self._transport.addresses,
         )
 
-    async def synthesize(
-        self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress
-    ) -> bytes:
-        """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
+    async def open(self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress) -> Take:
+        """Return the take of ``request`` as soon as the TTS gateway has made it: nothing is fetched yet.
 
         Only what was surely not carried out is tried again. After a refused key or used-up credit
         further calls fail at once, see `Latch`. Raises `TTSError`: one of its subclasses.
         """
         try:
-            return await self._synthesize(request, on_progress)
+            outcome = await self._outcome(request, on_progress)
         except TTSError as error:
             raise bare(error) from None
+        if isinstance(outcome, bytes):
+            return Take(None, _in_chunks(outcome))
+        return Take(outcome.url, self._downloads.chunks(outcome.url, on_progress))
+
+    async def synthesize(
+        self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress
+    ) -> bytes:
+        """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
+
+        It is `open` and then all of its take, and raises what they raise.
+        """
+        return await (await self.open(request, on_progress)).read()
 
     async def probe(self) -> None:
         """Return if something answers at the base URL. It costs nothing: no speech is asked for.
@@ -110,14 +122,10 @@ class TTSClient:
     ) -> None:
         await self.aclose()
 
-    async def _synthesize(self, request: SpeechRequest, on_progress: ProgressListener) -> bytes:
+    async def _outcome(self, request: SpeechRequest, on_progress: ProgressListener) -> bytes | wire.AudioAt:
         if request.reference is None:
-            outcome = await self._text_to_speech(request, on_progress)
-        else:
-            outcome = await self._voice_cloning(request, request.reference, on_progress)
-        if isinstance(outcome, bytes):
-            return outcome
-        return await self._downloads.fetch(outcome.url, on_progress)
+            return await self._text_to_speech(request, on_progress)
+        return await self._voice_cloning(request, request.reference, on_progress)
 
     async def _text_to_speech(
         self, request: SpeechRequest, on_progress: ProgressListener
@@ -164,3 +172,8 @@ class TTSClient:
             timeouts=self._timeouts,
             cloning=cloning,
         )
+
+
+async def _in_chunks(body: bytes) -> AsyncGenerator[bytes]:
+    for start in range(0, len(body), READ_BYTES):
+        yield body[start : start + READ_BYTES]

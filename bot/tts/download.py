@@ -1,12 +1,12 @@
-"""Audio address → bytes: an HTTP session of its own that knows no key, inside hard limits."""
+"""Audio address → bytes: an HTTP session of its own that knows no key, and the tries it makes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-import time
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
 
 import aiohttp
@@ -16,27 +16,17 @@ from yarl import URL
 from bot.errors import TTSFetchError
 from bot.limits import MAX_URL_CHARS
 from bot.models import Progress, ProgressListener, Stage
+from bot.tts.body import Handover, TryAgainError, check_head, chunks_of
 from bot.tts.guard import AddressGuard, AddressRefused
 from bot.tts.retry import RetryPolicy
-from bot.tts.retry_after import seconds_to_wait
 from bot.tts.timeouts import DownloadLimits
-from bot.tts.transport import USER_AGENT, WAV_BEGINNINGS, name_of
+from bot.tts.transport import USER_AGENT, name_of
 
 log = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
 
-_READ_BYTES = 64 * 1024
-_AGAIN_STATUSES = (403, 404, 408, 425, 429)  # a bucket may not show a new object at once; and every 5xx
 _REDIRECTS = (301, 302, 303, 307, 308)
-
-
-class _TryAgain(TTSFetchError):  # noqa: N818  (it never leaves this file)
-    """A failure that another try may mend."""
-
-    def __init__(self, text: str, retry_after: float | None = None) -> None:
-        super().__init__(text)
-        self.retry_after = retry_after
 
 
 class Downloader:
@@ -68,13 +58,28 @@ class Downloader:
 
         Raises `TTSFetchError`, whose text names the host and never the address.
         """
-        tries = 0
+        async with aclosing(self.chunks(address, on_progress)) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+    async def chunks(self, address: str, on_progress: ProgressListener) -> AsyncGenerator[bytes]:
+        """Yield the WAV at ``address`` as it arrives.
+
+        A download that breaks off is begun again, and goes on behind what was yielded already, provided
+        that it is the same. Raises `TTSFetchError` as `fetch` does, also after some of it was yielded.
+        """
+        handover, tries = Handover(), 0
         while True:
             tries += 1
             on_progress(Progress(Stage.FETCHING))
+            handover.begin()
             try:
-                return await self._follow(address, on_progress)
-            except _TryAgain as error:
+                async with aclosing(self._one_try(address, on_progress)) as body:
+                    async for chunk in body:
+                        if rest := handover.rest_of(chunk):
+                            yield rest
+                handover.end()
+                return
+            except TryAgainError as error:
                 delay = self._retry.delay(tries, random.random(), retry_after=error.retry_after)
                 if delay is None:
                     raise TTSFetchError(f"{error}, {tries} tries") from None
@@ -105,67 +110,33 @@ class Downloader:
             raise TTSFetchError(f"an audio address with port {port}")
         return url
 
-    async def _follow(self, address: str, on_progress: ProgressListener) -> bytes:
+    async def _one_try(self, address: str, on_progress: ProgressListener) -> AsyncGenerator[bytes]:
+        async with (
+            self._response(address) as response,
+            aclosing(chunks_of(response, self._limits, on_progress)) as chunks,
+        ):
+            async for chunk in chunks:
+                yield chunk
+
+    @asynccontextmanager
+    async def _response(self, address: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Follow ``address`` to an answer whose body we take.
+
+        Raises `TTSFetchError`, also for what the network does to the body meanwhile.
+        """
         url = self.checked(address)
         for _ in range(self._limits.redirects + 1):
-            outcome = await self._get(url, on_progress)
-            if isinstance(outcome, TTSFetchError):
-                raise outcome
-            if isinstance(outcome, bytes):
-                return outcome
-            url = self.checked(outcome)
+            if self._closed:
+                raise TTSFetchError("the client is closed")
+            with _in_our_words(url):
+                async with self._opened().get(url, allow_redirects=False) as response:
+                    if response.status not in _REDIRECTS:
+                        check_head(response, self._limits)
+                        yield response
+                        return
+                    address = str(url.join(URL(response.headers.get("Location", ""))))
+            url = self.checked(address)
         raise TTSFetchError(f"{url.host}: more than {self._limits.redirects} redirects")
-
-    async def _get(self, url: URL, on_progress: ProgressListener) -> bytes | str | TTSFetchError:
-        """Return the WAV, the address of a redirect, or the error."""
-        if self._closed:
-            return TTSFetchError("the client is closed")
-        try:
-            async with self._opened().get(url, allow_redirects=False) as response:
-                if response.status in _REDIRECTS:
-                    return str(url.join(URL(response.headers.get("Location", ""))))
-                return await self._received(response, on_progress)
-        except TTSFetchError as error:
-            return error
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            kind = TTSFetchError if _is_final(error) else _TryAgain
-            return kind(f"{url.host}: {name_of(error)}")
-
-    async def _received(self, response: aiohttp.ClientResponse, on_progress: ProgressListener) -> bytes:
-        host, status = response.url.host, response.status
-        if status in _AGAIN_STATUSES or status >= 500:
-            raise _TryAgain(f"{host}: status {status}", seconds_to_wait(response.headers))
-        if status != 200:
-            raise TTSFetchError(f"{host}: status {status}")
-        if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-            raise TTSFetchError(f"{host}: an encoding that nobody asked for")
-        expected = response.content_length
-        if expected is not None and expected > self._limits.max_bytes:
-            raise TTSFetchError(f"{host}: {expected} bytes, more than {self._limits.max_bytes}")
-        return await self._body(response, expected, on_progress)
-
-    async def _body(
-        self, response: aiohttp.ClientResponse, expected: int | None, on_progress: ProgressListener
-    ) -> bytes:
-        host, started, body = response.url.host, time.monotonic(), bytearray()
-        async for piece in response.content.iter_chunked(_READ_BYTES):
-            body += piece
-            if len(body) > self._limits.max_bytes:
-                raise TTSFetchError(f"{host}: more than {self._limits.max_bytes} bytes")
-            if len(body) >= 4 and not body.startswith(WAV_BEGINNINGS):
-                raise TTSFetchError(f"{host}: no WAV")
-            seconds = time.monotonic() - started
-            if seconds > self._limits.rate_grace and len(body) < seconds * self._limits.min_rate:
-                raise TTSFetchError(f"{host}: {len(body)} bytes in {seconds:.0f} s are too slow")
-            if expected:
-                on_progress(Progress(Stage.FETCHING, min(1.0, len(body) / expected)))
-        if expected is not None and len(body) != expected:
-            raise _TryAgain(f"{host}: {len(body)} bytes of {expected}")
-        if len(body) < 12 or body[8:12] != b"WAVE":
-            raise TTSFetchError(f"{host}: no WAV")
-        if expected is None and _is_cut(body):
-            raise _TryAgain(f"{host}: cut after {len(body)} bytes")
-        return bytes(body)
 
     def _opened(self) -> aiohttp.ClientSession:
         # Not in the constructor: aiohttp's objects need the running loop.
@@ -198,7 +169,21 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _TryAgain(f"{request.url.host}: {type(error).__name__}") from None
+        raise TryAgainError(f"{request.url.host}: {type(error).__name__}") from None
+
+
+@contextmanager
+def _in_our_words(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except TTSFetchError:
+        raise
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        kind = TTSFetchError if _is_final(error) else TryAgainError
+        failure = kind(f"{url.host}: {name_of(error)}")
+    else:
+        return
+    raise failure  # here, so that nothing of what was received hangs on it
 
 
 def _is_final(error: Exception) -> bool:
@@ -208,9 +193,3 @@ def _is_final(error: Exception) -> bool:
     if isinstance(error, aiohttp.ClientConnectorError):
         return isinstance(error.os_error, AddressRefused) or isinstance(error, aiohttp.ClientSSLError)
     return isinstance(error, (TimeoutError, ValueError, aiohttp.ClientResponseError))
-
-
-def _is_cut(body: bytearray) -> bool:
-    """Return whether a RIFF says it is longer than what came. Streams say 0 or all ones: unknown."""
-    promised = int.from_bytes(body[4:8], "little")
-    return body.startswith(b"RIFF") and promised not in (0, 0xFFFFFFFF) and promised + 8 > len(body)

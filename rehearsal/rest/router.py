@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,8 @@ class RecordedRequest:
     files: list[SentFile]
     status: int = 0
     answer: Any = None
+    seconds: float = 0.0
+    """How long it took to be answered, its body included."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -77,6 +80,7 @@ class Router:
         route, ids = _find(request.method, path)
         record = RecordedRequest(request.method, path, None, [])
         self.requests.append(record)
+        began = time.monotonic()
         try:
             call = await read_call(request, path, ids)
             record.json, record.files = call.json, list(call.files.values())
@@ -89,6 +93,7 @@ class Router:
             reply = Reply({"message": "Invalid Form Body", "code": 50035}, 400)
         except web.HTTPRequestEntityTooLarge:
             reply = Reply({"message": "Request entity too large", "code": 40005}, 413)
+        record.seconds = time.monotonic() - began
         return self._response(record, reply)
 
     async def _carried_out(self, route: Route | None, call: Call, authorization: str | None) -> Reply:

@@ -16,7 +16,7 @@ from rehearsal.recordings import RECORDINGS
 from rehearsal.room.forms import commands_for, option_values, submitted
 from rehearsal.room.room import Room
 from rehearsal.room.shown import is_seen_by
-from rehearsal.rules.commands import MESSAGE_MENU
+from rehearsal.rules.commands import MESSAGE_MENU, USER_MENU
 from rehearsal.voice.voice_message import NoSoundError, voice_message
 from rehearsal.wire import Json
 
@@ -36,6 +36,7 @@ class Acts:
             "slash": self._slash,
             "complete": self._complete,
             "menu": self._menu,
+            "person menu": self._person_menu,
             "press": self._press,
             "select": self._select,
             "submit": self._submit,
@@ -73,6 +74,7 @@ class Acts:
         return {
             "slash": commands_for(self._room.rehearsal, person, channel),
             "menus": person.offered(channel, MESSAGE_MENU),
+            "person_menus": person.offered(channel, USER_MENU),
         }
 
     # -- messages ---------------------------------------------------------------------------------
@@ -141,6 +143,15 @@ class Acts:
         message, name = self._message(person, wish), str(wish.get("name"))
         answer = await person.message_menu(name, message)
         channel = self._channel(person, {"channel": str(message.channel_id)})
+        return {"attempt": self._room.attempts.add(person, channel, f"Apps › {name}", answer).number}
+
+    async def _person_menu(self, person: Person, wish: Json) -> object:
+        channel, name = self._channel(person, wish), str(wish.get("name"))
+        number = str(wish.get("person"))
+        user = self._room.rehearsal.parts.directory.users.get(int(number) if number.isdigit() else 0)
+        if user is None:
+            raise RehearsalError("There is nobody of that name here.")
+        answer = await person.user_menu(name, channel, user)
         return {"attempt": self._room.attempts.add(person, channel, f"Apps › {name}", answer).number}
 
     async def _press(self, person: Person, wish: Json) -> object:

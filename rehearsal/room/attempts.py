@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -29,6 +30,8 @@ class Attempt:
     asked_at: float = field(default_factory=time.time)
     asked: float = field(default_factory=time.monotonic)
     first_sound_after: float | None = None
+    behind_others: float = 0.0
+    """How much of that time other speech was heard."""
     modal_closed: bool = False
 
     @property
@@ -51,6 +54,7 @@ class Attempt:
             "source": str(self.source.id) if self.source else None,
             "acknowledged_after": answer.acknowledged_after,
             "first_sound_after": self.first_sound_after,
+            "behind_others": self.behind_others,
             "done_after": self._done_after(),
             "modal": {"title": answer.modal.title, "data": answer.modal.data}
             if self.modal_open and answer.modal
@@ -69,6 +73,7 @@ class Attempts:
     def __init__(self, changed: Callable[[Attempt], None]) -> None:
         self._changed = changed
         self._count = 0
+        self._spoken: deque[_Spoken] = deque(maxlen=_KEPT)
         self.all: list[Attempt] = []
 
     def add(
@@ -90,14 +95,39 @@ class Attempts:
         """Return the attempt whose form is open at ``person``."""
         return next((a for a in self.of(person) if a.number == number and a.modal_open), None)
 
-    def heard(self, guild_id: int, arrival: float) -> None:
-        """Note that somebody in ``guild_id`` heard the bot begin to speak at ``arrival`` (monotonic)."""
+    def heard(self, guild_id: int | None, at: float) -> None:
+        """Note that the bot began to speak in ``guild_id`` at ``at`` (monotonic seconds)."""
+        self.fell_silent(guild_id, at)
         for attempt in self.all:
             here = attempt.channel.guild_id == guild_id and attempt.first_sound_after is None
-            if here and attempt.asked <= arrival and _may_sound(attempt):
-                attempt.first_sound_after = arrival - attempt.asked
+            if here and attempt.asked <= at and _may_sound(attempt):
+                attempt.first_sound_after = at - attempt.asked
+                attempt.behind_others = sum(spoken.since(attempt.asked) for spoken in self._in(guild_id))
                 self._changed(attempt)
-                return
+                break
+        self._spoken.append(_Spoken(guild_id, at))
+
+    def fell_silent(self, guild_id: int | None, at: float) -> None:
+        """Note that nothing was heard in ``guild_id`` from ``at`` on."""
+        for spoken in self._in(guild_id):
+            if spoken.end is None:
+                spoken.end = at
+
+    def _in(self, guild_id: int | None) -> list[_Spoken]:
+        return [spoken for spoken in self._spoken if spoken.guild_id == guild_id]
+
+
+@dataclass
+class _Spoken:
+    """A stretch of speech in a server: from when to when it was heard (monotonic seconds)."""
+
+    guild_id: int | None
+    begin: float
+    end: float | None = None
+
+    def since(self, start: float) -> float:
+        """Return how many seconds of it came after ``start``."""
+        return max(0.0, (self.end or start) - max(self.begin, start))
 
 
 def _may_sound(attempt: Attempt) -> bool:

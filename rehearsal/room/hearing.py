@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -17,16 +18,20 @@ from rehearsal.voice.live import LiveSound
 from rehearsal.voice.person_dave import Unheard
 from rehearsal.wire import Json
 
-_PATIENCE_SECONDS: Final = 3600.0
+_CLOSING_FRAMES: Final = 5
+"""So many frames of silence end speech (Discord's documentation, Voice Data Interpolation)."""
+
 PAUSE_SECONDS: Final = 0.4
 """After this long without speech somebody is no longer shown as speaking."""
 
 
 class Hearing:
-    """A listener, followed until `close`. ``on_sound`` gets each packet's sound for the page:
+    """A listener, followed until `close`; packets that were followed are counted, and not kept.
 
-    8 bytes of its arrival (milliseconds of the Unix clock, little-endian double), 4 bytes of its number,
-    4 bytes of zero, then 48 kHz mono 16-bit PCM.
+    ``on_sound`` gets each packet's sound for the page: 8 bytes of its arrival (milliseconds of the Unix
+    clock, little-endian double), 4 bytes of its number, 4 bytes of zero, then 48 kHz mono 16-bit PCM.
+    ``on_speech`` gets each packet with speech, and whether silence was sent right before it. ``on_keys``
+    is called when the keys of the call have come.
     """
 
     def __init__(
@@ -36,15 +41,20 @@ class Hearing:
         listener: Listener,
         *,
         on_sound: Callable[[Person, bytes], None],
-        on_speech: Callable[[Channel, float, bool], None],
+        on_speech: Callable[[Channel, HeardPacket, bool], None],
+        on_keys: Callable[[], None],
     ) -> None:
         self.person = person
         self.channel = channel
         self.listener = listener
         self._on_sound = on_sound
         self._on_speech = on_speech
+        self._on_keys = on_keys
         self._sound = LiveSound()
-        self._spoke_at = -1.0
+        self._silent_frames = 0
+        self._packets = 0
+        self._in_clear = 0
+        self._unheard: Counter[Unheard] = Counter()
         self._task = asyncio.create_task(self._follow(), name=f"hearing-{person.name}")
 
     async def close(self) -> None:
@@ -54,23 +64,26 @@ class Hearing:
             await self._task
 
     async def _follow(self) -> None:
-        heard = len(self.listener.packets)
+        packets = self.listener.packets
         while True:
-            with contextlib.suppress(TimeoutError):
-                await self.listener.wait_for_packets(heard + 1, timeout=_PATIENCE_SECONDS)
-            new = self.listener.packets[heard:]
-            heard += len(new)
-            for packet in new:
+            if not packets:  # then it was not for a packet that we were woken
+                self._on_keys()
+            for packet in packets:
                 self._take(packet)
+            packets.clear()
+            await self.listener.next_change()
 
     def _take(self, packet: HeardPacket) -> None:
+        self._packets += 1
+        self._in_clear += packet.in_clear
+        if packet.why is not None:
+            self._unheard[packet.why] += 1
         arrival_ms = (time.time() - time.monotonic() + packet.arrival) * 1000
-        head = struct.pack("<dII", arrival_ms, len(self.listener.packets), 0)
+        head = struct.pack("<dII", arrival_ms, self._packets, 0)
         self._on_sound(self.person, head + self._sound.feed(packet))
         if packet.is_speech:
-            begins = packet.arrival - self._spoke_at > PAUSE_SECONDS
-            self._spoke_at = packet.arrival
-            self._on_speech(self.channel, packet.arrival, begins)
+            self._on_speech(self.channel, packet, self._silent_frames >= _CLOSING_FRAMES)
+        self._silent_frames = 0 if packet.is_speech else self._silent_frames + 1
 
     def report(self, others: list[Hearing]) -> Json:
         """Return what this person knows of the call's encryption; ``others`` are in the same call."""
@@ -81,8 +94,8 @@ class Hearing:
             "meant_to_be": listener.encrypted,
             "code": listener.privacy_code,
             "others": [{"name": o.person.name, "code": o.listener.privacy_code} for o in others],
-            "packets": len(listener.packets),
-            "in_clear": sum(packet.in_clear for packet in listener.packets),
-            "too_early": listener.too_early,
-            "undecryptable": listener.count(Unheard.PLAINTEXT) + listener.count(Unheard.WRONG_KEYS),
+            "packets": self._packets,
+            "in_clear": self._in_clear,
+            "too_early": self._unheard[Unheard.TOO_EARLY],
+            "undecryptable": self._unheard[Unheard.PLAINTEXT] + self._unheard[Unheard.WRONG_KEYS],
         }

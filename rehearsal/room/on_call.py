@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from rehearsal.changes import Changes
+from rehearsal.errors import RehearsalError
 from rehearsal.server import Rehearsal
 
 log = logging.getLogger(__name__)
@@ -51,9 +52,12 @@ class BotOnCall:
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._was_ready = False
         self._one_at_a_time = asyncio.Lock()
         self.current: Bot | None = None
         """The bot at work."""
+        self.ended = False
+        """Whether the last bot ended although nobody had asked it to."""
         self.changes = Changes()
 
     @property
@@ -63,31 +67,30 @@ class BotOnCall:
 
     async def start(self) -> None:
         """Start a bot and return once it is logged in. Raises what kept it from that."""
-        self._stop = asyncio.Event()
+        self._stop, self.ended, self._was_ready = asyncio.Event(), False, False
         self._running = asyncio.create_task(self._run(self._stop), name="bot-on-call")
+        self._running.add_done_callback(self._note_end)
         ready = asyncio.create_task(self._ready.wait(), name="bot-ready")
         await asyncio.wait({self._running, ready}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if self._running.done():
             self._running.result()
+            raise RehearsalError("the bot ended before it was logged in")
         if not self.is_ready:
             raise TimeoutError(f"the bot was not logged in after {READY_SECONDS:g} s")
 
     async def restart(self) -> None:
         """Shut the bot down in order, and start a fresh one, also where the bot had ended by itself."""
         async with self._one_at_a_time:
-            try:
-                await self.aclose()
-            except Exception:
-                log.exception("the bot had ended by itself")
+            await self.aclose()
             await self.start()
 
     async def aclose(self) -> None:
-        """Shut the bot down in order. Raises what it ended with, if it ended by itself."""
+        """Shut the bot down in order. A bot that had ended by itself is in the log already."""
         self._stop.set()
         running, self._running = self._running, None
         if running is not None:
-            await running
+            await asyncio.wait([running])
 
     async def _run(self, stop: asyncio.Event) -> None:
         bot = self.current = self._make()
@@ -107,7 +110,15 @@ class BotOnCall:
                 await asyncio.wait([working])
         working.result()
 
+    def _note_end(self, running: asyncio.Task[None]) -> None:
+        error = None if running.cancelled() else running.exception()
+        self.ended = error is not None or not self._stop.is_set()
+        if self.ended and self._was_ready:  # before that, `start` tells
+            log.error("the bot ended by itself: %s", error or "it gave no reason", exc_info=error)
+        self.changes.notify()
+
     def _note_ready(self, ready: asyncio.Task[None]) -> None:
         if not ready.cancelled() and ready.exception() is None:
             self._ready.set()
+            self._was_ready = True
             self.changes.notify()

@@ -46,6 +46,8 @@ async def opened_room(
             *DiscordSwitches(rehearsal, restart).all(),
         ]
     )
+    room.bot_ended = lambda: bot.ended
+    bot.changes.listen(room.changed)
     rehearsal.main_socket.changes.listen(room.changed)
     site = RoomSite(room, host=host, port=DEFAULT_PORT if port is None else port)
     await site.start(or_any_port=port is None)

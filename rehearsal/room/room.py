@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from rehearsal.channels import Channel
@@ -12,12 +12,15 @@ from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
 from rehearsal.room.attempts import Attempt, Attempts
 from rehearsal.room.hearing import PAUSE_SECONDS, Hearing
+from rehearsal.room.memory import Memory
 from rehearsal.room.scene import Scene
 from rehearsal.room.setting import Setting
 from rehearsal.room.switches import Switch
 from rehearsal.room.trace import Entry, Trace
 from rehearsal.room.uploads import Uploads
 from rehearsal.server import Rehearsal
+from rehearsal.voice.heard import HeardPacket
+from rehearsal.wire import Json
 
 AWAY_SECONDS: Final = 60.0
 """Who has closed every tab leaves the voice channel after this long; a reload is quicker."""
@@ -44,17 +47,28 @@ class Watcher(Protocol):
 class Room:
     """People, their ears, what they asked, and the tabs that watch. ``away_seconds``: see `AWAY_SECONDS`."""
 
-    def __init__(self, rehearsal: Rehearsal, setting: Setting, *, away_seconds: float = AWAY_SECONDS) -> None:
+    def __init__(
+        self,
+        rehearsal: Rehearsal,
+        setting: Setting,
+        *,
+        away_seconds: float = AWAY_SECONDS,
+        memory: Memory | None = None,
+    ) -> None:
         self.rehearsal = rehearsal
         self.setting = setting
         self.scene = Scene(rehearsal, setting)
         self.uploads = Uploads()
+        self._memory = memory or Memory(rehearsal.cdn)
         self.attempts = Attempts(self._attempt_changed)
         self.trace = Trace(rehearsal, {guild.id for guild in setting.guilds}, self._entry)
         self.switches: dict[str, Switch] = {}
         self.hearings: dict[int, Hearing] = {}
         self.speaking: dict[int, float] = {}
+        self._begun: dict[int, int] = {}
         self.watchers: list[Watcher] = []
+        self.bot_ended: Callable[[], bool] = lambda: False
+        """Whether the bot has ended although nobody had asked it to."""
         self._away_seconds = away_seconds
         self._due: asyncio.Handle | None = None
         self._known_channels: set[int] = set()
@@ -97,6 +111,11 @@ class Room:
         """Return how many tabs each person has."""
         return Counter(watcher.person.id for watcher in self.watchers)
 
+    def scene_for(self, person: Person) -> Json:
+        """Return everything on the page besides messages, as ``person`` sees it."""
+        speaking, ended = set(self.speaking), self.bot_ended()
+        return self.scene.payload(person, speaking=speaking, tabs=self.tabs, bot_ended=ended)
+
     def changed(self) -> None:
         """Let every tab look again, once, after everything that happens at this moment."""
         if self._due is None:
@@ -104,6 +123,7 @@ class Room:
 
     def _look(self) -> None:
         self._due = None
+        self._memory.tidy(self._channels())
         for channel in self._channels():
             if channel.id not in self._known_channels:
                 self._known_channels.add(channel.id)
@@ -131,7 +151,12 @@ class Room:
         listener = await person.join(channel)
         await self._close_hearing(person)
         self.hearings[person.id] = Hearing(
-            person, channel, listener, on_sound=self._sound, on_speech=self._speech
+            person,
+            channel,
+            listener,
+            on_sound=self._sound,
+            on_speech=self._speech,
+            on_keys=self.changed,
         )
         self.changed()
 
@@ -168,11 +193,13 @@ class Room:
             if watcher.person is person:
                 watcher.hear(sound)
 
-    def _speech(self, channel: Channel, arrival: float, begins: bool) -> None:
-        if begins and channel.guild_id is not None:
-            self.attempts.heard(channel.guild_id, arrival)
+    def _speech(self, channel: Channel, packet: HeardPacket, after_silence: bool) -> None:
         loop = asyncio.get_running_loop()
-        if channel.id not in self.speaking:
+        begins = channel.id not in self.speaking
+        if begins or (after_silence and packet.timestamp != self._begun.get(channel.id)):
+            self._begun[channel.id] = packet.timestamp  # others who listen hear the same packet
+            self.attempts.heard(channel.guild_id, packet.arrival)
+        if begins:
             loop.call_later(PAUSE_SECONDS, self._maybe_silent, channel)
             self.changed()
         self.speaking[channel.id] = loop.time()
@@ -183,7 +210,8 @@ class Room:
         if left > 0:
             loop.call_later(left, self._maybe_silent, channel)
         else:
-            del self.speaking[channel.id]
+            fell_silent = self.speaking.pop(channel.id)
+            self.attempts.fell_silent(channel.guild_id, fell_silent)
             self.changed()
 
     # -- who closed their tabs --------------------------------------------------------------------

@@ -22,7 +22,9 @@ class Scene:
         self._rehearsal = rehearsal
         self._setting = setting
 
-    def payload(self, person: Person, *, speaking: set[int], tabs: Mapping[int, int]) -> Json:
+    def payload(
+        self, person: Person, *, speaking: set[int], tabs: Mapping[int, int], bot_ended: bool = False
+    ) -> Json:
         """Return the scene for ``person``: ``speaking`` are channels, ``tabs`` how many each person has."""
         return {
             "me": str(person.id),
@@ -36,7 +38,7 @@ class Scene:
                 }
                 for c in self._setting.characters
             ],
-            "bot": self._bot(speaking),
+            "bot": self._bot(speaking) | {"ended": bot_ended},
             "guilds": [self._guild(guild, person, speaking) for guild in self._setting.guilds],
             "dm": str(self._setting.world.dm(person).id),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rehearsal.messages import Message
 from rehearsal.people import Person
+from rehearsal.rules.commands import CHAT_INPUT
 from rehearsal.server import Rehearsal
 from rehearsal.snowflakes import time_of
 from rehearsal.users import User
@@ -41,7 +42,7 @@ def shown(rehearsal: Rehearsal, message: Message) -> Json:
         "embeds": message.embeds,
         "components": message.components,
         "files": [_file(payload) for payload in rehearsal.parts.publisher.payload(message)["attachments"]],
-        "used": _used(message),
+        "used": _used(rehearsal, message),
         "reply": _reply(message, channel.messages if channel else {}),
     }
 
@@ -63,11 +64,13 @@ def _file(attachment: Json) -> Json:
     }
 
 
-def _used(message: Message) -> Json | None:
+def _used(rehearsal: Rehearsal, message: Message) -> Json | None:
     interaction = message.interaction
     if interaction is None or not interaction.get("name"):
         return None
-    return {"name": interaction["name"], "by": interaction["user"]["global_name"]}
+    name = str(interaction["name"])
+    slash = rehearsal.commands.find(CHAT_INPUT, name.partition(" ")[0], message.guild_id) is not None
+    return {"name": f"/{name}" if slash else name, "by": interaction["user"]["global_name"]}
 
 
 def _reply(message: Message, messages: dict[int, Message]) -> Json | None:

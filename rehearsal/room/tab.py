@@ -61,7 +61,7 @@ class Tab:
     def look(self) -> None:
         """Send the scene, the switches and the messages, as far as they have changed."""
         room, person = self._room, self.person
-        self._tell("scene", room.scene.payload(person, speaking=set(room.speaking), tabs=room.tabs))
+        self._tell("scene", room.scene_for(person))
         self._tell("switches", [switch.payload() for switch in room.switches.values()])
         hearing = room.hearing_of(person)
         self._tell("call", hearing.report(room.others_in_call(hearing)) if hearing else None)

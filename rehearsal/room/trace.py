@@ -32,6 +32,7 @@ class Entry:
     title: str
     detail: str = ""
     status: int | None = None
+    seconds: float | None = None
     guild_id: int | None = None
     payload: Any = field(default=None, repr=False)
 
@@ -44,6 +45,7 @@ class Entry:
             "title": self.title,
             "detail": self.detail,
             "status": self.status,
+            "seconds": self.seconds,
         }
 
 
@@ -85,11 +87,14 @@ class Trace:
         data = event.build(intents)
         if event.name == "INTERACTION_CREATE":
             self._guild_of_token[data["token"]] = event.guild_id
+            if len(self._guild_of_token) > _KEPT:
+                self._guild_of_token.pop(next(iter(self._guild_of_token)))
         self._add("event", event.name, _about(data), guild_id=event.guild_id, payload=data)
 
     def _new_requests(self) -> None:
         requests = self._rehearsal.requests
         new = self._unanswered + requests[self._requests :]
+        del requests[:-_KEPT]
         self._requests = len(requests)
         self._unanswered = [request for request in new if not request.status]
         for request in new:
@@ -100,13 +105,16 @@ class Trace:
                 f"{request.method} {_readable(request.path)}",
                 ", ".join(f"{file.name} ({len(file.data):,} bytes)" for file in request.files),
                 status=request.status,
+                seconds=request.seconds,
                 guild_id=self._guild_of(request),
                 payload={"sent": request.json, "answered": request.answer},
             )
 
     def _new_frames(self) -> None:
         received = self._rehearsal.main_socket.received
-        new, self._frames = received[self._frames :], len(received)
+        new = received[self._frames :]
+        del received[:-_KEPT]
+        self._frames = len(received)
         for frame in new:
             guild_id = (frame["d"] or {}).get("guild_id") if isinstance(frame["d"], dict) else None
             name = _OPCODES.get(frame["op"], f"op {frame['op']}")
@@ -129,13 +137,14 @@ class Trace:
         detail: str = "",
         *,
         status: int | None = None,
+        seconds: float | None = None,
         guild_id: int | None = None,
         payload: Any = None,
     ) -> None:
         if guild_id is not None and guild_id not in self._guild_ids:
             return
         self._count += 1
-        entry = Entry(self._count, time.time(), way, title, detail, status, guild_id, payload)
+        entry = Entry(self._count, time.time(), way, title, detail, status, seconds, guild_id, payload)
         self.entries.append(entry)
         self._on_entry(entry)
 

@@ -15,12 +15,14 @@ _SECONDS: Final = 10.0
 _FAULTS: Final[dict[str, tuple[str, Any]]] = {
     "": ("works", None),
     "slow": ("answers after 5 s", {"kind": "Delay", "seconds": 5}),
-    "busy": ("is busy (429)", {"named": "rate limit"}),
+    "busy": ("is busy (429)", {"kind": "Respond", "status": 429, "headers": {"Retry-After": "2"}}),
     "broken": ("fails (500)", {"named": "internal"}),
     "credit": ("has no credit left (402)", {"kind": "Respond", "status": 402}),
     "key": ("refuses the key (401)", {"named": "invalid key"}),
     "cut": ("breaks off in the middle", {"kind": "Cut", "fraction": 0.5}),
 }  # fmt: skip
+_REFUSALS: Final = ("credit", "key")
+_AFTER_REFUSAL: Final = "A bot that was refused for good may not ask again for minutes: Restart Myna."
 _DOWNLOADS: Final[dict[str, tuple[str, Any]]] = {
     "": ("arrives at once", None),
     "slow": ("drips in", {"kind": "Drip", "size": 16_384, "every": 0.15}),
@@ -66,9 +68,10 @@ class TTSSwitches:
             await self._put()
 
     async def _set_post(self, value: object) -> str:
-        self._post = str(value) if value in _FAULTS else ""
+        before, self._post = self._post, str(value) if value in _FAULTS else ""
         await self._put()
-        return f"The TTS gateway {_FAULTS[self._post][0]}."
+        told = f"The TTS gateway {_FAULTS[self._post][0]}."
+        return f"{told} {_AFTER_REFUSAL}" if before in _REFUSALS and self._post not in _REFUSALS else told
 
     async def _set_download(self, value: object) -> str:
         self._download = str(value) if value in _DOWNLOADS else ""

@@ -14,6 +14,7 @@ MAX_BYTES: Final = 64 * MEBIBYTE
 """More than any member here may send, so that the refusal comes in Discord's words."""
 
 _KEPT: Final = 32
+_KEPT_BYTES: Final = 4 * MAX_BYTES
 
 
 class Uploads:
@@ -26,9 +27,12 @@ class Uploads:
         """Keep ``file`` and return the key to it."""
         key = secrets.token_urlsafe(12)
         self._files[key] = file
-        while len(self._files) > _KEPT:
+        while len(self._files) > _KEPT or self._total_bytes() > _KEPT_BYTES:
             self._files.popitem(last=False)
         return key
+
+    def _total_bytes(self) -> int:
+        return sum(len(file.data) for file in self._files.values())
 
     def get(self, key: object) -> SentFile:
         """Return a file. Raises `RehearsalError` for one that is not here any more."""

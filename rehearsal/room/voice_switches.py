@@ -27,6 +27,7 @@ _PERMISSION_NAMES: Final = [
     ("connect", "Connect"),
     ("attach", "Attach Files"),
 ]
+_NAMES: Final = dict(_PERMISSION_NAMES)
 
 
 class VoiceSwitches:
@@ -121,7 +122,8 @@ class VoiceSwitches:
         denied = int(_PERMISSIONS.get(self._denied, 0))
         self._setting.rookery.set_bot_permissions(int(EVERYONE) & ~denied)
         await self._rehearsal.caught_up()
-        return f"Myna may no longer {self._denied}." if denied else "Myna has its permissions again."
+        name = _NAMES[self._denied]
+        return f"Myna no longer has the permission {name}." if denied else "Myna has its permissions again."
 
     async def _change_server(self, _value: object) -> str:
         guild, _channel = self._here()

@@ -18,6 +18,7 @@ class VoiceFaults:
     ``invalid_commits``: how many of the next commits and welcomes reach the bot damaged.
     ``alone_version_zero``: when the last human leaves, the call falls back to version 0.
     ``moved_close_code``: how a websocket ends whose bot was moved (None: it is left open).
+    ``identify_close_code``: how the websocket of a bot that identifies ends (None: it is let in).
     ``transition_seconds``: how long a transition waits for members who do not say they are ready.
     """
 
@@ -30,4 +31,5 @@ class VoiceFaults:
     invalid_commits: int = 0
     alone_version_zero: bool = False
     moved_close_code: int | None = CloseCode.DISCONNECTED
+    identify_close_code: int | None = None
     transition_seconds: float = 2.0

@@ -80,6 +80,10 @@ class Listener:
         except TimeoutError:
             raise TimeoutError(f"without the keys of the call after {timeout:g} s") from None
 
+    async def next_change(self) -> None:
+        """Return when the next packet has come, or the keys of the call have."""
+        await self._changed.wait()
+
     async def wait_for_packets(self, count: int, *, timeout: float) -> None:
         """Return once ``count`` packets came in all, heard or not; `TimeoutError` with the state."""
         try:

@@ -182,6 +182,8 @@ class VoiceServer:
         ticket = self._check_ticket(data)
         if int(data["user_id"]) != ticket.user_id:
             raise ProtocolError(CloseCode.AUTHENTICATION_FAILED)
+        if self._faults.identify_close_code is not None:
+            raise ProtocolError(CloseCode(self._faults.identify_close_code))
         if ticket.encrypted and int(data.get("max_dave_protocol_version", 0)) < DAVE_VERSION:
             raise ProtocolError(CloseCode.DAVE_REQUIRED)
         self._end_connection(ticket.guild_id, CloseCode.SESSION_NO_LONGER_VALID)

@@ -13,6 +13,7 @@ from bot.speech_bot import SpeechBot
 from rehearsal.attendance import attending
 from rehearsal.server import Rehearsal
 from tests.cogs.scene import Scene
+from tts_gateway.engines.base import Engine
 from tts_gateway.engines.offline import OfflineEngine
 from tts_gateway.faults import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
@@ -21,17 +22,23 @@ from tts_gateway.server import create_app, serving
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+def engine() -> Engine:
+    return OfflineEngine()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
     faults = FaultScript()
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
         fetch = FetchOptions(
             resolve={"cdn.discordapp.com": Endpoint("127.0.0.1", rehearsal.port)}, ca_file=rehearsal.ca_file
         )
-        app = create_app(OfflineEngine(), options=ServerOptions(fetch=fetch), faults=faults)
+        app = create_app(engine, options=ServerOptions(fetch=fetch), faults=faults)
         tts_base_url = await parts.enter_async_context(serving(app))
         scene = Scene(rehearsal, faults)
         settings = Settings(tts_base_url=tts_base_url, data_dir=tmp_path / "data")
+        scene.settings = settings
         bot = SpeechBot(settings, connector=rehearsal.connector())
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
         yield scene

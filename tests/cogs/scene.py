@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.files import ShownFile
@@ -18,6 +19,7 @@ class Scene:
     """Alice and Bob in The Aviary, with #general and the voice channel Perch."""
 
     bot: SpeechBot
+    settings: Settings
 
     def __init__(self, rehearsal: Rehearsal, faults: FaultScript) -> None:
         world = rehearsal.world

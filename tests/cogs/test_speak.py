@@ -132,9 +132,9 @@ async def test_nothing_to_say_is_one_sentence_and_costs_nothing(scene: Scene, te
 
 
 async def test_a_text_over_the_limit_says_the_limit(scene: Scene):
-    answer = await scene.speak(" ".join(f"word{number}" for number in range(90)))
+    answer = await scene.speak(" ".join(f"word{number}" for number in range(180)))
 
-    assert "500" in await words_of(answer)
+    assert "1,000" in await words_of(answer)
     assert scene.asked == []
 
 

@@ -40,7 +40,7 @@ async def player(guild: GuildOfTests, voice: FakeVoice, mended: MendLog) -> Asyn
 @pytest.fixture
 async def players(guild: GuildOfTests, voice: FakeVoice) -> AsyncIterator[GuildPlayers]:
     guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, stalled_seconds=0.4)
+    players = GuildPlayers(connect=voice, stalled_seconds=0.4, mend_seconds=5.0)
     yield players
     await players.aclose()
 

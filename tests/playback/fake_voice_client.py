@@ -13,12 +13,14 @@ import discord
 
 from bot.errors import PlaybackError
 from bot.playback.audience import VoiceRoom
+from bot.playback.frames import SILENCE
 
 
 class FakeVoiceClient:
     """Drains the source in its own thread and calls `after` from there, late.
 
-    ``moving`` cleared: it takes no frames. ``error``: raised in its thread instead of sending.
+    ``moving`` cleared: it takes no frames; `pause` is that as well. ``error``: raised in its thread
+    instead of sending.
     """
 
     def __init__(self, channel: VoiceRoom) -> None:
@@ -31,6 +33,10 @@ class FakeVoiceClient:
         self.asked_for_keys = asyncio.Event()
         self.moving = threading.Event()
         self.moving.set()
+        self.unpaused = threading.Event()
+        self.unpaused.set()
+        self.was_removed = False
+        self.is_limited = False
         self.error: Exception | None = None
         self.left = False
         self._ended: list[Callable[[], None]] = []
@@ -51,17 +57,26 @@ class FakeVoiceClient:
         self, source: discord.AudioSource, after: Callable[[Exception | None], Any], stop: threading.Event
     ) -> None:
         while not stop.is_set() and self.error is None:
-            if not self.moving.wait(0.005):
+            if not self.moving.wait(0.005) or not self.unpaused.wait(0.005):
                 continue
             frame = source.read()
             if not frame:
                 break
             self.heard.append(frame)
+            if frame == SILENCE:
+                time.sleep(0.001)  # not as fast as it can: more of it may come for a while
         time.sleep(0.01)
         after(self.error)
 
     def stop(self) -> None:
         self._stop.set()
+
+    def pause(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            self.unpaused.clear()
+
+    def resume(self) -> None:
+        self.unpaused.set()
 
     def is_connected(self) -> bool:
         return self.connected
@@ -81,19 +96,30 @@ class FakeVoiceClient:
         await asyncio.to_thread(self._thread.join)
         return len(self.heard)
 
+    async def silence_after(self, speech_frames: int) -> None:
+        """Wait until silence was heard behind so many frames of speech."""
+        while not self._is_silent_after(list(self.heard), speech_frames):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    @staticmethod
+    def _is_silent_after(heard: list[bytes], speech_frames: int) -> bool:
+        places = [place for place, frame in enumerate(heard) if frame != SILENCE]
+        return len(places) >= speech_frames and places[speech_frames - 1] + 1 < len(heard)
+
     def on_ended(self, callback: Callable[[], None]) -> None:
         self._ended.append(callback)
 
-    def end(self) -> None:
-        """Be thrown out."""
+    def end(self, *, was_removed: bool = True) -> None:
+        """Be thrown out, or be lost."""
         self.connected = False
+        self.was_removed = was_removed
         self.stop()
         for callback in self._ended:
             callback()
 
     async def disconnect(self, *, force: bool = False) -> None:
         self.left = True
-        self.end()
+        self.end(was_removed=False)
 
 
 class FakeVoice:

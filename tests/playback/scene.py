@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable
 import discord
 
 from bot.playback.audience import VoiceRoom
+from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.voice_client import SpeechVoiceClient
 from rehearsal.channels import Channel
+from rehearsal.people import Person
 from rehearsal.server import Rehearsal
 from rehearsal.voice.connection import BotConnection
-from tests.playback.speaking import DEADLINE
+from tests.playback.speaking import DEADLINE, soon
 
 VOICE_CLIENT = SpeechVoiceClient
 """What joins. With discord.py's own class, every regression test must fail in the way it names."""
@@ -30,6 +32,20 @@ class Listens(discord.AutoShardedClient):
     ) -> None:
         if self.players is not None:
             await self.players.voice_state_changed(member, before, after)
+
+    async def on_ready(self) -> None:
+        if self.players is not None:
+            await self.players.reconcile(self.guilds)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        if self.players is not None:
+            await self.players.reconcile(self.guilds)
+
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        if self.players is not None:
+            self.players.permissions_changed(after.guild.id)
 
 
 class Scene:
@@ -57,6 +73,15 @@ class Scene:
         found = self.client.get_channel(channel.id)
         assert isinstance(found, discord.VoiceChannel | discord.StageChannel)
         return found
+
+    async def member(self, person: Person) -> discord.Member:
+        """Return a person of the guild, who is in voice, as the bot knows them."""
+        guild = self.client.get_guild(self.guild.id)
+        assert guild is not None
+        await until(lambda: guild.get_member(person.id) is not None)
+        member = guild.get_member(person.id)
+        assert member is not None
+        return member
 
     async def join(self, channel: Channel, *, timeout: float = 20.0) -> SpeechVoiceClient:
         """Connect the bot."""
@@ -104,6 +129,14 @@ async def open_scene() -> AsyncIterator[Scene]:
                 await scene.client.players.aclose()
             await scene.client.close()
             await running
+
+
+async def join(scene: Scene, channel: Channel, person: Person) -> GuildPlayer:
+    """Join as a command of ``person``, who is in the channel, would."""
+    players = scene.client.players
+    assert players is not None
+    member = await scene.member(person)
+    return await soon(players.join(scene.channel(channel), requested_by=member))
 
 
 async def until(predicate: Callable[[], bool], *, within: float = DEADLINE) -> None:

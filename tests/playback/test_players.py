@@ -4,6 +4,7 @@ import discord
 import pytest
 
 from bot.errors import MemberError, PlaybackError
+from bot.playback.company import Patience
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Outcome
 from tests.playback.fake_voice_client import FakeVoice
@@ -215,11 +216,11 @@ async def test_a_connection_that_stands_still_is_replaced_and_the_rest_is_said(
     voice.client.moving.clear()
     stuck, following = say(player, "stuck"), say(player, "following")
 
-    assert await soon(stuck.finished()) is Outcome.LOST
+    assert await soon(stuck.finished()) is Outcome.PLAYED
     assert await soon(following.finished()) is Outcome.PLAYED
 
     assert [client.left for client in voice.clients] == [True, False]
-    assert speech(voice.client.heard) == frames("following")
+    assert speech(voice.client.heard) == frames("stuck") + frames("following")
     assert players.get(GUILD) is player
 
 
@@ -238,7 +239,7 @@ async def test_a_connection_that_cannot_be_replaced_is_the_end(
 
 async def test_alone_it_leaves_after_a_while(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, alone_seconds=0.05)
+    players = GuildPlayers(connect=voice, patience=Patience(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
     making = player.reserve(member_id=ALICE, title="making")
 
@@ -253,7 +254,7 @@ async def test_alone_it_leaves_after_a_while(guild: GuildOfTests, voice: FakeVoi
 async def test_whoever_asked_may_be_gone_before_it_came(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     guild.enter(ALICE, None)
-    players = GuildPlayers(connect=voice, alone_seconds=0.05)
+    players = GuildPlayers(connect=voice, patience=Patience(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
 
     assert await soon(player.reserve(member_id=ALICE, title="making").finished()) is Outcome.LOST
@@ -262,7 +263,7 @@ async def test_whoever_asked_may_be_gone_before_it_came(guild: GuildOfTests, voi
 
 async def test_it_stays_when_somebody_comes_back(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, alone_seconds=0.2)
+    players = GuildPlayers(connect=voice, patience=Patience(alone_seconds=0.2))
     player = await players.join(guild.lounge, requested_by=alice)
     await players.voice_state_changed(*guild.enter(ALICE, None))
 
@@ -277,7 +278,7 @@ async def test_it_stays_when_somebody_comes_back(guild: GuildOfTests, voice: Fak
 async def test_another_bot_is_no_company(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     guild.enter(OTHER_BOT, guild.lounge)
-    players = GuildPlayers(connect=voice, alone_seconds=0.05)
+    players = GuildPlayers(connect=voice, patience=Patience(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
     making = player.reserve(member_id=ALICE, title="making")
 

@@ -12,7 +12,7 @@ import discord
 import pytest
 
 from bot.errors import PlaybackError
-from bot.playback.frames import OpusFrames
+from bot.playback.frames import FrameBuffer, OpusFrames
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.playback.voice_state import SpeechConnectionState
 from rehearsal.voice.codes import Opcode
@@ -30,7 +30,7 @@ DEADLINE_SECURE = 10.0
 def play(client: discord.VoiceClient, said: list[bytes]) -> asyncio.Event:
     """Play and return what is set at the end."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
-    client.play(OpusFrames(said), after=lambda error: loop.call_soon_threadsafe(over.set))
+    client.play(OpusFrames(FrameBuffer.of(said)), after=lambda error: loop.call_soon_threadsafe(over.set))
     return over
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -29,6 +29,16 @@ from tts_gateway.options import ServerOptions
 from tts_gateway.server import create_app, serving
 
 expect.set_options(timeout=20_000)  # far more than anything here takes, even on a busy machine
+
+
+Visit = Callable[..., Awaitable[Page]]
+
+
+class HasPage(Protocol):
+    """Where there is a page to visit."""
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass
@@ -98,14 +108,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def visit(browser: Browser) -> AsyncIterator[Callable[..., object]]:
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
     """Open the page of a room; a complaint of the page's own fails the test."""
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    async def open_page(room: OpenRoom, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
+    async def open_page(room: HasPage, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
         context = await browser.new_context(
-            viewport={"width": width, "height": height}, permissions=["clipboard-write", "microphone"], **options
+            viewport={"width": width, "height": height},
+            permissions=["clipboard-write", "microphone"],
+            **options,
         )
         contexts.append(context)
         context.set_default_timeout(30_000)

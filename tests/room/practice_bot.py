@@ -29,10 +29,12 @@ class PracticeBot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         self.add_view(Counter())
         several: list[app_commands.Command[Any, Any, Any]]
-        several = [birds, bounds, buttons, pick, gallery, whisper, silent, steps]
+        several = [birds, bounds, buttons, pick, gallery, whisper, silent, steps, vanish]
+        several += [layout, several_birds, somebody, send_a_file]
         for command in several:
             self.tree.add_command(command)
         self.tree.add_command(app_commands.ContextMenu(name="Count letters", callback=count_letters))
+        self.tree.add_command(app_commands.ContextMenu(name="Wave at", callback=wave_at))
         await self.tree.sync()
 
     async def shut_down(self) -> None:
@@ -72,6 +74,85 @@ class Form(discord.ui.Modal, title="Tell me more"):
         field = self.name.component
         assert isinstance(field, discord.ui.TextInput)
         await interaction.response.send_message(f"A {field.value}, then.")
+
+
+class Layout(discord.ui.LayoutView):
+    def __init__(self) -> None:
+        super().__init__()
+        button: discord.ui.Button[Layout] = discord.ui.Button(label="Feed it")
+        button.callback = self.feed  # type: ignore[method-assign]
+        self.add_item(
+            discord.ui.Container(
+                discord.ui.Section("## A common myna\nIt is **hungry**.", accessory=button),
+                discord.ui.Separator(),
+                discord.ui.TextDisplay("-# seen today"),
+                accent_color=0xF2B33D,
+            )
+        )
+
+    async def feed(self, interaction: discord.Interaction) -> None:
+        view = discord.ui.LayoutView()
+        view.add_item(discord.ui.TextDisplay("It has eaten."))
+        await interaction.response.edit_message(view=view)
+
+
+class SeveralBirds(discord.ui.View):
+    @discord.ui.select(
+        placeholder="Choose birds",
+        max_values=2,
+        options=[discord.SelectOption(label=bird.title(), description=f"the {bird}") for bird in BIRDS],
+    )
+    async def choose(self, interaction: discord.Interaction, menu: discord.ui.Select[SeveralBirds]) -> None:
+        await interaction.response.edit_message(content=f"You chose {' and '.join(menu.values)}.", view=None)
+
+
+class Somebody(discord.ui.View):
+    @discord.ui.select(cls=discord.ui.UserSelect, placeholder="Choose somebody")
+    async def choose(self, interaction: discord.Interaction, menu: discord.ui.UserSelect[Somebody]) -> None:
+        await interaction.response.edit_message(content=f"You chose {menu.values[0].mention}.", view=None)
+
+
+class FileForm(discord.ui.Modal, title="Send a file"):
+    file: discord.ui.Label[FileForm] = discord.ui.Label(
+        text="The file", component=discord.ui.FileUpload(min_values=1, max_values=1)
+    )
+    kind: discord.ui.Label[FileForm] = discord.ui.Label(
+        text="What it is",
+        component=discord.ui.Select(options=[discord.SelectOption(label=kind) for kind in ("song", "call")]),
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        upload, menu = self.file.component, self.kind.component
+        assert isinstance(upload, discord.ui.FileUpload)
+        assert isinstance(menu, discord.ui.Select)
+        data = await upload.values[0].read()
+        await interaction.response.send_message(f"A {menu.values[0]} of {len(data)} bytes.")
+
+
+@app_commands.command(name="layout", description="Show a layout")
+async def layout(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message(view=Layout())
+
+
+@app_commands.command(name="several", description="Show a menu for several")
+async def several_birds(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("Which ones?", view=SeveralBirds())
+
+
+@app_commands.command(name="who", description="Show a menu of people")
+async def somebody(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("Who?", view=Somebody())
+
+
+@app_commands.command(name="file", description="Show a form for a file")
+async def send_a_file(interaction: discord.Interaction) -> None:
+    await interaction.response.send_modal(FileForm())
+
+
+@app_commands.command(name="vanish", description="End the bot")
+async def vanish(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("Farewell.")
+    await interaction.client.close()
 
 
 @app_commands.command(name="birds", description="Say which bird you like")
@@ -144,3 +225,7 @@ async def count_letters(interaction: discord.Interaction, message: discord.Messa
         await interaction.response.send_modal(Form())
         return
     await interaction.response.send_message(f"{len(message.content)} letters", ephemeral=True)
+
+
+async def wave_at(interaction: discord.Interaction, member: discord.Member) -> None:
+    await interaction.response.send_message(f"{interaction.user.mention} waves at {member.mention}.")

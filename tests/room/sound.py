@@ -6,6 +6,9 @@ import base64
 
 from playwright.async_api import Page
 
+HEAD_BYTES = 16
+"""Before the PCM of a piece: when it came, and its number (`rehearsal.room.hearing.Hearing`)."""
+
 _START = """
 async () => {
   const { listening } = await import("/static/js/listen.js");
@@ -44,6 +47,18 @@ async (seconds) => {
   }
 }
 """
+
+
+def sound_frames(page: Page) -> list[bytes]:
+    """Return a list that grows by each piece of sound that is sent to ``page``; load it after this."""
+    frames: list[bytes] = []
+
+    def take(data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            frames.append(data)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", take))
+    return frames
 
 
 async def start_tap(page: Page) -> None:

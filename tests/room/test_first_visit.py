@@ -13,7 +13,7 @@ from rehearsal.likeness import likeness
 from rehearsal.recordings import RECORDINGS
 from rehearsal.stage import pcm_of_wav
 from tests.room.conftest import OpenRoom
-from tests.room.sound import delays, start_tap, tapped, until_silent
+from tests.room.sound import HEAD_BYTES, delays, sound_frames, start_tap, tapped, until_silent
 
 A_MINUTE = 60.0
 
@@ -53,6 +53,32 @@ async def test_the_page_plays_what_the_file_under_the_answer_holds_and_plays_it_
     assert statistics.median(pieces_heard(made, heard)) > 0.9
     assert statistics.median(await delays(page)) < 0.5
     await expect(page.get_by_role("button", name="End-to-end encrypted")).to_be_visible()
+
+
+async def test_every_piece_of_what_was_made_is_sent_to_the_page_and_most_are_played_at_once(
+    room: OpenRoom, visit
+):
+    page = await visit(room)
+    frames = sound_frames(page)
+    await page.reload()
+    await page.get_by_role("button", name="Perch", exact=False).first.click()
+    await expect(page.get_by_role("button", name="Listening")).to_be_visible()
+
+    await page.get_by_label("Message, or a command").fill("/speak ")
+    await page.keyboard.type("Not the shortest hole is left in this.")
+    await page.keyboard.press("Enter")
+    await until_silent(page)
+
+    numbers = [int.from_bytes(frame[8:12], "little") for frame in frames]
+    made, sent = (
+        pcm_of_wav(await file_under_last_answer(room, page)),
+        b"".join(f[HEAD_BYTES:] for f in frames),
+    )
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert {len(frame) for frame in frames} == {HEAD_BYTES + 2 * 960}
+    assert min(pieces_heard(made, sent)) > 0.9
+    played = await page.evaluate('import("/static/js/listen.js").then(({ listening }) => listening.pieces)')
+    assert played > 0.7 * len(frames)
 
 
 async def test_a_recording_dropped_on_the_page_goes_into_the_clone_command(

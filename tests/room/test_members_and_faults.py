@@ -41,45 +41,6 @@ async def test_what_a_newcomer_may_not_do_is_closed_to_them(practice: OpenRoom, 
     await expect(page.get_by_role("button", name="Nest closed to you")).to_be_disabled()
 
 
-async def test_a_broken_tts_gateway_is_told_in_a_sentence_and_mended_again(room: OpenRoom, visit):
-    page = await visit(room)
-    await page.get_by_role("button", name="Faults").click()
-
-    await page.get_by_label("The TTS gateway").select_option("fails (500)")
-    await expect(page.get_by_text("The TTS gateway fails (500).")).to_be_visible()
-    await line(page).fill("/speak ")
-    await page.keyboard.type("Nobody can say this.")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".from-bot .text").last).to_contain_text("voice service")
-    await page.get_by_label("The TTS gateway").select_option("works")
-    await expect(page.get_by_text("The TTS gateway works.")).to_be_visible()
-    await line(page).fill("/speak ")
-    await page.keyboard.type("Now it can be said.")
-    await page.keyboard.press("Enter")
-
-    await expect(page.locator(".from-bot .file audio")).to_have_count(1)
-
-
-async def test_the_bot_can_be_moved_muted_and_sent_out_of_voice(room: OpenRoom, visit):
-    page = await visit(room)
-    await page.get_by_role("button", name="Faults").click()
-    await expect(page.get_by_role("button", name="Disconnect Myna")).to_be_disabled()
-    await page.get_by_role("button", name="Join Perch").click()
-    await line(page).fill("/join")
-    await line(page).press("Enter")
-    await page.get_by_role("button", name="Send", exact=True).click()
-    await expect(page.get_by_text("Myna is in Perch")).to_be_visible()
-
-    await page.get_by_role("switch", name="Mute Myna").click()
-    await expect(page.get_by_text("bot, muted")).to_be_visible()
-    await page.get_by_role("switch", name="Mute Myna").click()
-    await page.get_by_label("Move Myna").select_option("Nest")
-    await expect(page.get_by_text("Myna is in Nest")).to_be_visible()
-    await page.get_by_role("button", name="Disconnect Myna").click()
-
-    await expect(page.get_by_text("Myna is ready")).to_be_visible()
-
-
 async def test_the_developer_panel_shows_what_passed_and_how_long_the_answer_took(practice: OpenRoom, visit):
     page = await visit(practice)
     await page.get_by_role("button", name="Developer").click()
@@ -92,3 +53,53 @@ async def test_the_developer_panel_shows_what_passed_and_how_long_the_answer_too
     await expect(event.locator("pre")).to_contain_text('"name": "whisper"')
     await expect(page.locator(".wire li", has_text="/callback").first).to_contain_text("200")
     assert practice.rehearsal.token not in await page.content()
+
+
+async def test_what_waits_behind_others_says_how_much_of_its_time_that_was(room: OpenRoom, visit):
+    page = await visit(room)
+    await page.get_by_role("button", name="Developer").click()
+    await page.get_by_role("button", name="Join Perch").click()
+    await expect(page.get_by_role("button", name="Listening")).to_be_visible()
+
+    for text in ("This is said first, and it takes a little while.", "This comes second."):
+        await line(page).fill("/speak ")
+        await page.keyboard.type(text)
+        await page.keyboard.press("Enter")
+    await expect(page.get_by_role("row", name="Robin /speak")).to_have_count(2)
+
+    second, first = (page.get_by_role("row", name="Robin /speak").nth(n).get_by_role("cell") for n in (0, 1))
+    await expect(second).to_contain_text("of it behind others")
+    await expect(first).to_contain_text("first sound")
+    await expect(first).not_to_contain_text("behind")
+
+
+async def test_two_members_of_a_call_see_the_same_privacy_code(room: OpenRoom, visit):
+    robin, maud = await visit(room), await visit(room)
+    for page in (robin, maud):
+        await page.get_by_role("button", name="Perch", exact=False).first.click()
+        await expect(page.get_by_role("button", name="Listening")).to_be_visible()
+    await line(robin).fill("/join ")
+    await robin.get_by_role("button", name="Send", exact=True).click()
+
+    codes = []
+    for page in (robin, maud):
+        await page.get_by_role("button", name="End-to-end encrypted").click()
+        await expect(page.get_by_text("All codes are the same")).to_be_visible()
+        codes += await page.locator(".codes td").all_inner_texts()
+
+    assert len(codes) == 4
+    assert len(set(codes)) == 1
+    assert len(codes[0].replace(" ", "")) == 30
+
+
+async def test_a_bot_that_ends_by_itself_is_missed_and_can_be_started_again(practice: OpenRoom, visit):
+    page = await visit(practice)
+    await use(page, "vanish")
+
+    await expect(page.get_by_text("Myna has ended by itself. Restart it under Faults")).to_be_visible()
+    await page.get_by_role("button", name="Faults").click()
+    await page.get_by_role("button", name="Restart Myna").click()
+    await expect(page.get_by_text("Myna is ready")).to_be_visible()
+    await use(page, "whisper")
+
+    await expect(page.get_by_text("Only for you.")).to_be_visible()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from bot.settings import child_environment
 from rehearsal.room.guard import is_our_host
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.opening import opened_room
@@ -19,6 +25,7 @@ from rehearsal.room.site import RoomSite
 from rehearsal.room.tts_switches import TTSSwitches
 from rehearsal.server import Rehearsal
 from tests.room.practice_bot import PracticeBot
+from tests.room.room_process import ROOT
 
 
 @pytest.fixture
@@ -141,6 +148,33 @@ async def test_a_port_that_somebody_has_is_refused_or_given_up_for_a_free_one():
 
         assert URL(site.url).port not in (port, 0)
         await site.aclose()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the browser here is a shell script")
+@pytest.mark.parametrize(
+    ("command", "shown"), [("{} %s &", True), ("{} %s", False)], ids=["window", "terminal"]
+)
+def test_the_page_is_opened_in_a_browser_with_windows_and_in_no_other(tmp_path: Path, command, shown):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{seen}"\n')
+    browser.chmod(0o755)
+    program = "import asyncio, sys; from rehearsal.room.opening import show_in_browser as show; "
+    program += "print(asyncio.run(show(sys.argv[1])))"
+
+    said = subprocess.run(
+        [sys.executable, "-c", program, "http://127.0.0.1:8765/"],
+        env={**child_environment(), "PYTHONPATH": str(ROOT), "BROWSER": command.format(browser)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+    assert said == f"{shown}\n"
+    deadline = time.monotonic() + 20
+    while shown and not seen.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert seen.exists() is shown
 
 
 class Tab:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import MemberError
-from bot.limits import MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES
+from bot.limits import MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.speakable import check_text, speakable
 
 
@@ -29,7 +29,7 @@ def test_the_limit_counts_characters_as_people_do(character: str) -> None:
 
     assert check_text(longest) == longest
     with pytest.raises(
-        MemberError, match=f"{MAX_TEXT_GRAPHEMES + 1} characters, and I can say {MAX_TEXT_GRAPHEMES}"
+        MemberError, match=f"{MAX_TEXT_GRAPHEMES + 1:,} characters, and I can say {MAX_TEXT_GRAPHEMES:,}"
     ):
         check_text(longest + character)
 
@@ -42,3 +42,12 @@ def test_a_text_of_few_but_heavy_characters_is_bounded_as_well() -> None:
     assert check_text(heavy * most)
     with pytest.raises(MemberError, match=f"{weight * (most + 1):,} bytes, and I can say {MAX_TEXT_BYTES:,}"):
         check_text(heavy * (most + 1))
+
+
+def test_a_text_that_takes_too_long_to_say_says_how_long() -> None:
+    numbers = "1234567890" * 90
+
+    with pytest.raises(
+        MemberError, match=f"about 270 seconds, and I can talk for {MAX_UTTERANCE_SECONDS:.0f}"
+    ):
+        check_text(numbers)

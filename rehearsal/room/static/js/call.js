@@ -15,7 +15,8 @@ function draw() {
     return;
   }
   const channel = channelOf(state.call.channel);
-  fill(card, [channel?.name, listening.running, state.call.encrypted, state.call.meant_to_be], () => {
+  const alone = channel?.occupants.length === 1;
+  fill(card, [channel?.name, listening.running, state.call.encrypted, state.call.meant_to_be, alone], () => {
     const canvas = el("canvas", { class: "wave", "aria-hidden": "true" });
     setTimeout(() => attachWaveform(canvas));
     return [
@@ -57,7 +58,9 @@ function leaveButton() {
 
 function lockButton() {
   const closed = state.call.encrypted;
-  const words = closed ? "End-to-end encrypted" : state.call.meant_to_be ? "Waiting for keys" : "Not end-to-end encrypted";
+  const alone = (channelOf(state.call.channel)?.occupants.length ?? 1) < 2;
+  const waiting = alone ? "Nobody else here" : "Waiting for keys";
+  const words = closed ? "End-to-end encrypted" : state.call.meant_to_be ? waiting : "Not end-to-end encrypted";
   return el("button", {
     type: "button",
     class: closed ? "lock closed" : "lock",

@@ -5,7 +5,7 @@ import { channelOf, nameOf, state } from "/static/js/store.js";
 
 const INLINE = new RegExp(
   [
-    "\\\\([\\\\*_~`|<>#@:])",               // 1 escaped
+    "\\\\([^0-9A-Za-z\\s])",                // 1 escaped
     "`([^`\\n]+)`",                         // 2 code
     "\\*\\*([^]+?)\\*\\*",                  // 3 bold
     "__([^]+?)__",                          // 4 underline

@@ -1,4 +1,4 @@
-// What to do with a message: the bot's own commands for messages, and the app's.
+// What to do with a message or a person: the bot's own commands for them, and the app's.
 
 import { ask } from "/static/js/connection.js";
 import { $, el } from "/static/js/dom.js";
@@ -9,20 +9,37 @@ let open = null;
 export async function openMenu(message, anchor, at = null) {
   closeMenu();
   if (!message) return;
-  const { menus } = await ask("commands", { channel: message.channel }).catch(() => ({ menus: [] }));
-  const menu = el("div", { class: "menu", role: "menu", "aria-label": "What to do with this message" });
-  const items = [
-    ...menus.map((name) => item(name, () => act("menu", { message: message.id, name }))),
+  const { menus } = await offered(message.channel);
+  const apps = menus.map((name) => item(name, () => act("menu", { message: message.id, name })));
+  const own = [
     item("Reply", () => reply(message)),
     message.content ? item("Copy text", () => copy(message.content)) : null,
     item("Copy message link", () => copy(linkTo(message))),
     message.author.id === state.me ? item("Delete message", () => act("delete", { message: message.id })) : null,
-  ].filter(Boolean);
-  if (menus.length) menu.append(el("p", { class: "menu-caption", text: "Apps · " + state.scene.bot.name, "aria-hidden": "true" }));
-  items.forEach((node, index) => {
-    if (index === menus.length && menus.length) menu.append(el("hr", { role: "separator" }));
-    menu.append(node);
-  });
+  ];
+  show("What to do with this message", apps, own.filter(Boolean), anchor, at);
+}
+
+// `who` has `id`, `name` and `bot`; the bot's commands for people are those of `channel`.
+export async function openPersonMenu(who, channel, anchor, at = null) {
+  closeMenu();
+  const { person_menus: menus } = await offered(channel);
+  const apps = menus.map((name) => item(name, () => act("person menu", { channel, person: who.id, name })));
+  const own = [
+    !who.bot && who.id !== state.me ? item(`Be ${who.name} in this tab`, () => act("be", { person: who.id })) : null,
+    item("Copy mention", () => copy(`<@${who.id}>`)),
+    item("Copy user ID", () => copy(who.id)),
+  ];
+  show(`What to do with ${who.name}`, apps, own.filter(Boolean), anchor, at);
+}
+
+const offered = (channel) => ask("commands", { channel }).catch(() => ({ menus: [], person_menus: [] }));
+
+function show(label, apps, own, anchor, at) {
+  const menu = el("div", { class: "menu", role: "menu", "aria-label": label });
+  if (apps.length) menu.append(el("p", { class: "menu-caption", text: "Apps · " + state.scene.bot.name, "aria-hidden": "true" }), ...apps, el("hr", { role: "separator" }));
+  menu.append(...own);
+  const items = [...apps, ...own];
   document.body.append(menu);
   open = { menu, anchor };
   put(menu, anchor, at);

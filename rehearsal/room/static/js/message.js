@@ -6,7 +6,7 @@ import { clock, el, size } from "/static/js/dom.js";
 import { bubble } from "/static/js/bubble.js";
 import { icon } from "/static/js/icons.js";
 import { inline, markdown } from "/static/js/markdown.js";
-import { openMenu } from "/static/js/menu.js";
+import { openMenu, openPersonMenu } from "/static/js/menu.js";
 import { avatar } from "/static/js/sidebar.js";
 import { attemptFor, state } from "/static/js/store.js";
 
@@ -28,14 +28,34 @@ export function messageNode(message, { joined = false, before = null } = {}) {
       },
     },
     message.reply ? el("p", { class: "reply-to" }, icon("reply"), ` ${message.reply.author} `, el("span", { text: message.reply.excerpt })) : null,
-    message.used ? el("p", { class: "used" }, `${message.used.by} used `, el("b", { text: `/${message.used.name}`.replace("/Speak this", "Speak this").replace("/Clone", "Clone") })) : null,
-    el("div", { class: "head" }, joined ? null : avatar(message.author), el("b", { text: message.author.name }), message.author.bot ? el("span", { class: "tag", text: "bot" }) : null, el("time", { text: clock(message.at) })),
+    message.used ? el("p", { class: "used" }, `${message.used.by} used `, el("b", { text: message.used.name })) : null,
+    el("div", { class: "head" }, joined ? null : avatar(message.author), nameOf(message, joined), message.author.bot ? el("span", { class: "tag", text: "bot" }) : null, el("time", { text: clock(message.at) })),
     body(message, attempt, before),
     message.ephemeral ? ephemeralLine(message) : null,
     attempt ? times(attempt) : null,
     menuButton(message),
   );
   return node;
+}
+
+// The name opens what can be done with a person; a message right below another of theirs repeats no name.
+function nameOf({ author, channel }, joined) {
+  if (joined) return el("b", { text: author.name });
+  return el("button", {
+    type: "button",
+    class: "who",
+    "aria-haspopup": "menu",
+    "aria-label": `What to do with ${author.name}`,
+    text: author.name,
+    on: {
+      click: ({ currentTarget }) => openPersonMenu(author, channel, currentTarget),
+      contextmenu: (event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        openPersonMenu(author, channel, event.currentTarget, { x: event.clientX, y: event.clientY });
+      },
+    },
+  });
 }
 
 function classesOf(message, joined) {
@@ -100,12 +120,14 @@ function ephemeralLine(message) {
   );
 }
 
-const ms = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+export const ms = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+
+const behind = ({ behind_others: waited }) => (waited > 0.1 ? ` (${ms(waited)} of it behind others)` : "");
 
 export function timesOf(attempt) {
   return [
     attempt.acknowledged_after !== null && `acknowledged ${ms(attempt.acknowledged_after)}`,
-    attempt.first_sound_after !== null && `first sound ${ms(attempt.first_sound_after)}`,
+    attempt.first_sound_after !== null && `first sound ${ms(attempt.first_sound_after)}${behind(attempt)}`,
     attempt.done_after !== null && `done ${ms(attempt.done_after)}`,
   ].filter(Boolean);
 }

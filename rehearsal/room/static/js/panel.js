@@ -3,7 +3,7 @@
 import { ask } from "/static/js/connection.js";
 import { $, el, fill, newId } from "/static/js/dom.js";
 import { icon } from "/static/js/icons.js";
-import { timesOf } from "/static/js/message.js";
+import { ms, timesOf } from "/static/js/message.js";
 import { on, person, state } from "/static/js/store.js";
 
 let open = null;
@@ -53,12 +53,13 @@ function faults() {
 let lastTold = "";
 
 async function turn(one, value) {
-  try {
-    lastTold = (await ask("switch", { name: one.name, value })).told;
-  } catch (error) {
-    lastTold = error.message;
-  }
-  if ($("told")) $("told").textContent = lastTold;
+  say(`${one.label} …`);
+  say(await ask("switch", { name: one.name, value }).then(({ told }) => told, (error) => error.message));
+}
+
+function say(words) {
+  lastTold = words;
+  if ($("told")) $("told").textContent = words;
 }
 
 function fault(one) {
@@ -158,6 +159,7 @@ function entryNode(entry) {
     el("time", { text: at }),
     el("span", { class: `way ${entry.way}`, text: ways[entry.way] ?? entry.way }),
     entry.status ? el("span", { class: entry.status < 400 ? "status" : "status bad", text: String(entry.status) }) : null,
+    entry.seconds === null ? null : el("span", { class: "took", text: ms(entry.seconds) }),
     el("code", { text: entry.title }),
     entry.detail ? el("span", { class: "hint", text: entry.detail }) : null,
   ];

@@ -4,6 +4,7 @@ import { ask } from "/static/js/connection.js";
 import { $, el, fill } from "/static/js/dom.js";
 import { icon } from "/static/js/icons.js";
 import { listening } from "/static/js/listen.js";
+import { openPersonMenu } from "/static/js/menu.js";
 import { choose, current, myself, on, state, tell } from "/static/js/store.js";
 
 export async function joinVoice(channel) {
@@ -71,9 +72,27 @@ function occupantRow(occupant) {
     "li",
     { class: occupant.speaking ? "occupant speaking" : "occupant" },
     avatar(occupant),
-    el("span", { text: occupant.id === state.me ? `${occupant.name} (you)` : occupant.name }),
+    whoButton(occupant),
     words.length ? el("span", { class: "hint", text: words.join(", ") }) : null,
   );
+}
+
+function whoButton(occupant) {
+  const open = (anchor, at) => openPersonMenu(occupant, state.channel, anchor, at);
+  return el("button", {
+    type: "button",
+    class: "who",
+    data: { focus: `who-${occupant.id}` },
+    "aria-haspopup": "menu",
+    text: occupant.id === state.me ? `${occupant.name} (you)` : occupant.name,
+    on: {
+      click: ({ currentTarget }) => open(currentTarget),
+      contextmenu: (event) => {
+        event.preventDefault();
+        open(event.currentTarget, { x: event.clientX, y: event.clientY });
+      },
+    },
+  });
 }
 
 export function avatar({ name, bot, id }) {
@@ -110,11 +129,12 @@ function drawBar() {
 function drawBot() {
   const { bot } = state.scene;
   let words = "is ready";
-  if (!bot.online) words = "is starting …";
+  if (bot.ended) words = "has ended by itself. Restart it under Faults";
+  else if (!bot.online) words = "is logging in …";
   else if (bot.speaking_in.length) words = `speaks in ${bot.speaking_in.join(" and ")}`;
   else if (bot.thinking) words = "is making speech …";
   else if (bot.channels.length) words = `is in ${bot.channels.join(" and ")}`;
-  const busy = bot.speaking_in.length ? "speaking" : bot.online ? "online" : "away";
+  const busy = bot.speaking_in.length ? "speaking" : bot.online && !bot.ended ? "online" : "away";
   const text = `${bot.name} ${words}`;
   if ($("bot-state").textContent !== text) $("bot-state").textContent = text;
   $("bot-state").dataset.state = busy;

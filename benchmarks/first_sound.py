@@ -1,0 +1,196 @@
+"""From the TTS gateway's answer to the first voice packet at the voice server, ours and the tutorial way.
+
+The TTS gateway and the voice server are one process of their own (`benchmarks.far_end`); the recording comes
+over a line of 10 or 100 Mbit/s without delay. End-to-end encryption is on. The floor is what nobody can
+beat: the first bytes of the recording are here. Ours sends 200 ms of silence first, in which a listener's
+jitter buffer opens; the tutorial way does not, and lets it open over the first words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+import aiohttp
+import discord
+
+from benchmarks import tutorial
+from benchmarks.far_line import Arrival, FarLine, far_line
+from benchmarks.figures import Benchmark, Figure, Goal
+from benchmarks.machine_state import load
+from benchmarks.sounds import MINUTE_TEXT, speech_wav
+from benchmarks.voice_channels import connect, disconnect
+from bot.audio.stream import speech_from_chunks
+from bot.models import SpeechRequest
+from bot.playback.player import GuildPlayer
+from bot.playback.utterance import Utterance
+from bot.playback.voice_client import SpeechVoiceClient
+from bot.tts.client import TTSClient
+
+OURS: Final = 15
+FLOORS: Final = 15
+TUTORIALS: Final = 4
+
+REQUEST: Final = SpeechRequest(MINUTE_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A recording over a line, and the goals: so soon, and so many times sooner than the tutorial way."""
+
+    seconds: int
+    mbits: int
+    milliseconds: float
+    sooner: float
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        return f"{self.seconds} s WAV at {self.mbits} Mbit/s"
+
+    @property
+    def sound(self) -> str:
+        """The name of its recording at the far end."""
+        return f"speech-{self.seconds}"
+
+
+CASES: Final = (Case(60, 10, 20.0, 200.0), Case(10, 100, 15.0, 20.0))
+
+
+@dataclass(slots=True)
+class _Measured:
+    ours: list[Arrival] = field(default_factory=list)
+    tutorial: list[Arrival] = field(default_factory=list)
+    floor: list[float] = field(default_factory=list)
+
+
+def run() -> Benchmark:
+    """Measure both cases; in about 45 seconds."""
+    skipped = tutorial.why_not()
+    figures = asyncio.run(_measure(with_tutorial=skipped is None))
+    notes = [f"load while measuring: {load()}", *([skipped] if skipped else [])]
+    return Benchmark("First sound: TTS gateway has answered → packet at the voice server", figures, notes)
+
+
+async def _measure(*, with_tutorial: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="benchmark-sounds-") as folder:
+        for case in CASES:
+            await asyncio.to_thread(
+                _write, Path(folder) / f"{case.sound}.wav", await speech_wav(case.seconds)
+            )
+        async with far_line(Path(folder)) as line:
+            ours = cast(list[SpeechVoiceClient], await connect(1, SpeechVoiceClient, line.voice_address))
+            theirs = await connect(1, discord.VoiceClient, line.voice_address)
+            for case in CASES:
+                figures += _figures(case, await _case(line, case, ours[0], theirs[0], with_tutorial))
+            disconnect([*ours, *theirs])
+    return figures
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+async def _case(
+    line: FarLine,
+    case: Case,
+    ours: SpeechVoiceClient,
+    theirs: discord.VoiceClient,
+    with_tutorial: bool,
+) -> _Measured:
+    base_url, measured = line.base_url(case.mbits, case.sound), _Measured()
+    player = GuildPlayer(ours, stalled=_nothing)
+    async with TTSClient(base_url) as tts:
+        for _ in range(1 + OURS):  # the first is not counted: imports, the connection, the encoder
+            measured.ours.append(await _our_arrival(line, tts, player, ours))
+    player.close()
+    del measured.ours[0]
+    for _ in range(FLOORS):
+        measured.floor.append(await _floor(line, base_url))
+    for _ in range(1 + TUTORIALS if with_tutorial else 0):
+        measured.tutorial.append(await _tutorial_arrival(line, base_url, theirs))
+    del measured.tutorial[:1]
+    return measured
+
+
+async def _nothing(_player: GuildPlayer) -> None:
+    raise RuntimeError("the connection stands still")
+
+
+async def _our_arrival(
+    line: FarLine, tts: TTSClient, player: GuildPlayer, client: discord.VoiceClient
+) -> Arrival:
+    await line.quiet(client.ssrc)
+    utterance = player.reserve(member_id=1, title="a minute")
+    making = asyncio.create_task(_make(tts, utterance))
+    try:
+        return await _after_answer(line, client)
+    finally:
+        player.skip()
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
+
+
+async def _after_answer(line: FarLine, client: discord.VoiceClient) -> Arrival:
+    """Return when sound came, in seconds after the answer of the TTS gateway."""
+    arrival, answered = await line.arrival(client.ssrc), await line.answered()
+    return Arrival(arrival.first_packet - answered, arrival.first_sound - answered)
+
+
+async def _make(tts: TTSClient, utterance: Utterance) -> None:
+    take = await tts.open(REQUEST)
+    await speech_from_chunks(take.chunks(), utterance.append, text=REQUEST.text)
+    utterance.complete()
+
+
+async def _tutorial_arrival(line: FarLine, base_url: str, client: discord.VoiceClient) -> Arrival:
+    await line.quiet(client.ssrc)
+    await tutorial.speak(base_url, REQUEST.text, client)
+    arrival = await _after_answer(line, client)
+    await tutorial.stop(client)
+    return arrival
+
+
+async def _floor(line: FarLine, base_url: str) -> float:
+    """Return how long after the answer the first bytes of the recording are here, in seconds."""
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{base_url}/text-to-speech", json={"text": "x"}) as response:
+            address = (await response.json())["output"]
+        async with session.get(address) as response:
+            await response.content.readany()
+            came = time.monotonic()
+    return came - await line.answered()
+
+
+def _figures(case: Case, measured: _Measured) -> list[Figure]:
+    packets = [1000 * arrival.first_packet for arrival in measured.ours]
+    figures = [
+        Figure(f"{case.name}: first packet", packets, "ms", Goal(case.milliseconds)),
+        Figure(f"{case.name}: first bytes, the floor", [1000 * seconds for seconds in measured.floor], "ms"),
+        Figure(
+            f"{case.name}: first packet with sound",
+            [1000 * arrival.first_sound for arrival in measured.ours],
+            "ms",
+        ),
+    ]
+    if measured.tutorial:
+        theirs = [1000 * arrival.first_packet for arrival in measured.tutorial]
+        figures += [
+            Figure(f"{case.name}: tutorial way", theirs, "ms"),
+            Figure(
+                f"{case.name}: sooner", _ratios(theirs, packets), "times", Goal(case.sooner, at_least=True)
+            ),
+        ]
+    return figures
+
+
+def _ratios(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
+    """Return theirs relative to the median of ours."""
+    return [their / statistics.median(ours) for their in theirs]

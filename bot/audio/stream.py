@@ -1,0 +1,127 @@
+"""Speech that is heard while it is still coming in: the bytes of a WAV in, Opus frames out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.audio.automatic_gain import GainMemory
+from bot.audio.leveller import Leveller
+from bot.audio.opus import OpusEncoder
+from bot.audio.resampling import Resampler
+from bot.audio.speech import MIN_SECONDS, plausible_seconds
+from bot.audio.wav_stream import WavStream
+from bot.errors import AudioError
+from bot.models import Speech
+
+FrameListener = Callable[[Sequence[bytes]], None]
+"""Called in the event loop with the next 20 ms Opus frames; it must not block and must not raise."""
+
+NOTHING_KNOWN: Final = GainMemory()
+
+_FIRST_BYTES: Final = 12 * 1024  # the header and an eighth of a second of 48 kHz mono: enough to begin
+_BYTES_WORTH_A_CALL: Final = 8 * 1024  # less at a time costs more than it is worth
+_BYTES_AT_ONCE: Final = 48 * 1024  # half a second of 48 kHz mono: a few milliseconds of work
+_FIRST_FRAMES: Final = math.ceil(MIN_SECONDS / 0.02)  # less than a word is not handed out
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedSpeech:
+    """What was handed out as frames, whole; and what the next take of the same origin will need."""
+
+    speech: Speech
+    gains: GainMemory
+
+
+async def speech_from_chunks(
+    chunks: AsyncIterator[bytes],
+    on_frames: FrameListener,
+    *,
+    text: str,
+    gains: GainMemory = NOTHING_KNOWN,
+) -> StreamedSpeech:
+    """Return the speech of a WAV that arrives in ``chunks``, after handing on its frames as they come.
+
+    The work is done in worker threads, a little at a time, so that fast senders wait. Raises AudioError as
+    `bot.audio.speech.speech_from_wav` does; also, when that is found out only then, after the first frames.
+    What ``chunks`` raises goes through.
+    """
+    work = SpeechStream(text=text, gains=gains)
+    waiting, wanted, size = b"", _FIRST_BYTES, _FIRST_BYTES
+    async for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= wanted:
+            piece, waiting = waiting[:size], waiting[size:]
+            if frames := await asyncio.to_thread(work.feed, piece):
+                on_frames(frames)
+            wanted, size = _BYTES_WORTH_A_CALL, _BYTES_AT_ONCE
+    for last_work in (partial(work.feed, waiting), work.finish):
+        if frames := await asyncio.to_thread(last_work):
+            on_frames(frames)
+    return work.result()
+
+
+class SpeechStream:
+    """The work behind `speech_from_chunks`, for one thread at a time.
+
+    Levels are those of `Leveller`: it begins with the gain that earlier takes needed, because the loudness
+    of the whole is not known before its end. Nothing is handed out before there is something to be heard,
+    so a silent take is refused unheard.
+    """
+
+    def __init__(self, *, text: str, gains: GainMemory = NOTHING_KNOWN) -> None:
+        self._gains = gains
+        self._wav = WavStream(max_seconds=plausible_seconds(text))
+        self._leveller = Leveller(gains.known())
+        self._encoder = OpusEncoder()
+        self._resampler: Resampler | None = None
+        self._held: list[bytes] = []
+        self._handed_out = False
+        self._pcm: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the frames that can be heard now that ``chunk`` is there. Raises AudioError."""
+        self._take(self._wav.feed(chunk))
+        enough = self._handed_out or len(self._held) >= _FIRST_FRAMES
+        return self._released() if enough and self._leveller.is_audible else []
+
+    def finish(self) -> list[bytes]:
+        """Return the last frames. Raises AudioError."""
+        self._take(self._wav.finish())
+        if self._resampler is None or self._wav.seconds < MIN_SECONDS:
+            raise AudioError(f"only {self._wav.seconds:.3f} s of sound")
+        last = [self._leveller.feed(self._resampler.finish()), self._leveller.finish()]
+        if self._leveller.is_silent:
+            raise AudioError("silent")
+        self._encode(np.concatenate(last))
+        self._held += self._encoder.finish()
+        return self._released()
+
+    def result(self) -> StreamedSpeech:
+        """Return the whole, after `finish`."""
+        needed = self._leveller.needed_gain
+        gains = self._gains if math.isnan(needed) else self._gains.with_take(needed)
+        return StreamedSpeech(Speech(b"".join(self._pcm)), gains)
+
+    def _take(self, samples: NDArray[np.int16]) -> None:
+        if self._wav.header is None:
+            return
+        if self._resampler is None:
+            self._resampler = Resampler(self._wav.header.rate)
+        self._encode(self._leveller.feed(self._resampler.feed(samples)))
+
+    def _encode(self, samples: NDArray[np.int16]) -> None:
+        self._pcm.append(samples.astype("<i2").tobytes())
+        self._held += self._encoder.feed(samples)
+
+    def _released(self) -> list[bytes]:
+        frames, self._held = self._held, []
+        self._handed_out = self._handed_out or bool(frames)
+        return frames

@@ -1,0 +1,30 @@
+"""A speech maker in front of a real TTS gateway whose misbehaviour can be scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.takes.cache import SpeechCache
+from bot.takes.cache_folder import CacheFolder
+from tests.takes.babble import BabbleEngine
+from tests.takes.studio import Studio
+from tts_gateway.faults import FaultScript
+from tts_gateway.options import ServerOptions
+from tts_gateway.server import create_app, serving
+
+
+@pytest.fixture
+async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
+    faults = FaultScript()
+    async with AsyncExitStack() as parts:
+        app = create_app(BabbleEngine(), options=ServerOptions(), faults=faults)
+        base_url = await parts.enter_async_context(serving(app))
+        folder = CacheFolder(tmp_path / "cache", max_bytes=50_000_000)
+        cache = await parts.enter_async_context(SpeechCache(folder))
+        studio = Studio(base_url, faults, cache, tmp_path / "cache")
+        parts.push_async_callback(studio.aclose)
+        yield studio

@@ -1,0 +1,112 @@
+"""The small parts that count: listening, extra calls, plans, pauses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bot.models import Speech
+from bot.takes.extra_calls import ExtraCalls
+from bot.takes.listening import Listening
+from bot.takes.part import part_of, pause_between, played_part
+from bot.takes.plan import Plan
+from bot.text.pacing import Speed
+from bot.text.segments import Segmenter
+from tests.takes.babble import babble
+from tests.takes.studio import SENTENCES
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_was_handed_on_is_heard_in_its_time():
+    clock = Clock()
+    listening = Listening(2.0, clock=clock)
+
+    listening.add(3.0)
+    clock.now += 4.0
+    assert listening.buffered == pytest.approx(1.0)
+    clock.now += 10.0
+    assert listening.buffered == 0.0
+    listening.add(1.5)
+    assert listening.buffered == pytest.approx(1.5)
+
+
+def test_where_nobody_listens_there_is_all_the_time_in_the_world():
+    listening = Listening(None)
+
+    listening.add(1.0)
+
+    assert math.isinf(listening.buffered)
+
+
+def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
+    clock = Clock()
+    extra = ExtraCalls(per_hour=2, clock=clock)
+
+    assert [extra.take(1), extra.take(1), extra.take(1), extra.take(2)] == [True, True, False, True]
+    clock.now += 3_601
+    assert extra.take(1)
+
+
+def test_a_plan_knows_about_how_many_parts_there_will_be():
+    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed())
+    guess = plan.parts_left(buffered=0.0)
+    count, buffered = 0, 0.0
+    while segment := plan.next(buffered=buffered):
+        buffered += segment.seconds
+        count += 1
+
+    assert abs(guess - count) <= 2
+    assert plan.parts_left(buffered=0.0) == 0
+    assert not plan.has_more
+
+
+def test_a_plan_for_one_call_has_nothing_left():
+    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed())
+
+    assert plan.whole().text == SENTENCES
+    assert plan.next(buffered=0.0) is None
+    assert plan.parts_left(buffered=0.0) == 0
+
+
+def test_the_more_is_left_the_longer_it_takes():
+    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed(overhead=1.0, per_second=0.5))
+
+    assert plan.making_seconds([], 4) > 5
+    assert plan.making_seconds([3.0, 2.0], 4) > plan.making_seconds([], 4)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 959, 960, 961, 1_919, 648])
+async def test_a_part_has_as_many_frames_as_its_sound_is_long(cut: int):
+    pcm = babble("A bird in the hand.")
+
+    part = await part_of(Speech(pcm[: len(pcm) - 2 * cut - 2 * 4_800]))
+
+    assert len(part.pcm) == 1_920 * len(part.frames)
+
+
+async def test_a_part_is_brought_to_the_level_of_the_others():
+    pcm = babble("A bird in the hand.")
+
+    loud, soft = await part_of(Speech(pcm), lufs=-20), await part_of(Speech(pcm), lufs=-30)
+
+    peaks = [int(np.abs(np.frombuffer(part.pcm, "<i2")).max()) for part in (loud, soft)]
+    assert peaks[0] > 2.5 * peaks[1]
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.1, 0.3, 1.0])
+async def test_a_pause_counts_the_silence_that_is_there_already(tail: float):
+    pcm = babble("A bird in the hand.")[: -2 * 4_800] + bytes(2 * round(48_000 * tail))
+    part = await played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
+
+    silence = part.tail + pause_between(part, 0.2).seconds
+
+    assert silence == pytest.approx(max(0.26, part.tail), abs=0.0101)
