@@ -6,7 +6,7 @@ from bot.playback.frames import LEAD_FRAMES, SILENCE
 from bot.playback.holds import Hold
 from bot.playback.player import GuildPlayer
 from bot.playback.utterance import Outcome, UtteranceState
-from tests.playback.fake_voice_client import FakeVoice
+from tests.playback.fake_voice_client import FakeVoice, FakeVoiceClient
 from tests.playback.guilds import GuildOfTests
 from tests.playback.scene import until
 from tests.playback.speaking import MendLog, frames, say, soon, speech
@@ -146,19 +146,24 @@ async def test_it_is_idle_only_while_there_is_nothing_to_say(player: GuildPlayer
 async def test_a_lost_connection_costs_the_utterance_a_second_attempt_and_no_third(
     guild: GuildOfTests, voice: FakeVoice
 ) -> None:
-    asked: list[int] = []
+    stuck: list[FakeVoiceClient] = []
 
     async def stalled(player: GuildPlayer) -> None:
-        asked.append(player.guild_id)
+        stuck.append(voice.client)
+        player.detach()
+        new = await voice(guild.lounge, 1.0)
+        if len(stuck) < 2:
+            new.moving.clear()
+        player.attach(new)
 
     player = GuildPlayer(await voice(guild.lounge, 1.0), stalled=stalled, stalled_seconds=0.1)
     voice.client.moving.clear()
+    lost = say(player, "stuck")
+    following = say(player, "following")
 
-    assert await soon(say(player, "stuck").finished()) is Outcome.LOST
+    assert await soon(lost.finished()) is Outcome.LOST
+    assert await soon(following.finished()) is Outcome.PLAYED
 
-    assert len(asked) >= 1
-    voice.client.moving.set()
-    assert await soon(say(player, "next").finished()) is Outcome.PLAYED
-    assert len(asked) == 2
+    assert len(stuck) == 2
     player.close()
     await player.wait_closed()

@@ -8,17 +8,16 @@ const EVERY = 60; // milliseconds
 export function attachWaveform(canvas) {
   const levels = new Array(BARS).fill(0);
   const samples = new Float32Array(1024);
-  let last = 0;
-  const draw = (now) => {
-    if (!canvas.isConnected) return;
-    requestAnimationFrame(draw);
-    if (now - last < EVERY) return;
-    last = now;
+  let flat = false; // then it is painted already, and a silent call costs nothing
+  const timer = setInterval(() => {
+    if (!canvas.isConnected) clearInterval(timer);
+    if (!canvas.isConnected || document.hidden) return;
     levels.shift();
     levels.push(level(samples));
-    paint(canvas, levels);
-  };
-  requestAnimationFrame(draw);
+    const silent = levels.every((value) => value === 0);
+    if (!(silent && flat)) paint(canvas, levels);
+    flat = silent && canvas.clientWidth > 0;
+  }, EVERY);
 }
 
 function level(samples) {
