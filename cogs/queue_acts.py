@@ -9,7 +9,7 @@ from bot.playback.player import GuildPlayer
 from bot.playback.utterance import UtteranceState
 from cogs.rights import decides
 
-MODERATORS = "anybody who may mute members"
+MODERATORS = "somebody who may mute members"
 
 
 def skip(player: GuildPlayer, member: discord.Member) -> str:

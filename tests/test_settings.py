@@ -36,6 +36,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "TTS_STEPS": "20",
         "DATA_DIR": "/data",
         "CACHE_MEGABYTES": "0",
+        "IDLE_MINUTES": "30",
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "Json",
     })  # fmt: skip
@@ -48,6 +49,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert (settings.tts_guidance, settings.tts_steps) == (1.5, 20)
     assert settings.data_dir == Path("/data")
     assert settings.cache_megabytes == 0
+    assert settings.idle_minutes == 30
     assert (settings.log_level, settings.log_format) == ("debug", "json")
 
 

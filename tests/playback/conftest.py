@@ -31,7 +31,7 @@ async def mended() -> MendLog:
 
 @pytest.fixture
 async def player(guild: GuildOfTests, voice: FakeVoice, mended: MendLog) -> AsyncIterator[GuildPlayer]:
-    player = GuildPlayer(await voice(guild.lounge, 1.0), stalled=mended, stalled_seconds=0.4)
+    player = GuildPlayer(await voice(guild.lounge, 1.0), stalled=mended, stalled_seconds=1.0)
     yield player
     player.close()
     await player.wait_closed()
@@ -40,7 +40,7 @@ async def player(guild: GuildOfTests, voice: FakeVoice, mended: MendLog) -> Asyn
 @pytest.fixture
 async def players(guild: GuildOfTests, voice: FakeVoice) -> AsyncIterator[GuildPlayers]:
     guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, stalled_seconds=0.4, mend_seconds=5.0)
+    players = GuildPlayers(connect=voice, stalled_seconds=1.0, mend_seconds=5.0)
     yield players
     await players.aclose()
 

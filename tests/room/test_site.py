@@ -156,7 +156,7 @@ async def test_a_port_that_somebody_has_is_refused_or_given_up_for_a_free_one():
 )
 def test_the_page_is_opened_in_a_browser_with_windows_and_in_no_other(tmp_path: Path, command, shown):
     browser, seen = tmp_path / "browser", tmp_path / "seen"
-    browser.write_text(f'#!/bin/sh\necho "$1" > "{seen}"\n')
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{seen}"\nexec sleep 5\n')
     browser.chmod(0o755)
     program = "import asyncio, sys; from rehearsal.room.opening import show_in_browser as show; "
     program += "print(asyncio.run(show(sys.argv[1])))"

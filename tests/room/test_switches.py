@@ -74,7 +74,7 @@ async def begin(page: Page, name: str, text: str = "") -> Locator:
 
 async def finished(answer: Locator) -> None:
     """Wait until the bot promises nothing more."""
-    await expect(answer.locator(".text")).not_to_have_text(re.compile("…$"), timeout=A_WHILE)
+    await expect(answer.locator(".text")).not_to_have_text(re.compile(" …$"), timeout=A_WHILE)
 
 
 async def choose(page: Page, switch: str, label: str, *, words: str) -> None:
@@ -141,7 +141,7 @@ async def test_a_slow_tts_gateway_is_waited_for(page: Page):
     await choose(page, "The TTS gateway", "answers after 5 s", words="answers after 5 s")
     answer = await begin(page, "speak", "This takes its time.")
 
-    await expect(answer.locator(".text")).to_have_text(re.compile("…$"))
+    await expect(answer.locator(".text")).to_have_text(re.compile(" …$"))
     await expect(answer.locator("audio")).to_have_count(1, timeout=A_WHILE)
     await choose(page, "The TTS gateway", "works", words="works")
 
