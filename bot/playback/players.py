@@ -151,21 +151,26 @@ class GuildPlayers:
             raise MemberError("I am restarting. Try again in a minute.")
 
     async def _open(self, channel: VoiceRoom, *, again_after: Sequence[float] = ()) -> VoiceConnection:
-        connection: VoiceConnection | None = None
         for delay in again_after:
             try:
-                connection = await self._entrance.open(channel)
+                connection = await self._entrance.open(self._meant_room(channel))
                 break
             except PlaybackLimitedError:
                 raise
             except PlaybackError as error:
                 log.info("guild %d: again in %g s: %s", channel.guild.id, delay, error)
                 await asyncio.sleep(delay)
-        connection = connection or await self._entrance.open(channel)
+        else:
+            connection = await self._entrance.open(self._meant_room(channel) if again_after else channel)
         if self._closing:
             await connection.disconnect(force=True)
             self._refuse_if_closing()
         return connection
+
+    def _meant_room(self, before: VoiceRoom) -> VoiceRoom:
+        """Return where we mean to be by now: we may have been moved since we were ``before``."""
+        room = before.guild.get_channel(self._meant.get(before.guild.id) or before.id)
+        return room if isinstance(room, discord.VoiceChannel | discord.StageChannel) else before
 
     async def _enter(self, channel: VoiceRoom) -> GuildPlayer:
         await self._entrance.clear(channel.guild)

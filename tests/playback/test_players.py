@@ -8,7 +8,7 @@ from bot.playback.company import Patience
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Outcome
 from tests.playback.fake_voice_client import FakeVoice
-from tests.playback.guilds import ALICE, BORIS, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
+from tests.playback.guilds import ALICE, BORIS, BOT, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
 from tests.playback.speaking import frames, say, soon, speech
 
 
@@ -222,6 +222,26 @@ async def test_a_connection_that_stands_still_is_replaced_and_the_rest_is_said(
     assert [client.left for client in voice.clients] == [True, False]
     assert speech(voice.client.heard) == frames("stuck") + frames("following")
     assert players.get(GUILD) is player
+
+
+async def test_moved_while_it_is_being_replaced_it_joins_where_it_was_moved_to(
+    players: GuildPlayers, guild: GuildOfTests, voice: FakeVoice
+) -> None:
+    player = await players.join(guild.lounge, requested_by=guild.alice)
+    await players.voice_state_changed(*guild.enter(BOT, guild.lounge))
+    voice.client.moving.clear()
+    utterance = say(player, "stuck")
+    await soon(voice.client.started.wait())
+    voice.refuse = True
+    voice.asked.clear()
+    await soon(voice.asked.wait())
+
+    guild.enter(BORIS, guild.cellar)
+    await players.voice_state_changed(*guild.enter(BOT, guild.cellar))
+    voice.refuse = False
+
+    assert await soon(utterance.finished()) is Outcome.PLAYED
+    assert player.channel == guild.cellar
 
 
 async def test_a_connection_that_cannot_be_replaced_is_the_end(
