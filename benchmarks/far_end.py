@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -51,8 +52,9 @@ class FarEnd:
         data = self._sounds[request.match_info["name"]]
         response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
         response.content_length = len(data)
-        await response.prepare(request)
-        await send_slowly(response, data, bytes_per_second=float(request.match_info["mbits"]) * 1e6 / 8)
+        with suppress(ConnectionResetError):  # a listener who has heard enough hangs up
+            await response.prepare(request)
+            await send_slowly(response, data, bytes_per_second=float(request.match_info["mbits"]) * 1e6 / 8)
         return response
 
     async def _when_answered(self, _request: web.Request) -> web.Response:

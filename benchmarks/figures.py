@@ -52,9 +52,9 @@ class Figure:
 
     def __str__(self) -> str:
         if len(self.values) == 1:
-            return f"{self.values[0]:.3g} {self.unit}".rstrip()
-        low, high = min(self.values), max(self.values)
-        return f"{statistics.median(self.values):.3g} ({low:.3g}–{high:.3g}) {self.unit}".rstrip()
+            return f"{readable(self.values[0])} {self.unit}".rstrip()
+        low, high = readable(min(self.values)), readable(max(self.values))
+        return f"{readable(statistics.median(self.values))} ({low}–{high}) {self.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ class Benchmark:
     title: str
     figures: Sequence[Figure]
     notes: Sequence[str] = field(default=())
+
+
+def readable(value: float) -> str:
+    """Return ``value`` to three digits, or to the unit where it has more before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def machine() -> dict[str, str]:

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.figures import RESULTS, Figure, Goal
+from benchmarks.figures import RESULTS, Figure, Goal, readable
 
 FILE_NAME: Final = "goals.svg"
 
@@ -85,7 +85,7 @@ def _row(benchmark: str, raw: dict[str, Any]) -> Row | None:
     goal, middle = Goal(**raw["goal"]), statistics.median(figure.values)
     scores = sorted(_score(goal, value) for value in figure.values)
     name = f"{benchmark.replace('_', ' ')}: {figure.name}"
-    words = f"{middle:.3g} {figure.unit}".rstrip() + f" (goal {goal})"
+    words = f"{readable(middle)} {figure.unit}".rstrip() + f" (goal {goal})"
     return Row(name, _score(goal, middle), scores[0], scores[-1], words, goal.is_met(middle))
 
 
