@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
@@ -18,30 +18,13 @@ from rehearsal.room.setting import Setting
 from rehearsal.room.switches import Switch
 from rehearsal.room.trace import Entry, Trace
 from rehearsal.room.uploads import Uploads
+from rehearsal.room.watcher import Watcher
 from rehearsal.server import Rehearsal
 from rehearsal.voice.heard import HeardPacket
 from rehearsal.wire import Json
 
 AWAY_SECONDS: Final = 60.0
 """Who has closed every tab leaves the voice channel after this long; a reload is quicker."""
-
-
-class Watcher(Protocol):
-    """A tab, as the room knows it."""
-
-    person: Person
-
-    def look(self) -> None:
-        """Send what has changed."""
-
-    def hear(self, sound: bytes) -> None:
-        """Send sound, if this tab listens."""
-
-    def attempt(self, attempt: Attempt) -> None:
-        """Send how something asked is getting on."""
-
-    def entry(self, entry: Entry) -> None:
-        """Send what has passed between Discord and the bot."""
 
 
 class Room:

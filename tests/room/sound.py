@@ -40,9 +40,11 @@ async (seconds) => {
   const samples = new Float32Array(1024);
   let quiet = performance.now();
   let heard = false;
+  const began = performance.now();
   while (!heard || performance.now() - quiet < seconds * 1000) {
     listening.analyser.getFloatTimeDomainData(samples);
     if (samples.some((sample) => Math.abs(sample) > 0.002)) { heard = true; quiet = performance.now(); }
+    if (performance.now() - began > 60_000) throw new Error(heard ? "It goes on." : "Nothing is heard.");
     await new Promise((done) => setTimeout(done, 20));
   }
 }
@@ -67,7 +69,7 @@ async def start_tap(page: Page) -> None:
 
 
 async def until_silent(page: Page, *, seconds: float = 1.0) -> None:
-    """Return once the page's analyser has seen sound, and then none for ``seconds``."""
+    """Return once the page's analyser has seen sound, and then none for ``seconds``; fail after a minute."""
     await page.evaluate(_SILENT, seconds)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page, expect
 
-from tests.room.sound import until_silent
-
 Step = Callable[[Page], Awaitable[None]]
 
 
@@ -28,7 +26,7 @@ async def heard(page: Page) -> None:
 
 async def cloning(page: Page) -> None:
     """A recording is about to be cloned."""
-    await until_silent(page, seconds=0.5)
+    await expect(page.locator("#bot-state")).to_have_text("Myna is in Perch")
     await page.get_by_role("button", name="Try /clone").click()
     await expect(page.get_by_text("harbour-master.ogg, 29 kB")).to_be_visible()
 

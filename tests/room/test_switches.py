@@ -8,18 +8,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.room.conftest import Visit
 from tests.room.room_process import RoomProcess, room_process
 from tests.room.sound import HEAD_BYTES, sound_frames
+from tests.room.visitor import (
+    A_WHILE,
+    begin,
+    choose,
+    command,
+    heard_again,
+    into_the_open,
+    into_voice,
+    speaking,
+    state,
+    told,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-LONG = (
-    "Here comes a sentence that takes a while, so that there is time enough to do something to the bot in it."
-)
-A_WHILE = 60_000  # milliseconds: what a very busy machine may need
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
@@ -30,96 +36,26 @@ async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Roo
         assert await process.end() == 0
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def tab(process: RoomProcess, browser: Browser) -> AsyncIterator[Page]:
+    """One tab on that room; a complaint of the page's own fails the last test."""
+    complaints: list[str] = []
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(A_WHILE)
+    page = await context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(process.url)
+    await page.get_by_role("log").wait_for()
+    yield page
+    await context.close()
+    assert complaints == []
+
+
 @pytest_asyncio.fixture(loop_scope="package")
-async def page(process: RoomProcess, visit: Visit) -> Page:
-    """The page of that room, in #general and in no voice channel, with the faults open."""
-    page = await visit(process)
-    await page.get_by_role("button", name="Faults").click()
-    await expect(page.get_by_role("heading", name="A moderator interferes")).to_be_visible()
-    if await page.get_by_role("button", name="Leave", exact=True).is_visible():  # whoever was here before
-        await page.get_by_role("button", name="Leave", exact=True).click()
-    await expect(page.get_by_role("button", name="Leave", exact=True)).to_have_count(0)
-    await page.get_by_role("button", name="general", exact=False).first.click()
-    await expect(page.get_by_role("heading", name="general")).to_be_visible()
-    await expect(state(page)).to_contain_text(re.compile("is ready|is in"), timeout=A_WHILE)
-    return page
-
-
-def state(page: Page) -> Locator:
-    return page.locator("#bot-state")
-
-
-def told(page: Page) -> Locator:
-    return page.locator("#told")
-
-
-async def command(page: Page, name: str, text: str = "") -> Locator:
-    """Use a command and return its answer, once the bot has nothing more to say to it."""
-    answer = await begin(page, name, text)
-    await finished(answer)
-    return answer
-
-
-async def begin(page: Page, name: str, text: str = "") -> Locator:
-    """Use a command and return where its answer grows."""
-    answers = page.locator(".message.from-bot")
-    before = await answers.count()
-    await page.get_by_label("Message, or a command").fill(f"/{name} ")
-    await page.get_by_role("group", name=f"The command /{name}").wait_for()
-    await page.keyboard.type(text)
-    await page.get_by_role("button", name="Send", exact=True).click()
-    await expect(answers).to_have_count(before + 1)
-    return answers.nth(before)
-
-
-async def finished(answer: Locator) -> None:
-    """Wait until the bot promises nothing more."""
-    await expect(answer.locator(".text")).not_to_have_text(re.compile(" …$"), timeout=A_WHILE)
-
-
-async def choose(page: Page, switch: str, label: str, *, words: str) -> None:
-    await page.get_by_label(switch, exact=True).select_option(label=label)
-    await expect(told(page)).to_contain_text(words)
-
-
-async def into_voice(page: Page, channel: str = "Perch") -> None:
-    """Be in a voice channel with the bot, and listen."""
-    await page.get_by_role("button", name=channel, exact=False).first.click()
-    await expect(page.get_by_role("button", name="Listening")).to_be_visible()
-    await expect(
-        page.get_by_role("heading", name=channel).and_(page.locator("#channel-name"))
-    ).to_be_visible()
-    await command(page, "join")
-    await expect(state(page)).to_contain_text(f"is in {channel}")
-    await expect(page.get_by_role("button", name="End-to-end encrypted")).to_be_visible()
-
-
-async def speaking(page: Page) -> Locator:
-    """Let the bot say something long, and return when it is heard."""
-    answer = await begin(page, "speak", LONG)
-    await expect(state(page)).to_contain_text("speaks in", timeout=A_WHILE)
-    return answer
-
-
-async def pieces(page: Page) -> int:
-    """Return how many pieces of sound the page has played."""
-    count: int = await page.evaluate(
-        'import("/static/js/listen.js").then(({ listening }) => listening.pieces)'
-    )
-    return count
-
-
-async def heard_again(page: Page) -> None:
-    """Wait for more sound than can have been on its way already."""
-    before = await pieces(page)
-    await page.wait_for_function(
-        """async (before) => {
-          const { listening } = await import("/static/js/listen.js");
-          return listening.pieces > before + 50;
-        }""",
-        arg=before,
-        timeout=A_WHILE,
-    )
+async def page(tab: Page) -> Page:
+    """That tab in #general and in no voice channel, with the faults open."""
+    await into_the_open(tab)
+    return tab
 
 
 async def test_each_fault_of_the_tts_gateway_is_told_and_nothing_is_left_of_it(page: Page):
