@@ -46,7 +46,7 @@ class VoiceSwitches:
                    self._move, self._moved, self._destinations, not_in_voice),
             Switch("kick", _GROUP, "Disconnect Myna", "Take the bot out of its voice channel.", "action",
                    self._kick, why_not=not_in_voice),
-            Switch("mute", _GROUP, "Mute Myna", "Server-mute the bot: it goes on, and nobody hears it.",
+            Switch("mute", _GROUP, "Mute Myna", "Server-mute it: it waits a minute, then drops the rest.",
                    "toggle", self._mute, self._muted, why_not=not_in_voice),
             Switch("delete", _GROUP, "Delete its channel",
                    "Delete the voice channel the bot is in, people and all. A new one of that name follows.",
