@@ -10,6 +10,7 @@ import logging
 import struct
 from typing import Any, Final
 
+import davey
 import discord
 
 try:
@@ -25,10 +26,13 @@ MODE: Final = "aead_xchacha20_poly1305_rtpsize"
 FRAME_SAMPLES: Final = 960
 """How far the RTP clock of 48 kHz goes on in 20 ms."""
 
-_VERSION_AND_TYPE: Final = b"\x80\x78"
-_HEADER_BYTES: Final = 12
-_TAG_BYTES: Final = 16
+_VERSION_AND_TYPE: Final = 0x8078
 _NONCE_BYTES: Final = 24
+_HEADER_BYTES: Final = 12
+_BEFORE_PAYLOAD: Final = _NONCE_BYTES + _HEADER_BYTES
+_TAG_BYTES: Final = 16
+_AROUND_PAYLOAD: Final = _BEFORE_PAYLOAD + _TAG_BYTES
+_COUNTER_BYTES: Final = 4
 _KEY_BYTES: Final = 32
 _MAX_PAYLOAD: Final = 1400
 """The largest Opus frame has 1275 bytes (RFC 6716 §3.2.1), end-to-end encryption adds about 12."""
@@ -37,7 +41,9 @@ _LAST_SEQUENCE: Final = 0xFFFF
 _LAST_TIMESTAMP: Final = 0xFFFF_FFFF
 _LAST_NONCE: Final = 0xFFFF_FFFF
 
-_put_header: Final = struct.Struct(">HII").pack_into
+_put: Final = struct.Struct(">I20xHHII").pack_into
+"""The nonce, which is a counter and zeros, and behind it the RTP header."""
+
 _put_counter: Final = struct.Struct(">I").pack_into
 _seal: Any = getattr(lib, "crypto_aead_xchacha20poly1305_ietf_encrypt", None)
 _NULL: Final = ffi.NULL if _seal is not None else None
@@ -54,21 +60,21 @@ class PacketWriter:
     def __init__(self, client: discord.VoiceClient) -> None:
         self._client = client
         self._state = client._connection
-        self._packet = bytearray(_HEADER_BYTES + _MAX_PAYLOAD + _TAG_BYTES + 4)
-        self._packet[:2] = _VERSION_AND_TYPE
-        self._view = memoryview(self._packet)
-        self._nonce = bytearray(_NONCE_BYTES)
+        # The nonce comes first, but is not sent: of it the packet has the counter, at its end.
+        self._buffer = bytearray(_BEFORE_PAYLOAD + _MAX_PAYLOAD + _TAG_BYTES + _COUNTER_BYTES)
+        self._view = memoryview(self._buffer)
         self._key_numbers: object = None
         self._key = None
         if _seal is not None:
-            self._header_pointer = ffi.from_buffer(self._packet)
-            self._payload_pointer = self._header_pointer + _HEADER_BYTES
-            self._nonce_pointer = ffi.from_buffer(self._nonce)
+            self._nonce = ffi.from_buffer(self._buffer)
+            self._header = self._nonce + _NONCE_BYTES
+            self._payload = self._nonce + _BEFORE_PAYLOAD
 
-    def send(self, frame: bytes) -> None:
-        """Send one Opus frame of 20 ms; if the socket does not take it now, it is dropped.
+    def send(self, frame: bytes, session: davey.DaveSession | None) -> None:
+        """Send one Opus frame of 20 ms, encrypted by ``session``, which is the connection's if that is ready.
 
-        Raises what the encryption raises, and `ValueError` when ``frame`` is longer than Opus allows.
+        If the socket does not take it now, it is dropped. Raises what the encryption raises, and
+        `ValueError` when ``frame`` is longer than Opus allows.
         """
         client, state = self._client, self._state
         if state.secret_key is not self._key_numbers:
@@ -76,36 +82,23 @@ class PacketWriter:
         if self._key is None or state.mode != MODE:
             client.send_audio_packet(frame, encode=False)
             return
-        sequence = client.sequence
+        sequence, timestamp, counter = client.sequence, client.timestamp, client._incr_nonce
         client.sequence = sequence = sequence + 1 if sequence < _LAST_SEQUENCE else 0
-        session = state.dave_session
-        if session is not None and state.dave_protocol_version and session.ready:
+        if session is not None:
             frame = session.encrypt_opus(frame)
-        timestamp = client.timestamp
-        end = self._write(frame, sequence, timestamp)
-        try:
-            state.socket.send(self._view[:end])
-        except OSError as error:
-            log.debug("voice packet %d was dropped: %s", sequence, error)
-        following = timestamp + FRAME_SAMPLES
-        client.timestamp = following if following <= _LAST_TIMESTAMP else 0
-
-    def _write(self, payload: bytes, sequence: int, timestamp: int) -> int:
-        """Fill the packet and return its length."""
-        size = len(payload)
+        size = len(frame)
         if size > _MAX_PAYLOAD:  # libsodium writes without asking how much room there is
             raise ValueError(f"a voice packet of {size} bytes")
-        client, packet = self._client, self._packet
-        counter = client._incr_nonce
         client._incr_nonce = counter + 1 if counter < _LAST_NONCE else 0
-        _put_header(packet, 2, sequence, timestamp, self._state.ssrc)
-        _put_counter(self._nonce, 0, counter)
+        _put(self._buffer, 0, counter, _VERSION_AND_TYPE, sequence, timestamp, state.ssrc)
         # Output, its length, message, associated data, an unused secret nonce, nonce, key.
-        header, nonce = self._header_pointer, self._nonce_pointer
-        _seal(self._payload_pointer, _NULL, payload, size, header, _HEADER_BYTES, _NULL, nonce, self._key)
-        end = _HEADER_BYTES + size + _TAG_BYTES
-        _put_counter(packet, end, counter)
-        return end + 4
+        _seal(self._payload, _NULL, frame, size, self._header, _HEADER_BYTES, _NULL, self._nonce, self._key)
+        _put_counter(self._buffer, size + _AROUND_PAYLOAD, counter)
+        try:
+            state.socket.send(self._view[_NONCE_BYTES : size + _AROUND_PAYLOAD + _COUNTER_BYTES])
+        except OSError as error:
+            log.debug("voice packet %d was dropped: %s", sequence, error)
+        client.timestamp = timestamp + FRAME_SAMPLES if timestamp <= _LAST_TIMESTAMP - FRAME_SAMPLES else 0
 
     def _take_key(self) -> None:
         """Take the key of the present connection, which every session description replaces."""

@@ -124,7 +124,18 @@ class FrameScheduler:
 
     def _call(self, slot: list[Paced]) -> list[Paced]:
         """Let everything in ``slot`` send; return what has nothing more to send."""
-        return [paced for paced in slot if not self._goes_on(paced)]
+        leaving = []
+        left = iter(slot)
+        while True:
+            try:
+                for paced in left:
+                    if not paced.tick():
+                        leaving.append(paced)
+            except Exception as error:  # whatever it is, it ends only this one; the loop goes on behind it
+                leaving.append(paced)
+                self._fail(paced, error)
+            else:
+                return leaving
 
     def _goes_on(self, paced: Paced) -> bool:
         try:

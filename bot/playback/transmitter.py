@@ -1,4 +1,7 @@
-"""What one voice connection sends every 20 ms: speech, then silence, and the flag that says which."""
+"""What one voice connection sends every 20 ms: speech, then silence, and the flag that says which.
+
+Leans on private names of discord.py==2.7.1 (`VoiceClient._connection`, `VoiceConnectionState._state`).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from typing import Any, Final
 
 import discord
 from discord.enums import SpeakingState
+from discord.voice_state import ConnectionFlowState
 
 from bot.playback.frames import SILENCE
 from bot.playback.packets import PacketWriter
+from bot.playback.playing import After, Playing
 from bot.playback.scheduler import FrameScheduler
 
 log = logging.getLogger(__name__)
@@ -21,36 +26,7 @@ CLOSING_FRAMES: Final = 5
 """Frames of silence after speech: without them a listener's decoder invents a continuation (Discord's
 voice documentation, "Voice Data Interpolation")."""
 
-After = Callable[[Exception | None], Any]
-
-
-class Playing:
-    """One source on its way. ``after`` is called once, in the scheduler's thread, and must not wait."""
-
-    def __init__(self, source: discord.AudioSource, after: After | None) -> None:
-        self.source = source
-        self.paused = False
-        self.over = False
-        self._after = after
-
-    @property
-    def is_active(self) -> bool:
-        """Return whether its frames are to be sent now."""
-        return not self.paused and not self.over
-
-    def end(self, error: Exception | None) -> None:
-        """Call ``after``; only the first end counts."""
-        after, self._after = self._after, None
-        self.over = True
-        if after is None:
-            if error is not None:
-                log.error("playing failed", exc_info=error)
-            return
-        try:
-            after(error)
-            self.source.cleanup()
-        except Exception:
-            log.exception("the end of playing could not be told")
+_CONNECTED: Final = ConnectionFlowState.connected
 
 
 class Transmitter:
@@ -69,10 +45,13 @@ class Transmitter:
         heard_again: Callable[[], Awaitable[bool]],
     ) -> None:
         self._client = client
+        self._state = client._connection
         self._scheduler = scheduler
         self._heard_again = heard_again
         self._writer = PacketWriter(client)
         self._playing: Playing | None = None
+        self._current: Playing  # of the scheduler's thread: what it takes frames from
+        self._news = True  # whether anything but the next frame may be due
         self._stopped: deque[Playing] = deque()
         self._silence_left = 0
         self._key: object = None  # of the connection that we know to be heard
@@ -94,6 +73,7 @@ class Transmitter:
         self._is_lost = False
         self._note_connection()
         self._playing = Playing(source, after)
+        self._news = True
         self._begin(self._start_speaking())
 
     def stop(self) -> None:
@@ -103,14 +83,17 @@ class Transmitter:
             return
         playing.over = True
         self._stopped.append(playing)
+        self._news = True
         if self._waiting is not None:
             self._waiting.cancel()
         self._scheduler.add(self)
 
     def pause(self) -> None:
         """Send nothing of it until `resume`."""
-        if self.playing is not None:
-            self.playing.paused = True
+        playing = self.playing
+        if playing is not None:
+            playing.paused = True
+            self._news = True
 
     def resume(self) -> None:
         """Go on where it was paused."""
@@ -120,33 +103,37 @@ class Transmitter:
             self._begin(self._start_speaking())
 
     def tick(self) -> bool:
-        """Send the 20 ms that are due; return False when nothing is due until something changes."""
-        while self._stopped:
-            self._stopped.popleft().end(None)
-        playing = self._playing
-        if self._is_waiting:
-            return False
-        if playing is None or not playing.is_active:
+        """Send the 20 ms that are due; return False when nothing is due until something changes.
+
+        Most calls send the next frame over a connection that is as it was: they look at nothing twice.
+        """
+        if self._news and not self._take_in_news():
             return self._fall_silent()
-        if self._is_lost:
-            playing.end(None)
-            return self._fall_silent()
-        if not self._is_heard():
-            return self._wait_until_heard(playing)
+        state = self._state
+        session = state.dave_session
+        if session is not None and not (state.dave_protocol_version and session.ready):
+            session = None
+        if state.secret_key is not self._key or state._state is not _CONNECTED:
+            return self._wait_until_heard()
+        if (session is None) is self._encrypting:
+            self._encrypting = session is not None
+            if session is None and state.dave_protocol_version:
+                return self._wait_until_heard()
         try:
-            frame = playing.source.read()
+            frame = self._current.source.read()
             if frame:
-                self._writer.send(frame)
-                self._silence_left = CLOSING_FRAMES
+                self._writer.send(frame, session)
                 return True
         except Exception as error:  # whatever it is, it ends this source and no other
-            playing.end(error)
+            self._current.end(error)
         else:
-            playing.end(None)
+            self._current.end(None)
+        self._news = True
         return self._fall_silent()
 
     def fail(self, error: Exception) -> None:
         """End what is played with ``error``."""
+        self._news = True
         self._silence_left = 0
         while self._stopped:
             self._stopped.popleft().end(None)
@@ -154,37 +141,42 @@ class Transmitter:
             self._playing.end(error)
         self._in_loop(self._stop_speaking)
 
-    def _is_heard(self) -> bool:
-        """Return whether this is still the connection, with the encryption, that we know to be heard."""
-        state = self._client._connection
-        if state.secret_key is not self._key or not state.is_connected():
+    def _take_in_news(self) -> bool:
+        """Tell those that were stopped that they are over; return whether there is a frame to send."""
+        self._news = False  # first: what changes from here on is news again
+        while self._stopped:
+            self._stopped.popleft().end(None)
+        playing = self._playing
+        if playing is not None and self._is_lost and not self._is_waiting:
+            playing.end(None)
+        if playing is None or not playing.is_active or self._is_waiting:
+            self._news = True
             return False
-        session = state.dave_session
-        encrypting = session is not None and state.dave_protocol_version != 0 and session.ready
-        if encrypting is not self._encrypting:
-            self._encrypting = encrypting
-            return encrypting or state.dave_protocol_version == 0
+        self._current = playing
+        self._silence_left = CLOSING_FRAMES
         return True
 
     def _note_connection(self) -> None:
-        state = self._client._connection
+        state = self._state
         self._key, self._encrypting = state.secret_key, state.can_encrypt
 
     def _fall_silent(self) -> bool:
+        if self._is_waiting:
+            return False
         if self._silence_left and self._client.is_connected():
             self._silence_left -= 1
-            self._writer.send(SILENCE)
+            self._writer.send(SILENCE, None)  # nobody encrypts silence end to end
             if self._silence_left:
                 return True
         self._silence_left = 0
         self._in_loop(self._stop_speaking)
         return False
 
-    def _wait_until_heard(self, playing: Playing) -> bool:
-        self._is_waiting = True
+    def _wait_until_heard(self) -> bool:
+        self._news = self._is_waiting = True
         if not self._in_loop(self._begin_waiting):
             self._is_waiting = False
-            playing.end(None)
+            self._current.end(None)
         return False
 
     # In the event loop:

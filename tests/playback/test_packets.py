@@ -82,13 +82,18 @@ def set_counters(client: Any, sequence: int, timestamp: int, nonce: int) -> None
     client.sequence, client.timestamp, client._incr_nonce = sequence, timestamp, nonce
 
 
+def session_of(client: Any) -> Any:
+    """Return what encrypts end to end, if the library would use it now."""
+    return client._connection.dave_session if client._connection.can_encrypt else None
+
+
 def both(client: Any, wire: Wire, writer: PacketWriter, frame: bytes) -> tuple[bytes, bytes]:
     """Send ``frame`` the library's way and ours from the same state; return both packets."""
     before = counters(client)
     client.send_audio_packet(frame, encode=False)
     after = counters(client)
     set_counters(client, *before)
-    writer.send(frame)
+    writer.send(frame, session_of(client))
     assert counters(client) == after
     return wire.next(), wire.next()
 
@@ -144,7 +149,7 @@ async def test_without_a_key_the_library_says_what_is_wrong(client: Any, wire: W
     client._connection.secret_key = discord.utils.MISSING
 
     with pytest.raises(TypeError):
-        PacketWriter(client).send(b"frame")
+        PacketWriter(client).send(b"frame", None)
 
     assert wire.is_empty()
 
@@ -152,13 +157,13 @@ async def test_without_a_key_the_library_says_what_is_wrong(client: Any, wire: W
 async def test_another_key_counts_from_the_next_packet_on(client: Any, wire: Wire) -> None:
     client._connection.dave_session = None
     writer = PacketWriter(client)
-    writer.send(b"old")
+    writer.send(b"old", None)
     wire.next()
     key = os.urandom(32)
 
     client._connection.secret_key = list(key)
     client._connection.ssrc = 77
-    writer.send(b"new")
+    writer.send(b"new", None)
 
     packet = wire.next()
     header = RTPHeader.of(packet)
@@ -175,7 +180,7 @@ async def test_both_ways_can_take_turns(client: Any, wire: Wire) -> None:
         if number % 2:
             client.send_audio_packet(b"%d" % number, encode=False)
         else:
-            writer.send(b"%d" % number)
+            writer.send(b"%d" % number, None)
 
     packets = [wire.next() for _ in range(4)]
     headers = [RTPHeader.of(packet) for packet in packets]
@@ -189,7 +194,7 @@ async def test_a_packet_that_the_socket_refuses_is_dropped(client: Any, wire: Wi
     writer = PacketWriter(client)
     client._connection.socket.close()
 
-    writer.send(b"frame")
+    writer.send(b"frame", session_of(client))
 
     assert counters(client) == (1, 960, 1)
     assert wire.is_empty()
@@ -197,7 +202,7 @@ async def test_a_packet_that_the_socket_refuses_is_dropped(client: Any, wire: Wi
 
 async def test_what_is_longer_than_a_frame_can_be_is_refused(client: Any, wire: Wire) -> None:
     with pytest.raises(ValueError, match="bytes"):
-        PacketWriter(client).send(bytes(3000))
+        PacketWriter(client).send(bytes(3000), None)
 
     assert wire.is_empty()
 
