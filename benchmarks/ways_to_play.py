@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
-import wave
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +13,9 @@ from typing import Any, Final, Protocol
 
 import av
 import discord
+import numpy as np
 
+from bot.audio.wav import parse_wav
 from bot.playback.scheduler import FRAME_SECONDS, FrameScheduler
 from bot.playback.voice_client import SpeechVoiceClient
 
@@ -23,8 +23,6 @@ FRAME_BYTES: Final = 200
 """20 ms at about 80 kbit/s."""
 
 _PCM_BYTES: Final = 3840
-_MAX_FRAMES: Final = 1000
-_FILE_SECONDS: Final = 60
 
 
 class Timed(Protocol):
@@ -51,16 +49,18 @@ class Frames(discord.AudioSource):
 
 
 class PCM(discord.AudioSource):
-    """Sound from memory that discord.py encodes as it plays, without end."""
+    """Sound from memory that discord.py encodes as it plays, begun anew where it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, stereo: bytes) -> None:
         self.taken: array[float] = array("d")
-        self._frames = [os.urandom(_PCM_BYTES) for _ in range(8)]
+        self._stereo = stereo
+        self._frames = len(stereo) // _PCM_BYTES
 
     def read(self) -> bytes:
         """Return the next 20 ms."""
         self.taken.append(time.perf_counter())
-        return self._frames[len(self.taken) % len(self._frames)]
+        begin = len(self.taken) % self._frames * _PCM_BYTES
+        return self._stereo[begin : begin + _PCM_BYTES]
 
 
 class DecodedFile(discord.FFmpegPCMAudio):
@@ -93,25 +93,20 @@ class Way:
 
 OURS: Final = Way("one scheduler (ours)", MeasuredVoiceClient, Frames)
 THREADS: Final = Way("a thread each (discord.py), frames made before", discord.VoiceClient, Frames)
-ENCODING: Final = Way("a thread each, encoding PCM (discord.py)", discord.VoiceClient, PCM)
 
 
-def tutorial_way(folder: Path) -> Way | None:
+def encoding_way(wav: bytes) -> Way:
+    """Return the way in which discord.py encodes, from memory: the tutorials' without its ffmpeg."""
+    mono = parse_wav(wav, max_seconds=300.0).samples.astype("<i2")
+    stereo = np.repeat(mono, 2).tobytes()
+    return Way("a thread each, encoding (discord.py)", discord.VoiceClient, lambda: PCM(stereo))
+
+
+def tutorial_way(wav: Path) -> Way | None:
     """Return the way of the tutorials: FFmpegPCMAudio on a file; None where there is no ffmpeg."""
     if shutil.which("ffmpeg") is None:
         return None
-    path = folder / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes(os.urandom(2 * 48_000 * _FILE_SECONDS))
-    return Way("the tutorial way: FFmpegPCMAudio", discord.VoiceClient, lambda: DecodedFile(path))
-
-
-def folder_for_files() -> tempfile.TemporaryDirectory[str]:
-    """Return a temporary folder to be used as a context manager."""
-    return tempfile.TemporaryDirectory(prefix="benchmark-playing-")
+    return Way("the tutorial way: FFmpegPCMAudio", discord.VoiceClient, lambda: DecodedFile(wav))
 
 
 def can_encode() -> bool:
