@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.tts_gateway.encoding import wav_of
+from tests.decoding.encoding import wav_of
 from tests.tts_gateway.listening import heard, semitones, spectrum_distance
 from tts_gateway.engines.base import ReferenceRefused, TextRefused
 from tts_gateway.engines.espeak import Passage, VoiceSettings, say

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from tts_gateway.decode import DEFAULT_LIMITS, DecodeLimits, decode_recording
+from decoding.recordings import DEFAULT_LIMITS, DecodeLimits
+from tts_gateway.decode import decode_recording
 from tts_gateway.engines.base import TextRefused
 from tts_gateway.engines.descriptions import Traits, traits_of, without_description
 from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, SoundTooLongError, VoiceSettings, say
@@ -40,7 +41,6 @@ CALIBRATION_TEXT: Final = (
 """What every fitted voice has said before it says anything else; some fourteen seconds of all sounds."""
 
 _WORKERS: Final = 2  # one thread measures and filters while another holds espeak-ng
-_DECODERS: Final = 2  # child processes at once
 _KEPT_FITS: Final = 64  # figures only; the recordings themselves are not kept
 _TRANSCRIPT_CHARS: Final = 1_000  # that are spoken to learn the pace
 _MELODY_CHARS: Final = 300  # of a text that are spoken beforehand to set its pitch
@@ -58,7 +58,6 @@ class OfflineEngine:
     def __init__(self, *, decode_limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         self._decode_limits = decode_limits
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="offline-engine")
-        self._decoding = asyncio.Semaphore(_DECODERS)
         self._fitting: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._fits: OrderedDict[bytes, tuple[Portrait, FittedVoice]] = OrderedDict()
 
@@ -96,8 +95,7 @@ class OfflineEngine:
             return self._fits[digest]
 
     async def _measured_and_fitted(self, reference: bytes) -> tuple[Portrait, FittedVoice]:
-        async with self._decoding:
-            recording = await decode_recording(reference, rate=SAMPLE_RATE, limits=self._decode_limits)
+        recording = await decode_recording(reference, rate=SAMPLE_RATE, limits=self._decode_limits)
         target = await self._in_worker(partial(measured, recording))
         return target, await self._in_worker(partial(fit, target, partial(_spoken, CALIBRATION_TEXT)))
 

@@ -13,12 +13,12 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.tts_gateway.encoding import encoded, wav_of
-from tts_gateway.decode import DecodeLimits, decode_recording
-from tts_gateway.engines.base import ReferenceRefused
+from decoding.recordings import DecodeLimits, DecodingError, Refusal, decode
+from tests.decoding.encoding import encoded, wav_of
+from tests.decoding.refusals import refused
 
 RATE = 22_050
-CHILD = Path("tts_gateway/decode_child.py").resolve()
+CHILD = Path("decoding/child.py").resolve()
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
 
 
@@ -45,7 +45,7 @@ def _secret(folder: Path) -> Path:
 
 async def _run_child(container_format: str, data: bytes, cwd: Path) -> tuple[int, bytes]:
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", str(CHILD), container_format, str(RATE), "90", "768", "10"),
+        *(sys.executable, "-I", str(CHILD), container_format, str(RATE), "1", "90", "768", "10"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -59,15 +59,15 @@ async def test_text_in_disguise_is_refused_before_any_decoder_sees_it(tmp_path: 
     disguises = _disguises(_secret(tmp_path), "http://127.0.0.1:9")
 
     for data in disguises.values():
-        with pytest.raises(ReferenceRefused, match="not a recording"):
-            await decode_recording(data, rate=RATE)
+        with refused(Refusal.UNKNOWN_KIND):
+            await decode(data, rate=RATE)
 
 
 async def test_text_behind_the_tag_of_an_mp3_is_not_opened_either(tmp_path: Path) -> None:
     disguise = _disguises(_secret(tmp_path), "http://127.0.0.1:9")["ffconcat"]
 
-    with pytest.raises(ReferenceRefused, match="not a recording"):
-        await decode_recording(b"ID3\x03\x00\x00\x00\x00\x00\x00" + disguise, rate=RATE)
+    with refused(Refusal.UNREADABLE):
+        await decode(b"ID3\x03\x00\x00\x00\x00\x00\x00" + disguise, rate=RATE)
 
 
 @posix_only
@@ -103,9 +103,9 @@ async def test_an_hour_of_sound_in_a_small_file_stops_at_ninety_seconds() -> Non
     recording = _an_hour()
     assert len(recording) < 1_000_000
 
-    sound = await decode_recording(recording, rate=RATE)
+    decoded = await decode(recording, rate=RATE)
 
-    assert len(sound) == 90 * RATE
+    assert (len(decoded.samples), decoded.is_cut) == (90 * RATE, True)
 
 
 def _an_hour() -> bytes:
@@ -130,9 +130,9 @@ def test_a_header_may_promise_anything() -> None:
     data = bytearray(file.getvalue())
     data[40:44] = b"\xff\xff\xff\xff"
 
-    sound = asyncio.run(decode_recording(bytes(data), rate=RATE))
+    decoded = asyncio.run(decode(bytes(data), rate=RATE))
 
-    assert len(sound) == RATE
+    assert len(decoded.samples) == RATE
 
 
 @pytest.mark.parametrize(("field", "value"), [(24, 1), (24, 4_000_000_000), (22, 65_535), (22, 0)])
@@ -141,8 +141,8 @@ async def test_absurd_rates_and_channel_counts_are_refused(field: int, value: in
     size = 4 if field == 24 else 2
     data[field : field + size] = value.to_bytes(size, "little")
 
-    with pytest.raises(ReferenceRefused):
-        await decode_recording(bytes(data), rate=RATE)
+    with pytest.raises(DecodingError):
+        await decode(bytes(data), rate=RATE)
 
 
 async def test_a_film_without_sound_says_so() -> None:
@@ -154,19 +154,19 @@ async def test_a_film_without_sound_says_so() -> None:
         for piece in (av.VideoFrame(64, 64, "yuv420p"), None):
             container.mux(stream.encode(piece))
 
-    with pytest.raises(ReferenceRefused, match="no sound"):
-        await decode_recording(file.getvalue(), rate=RATE)
+    with refused(Refusal.NO_SOUND):
+        await decode(file.getvalue(), rate=RATE)
 
 
 async def test_a_decoder_that_takes_too_long_is_ended() -> None:
-    with pytest.raises(ReferenceRefused, match="took too long"):
-        await decode_recording(wav_of(np.zeros(48_000)), rate=RATE, limits=DecodeLimits(wall_seconds=0.001))
+    with refused(Refusal.TOO_SLOW):
+        await decode(wav_of(np.zeros(48_000)), rate=RATE, limits=DecodeLimits(wall_seconds=0.001))
 
     assert _children() == []
 
 
 async def test_a_cancelled_call_leaves_no_process_behind() -> None:
-    call = asyncio.create_task(decode_recording(wav_of(np.zeros(480_000)), rate=RATE))
+    call = asyncio.create_task(decode(wav_of(np.zeros(480_000)), rate=RATE))
     while not _children():  # noqa: ASYNC110 - a process says nothing when it starts
         await asyncio.sleep(0)
 
@@ -180,13 +180,13 @@ async def test_a_cancelled_call_leaves_no_process_behind() -> None:
 async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
     process = psutil.Process()
     good, bad = encoded(wav_of(np.zeros(48_000)), "ogg", "libopus"), b"OggS" + bytes(1_000)
-    await decode_recording(good, rate=RATE)
+    await decode(good, rate=RATE)
     before = process.num_fds() if sys.platform != "win32" else process.num_handles()
 
     for _ in range(4):
-        await decode_recording(good, rate=RATE)
-        with pytest.raises(ReferenceRefused):
-            await decode_recording(bad, rate=RATE)
+        await decode(good, rate=RATE)
+        with pytest.raises(DecodingError):
+            await decode(bad, rate=RATE)
 
     after = process.num_fds() if sys.platform != "win32" else process.num_handles()
     assert _children() == []
@@ -196,13 +196,13 @@ async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
 @posix_only
 async def test_the_decoder_process_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_API_KEY", "a secret")
-    call = asyncio.create_task(decode_recording(wav_of(np.zeros(480_000)), rate=RATE))
+    call = asyncio.create_task(decode(wav_of(np.zeros(480_000)), rate=RATE))
     seen: list[dict[str, str]] = []
 
     while not call.done():
         for child in _children():
             try:
-                if "decode_child.py" in " ".join(child.cmdline()):
+                if "child.py" in " ".join(child.cmdline()):
                     seen.append(child.environ())
             except psutil.Error:
                 continue

@@ -40,9 +40,9 @@ def encoded(wav: bytes, container_format: str, codec: str) -> bytes:
 
 
 def wav_of(sound: np.ndarray, *, rate: int = 48_000) -> bytes:
-    """Return samples (full scale ±1) as a mono 16-bit WAV."""
+    """Return samples (full scale ±1; a column for each channel, if several) as a 16-bit WAV."""
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
-        wav.setparams((1, 2, rate, 0, "NONE", ""))
+        wav.setparams((1 if sound.ndim == 1 else sound.shape[1], 2, rate, 0, "NONE", ""))
         wav.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
     return file.getvalue()
