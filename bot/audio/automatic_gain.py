@@ -90,18 +90,23 @@ class AutomaticGain:
         highest[sounding] = 10 * np.log10(self._outburst / powers[sounding])
         silent_hops = 0 if self._count else int(np.argmax(sounding)) if sounding.any() else len(sounding)
         self._note(energies[silent_hops:])
-        decibels = [self._last] * silent_hops
-        decibels += map(self._decibels, highest[silent_hops:].tolist())
+        decibels = [self._last] * silent_hops + self._decibels(highest[silent_hops:].tolist())
         gains: Sums = 10 ** (np.array(decibels) / 20)
         return gains
 
-    def _decibels(self, highest: float) -> float:
-        self._count += 1
-        if self._count <= _EVERY_HOP_UNTIL or self._count % 10 == 0:
-            self._wanted = self._weighed()
-        rise = _FIRST_RISE_DB if self._count <= _EVERY_HOP_UNTIL else _RISE_DB
-        self._last = min(self._wanted, self._last + rise, highest)
-        return self._last
+    def _decibels(self, limits: list[float]) -> list[float]:
+        """Return the gains of the next hops in decibels, none above its limit."""
+        decibels, last = [], self._last
+        for limit in limits:
+            self._count += 1
+            is_early = self._count <= _EVERY_HOP_UNTIL
+            if is_early or self._count % 10 == 0:
+                self._wanted = self._weighed()
+            last += _FIRST_RISE_DB if is_early else _RISE_DB
+            last = min(last, self._wanted, limit)
+            decibels.append(last)
+        self._last = last
+        return decibels
 
     def _note(self, energies: Sums) -> None:
         end = self._count + len(energies) + 1
@@ -126,7 +131,7 @@ class AutomaticGain:
             return math.nan, 0.0
         step = max(1, length // 4)
         sums = self._sums[: self._count + 1]
-        blocks = (sums[length:] - sums[:-length])[::-step] / (length * HOP_SAMPLES)
+        blocks = (sums[length:][::-step] - sums[:-length][::-step]) / (length * HOP_SAMPLES)
         heard = blocks[blocks > _ABSOLUTE_GATE]
         if not len(heard):
             return math.nan, 0.0

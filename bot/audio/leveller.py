@@ -28,9 +28,11 @@ FADE_SAMPLES: Final = 480
 _OFFSET_HERTZ: Final = 15.0  # below any voice
 _DECAY: Final = math.exp(-2 * math.pi * _OFFSET_HERTZ / 48_000)
 _POWERS: Final = _DECAY ** np.arange(1, HOP_SAMPLES + 1)
+_GROWTH: Final = (1 / _POWERS).astype(np.float32)
+_SHARES: Final = ((1 - _DECAY) * _POWERS).astype(np.float32)
 _SILENT_POWER: Final = 10 ** (SILENCE_DBFS / 10)
 _RAMP: Final = (0.5 - 0.5 * np.cos(np.pi * (np.arange(FADE_SAMPLES) + 0.5) / FADE_SAMPLES)).astype(np.float32)
-_BETWEEN: Final = (np.arange(HOP_SAMPLES) + 0.5) / HOP_SAMPLES
+_BETWEEN: Final = ((np.arange(HOP_SAMPLES) + 0.5) / HOP_SAMPLES).astype(np.float32)
 
 
 class Leveller:
@@ -87,15 +89,18 @@ class Leveller:
         """Return ``hops`` without what is slower than any voice, such as a constant offset."""
         if not len(hops):
             return hops
-        slow = np.cumsum(hops / _POWERS, axis=1) * _POWERS * (1 - _DECAY)
-        before = np.empty(len(hops))
+        # A running mean that forgets, as a sum over samples that grow as fast as it would forget them.
+        grown = hops * _GROWTH
         offset = float(hops[0].mean()) if self._offset is None else self._offset
-        for index, end in enumerate(slow[:, -1].tolist()):
-            before[index] = offset
-            offset = end + offset * float(_POWERS[-1])
+        for index, total in enumerate(grown.sum(axis=1).tolist()):
+            before = offset / (1 - _DECAY)
+            grown[index, 0] += before
+            offset = (total + before) * float(_SHARES[-1])
         self._offset = offset
-        centred: Wave = (hops - slow - before[:, None] * _POWERS).astype(np.float32)
-        powers = np.square(centred).sum(axis=1, dtype=np.float64)
+        slow = np.cumsum(grown, axis=1, out=grown)
+        slow *= _SHARES
+        centred: Wave = np.subtract(hops, slow, out=slow)
+        powers = np.einsum("hs,hs->h", centred, centred)
         self._energy, self._count = self._energy + float(powers.sum()), self._count + centred.size
         self.is_audible = self.is_audible or float(powers.max()) > HOP_SAMPLES * _SILENT_POWER
         return centred
@@ -112,10 +117,12 @@ class Leveller:
             gains = np.concatenate([gains[:1], gains])
         boundaries = np.minimum(gains[:-1], gains[1:])
         ready = np.concatenate([self._ahead, hops])[:-1]
-        starts = np.concatenate([self._gains[:1], boundaries])[: len(ready) + 1]
+        starts = np.concatenate([self._gains[:1], boundaries])[: len(ready) + 1].astype(np.float32)
         self._ahead, self._gains = hops[-1:], np.array([boundaries[-1], gains[-1]])
-        curve = starts[:-1, None] + np.diff(starts)[:, None] * _BETWEEN
-        return (ready * curve).astype(np.float32)
+        curve = np.diff(starts)[:, None] * _BETWEEN
+        curve += starts[:-1, None]
+        ready *= curve
+        return ready
 
     def _last_hop(self) -> Wave:
         if not len(self._ahead):
@@ -130,5 +137,7 @@ class Leveller:
             fade = _RAMP[self._given : self._given + len(wave)]
             wave[: len(fade)] *= fade
         self._given += len(wave)
-        samples: Samples = np.clip(np.rint(wave * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
+        scaled = wave * np.float32(32_768)
+        np.rint(scaled, out=scaled)
+        samples: Samples = np.clip(scaled, -32_768, 32_767, out=scaled).astype(np.int16)
         return samples

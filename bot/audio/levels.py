@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.loudness import SPEECH_LUFS, samples_at, to_pcm
+from bot.audio.pydub_sound import FADE_MS, sound_of
 from bot.errors import AudioError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # pydub misses an ffmpeg that it is never asked to run
-    from pydub import AudioSegment
 
 MAX_LIFT_DB: Final = 30.0
 """Quieter speech is lifted to the loudness of all, but never so far that its noise becomes the sound."""
 
 SILENCE_DB: Final = -60.0
 """Nothing below this is heard beside other people in a voice channel."""
-
-FADE_MS: Final = 10
-"""Long enough that a cut wave does not click, too short to be heard."""
 
 
 def level(samples: NDArray[np.float32]) -> bytes:
@@ -42,6 +35,5 @@ def _decibels(power: float) -> float:
 
 
 def _faded(pcm: bytes) -> bytes:
-    sound = AudioSegment(data=pcm, sample_width=2, frame_rate=48_000, channels=1)
-    faded: bytes = sound.fade_in(FADE_MS).fade_out(FADE_MS).raw_data
+    faded: bytes = sound_of(pcm).fade_in(FADE_MS).fade_out(FADE_MS).raw_data
     return faded

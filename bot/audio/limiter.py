@@ -17,8 +17,9 @@ LOOKAHEAD_SAMPLES: Final = 192
 """4 ms: what comes out lags behind by this much, and the gain begins to fall so much before a peak."""
 
 _AHEAD: Final = LOOKAHEAD_SAMPLES // STEP_SAMPLES
+_FULL: Final = 1 - 1e-9  # full gain, but for what rounding takes away
 _RELEASE: Final = 0.0025  # of full gain in a step: from nothing to all in 0.2 s
-_BETWEEN: Final = (np.arange(STEP_SAMPLES) + 0.5) / STEP_SAMPLES
+_BETWEEN: Final = ((np.arange(STEP_SAMPLES) + 0.5) / STEP_SAMPLES).astype(np.float32)
 
 
 class Limiter:
@@ -33,23 +34,33 @@ class Limiter:
 
     def feed(self, samples: Wave) -> Wave:
         """Take ``samples``, a whole number of steps; return what is ready."""
-        peaks = np.abs(samples.reshape(-1, STEP_SAMPLES)).max(axis=1).astype(np.float64)
-        self._needed = np.concatenate([self._needed, self._ceiling / np.maximum(peaks, self._ceiling)])
+        self._needed = np.concatenate([self._needed, self._gains_needed(samples)])
         self._waiting = np.concatenate([self._waiting, samples])
         count = len(self._needed) - _AHEAD
         if not count:
             return self._waiting[:0]
-        gains = self._gains_at_boundaries(count)
+        limited, self._waiting = np.split(self._waiting, [count * STEP_SAMPLES])
+        if min(self._needed.min(), self._held.min()) < _FULL:
+            gains = self._gains_at_boundaries(count).astype(np.float32)
+            curve = np.diff(gains)[:, None] * _BETWEEN
+            curve += gains[:-1, None]
+            limited = limited * curve.reshape(-1)
         self._needed = self._needed[count:]
-        steps, self._waiting = np.split(self._waiting, [count * STEP_SAMPLES])
-        curve = gains[:-1, None] + np.diff(gains)[:, None] * _BETWEEN
-        limited = (steps.reshape(-1, STEP_SAMPLES) * curve).astype(np.float32).reshape(-1)
         ours, self._not_ours = limited[self._not_ours :], max(0, self._not_ours - len(limited))
         return ours
 
     def finish(self) -> Wave:
         """Return what is left."""
         return self.feed(np.zeros(LOOKAHEAD_SAMPLES, np.float32))
+
+    def _gains_needed(self, samples: Wave) -> Gains:
+        """Return for each step of ``samples`` the gain that brings its highest to the ceiling, 1 at most."""
+        count = len(samples) // STEP_SAMPLES
+        if not count or max(samples.max(), -samples.min()) <= self._ceiling:  # as speech mostly is
+            return np.ones(count)
+        peaks = np.abs(samples.reshape(-1, STEP_SAMPLES)).max(axis=1).astype(np.float64)
+        needed: Gains = self._ceiling / np.maximum(peaks, self._ceiling)
+        return needed
 
     def _gains_at_boundaries(self, count: int) -> Gains:
         """Return the gain at the beginning of ``count`` steps and at the end of the last of them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import Final
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.k_weighting import HOP_SAMPLES, hop_energies
+from bot.audio.workers import on_the_whole
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -50,7 +50,7 @@ def loudness(samples: NDArray[np.int16] | NDArray[np.float32], *, full_scale: fl
 
 async def speech_loudness(speech: Speech) -> float:
     """Return the integrated loudness of ``speech`` in LUFS; −inf for silence."""
-    return await asyncio.to_thread(loudness, np.frombuffer(speech.pcm, "<i2"))
+    return await on_the_whole(loudness, np.frombuffer(speech.pcm, "<i2"))
 
 
 async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
@@ -59,7 +59,7 @@ async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
     Where single peaks would be higher they are turned down softly, for some milliseconds, never cut off.
     Raises AudioError when the speech is silent.
     """
-    return await asyncio.to_thread(speech_at, speech, lufs)
+    return await on_the_whole(speech_at, speech, lufs)
 
 
 def speech_at(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:

@@ -33,7 +33,7 @@ class Resampler:
     def feed(self, samples: Samples) -> Wave:
         """Return what is ready. Raises AudioError."""
         if self._resampler is None:
-            return samples.astype(np.float32) / np.float32(32_768)
+            return np.multiply(samples, np.float32(1 / 32_768), dtype=np.float32)
         if not len(samples):
             return np.zeros(0, np.float32)
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import numpy as np
@@ -11,6 +10,7 @@ from bot import limits
 from bot.audio.levels import level
 from bot.audio.resampling import Resampler
 from bot.audio.wav import parse_wav
+from bot.audio.workers import on_the_whole
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -24,7 +24,7 @@ async def speech_from_wav(wav: bytes, *, text: str) -> Speech:
     Raises AudioError when the bytes are no WAV we accept, when there is nothing to be heard, and
     when it is too short, or too long for ``text``.
     """
-    return await asyncio.to_thread(_prepare, wav, plausible_seconds(text))
+    return await on_the_whole(_prepare, wav, plausible_seconds(text))
 
 
 def plausible_seconds(text: str) -> float:

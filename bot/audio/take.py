@@ -6,7 +6,6 @@ length gives them away, and neither can a short runaway that sounds like speech.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from bot.audio.joins import sounding_range
 from bot.audio.wav_header import WavHeader
+from bot.audio.workers import on_the_whole
 from bot.models import Speech
 from bot.text.speaking_time import speaking_seconds
 
@@ -50,7 +50,7 @@ Levels = NDArray[np.float64]
 
 async def why_not(speech: Speech, text: str) -> str | None:
     """Return why ``speech`` cannot be a good take of ``text``, in a few words for the log; None if it can."""
-    return await asyncio.to_thread(fault, speech, text)
+    return await on_the_whole(fault, speech, text)
 
 
 def fault(speech: Speech, text: str) -> str | None:

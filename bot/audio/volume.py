@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.limiter import STEP_SAMPLES, Limiter
 from bot.audio.loudness import PEAK_CEILING
 from bot.audio.opus import OpusEncoder
-from bot.errors import AudioError
+from bot.audio.opus_decoder import OpusDecoder
 
 Samples = NDArray[np.int16]
 
@@ -56,18 +55,12 @@ class FrameAmplifier:
 
     def __init__(self, gain: float) -> None:
         self._amplifier = Amplifier(gain)
-        self._decoder = av.AudioCodecContext.create("libopus", "r")
-        self._decoder.sample_rate, self._decoder.layout = 48_000, "mono"
+        self._decoder = OpusDecoder()
         self._encoder = OpusEncoder()
 
     def feed(self, frames: Sequence[bytes]) -> list[bytes]:
         """Return the frames that are full."""
-        try:
-            decoded = [sound for frame in frames for sound in self._decoder.decode(av.Packet(frame))]
-        except av.FFmpegError as error:
-            raise AudioError("an Opus frame cannot be decoded") from error
-        samples = [sound.to_ndarray().reshape(-1) for sound in decoded]
-        return self._encoder.feed(self._amplifier.feed(np.concatenate(samples))) if samples else []
+        return self._encoder.feed(self._amplifier.feed(self._decoder.feed(frames)))
 
     def finish(self) -> list[bytes]:
         """Return the last frames."""

@@ -11,7 +11,10 @@ import pytest
 
 from bot.audio.export import export
 from bot.audio.opus import opus_frames
+from bot.audio.soundboard import soundboard_clip
 from bot.audio.speech import speech_from_wav
+from bot.audio.taken import speech_from_file
+from bot.audio.voice_message import voice_message
 from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike, wav
 
@@ -21,6 +24,9 @@ WORK: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
     "speech": lambda: speech_from_wav(wav(WAVE), text="a word"),
     "frames": lambda: opus_frames(SPEECH),
     "file": lambda: export(SPEECH, max_bytes=10**6),
+    "voice message": lambda: voice_message(SPEECH),
+    "soundboard sound": lambda: soundboard_clip(SPEECH),
+    "file read again": lambda: speech_from_file(wav(WAVE), name="speech.wav"),
 }
 
 

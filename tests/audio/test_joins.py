@@ -1,12 +1,11 @@
-"""Parts in a row: right lengths, one level, and nothing that clicks."""
+"""The ends of a part: no silence to speak of, and nothing that clicks at a join."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bot.audio.joins import EDGE_SECONDS, joined, silence, sounding_range, trimmed
-from bot.audio.loudness import loudness, speech_loudness
+from bot.audio.joins import EDGE_SECONDS, sounding_range, trimmed
 from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike
 
@@ -57,41 +56,6 @@ async def test_of_silence_nothing_is_left(seconds: float):
     assert (await trimmed(speech(np.zeros(round(48_000 * seconds))))).pcm == b""
 
 
-async def test_a_row_is_as_long_as_its_parts_and_pauses():
-    parts = [speech(quiet(0.5), speechlike(length), quiet(0.5)) for length in (1.0, 2.0, 0.3)]
-    lengths = [(await trimmed(part)).seconds for part in parts]
-
-    row = await joined(parts, [0.2, 0.4])
-
-    assert row.seconds == pytest.approx(sum(lengths) + 0.6, abs=1 / 48_000)
-
-
-async def test_between_parts_there_is_nothing_but_the_pause():
-    row = samples_of(await joined([speech(sine(440, seconds=1.0))] * 2, [0.25]))
-
-    assert not row[48_000 : 48_000 + 12_000].any()
-    assert row[:48_000].any() and row[60_000:].any()
-
-
-async def test_the_pause_after_the_last_part_is_left_out():
-    parts = [speech(speechlike(1.0)), speech(speechlike(1.0))]
-
-    assert await joined(parts, [0.2, 9.0]) == await joined(parts, [0.2])
-
-
-@pytest.mark.parametrize("pauses", [[], [0.1] * 4])
-async def test_pauses_that_do_not_fit_are_an_error(pauses: list[float]):
-    with pytest.raises(ValueError, match="3 parts"):
-        await joined([speech(speechlike(0.5))] * 3, pauses)
-
-
-async def test_one_part_and_none_at_all_are_rows_too():
-    part = speech(speechlike(1.0))
-
-    assert (await joined([part], [])).seconds == (await trimmed(part)).seconds
-    assert (await joined([], [])).pcm == b""
-
-
 @pytest.mark.parametrize("pause", [0.0, 0.1, 0.2])
 @pytest.mark.parametrize(
     "wave",
@@ -103,43 +67,14 @@ async def test_one_part_and_none_at_all_are_rows_too():
     ids=["cut in the middle of a wave", "speech cut anywhere", "an offset"],
 )
 async def test_no_step_at_a_join_is_larger_than_those_inside(wave: Wave, pause: float):
-    parts = [speech(wave)] * 4
+    part = await trimmed(speech(wave))
 
-    row = samples_of(await joined(parts, [pause] * 3))
+    row = np.concatenate([samples_of(part), np.zeros(round(pause * 48_000))] * 3 + [samples_of(part)])
 
     steps = np.abs(np.diff(np.concatenate([[0.0], row, [0.0]])))
-    length = (await trimmed(parts[0])).seconds + pause
+    length = part.seconds + pause
     near = np.zeros(len(steps), bool)
     for number in range(5):
         place = min(round(number * length * 48_000), len(steps) - 1)
         near[max(0, place - round((pause + 0.012) * 48_000)) : place + 600] = True
     assert steps[near].max() <= steps[~near].max()
-
-
-async def test_parts_of_different_loudness_become_alike():
-    waves = [speechlike(3.0, seed=n, rms=rms) for n, rms in enumerate((0.05, 0.12, 0.02, 0.2))]
-    parts = [speech(wave) for wave in waves]
-    whole = loudness(np.frombuffer(speech(*waves).pcm, "<i2"))
-
-    row = await joined(parts, [0.2] * 3)
-
-    samples, place = np.frombuffer(row.pcm, "<i2"), 0
-    for part in parts:
-        length = len((await trimmed(part)).pcm) // 2
-        assert loudness(samples[place : place + length]) == pytest.approx(whole, abs=1.0)
-        place += length + 9_600
-    assert await speech_loudness(row) == pytest.approx(whole, abs=1.0)
-    assert np.abs(samples).max() <= 0.8913 * 32_768
-
-
-async def test_a_part_of_breath_is_not_brought_up_to_speech():
-    breath = np.random.default_rng(2).normal(0, 0.0015, 48_000)
-
-    row = samples_of(await joined([speech(speechlike(2.0)), speech(breath)], [0.0]))
-
-    assert np.abs(row[-48_000:]).max() < 0.02
-
-
-def test_silence_is_as_long_as_asked():
-    assert silence(0.2).seconds == pytest.approx(0.2)
-    assert not any(silence(0.2).pcm)

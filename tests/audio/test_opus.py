@@ -109,3 +109,12 @@ def test_the_length_of_a_frame_is_read_from_its_first_byte(config: int):
 
 def test_nothing_is_no_frame():
     assert not is_20_ms(b"")
+
+
+async def test_loud_and_busy_sound_takes_no_more_than_the_bitrate_says():
+    wave = np.clip(speechlike(10.0) * 4 + np.random.default_rng(1).normal(0, 0.1, 480_000), -1, 1)
+
+    frames = await opus_frames(Speech(pcm16(wave)))
+
+    bits = 8 * sum(map(len, frames)) / (len(frames) * FRAME_SECONDS)
+    assert bits <= 1.05 * BITRATE

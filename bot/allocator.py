@@ -1,0 +1,34 @@
+"""How the process's memory is kept small where sound comes and goes in blocks of megabytes."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Final
+
+LARGE_BYTES: Final = 256 * 1024
+"""A block from this size on is a mapping of its own, which goes back to the system when it is freed. Samples
+that are worked on piece by piece are smaller, whole takes are larger."""
+
+ARENAS: Final = 1
+"""Heaps, for all threads together. By default each has its own, and keeps the most that it ever needed. What
+is small goes through Python's own allocator, so that threads seldom wait for each other here."""
+
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+# the numbers in glibc's malloc.h
+
+
+def give_large_blocks_back() -> None:
+    """Let blocks of `LARGE_BYTES` leave the process when they are freed, where the C library is glibc.
+
+    By default glibc learns from the first such block to keep all later ones in its heap. Frames that wait
+    for minutes come to lie between them, and a minute that waits costs ten times what its frames take.
+    To be called before there are threads; nothing happens elsewhere than on Linux with glibc.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, ARENAS)

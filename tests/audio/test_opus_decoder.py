@@ -1,0 +1,55 @@
+"""Frames turned back to speech: what listeners hear, as a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bot.audio.loudness import brought_to, loudness
+from bot.audio.opus import FRAME_SAMPLES, opus_frames
+from bot.audio.opus_decoder import speech_from_frames
+from bot.errors import AudioError
+from bot.models import Speech
+from tests.audio.handmade import pcm16, speechlike
+
+PEAK_LIMIT = 10 ** (-1 / 20)
+
+
+def samples_of(speech: Speech) -> np.ndarray:
+    return np.frombuffer(speech.pcm, "<i2") / 32_768
+
+
+async def test_it_is_as_long_as_the_frames_and_sounds_like_what_was_said_at_the_same_time():
+    wave = speechlike(3.0)
+    frames = await opus_frames(Speech(pcm16(wave)))
+
+    heard = samples_of(await speech_from_frames(frames))
+
+    assert len(heard) == len(frames) * FRAME_SAMPLES
+    assert np.corrcoef(heard[: len(wave)], wave)[0, 1] >= 0.98
+
+
+async def test_it_is_as_loud_and_no_peak_is_above_the_ceiling():
+    speech = await brought_to(Speech(pcm16(np.clip(speechlike(3.0) * 3, -1, 1))), -9.0)
+
+    heard = await speech_from_frames(await opus_frames(speech))
+
+    loudest = np.abs(samples_of(heard)).max()
+    before, after = (loudness(np.frombuffer(one.pcm, "<i2")) for one in (speech, heard))
+    assert loudest <= PEAK_LIMIT
+    assert after == pytest.approx(before, abs=0.5)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+async def test_even_the_shortest_comes_back(count: int):
+    frames = (await opus_frames(Speech(pcm16(speechlike(0.1)))))[:count]
+
+    speech = await speech_from_frames(frames, rest_is_missing=True)
+
+    assert len(speech.pcm) == count * 2 * FRAME_SAMPLES
+    assert speech.rest_is_missing
+
+
+async def test_what_is_no_frame_is_an_error_of_ours():
+    with pytest.raises(AudioError):
+        await speech_from_frames([b"\xff\xff"])
