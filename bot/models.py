@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +19,47 @@ class ReferenceAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenVoice:
+    """A saved voice to speak with. ``recording`` is the SHA-256 of its recording in hexadecimal digits,
+
+    ``transcript`` what is said there if known. Where the recording can be fetched changes; see `VoiceAccess`.
+    """
+
+    id: str
+    name: str
+    recording: str = field(repr=False)
+    transcript: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceAccess:
+    """How saved voices come to be heard; asked only when they are.
+
+    ``may_speak`` returns why a voice may not speak now, as a sentence for the member, or None: it may. It is
+    asked before a speech is begun and again in front of every call of the TTS gateway. ``address`` returns
+    a public address of the voice's recording, ``renew`` a new one, after the TTS gateway could not use it.
+    """
+
+    may_speak: Callable[[SpokenVoice], Awaitable[str | None]]
+    address: Callable[[SpokenVoice], Awaitable[str]]
+    renew: Callable[[SpokenVoice], Awaitable[str]]
+
+
+@dataclass(frozen=True)  # with slots, Python 3.11 cannot make a Line[...] of it
+class Line(Generic[V]):
+    """What one voice says in a dialogue. ``voice`` None: nobody is named, it is the voice of the request."""
+
+    voice: V | None
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechRequest:
     """What to say, and how.
 
     ``guidance`` is `cfg_value`, ``steps`` is `dit_steps`; both only count without a reference. ``fresh`` asks
-    for a new take although there may be one that was made before.
+    for a new take although there may be one that was made before. ``voice`` is used instead of ``reference``.
+    With ``lines`` it is a dialogue: they are what is said, and ``text`` only tells people what it is.
     """
 
     text: str
@@ -29,6 +68,16 @@ class SpeechRequest:
     steps: int | None = None
     reference: ReferenceAudio | None = None
     fresh: bool = False
+    voice: SpokenVoice | None = None
+    lines: tuple[Line[SpokenVoice], ...] = ()
+
+    @property
+    def voices(self) -> tuple[SpokenVoice, ...]:
+        """The saved voices that speak in it, each once, in the order of their first words."""
+        if not self.lines:
+            return () if self.voice is None else (self.voice,)
+        spoken = (line.voice or self.voice for line in self.lines)
+        return tuple({voice.id: voice for voice in spoken if voice is not None}.values())
 
 
 class Stage(Enum):
@@ -82,8 +131,9 @@ class Speech:
 
 
 class Destination(Enum):
-    """Where an answer goes: a file in the conversation, the voice channel, or both."""
+    """Where an answer goes: a file in the conversation, the voice channel, both, or a voice message."""
 
     HERE = "here"
     VOICE_CHANNEL = "voice channel"
     BOTH = "both"
+    VOICE_MESSAGE = "voice message"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self, TypeVar
+from weakref import WeakSet
 
 from bot.takes.cache_file import KeptSpeech
 from bot.takes.cache_folder import CacheFolder
@@ -20,6 +21,21 @@ PURGE_SECONDS: Final = 3600.0
 T = TypeVar("T")
 
 
+class Keeping:
+    """The leave to keep one speech that is being made. `SpeechCache.forget` takes it away for good.
+
+    Whoever makes the speech has it from `SpeechCache.keeping` and holds it until the speech is put there.
+    """
+
+    def __init__(self, labels: Collection[str]) -> None:
+        self.labels = set(labels)
+        self.is_forgotten = False
+
+    def add(self, labels: Collection[str]) -> None:
+        """Let these labels count too: somebody else waits for the same speech."""
+        self.labels |= set(labels)
+
+
 class SpeechCache:
     """A `CacheFolder` in a thread of its own, as an async context manager.
 
@@ -29,6 +45,7 @@ class SpeechCache:
     def __init__(self, folder: CacheFolder | None, *, purge_seconds: float = PURGE_SECONDS) -> None:
         self._folder = folder
         self._purge_seconds = purge_seconds
+        self._keepings: WeakSet[Keeping] = WeakSet()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="speech-cache")
         self._purging: asyncio.Task[None] | None = None
 
@@ -48,16 +65,35 @@ class SpeechCache:
             self._purging.cancel()
         await asyncio.to_thread(self._worker.shutdown)
 
-    async def get(self, key: str) -> KeptSpeech | None:
-        """Return what is kept under ``key``."""
-        folder = self._folder
-        return None if folder is None else await self._run(lambda: folder.get(key))
+    def keeping(self, labels: Collection[str]) -> Keeping:
+        """Return the leave to keep speech with these ``labels``, as long as none of them is forgotten."""
+        keeping = Keeping(labels)
+        self._keepings.add(keeping)
+        return keeping
 
-    async def put(self, key: str, kept: KeptSpeech) -> None:
-        """Keep it; what cannot be kept is not, and nobody has to know."""
+    async def get(self, key: str, keeping: Keeping | None = None) -> KeptSpeech | None:
+        """Return what is kept under ``key``; from now on it has the labels of ``keeping`` too."""
+        folder = self._folder
+        if folder is None or (keeping is not None and keeping.is_forgotten):
+            return None
+        labels = frozenset(keeping.labels) if keeping else frozenset()
+        return await self._run(lambda: folder.get(key, labels))
+
+    async def put(self, key: str, kept: KeptSpeech, keeping: Keeping | None = None) -> None:
+        """Keep it; what cannot or may not be kept is not, and nobody has to know."""
+        folder = self._folder
+        if folder is None or (keeping is not None and keeping.is_forgotten):
+            return
+        labels = frozenset(keeping.labels) if keeping else frozenset()
+        await self._run(lambda: folder.put(key, kept, labels))
+
+    async def forget(self, label: str) -> None:
+        """Throw away what has this label, and do not keep what is being made with it now."""
+        for keeping in self._keepings:
+            keeping.is_forgotten |= label in keeping.labels
         folder = self._folder
         if folder is not None:
-            await self._run(lambda: folder.put(key, kept))
+            await self._run(lambda: folder.forget(label))
 
     async def _purge(self, folder: CacheFolder) -> None:
         while True:

@@ -9,12 +9,13 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bot.takes.cache_file import HEADER_BYTES, KeptSpeech, made_at, packed, unpacked
+from bot.takes.cache_labels import HEAD_BYTES, MAX_LABELS, Labels, digests, head, labels_in
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}")
 class _Entry:
     made_at: float
     size: int
+    labels: Labels
 
 
 class CacheFolder:
@@ -71,14 +73,18 @@ class CacheFolder:
         self.purge()
         self._make_room(0)
 
-    def get(self, key: str) -> KeptSpeech | None:
-        """Return what is kept under ``key``, unless it is too old or damaged."""
+    def get(self, key: str, labels: Collection[str] = ()) -> KeptSpeech | None:
+        """Return what is kept under ``key``, unless it is too old or damaged.
+
+        From now on it has these ``labels`` too: `forget` finds it for whoever used it as well.
+        """
         self.purge()
         if key not in self._entries:
             return None
         path = self._folder / key
         try:
-            kept = unpacked(path.read_bytes())
+            data = path.read_bytes()
+            kept = _speech_in(data)
             os.utime(path)  # so that the next run knows what was used last
         except OSError as error:
             log.debug("kept speech could not be read: %s", error.strerror)
@@ -87,13 +93,14 @@ class CacheFolder:
             self._drop(key)
         else:
             self._entries.move_to_end(key)
+            self._add_labels(key, data, digests(labels))
         return kept
 
-    def put(self, key: str, kept: KeptSpeech) -> None:
-        """Keep it, in place of what is least recently used."""
-        now = self._clock()
-        data = packed(kept, now)
-        if len(data) > self._max_bytes:
+    def put(self, key: str, kept: KeptSpeech, labels: Collection[str] = ()) -> None:
+        """Keep it, in place of what is least recently used. ``labels`` say whose it is, see `forget`."""
+        now, marks = self._clock(), digests(labels)
+        data = head(marks) + packed(kept, now)
+        if len(data) > self._max_bytes or len(marks) > MAX_LABELS:
             return
         self._drop(key)
         self._make_room(len(data))
@@ -103,7 +110,17 @@ class CacheFolder:
             self._complain(error)
             return
         self._has_complained = False
-        self._entries[key] = _Entry(now, len(data))
+        self._entries[key] = _Entry(now, len(data), marks)
+
+    def forget(self, label: str) -> int:
+        """Throw away everything with this label; return how much it was."""
+        (mark,) = digests([label])
+        found = [key for key, entry in self._entries.items() if mark in entry.labels]
+        for key in found:
+            self._drop(key)
+            if (self._folder / key).exists():
+                log.error("kept speech could not be deleted; delete %s in the cache by hand", key)
+        return len(found)
 
     def purge(self) -> None:
         """Throw away what is too old."""
@@ -113,6 +130,23 @@ class CacheFolder:
                 not now - self._keep_seconds < entry.made_at <= now + 60
             ):  # later than now: the clock was wrong
                 self._drop(key)
+
+    def _add_labels(self, key: str, data: bytes, marks: Labels) -> None:
+        entry = self._entries[key]
+        marks |= entry.labels
+        if marks == entry.labels:
+            return
+        found = labels_in(data)
+        data = head(marks) + data[found[1] if found else 0 :]
+        try:
+            if len(marks) > MAX_LABELS:
+                self._drop(key)
+            else:
+                self._write(key, data)
+                self._entries[key] = _Entry(entry.made_at, len(data), marks)
+        except OSError as error:
+            self._complain(error)
+            self._drop(key)  # rather than keep it for somebody whom it does not name
 
     def _make_room(self, size: int) -> None:
         kept = self.size
@@ -139,10 +173,12 @@ class CacheFolder:
             return None
         if _NAME.fullmatch(path.name) and not path.is_symlink():
             with path.open("rb") as file:
-                since = made_at(file.read(HEADER_BYTES))
-            if since is not None:
+                start = file.read(HEAD_BYTES + HEADER_BYTES)
+            labels = labels_in(start)
+            since = made_at(start[labels[1] :]) if labels else None
+            if labels is not None and since is not None:
                 status = path.stat()
-                return status.st_mtime, path.name, _Entry(since, status.st_size)
+                return status.st_mtime, path.name, _Entry(since, status.st_size, labels[0])
         path.unlink()
         return None
 
@@ -155,3 +191,8 @@ class CacheFolder:
         if not self._has_complained:
             log.warning("no speech is kept for later: %s", error.strerror or type(error).__name__)
         self._has_complained = True
+
+
+def _speech_in(data: bytes) -> KeptSpeech | None:
+    labels = labels_in(data)
+    return unpacked(data[labels[1] :]) if labels else None

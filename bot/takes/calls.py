@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from bot.audio.speech import speech_from_wav
 from bot.audio.stream import speech_from_chunks
-from bot.audio.take import early_fault, why_not
+from bot.audio.take import why_not
 from bot.errors import AudioError, TTSError, TTSUnusableAudioError
 from bot.models import ProgressListener, Speech, SpeechRequest
 from bot.takes.experience import Experience
 from bot.takes.live import Live
+from bot.takes.runaway import Leash, shortened
 from bot.text.pacing import Call
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSClient, permit
 from bot.tts.take import Take
 
 log = logging.getLogger(__name__)
@@ -65,14 +65,16 @@ class Calls:
         *,
         needs_address: bool = False,
         live: Live | None = None,
+        check: Callable[[], Awaitable[None]] = permit,
     ) -> Heard:
         """Return the take of ``request``, which is estimated to sound for ``seconds``.
 
-        Raises `TTSError`; `NoAddressError` among them if ``needs_address``.
+        Raises `TTSError`; `NoAddressError` among them if ``needs_address``. ``check`` is awaited in front of
+        every try of a call, and what it raises is raised.
         """
         tried: Heard | TTSUnusableAudioError | None = None
         while True:
-            take = await self._opened(request, seconds, on_progress)
+            take = await self._opened(request, seconds, on_progress, check)
             if needs_address and take.url is None:
                 raise NoAddressError("a take without an address")
             found = await self._received(take, request.text, live)
@@ -84,34 +86,41 @@ class Calls:
             raise tried
         return tried
 
-    async def _opened(self, request: SpeechRequest, seconds: float, on_progress: ProgressListener) -> Take:
+    async def _opened(
+        self,
+        request: SpeechRequest,
+        seconds: float,
+        on_progress: ProgressListener,
+        check: Callable[[], Awaitable[None]],
+    ) -> Take:
         async with self._place(on_progress):
-            started = time.monotonic()
-            take = await self._tts.open(request, on_progress)
-            self._experience.learn(Call(started, time.monotonic(), seconds))
+            started, is_new = time.monotonic(), self._experience.is_new(request.reference)
+            take = await self._tts.open(request, on_progress, check=check)
+            call = Call(started, time.monotonic(), seconds, is_new)
+            self._experience.learn(call, request.reference)
         return take
 
     async def _received(self, take: Take, text: str, live: Live | None) -> Heard | TTSUnusableAudioError:
         try:
-            if live is None:
-                speech = await speech_from_wav(await take.read(), text=text)
-            else:
-                speech = await self._heard_live(take, text, live)
+            if live is not None:
+                return await self._heard_live(take, text, live)
+            speech = await speech_from_wav(await take.read(), text=text)
         except AudioError as error:
             return TTSUnusableAudioError(str(error))
-        return Heard(speech, take.url, await why_not(speech, text))
+        return Heard(shortened(speech, text), take.url, await why_not(speech, text))
 
-    async def _heard_live(self, take: Take, text: str, live: Live) -> Speech:
+    async def _heard_live(self, take: Take, text: str, live: Live) -> Heard:
         def pass_on(frames: Sequence[bytes]) -> None:
             live.feed(take.url, frames)
 
-        async with aclosing(take.chunks()) as chunks:
-            streamed = await speech_from_chunks(
-                _of_right_length(chunks, text), pass_on, text=text, gains=self._experience.gains
-            )
-        await live.finish(streamed.speech)
+        leash = Leash(text)
+        async with aclosing(take.chunks()) as all_chunks, aclosing(leash.chunks(all_chunks)) as chunks:
+            streamed = await speech_from_chunks(chunks, pass_on, text=text, gains=self._experience.gains)
+        speech = streamed.speech
+        await live.finish(speech)
         self._experience.gains = streamed.gains
-        return streamed.speech
+        fault = f"cut off after {speech.seconds:.1f} s" if leash.was_needed else await why_not(speech, text)
+        return Heard(speech, take.url, fault)
 
     def _again(self, found: Heard | TTSUnusableAudioError, live: Live | None) -> bool:
         """Return whether another take shall be made instead of this one, and log what is wrong with it."""
@@ -125,13 +134,3 @@ class Calls:
         self._called_again = True
         log.warning("a bad take, %s: %s", "made again" if allowed else "and no call left for another", fault)
         return allowed
-
-
-async def _of_right_length(chunks: AsyncIterator[bytes], text: str) -> AsyncIterator[bytes]:
-    """Pass ``chunks`` on, unless the first says that the whole is too long or too short for ``text``."""
-    is_first = True
-    async for chunk in chunks:
-        if is_first and (fault := await asyncio.to_thread(early_fault, chunk, text)):
-            raise AudioError(fault)
-        is_first = False
-        yield chunk

@@ -7,9 +7,9 @@ import json
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from bot.models import ReferenceAudio, SpeechRequest
+from bot.models import ReferenceAudio, SpeechRequest, SpokenVoice
 
-_VERSION: Final = "speech 1"  # changes whenever equal orders begin to sound different
+_VERSION: Final = "speech 2"  # changes whenever equal orders begin to sound different
 _SIGNATURE: Final = ("ex", "is", "hm")
 """The parts of a Discord address that say until when it opens; the same file has new ones every day."""
 
@@ -20,10 +20,21 @@ def speech_key(request: SpeechRequest, source: str) -> str:
     ``source`` stands for the TTS gateway and its defaults.
     """
     fields = (
-        *(_VERSION, source, request.text, request.style, request.guidance, request.steps),
-        *_identity(request.reference),
+        *(_VERSION, source, request.style, request.guidance, request.steps),
+        [(_voice(line.voice or request.voice, request.reference), line.text) for line in request.lines]
+        or [(_voice(request.voice, request.reference), request.text)],
     )
     return hashlib.sha256(json.dumps(fields).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _voice(voice: SpokenVoice | None, reference: ReferenceAudio | None) -> tuple[str | None, ...]:
+    """Return who speaks. A saved voice is its recording, wherever that may lie now.
+
+    Its id counts too: what one server has made is not heard in another, and goes when its voice goes.
+    """
+    if voice is not None:
+        return "saved", voice.id, voice.recording, voice.transcript
+    return _identity(reference)
 
 
 def _identity(reference: ReferenceAudio | None) -> tuple[str | None, str | None]:

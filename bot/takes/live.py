@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from bot.audio.joins import EDGE_SECONDS, sounding_range
 from bot.audio.opus import FRAME_SECONDS
 from bot.audio.stream import FrameListener
+from bot.audio.workers import on_the_whole
 from bot.models import Speech
 
 HELD_FRAMES: Final = 25
@@ -46,7 +46,7 @@ class Live:
     async def finish(self, speech: Speech) -> None:
         """Hand on the rest of the take, which is ``speech`` as a whole."""
         if self._held:
-            silent = await asyncio.to_thread(_silent_frames, speech)
+            silent = await on_the_whole(_silent_frames, speech)
             self._release(len(self._held) - silent)
         self._held.clear()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from bot.audio.joins import EDGE_SECONDS, sounding_range, trimmed
+from bot.audio.joins import sounding_range, trimmed
 from bot.audio.loudness import brought_to, speech_loudness
 from bot.audio.opus import (
     FRAME_SAMPLES,
@@ -17,6 +16,7 @@ from bot.audio.opus import (
     SILENCE_FRAME,
     opus_frames,
 )
+from bot.audio.workers import on_the_whole
 from bot.models import Speech
 
 _RATE: Final = 48_000
@@ -26,10 +26,14 @@ _NEAR_LU: Final = 0.3  # nobody hears less, and every change of level costs a li
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Whole frames of sound and their PCM, equally long; ``tail`` is the silence at its end, in seconds."""
+    """Whole frames of sound and their PCM, equally long.
+
+    ``lead`` and ``tail`` are the silence at its beginning and its end, in seconds.
+    """
 
     pcm: bytes = field(repr=False)
     frames: tuple[bytes, ...] = field(repr=False)
+    lead: float
     tail: float
 
     @property
@@ -56,15 +60,17 @@ async def part_of(speech: Speech, *, lufs: float | None = None) -> Part:
 async def played_part(speech: Speech, frames: tuple[bytes, ...]) -> Part:
     """Return what was played as it was: ``frames``, and ``speech`` made as long as they are."""
     pcm = speech.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
-    return Part(pcm, frames, await asyncio.to_thread(_tail, pcm))
+    return Part(pcm, frames, *await on_the_whole(_silence_around, pcm))
 
 
-def pause_between(part: Part, pause: float) -> Part:
-    """Return the silence that makes ``pause`` seconds after ``part``, beside what is at its end already."""
-    count = max(0, round((pause + EDGE_SECONDS - part.tail) / FRAME_SECONDS))
-    return Part(bytes(count * _FRAME_BYTES), (SILENCE_FRAME,) * count, count * FRAME_SECONDS)
+def pause_between(before: Part, after: Part, pause: float) -> Part:
+    """Return what is missing between two parts so that ``pause`` seconds of silence are heard there."""
+    count = max(0, round((pause - before.tail - after.lead) / FRAME_SECONDS))
+    seconds = count * FRAME_SECONDS
+    return Part(bytes(count * _FRAME_BYTES), (SILENCE_FRAME,) * count, seconds, seconds)
 
 
-def _tail(pcm: bytes) -> float:
+def _silence_around(pcm: bytes) -> tuple[float, float]:
     samples = np.frombuffer(pcm, "<i2")
-    return (len(samples) - sounding_range(samples)[1]) / _RATE
+    start, end = sounding_range(samples)
+    return start / _RATE, (len(samples) - end) / _RATE

@@ -1,8 +1,9 @@
-"""The segments of one text: how long the next may be, how many are left, and how long they will take."""
+"""The segments of one text: how long the next may be, and how many are left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.text.pacing import Speed, next_target
@@ -13,12 +14,16 @@ _MOST_COUNTED: Final = 99  # parts that an estimate looks ahead
 
 
 class Plan:
-    """Cuts ``text`` as the making of its earlier segments allows. ``segmenter`` is one of that text."""
+    """Cuts ``text`` as the making of its earlier segments allows. ``segmenter`` is one of that text.
 
-    def __init__(self, text: str, segmenter: Segmenter, speed: Speed) -> None:
+    ``pause_after`` is the silence after its last segment, in seconds.
+    """
+
+    def __init__(self, text: str, segmenter: Segmenter, speed: Speed, *, pause_after: float = 0.0) -> None:
         self._text = text
         self._segmenter = segmenter
         self._speed = speed
+        self._pause_after = pause_after
         self.seconds_left = segmenter.seconds_left
         """About how long the segments still to come will sound."""
 
@@ -33,30 +38,20 @@ class Plan:
             return None
         segment = self._segmenter.next(next_target(self._speed, buffered=buffered, in_flight=in_flight))
         self.seconds_left = self._segmenter.seconds_left if segment else 0.0
-        return segment
+        if segment is None or self.has_more:
+            return segment
+        return replace(segment, pause_after=self._pause_after)
 
     def whole(self) -> Segment:
-        """Return all of the text as one segment; nothing is left after it."""
+        """Return all of the text as one segment, in one line; nothing is left after it."""
         self.seconds_left = 0.0
-        return Segment(self._text, speaking_seconds(self._text), 0.0)
+        return Segment(" ".join(self._text.split()), speaking_seconds(self._text), self._pause_after)
 
-    def parts_left(self, *, buffered: float, in_flight: Sequence[float] = ()) -> int:
-        """Return about how many segments are still to come."""
-        left, count, making = self.seconds_left, 0, list(in_flight)
-        while left > 0.05 and count < _MOST_COUNTED:
+    def targets(self, *, buffered: float, in_flight: Sequence[float] = ()) -> list[float]:
+        """Return about how long each segment still to come will be, in seconds; at most 99 of them."""
+        left, making = self.seconds_left, list(in_flight)
+        while left > 0.05 and len(making) - len(in_flight) < _MOST_COUNTED:
             target = next_target(self._speed, buffered=buffered, in_flight=making)
-            making.append(target)
+            making.append(min(target, left))
             left -= target
-            count += 1
-        return count
-
-    def making_seconds(self, calls_left: Sequence[float], parts_left: int) -> float:
-        """Return about how long it takes to make all that is left.
-
-        ``calls_left`` are the seconds that each call under way still needs.
-        """
-        speed = self._speed
-        later = parts_left * speed.overhead + speed.per_second * self.seconds_left
-        if parts_left > 1:
-            later /= speed.ahead
-        return later + (sum(calls_left) if speed.one_at_a_time else max(calls_left, default=0.0))
+        return making[len(in_flight) :]

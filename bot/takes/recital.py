@@ -18,7 +18,7 @@ from bot.takes.experience import Experience
 from bot.takes.listening import Listening
 from bot.takes.one_voice import OneVoice
 from bot.takes.part import Part, pause_between
-from bot.takes.plan import Plan
+from bot.takes.script import Script, Turn
 from bot.text.segments import Segment
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,9 @@ class Recited:
 class _Piece:
     """A segment under way. ``made`` are its seconds once the TTS gateway is done with it."""
 
-    def __init__(self, segment: Segment, began: float) -> None:
-        self.segment = segment
+    def __init__(self, turn: Turn, began: float) -> None:
+        self.turn = turn
+        self.segment = turn.segment
         self.began = began
         self.made: float | None = None
         self.handed_on = 0.0
@@ -51,20 +52,21 @@ class _Piece:
 class Recital:
     """Makes one utterance: a few calls under way at once, and no more calls than it has segments,
 
-    but for one that may be made again. No segment is added to more than ``max_seconds``. Used once.
+    but for one that may be made again. ``script`` says which of the ``voices`` says what. No segment is added
+    to more than ``max_seconds``. Used once.
     """
 
     def __init__(
         self,
-        voice: OneVoice,
-        plan: Plan,
+        voices: Sequence[OneVoice],
+        script: Script,
         experience: Experience,
         listening: Listening,
         *,
         max_seconds: float = MAX_UTTERANCE_SECONDS,
     ) -> None:
-        self._voice = voice
-        self._plan = plan
+        self._voices = voices
+        self._script = script
         self._experience = experience
         self._listening = listening
         self._max_seconds = max_seconds
@@ -93,27 +95,38 @@ class Recital:
         finally:
             await self._drop_all()
         speech = Speech(b"".join(part.pcm for part in self._done), rest_is_missing=missing)
-        return Recited(speech, self._voice.is_sound and not missing)
+        self._done.clear()  # megabytes, twice
+        return Recited(speech, all(voice.is_sound for voice in self._voices) and not missing)
 
     def _begin_more(self) -> None:
         while len(self._in_flight()) < self._experience.speed.ahead:
-            first = not self._under_way and not self._segments_done
-            if not first and not self._voice.is_known:
+            turn = self._next_turn()
+            if turn is None:
                 return
-            segment = self._next_segment(first=first)
-            if segment is None:
-                return
-            piece = _Piece(segment, asyncio.get_running_loop().time())
-            piece.task = asyncio.create_task(self._first(piece) if first else self._next(piece))
+            leads = not self._under_way and not self._segments_done
+            piece = _Piece(turn, asyncio.get_running_loop().time())
+            piece.task = asyncio.create_task(self._make(piece, leads=leads))
             piece.task.add_done_callback(self._wake)
             self._under_way.append(piece)
 
-    def _next_segment(self, *, first: bool) -> Segment | None:
-        if first and not self._voice.is_known and not self._experience.keeps_a_voice:
-            return self._plan.whole()
-        return self._plan.next(buffered=self._buffered(), in_flight=self._in_flight())
+    def _next_turn(self) -> Turn | None:
+        """Return what is to be said next; None if that is nothing, or its voice is still to be found."""
+        speaker = self._script.speaker
+        if speaker is None:
+            return None
+        if not self._voices[speaker].is_known:
+            if any(piece.turn.speaker == speaker and piece.made is None for piece in self._under_way):
+                return None
+            if not self._experience.keeps_a_voice:
+                return self._script.next_line()
+        return self._script.next(buffered=self._buffered(), in_flight=self._in_flight())
 
-    async def _first(self, piece: _Piece) -> Part:
+    async def _make(self, piece: _Piece, *, leads: bool) -> Part:
+        if leads or not self._voices[piece.turn.speaker].is_known:
+            return await self._first(piece, leads=leads)
+        return await self._next(piece)
+
+    async def _first(self, piece: _Piece, *, leads: bool) -> Part:
         def begun(segment: Segment) -> None:
             piece.segment, piece.made = segment, segment.seconds
             self._wake()
@@ -122,11 +135,12 @@ class Recital:
             piece.handed_on += len(frames) * FRAME_SECONDS
             self._pass_on(frames)
 
-        is_urgent = self._listening.buffered < PATIENT_SECONDS
-        return await self._voice.first(
-            *(piece.segment, self._plan, self._listen_to),
+        is_urgent = leads and self._listening.buffered < PATIENT_SECONDS
+        return await self._voices[piece.turn.speaker].first(
+            *(piece.turn, self._script, self._listen_to),
             begun=begun,
             hand_on=hand_on if is_urgent else None,
+            leads=leads,
         )
 
     async def _next(self, piece: _Piece) -> Part:
@@ -134,7 +148,8 @@ class Recital:
             piece.made = seconds
             self._wake()
 
-        return await self._voice.next(piece.segment, self._listen_to, made=made)
+        voice = self._voices[piece.turn.speaker]
+        return await voice.next(piece.segment, self._listen_to, made=made)
 
     def _take_finished(self) -> bool:
         """Hand on what is finished and next; return whether the rest will be missing."""
@@ -148,14 +163,14 @@ class Recital:
                 log.warning("part %d failed, the rest is left out: %s", self._segments_done + 1, error)
                 return True
             self._add(piece, part)
-            if self._seconds > self._max_seconds and (self._under_way or self._plan.has_more):
+            if self._seconds > self._max_seconds and (self._under_way or self._script.has_more):
                 log.warning("more than %.0f s of speech, the rest is left out", self._max_seconds)
                 return True
         return False
 
     def _add(self, piece: _Piece, part: Part) -> None:
         if self._done:
-            silence = pause_between(self._done[-1], self._pause)
+            silence = pause_between(self._done[-1], part, self._pause)
             self._done.append(silence)
             self._pass_on(silence.frames)
         if not piece.handed_on:
@@ -181,7 +196,7 @@ class Recital:
         self._tell()
 
     def _tell(self) -> None:
-        left = self._plan.parts_left(buffered=self._buffered(), in_flight=self._in_flight())
+        left = self._script.parts_left(buffered=self._buffered(), in_flight=self._in_flight())
         total = self._segments_done + len(self._under_way) + left
         seconds = self._seconds_left(left)
         is_waiting = self._last.stage is Stage.WAITING and not self._segments_done
@@ -201,7 +216,7 @@ class Recital:
             for piece in self._under_way
             if piece.made is None
         ]
-        return self._plan.making_seconds(calls, parts_left)
+        return self._script.making_seconds(calls, parts_left)
 
     def _wake(self, _task: object = None) -> None:
         self._news.set()

@@ -61,6 +61,12 @@ class SharedMaking:
                 self._recited.cancel()
                 self._task.cancel()
 
+    def fail(self, error: SpeechBotError) -> None:
+        """End it at once: whoever still waits for it gets ``error``, and nothing follows."""
+        if not self._recited.done():
+            self._recited.set_exception(error)
+        self._task.cancel()
+
     async def wait_ended(self) -> None:
         """Wait until nothing of it runs any more."""
         await asyncio.wait({self._task})
@@ -72,7 +78,7 @@ class SharedMaking:
             self._recited.cancel()
             raise
         except Exception as error:
-            if self._followers:
+            if self._followers and not self._recited.done():
                 self._recited.set_exception(error)
             elif not isinstance(error, SpeechBotError):
                 log.exception("the making of speech failed when nobody waited for it any more")

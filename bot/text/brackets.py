@@ -24,6 +24,9 @@ def disarm_brackets(text: str) -> str:
     leading = _LEADING.match(text)
     if leading is None:
         return text
-    aside, rest = leading["aside"].strip(), text[leading.end() :].lstrip()
+    aside, rest = leading["aside"].strip(), text[leading.end() :]
+    if rest[: len(rest) - len(rest.lstrip())].count("\n"):  # a line of its own is a sentence of its own
+        return f"{aside}{rest}"
+    rest = rest.lstrip()
     comma = "," if leading["closed"] and aside[-1:].isalnum() and rest[:1].isalnum() else ""
     return f"{aside}{comma} {rest}"

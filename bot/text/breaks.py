@@ -9,7 +9,7 @@ from typing import Final
 
 import sentencex
 
-from bot.text.patterns import IGNORE_CASE, pattern
+from bot.text.patterns import IGNORE_CASE, LINES, pattern
 from bot.text.speaking_time import seconds_up_to
 
 PROTECTED_SECONDS: Final = 15.0
@@ -34,16 +34,17 @@ _CLAUSE_END = pattern(
     r"|(?<=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\s++(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]))"
 )
 _SPACE = pattern(r"\s++")
-_PARAGRAPH = pattern(rf"[^\n]{{1,{_CHARACTERS_AT_ONCE}}}+(?:\S{{0,99}}+[^\S\n])?+|\n\s*+")
+_LINE = pattern(rf"[^\n]{{1,{_CHARACTERS_AT_ONCE}}}+(?:\S{{0,99}}+[^\S\n])?+|\n\s*+")
 _GRAPHEME = pattern(r"\X")
 _SURROGATE = pattern(r"\p{Cs}")
 
 _NUMBER = pattern(
     # 3.14, 1,000, 12:30, 2026-11-24, v1.2.3, +49 30 123 45-67, (030) 1234, 1 000 000, 50 %
-    r"(?<![\p{L}\p{N}])[vV]?+[+#№$€£¥₹]?+\s?+(?:\(\d++\)\s?+)?+"
+    r"(?<![\p{L}\p{N}])[vV]?+(?:[+#№$€£¥₹]\s?+)?+(?:\(\d++\)\s?+)?+"
     r"\d++(?:[.,:/'’_×x+-]\d++|[ \u00A0\u202F]\d{2,4}+(?!\d))*+"
     r"(?:-?\p{Latin}++)?+(?:\s?[%‰°€$£¥₹])?+"
 )
+_ITEM = pattern(r"^\d{1,3}+[.)][^\S\n]++\S", LINES)  # the number of a list's item is no sentence
 _ADDRESS = pattern(
     r"(?<!\S)[^\s@]{1,64}+@[^\s@]++|(?<![\p{L}\p{N}])[a-z][a-z0-9+.-]{0,20}+://\S++"
     r"|(?<![\w.-])(?:[\w-]++\.)++[\w-]++(?:[/?#:]\S*+)?+"
@@ -116,18 +117,18 @@ def _ends(text: str) -> Iterator[tuple[int, Break]]:
     continued = {match.end() for match in _QUOTED_END.finditer(text)}
     for match in _PLAIN_END.finditer(text):
         yield match.end(), Break.CLAUSE if match.end() in continued else Break.SENTENCE
-    for match in _PARAGRAPH.finditer(text):
+    for match in _LINE.finditer(text):
         if match[0][0] == "\n":
-            yield match.end(), Break.PARAGRAPH
+            yield match.end(), Break.PARAGRAPH if match[0].count("\n") > 1 else Break.SENTENCE
             continue
         for index in _sentence_ends(match[0]):
             if match.start() + index not in continued:
                 yield match.start() + index, Break.SENTENCE
 
 
-def _sentence_ends(paragraph: str) -> set[int]:
-    """Return the indices after sentences of ``paragraph``, which holds no line feed, and no last one."""
-    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", paragraph)
+def _sentence_ends(line: str) -> set[int]:
+    """Return the indices after sentences of ``line``, which holds no line feed, and no last one."""
+    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line)
     agreed: set[int] | None = None
     for language in _LANGUAGES:
         lengths = [len(sentence) for sentence in sentencex.segment(language, text)]
@@ -139,7 +140,7 @@ def _sentence_ends(paragraph: str) -> set[int]:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    for expression in (_NUMBER, _ADDRESS):
+    for expression in (_NUMBER, _ITEM, _ADDRESS):
         yield from (match.span() for match in expression.finditer(text))
     opened: dict[str, list[int]] = {opening: [] for opening in _PAIRS}
     for index, character in enumerate(text):

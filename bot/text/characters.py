@@ -22,7 +22,8 @@ _FOLDED = str.maketrans(
         "‼": "!",
         "\N{BRAILLE PATTERN BLANK}": " ",
         "\t": " ",
-        **dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\n"),
+        **dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028", "\n"),
+        "\u2029": "\n\n",  # the paragraph separator
     }
 )
 
@@ -58,7 +59,7 @@ def clean_characters(text: str) -> str:
     Invisible, unassigned and private characters are gone; joiners stay where a script or an emoji needs
     them. The only control character left is the line feed.
     """
-    text = text.translate(_FOLDED)
+    text = text.replace("\r\n", "\n").translate(_FOLDED)
     text = _DROPPED.sub(lambda match: match["kept"] or "", text)
     text = _FANCY.sub(lambda match: normalize("NFKC", match[0]), text)
     return _TOO_MANY_MARKS.sub(r"\1", normalize("NFC", text))

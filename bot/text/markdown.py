@@ -11,6 +11,7 @@ _MASKED_LINK = pattern(
     r"\(\s*+<?[a-z][a-z0-9+.-]{0,20}://[^\s<>()]*+(?:\([^\s<>()]*+\)[^\s<>()]*+)*+>?(?:\s++\"[^\"]*+\")?\s*+\)",
     IGNORE_CASE,
 )
+_HEADING = pattern(r"^(?:[^\S\n]*+>)*+[^\S\n]*+#{1,3}[^\S\n]++[^\n]++", LINES)
 _LINE_START = pattern(
     # quote, heading, small print, list item: as often as they are nested
     r"^[^\S\n]*+(?:(?:>{1,3}|\#{1,3}|-\#|[-*•])[^\S\n]++)++",
@@ -31,11 +32,14 @@ _WALLS = pattern(r"[|~<>#\\]++")
 
 
 def read_layout(text: str) -> str:
-    """Return ``text`` with code blocks and spoilers named, masked links as their words, and plain lines."""
+    """Return ``text`` with code blocks and spoilers named, masked links as their words, and plain lines.
+
+    A heading is a paragraph.
+    """
     text = _CODE_BLOCK.sub(" code block ", text)
     text = _SPOILER.sub(" spoiler ", text)
     text = _MASKED_LINK.sub(r"\g<text>", text)
-    return _LINE_START.sub("", text)
+    return _LINE_START.sub("", _HEADING.sub("\n\\g<0>\n", text))
 
 
 def drop_marks(text: str) -> str:

@@ -1,11 +1,13 @@
 """How long the next segment may be, so that the first is heard at once and playing never runs dry.
 
 The speed of the TTS gateway is learned from finished calls: a fixed overhead, a time for each second of
-sound, and whether it works on two calls at once or on one after the other.
+sound, what a voice costs that it has not cloned before, and whether it works on two calls at once or on one
+after the other.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,31 +32,64 @@ MAX_GROWTH: Final = 2.5
 
 _SHORTEST_FIRST: Final = 2.5
 _LONGEST_FIRST: Final = 5.0
+_LONGEST_BEFORE_NEW_VOICE: Final = 8.0
 _SAFETY: Final = 0.75  # of the time ahead is counted on
 _MARGIN_SECONDS: Final = 0.3  # download, decoding, encoding
 _FORGETTING: Final = 0.9  # what a call counts for after the next
 _PRIOR: Final = ((2.0, 0.5), (12.0, 0.5))  # (seconds of sound, weight): the belief as two half calls
 _ONE_AT_A_TIME: Final = 0.6  # of the evidence of overlapping calls
+_OUR_OWN: Final = (0.05, 0.06, 4.0)  # a fit takes 1 to 1.5 s on a quick core, and 4 s on half a slow one
+_NEW_VOICES: Final = 4  # calls that are remembered: two utterances, with two calls under way in each
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A finished call: when it was begun and ended on one monotonic clock, and the seconds of its sound."""
+    """A finished call: when it was begun and ended on one monotonic clock, and the seconds of its sound.
+
+    ``is_new_voice``: when it was begun, no call that clones from the same recording had ended.
+    """
 
     started: float
     ended: float
     seconds: float
+    is_new_voice: bool = False
 
 
 class Speed:
-    """How fast a TTS gateway makes speech, learned call by call; newer calls count more."""
+    """How fast a TTS gateway makes speech, learned call by call; newer calls count more.
 
-    def __init__(self, overhead: float = OVERHEAD_SECONDS, per_second: float = SECONDS_PER_SECOND) -> None:
+    The arguments are what is believed before the first call, all in seconds; see `Speed.new_voice` for that.
+    """
+
+    def __init__(
+        self,
+        overhead: float = OVERHEAD_SECONDS,
+        per_second: float = SECONDS_PER_SECOND,
+        new_voice: float = 0.0,
+    ) -> None:
         self.overhead = overhead
         self.per_second = per_second
         self._points = [(seconds, overhead + per_second * seconds, weight) for seconds, weight in _PRIOR]
+        self._new_voice = new_voice
+        self._new_voices: deque[Call] = deque(maxlen=_NEW_VOICES)
         self._last_ended = float("-inf")
         self._together = self._in_turn = 0.0
+
+    @classmethod
+    def of_our_own(cls) -> Speed:
+        """Return what is believed of our own TTS gateway and its offline voice, on a slow machine."""
+        return cls(*_OUR_OWN)
+
+    @property
+    def new_voice(self) -> float:
+        """How much longer a call takes that clones a new voice: the most of the last few.
+
+        The offline engine fits its voice to the recording then, and others write down what is said in it.
+        """
+        if not self._new_voices:
+            return self._new_voice
+        took = ((call.ended - call.started, call.seconds) for call in self._new_voices)
+        return max(0.0, *(whole - self.expected(seconds) for whole, seconds in took))
 
     @property
     def one_at_a_time(self) -> bool:
@@ -73,6 +108,10 @@ class Speed:
 
     def learn(self, call: Call) -> None:
         """Take a finished call into account. Calls are given in the order in which they ended."""
+        if call.is_new_voice:
+            self._new_voices.append(call)
+            self._last_ended = max(self._last_ended, call.ended)
+            return
         took = max(call.ended - call.started, 0.0)
         alone = call.ended - max(call.started, min(self._last_ended, call.ended))
         overlapped = call.started < self._last_ended - 0.05
@@ -115,10 +154,12 @@ def next_target(speed: Speed, *, buffered: float, in_flight: Sequence[float] = (
     """
     ahead = buffered + sum(in_flight)
     first = _within(_SHORTEST_FIRST, (FIRST_SOUND_SECONDS - speed.overhead) / _rate(speed), _LONGEST_FIRST)
-    if ahead <= 0:
-        return first
+    if ahead <= 0:  # what is cloned from it must be there before it ends
+        enough = (speed.expected(MIN_SECONDS) + speed.new_voice + _MARGIN_SECONDS) / _SAFETY
+        return max(first, min(enough, _LONGEST_BEFORE_NEW_VOICE)) if speed.new_voice else first
     waiting = sum(map(speed.expected, in_flight)) if speed.one_at_a_time else 0.0
-    ready = (_SAFETY * ahead - _MARGIN_SECONDS - speed.overhead - waiting) / _rate(speed)
+    overhead = speed.overhead + speed.new_voice
+    ready = (_SAFETY * ahead - _MARGIN_SECONDS - overhead - waiting) / _rate(speed)
     return _within(MIN_SECONDS, min(ready, MAX_GROWTH * ahead), min(COMFORTABLE_SECONDS, MAX_SECONDS))
 
 

@@ -31,19 +31,37 @@ def shorten_repeats(text: str) -> str:
     text = _SIGNS.sub(r"\1", _DOTS.sub("...", text))
     text = _SHOUTED.sub(lambda match: match[0].lower(), text)  # an engine may spell out capitals
     lines = (" ".join(_few(line.split())) for line in text.split("\n"))
-    return "\n".join(_few(lines))
+    return "\n".join(_few_lines(lines))
 
 
 def join_lines(text: str) -> str:
-    """Return ``text`` as one line. A line that ends without a stop gets one, so that its end is heard."""
-    lines = [line for line in (" ".join(line.split()) for line in text.split("\n")) if has_words(line)]
-    ended = [line if _has_stop(line) else f"{line}." for line in lines[:-1]]
-    return _SPACE_TO_DROP.sub("", " ".join(ended + lines[-1:]))
+    """Return ``text`` without lines that say nothing, and with one empty line between two paragraphs.
+
+    Lines with nothing to say, the empty ones among them, are what is between paragraphs. A line that ends
+    without a stop gets one, so that its end is heard; only the last is left as it is.
+    """
+    lines = (_SPACE_TO_DROP.sub("", " ".join(line.split())) for line in text.split("\n"))
+    paragraphs = [list(group) for said, group in groupby(lines, key=has_words) if said]
+    ended = [[line if _has_stop(line) else f"{line}." for line in group] for group in paragraphs]
+    if paragraphs:
+        ended[-1][-1] = paragraphs[-1][-1]
+    return "\n\n".join(map("\n".join, ended))
 
 
-def _few(pieces: Iterable[str]) -> Iterator[str]:
-    for _, same in groupby(pieces, key=str.casefold):
+def _few(words: Iterable[str]) -> Iterator[str]:
+    for _, same in groupby(words, key=str.casefold):
         yield from islice(same, MAX_REPEATS)
+
+
+def _few_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Do as `_few` does, across empty lines too."""
+    said, times = "", 0
+    for line in lines:
+        if line:
+            times = times + 1 if line.casefold() == said else 1
+            said = line.casefold()
+        if not line or times <= MAX_REPEATS:
+            yield line
 
 
 def _has_stop(line: str) -> bool:

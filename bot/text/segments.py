@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.text.breaks import Break, Breaks
+from bot.text.characters import has_words
 from bot.text.speaking_time import speaking_seconds
 
 MIN_SECONDS: Final = 3.0
@@ -42,6 +43,8 @@ _COSTS: Final[Mapping[Break, float]] = MappingProxyType(
 _OVER: Final = 1.6
 _UNDER: Final = 0.8
 _SHORT_REST: Final = 1.0
+_FIRST_SHARE: Final = 0.75  # of its target, or
+_FIRST_SECONDS: Final = 4.5  # are enough for a first paragraph to be a segment of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class Segmenter:
         self._text = text = text.strip()
         self._breaks = Breaks(text)
         self._places = [index for index, _ in self._breaks.words]
-        self._sayable = [0, *accumulate(character.isalnum() for character in text)]
+        self._paragraphs = [index for index, kind in self._breaks.words if kind is Break.PARAGRAPH]
+        self._sayable = [0, *accumulate(map(has_words, text))]
         self._start = 0 if speaking_seconds(text) else len(text)
 
     @property
@@ -75,7 +79,8 @@ class Segmenter:
         """Return the next segment, near ``target_seconds`` long; None after the last.
 
         It ends with a sentence if one ends near the target, else with a clause, else with a word. It is
-        at least `MIN_SECONDS` long where the text and the target allow it, and at most `MAX_SECONDS`.
+        at least `MIN_SECONDS` long where the text and the target allow it, and at most `MAX_SECONDS`; and no
+        longer than its paragraph, unless that paragraph or all that follows it would be shorter.
         """
         start = self._start
         if start == len(self._text):
@@ -88,17 +93,30 @@ class Segmenter:
 
     def _best(self, start: int, target: float) -> tuple[int, Break] | None:
         shortest = min(MIN_SECONDS, 0.7 * target)
+        furthest = self._paragraph_end(start, target)
         found: tuple[float, int, Break] | None = None
         for index, kind in self._window(start):
+            if index > furthest:
+                break
             seconds = self._seconds(start, index)
             if seconds < shortest and kind is not Break.END:
                 continue
             if not self._both_sayable(start, index):
                 continue
-            cost = _COSTS[kind] + self._misfit(seconds, target, self._seconds(index, len(self._text)))
+            cost = _COSTS[kind] + self._misfit(seconds, target, self._seconds(index, furthest))
             if found is None or cost < found[0]:
                 found = cost, index, kind
         return found and found[1:]
+
+    def _paragraph_end(self, start: int, target: float) -> int:
+        """Return where the paragraph ends that is said from ``start`` on, short ones taken together."""
+        times = self._breaks.seconds
+        # What comes second is made while the first is heard, so the first is not much shorter than asked for.
+        least = MIN_SECONDS if start else max(MIN_SECONDS, min(_FIRST_SHARE * target, _FIRST_SECONDS))
+        for index in self._paragraphs[bisect_right(self._paragraphs, start) :]:
+            if times[index] - times[start] >= least and times[-1] - times[index] >= MIN_SECONDS:
+                return index
+        return len(self._text)
 
     def _window(self, start: int) -> list[tuple[int, Break]]:
         first = bisect_right(self._places, start)

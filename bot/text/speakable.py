@@ -22,8 +22,9 @@ _SIGN = pattern(r"[^\p{L}\p{M}\p{N}\s]++")
 
 
 def speakable(text: str, names: Names = _NO_NAMES) -> str:
-    """Return ``text`` as one line that can be said: no notation, no addresses, no decoration.
+    """Return ``text`` as it can be said: no notation, no addresses, no decoration.
 
+    It has the lines that it was written in, each ended by a stop, and an empty line between two paragraphs.
     What is speakable already comes back as it is. The result may be empty. Never raises.
     """
     for _ in range(_PASSES):

@@ -24,6 +24,7 @@ from itertools import accumulate
 from typing import Final
 from unicodedata import category
 
+from bot.text.characters import has_words
 from bot.text.patterns import pattern
 
 SHORTEST_SECONDS: Final = 0.25
@@ -74,7 +75,7 @@ def speaking_seconds(text: str) -> float:
     length = len(text.rstrip())
     while length and _is_mark(text[length - 1]):  # the pause after the last word is not sound
         length -= 1
-    if not any(character.isalnum() or _weight(character) >= _SIGN_SECONDS for character in text[:length]):
+    if not has_words(text[:length]) and all(_weight(sign) < _SIGN_SECONDS for sign in text[:length]):
         return 0.0
     return max(SHORTEST_SECONDS, seconds_up_to(text[:length])[-1])
 

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
 from yarl import URL
 
 from bot.errors import TTSError
-from bot.models import Progress, ProgressListener, ReferenceAudio, SpeechRequest, Stage
+from bot.models import Progress, ProgressListener, SpeechRequest, Stage
 from bot.settings import Secret
 from bot.tts import wire
 from bot.tts.answers import error_for, outcome_of
@@ -37,6 +37,10 @@ _DOWNLOADS: Final = DownloadLimits()
 
 def ignore_progress(progress: Progress) -> None:
     """Listen to nothing."""
+
+
+async def permit() -> None:
+    """Let every call be made."""
 
 
 class TTSClient:
@@ -73,14 +77,21 @@ class TTSClient:
             trusted=self._transport.addresses,
         )
 
-    async def open(self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress) -> Take:
+    async def open(
+        self,
+        request: SpeechRequest,
+        on_progress: ProgressListener = ignore_progress,
+        *,
+        check: Callable[[], Awaitable[None]] = permit,
+    ) -> Take:
         """Return the take of ``request`` as soon as the TTS gateway has made it: nothing is fetched yet.
 
-        Only what was surely not carried out is tried again. After a refused key or used-up credit
-        further calls fail at once, see `Latch`. Raises `TTSError`: one of its subclasses.
+        Only what was surely not carried out is tried again. ``check`` is awaited in front of every try; what
+        it raises ends the call. After a refused key or used-up credit further calls fail at once, see
+        `Latch`. Raises `TTSError`: one of its subclasses.
         """
         try:
-            outcome = await self._outcome(request, on_progress)
+            outcome = await self._outcome(request, on_progress, check)
         except TTSError as error:
             raise bare(error) from None
         if isinstance(outcome, bytes):
@@ -122,28 +133,27 @@ class TTSClient:
     ) -> None:
         await self.aclose()
 
-    async def _outcome(self, request: SpeechRequest, on_progress: ProgressListener) -> bytes | wire.AudioAt:
+    async def _outcome(
+        self, request: SpeechRequest, on_progress: ProgressListener, check: Callable[[], Awaitable[None]]
+    ) -> bytes | wire.AudioAt:
         if request.reference is None:
-            return await self._text_to_speech(request, on_progress)
-        return await self._voice_cloning(request, request.reference, on_progress)
-
-    async def _text_to_speech(
-        self, request: SpeechRequest, on_progress: ProgressListener
-    ) -> bytes | wire.AudioAt:
-        body = wire.speech_body(request, guidance=self._guidance, steps=self._steps)
-        return await self._call("text-to-speech", body, on_progress, cloning=False)
-
-    async def _voice_cloning(
-        self, request: SpeechRequest, reference: ReferenceAudio, on_progress: ProgressListener
-    ) -> bytes | wire.AudioAt:
-        body = wire.cloning_body(request, reference)
-        return await self._call("voice-cloning", body, on_progress, cloning=True)
+            body = wire.speech_body(request, guidance=self._guidance, steps=self._steps)
+            return await self._call("text-to-speech", body, on_progress, check, cloning=False)
+        body = wire.cloning_body(request, request.reference)
+        return await self._call("voice-cloning", body, on_progress, check, cloning=True)
 
     async def _call(
-        self, path: str, body: bytes, on_progress: ProgressListener, *, cloning: bool
+        self,
+        path: str,
+        body: bytes,
+        on_progress: ProgressListener,
+        check: Callable[[], Awaitable[None]],
+        *,
+        cloning: bool,
     ) -> bytes | wire.AudioAt:
         probing, tries = False, 0
         while True:
+            await check()
             probing = probing or self._latch.admit()
             tries += 1
             on_progress(Progress(Stage.MAKING))

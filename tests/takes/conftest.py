@@ -11,8 +11,10 @@ import pytest
 from bot.takes.cache import SpeechCache
 from bot.takes.cache_folder import CacheFolder
 from tests.takes.babble import BabbleEngine
+from tests.takes.shelf import Shelf
 from tests.takes.studio import Studio
 from tts_gateway.faults import FaultScript
+from tts_gateway.fetch import FetchOptions
 from tts_gateway.options import ServerOptions
 from tts_gateway.server import create_app, serving
 
@@ -21,10 +23,18 @@ from tts_gateway.server import create_app, serving
 async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
     faults = FaultScript()
     async with AsyncExitStack() as parts:
-        app = create_app(BabbleEngine(), options=ServerOptions(), faults=faults)
+        app = create_app(
+            BabbleEngine(), options=ServerOptions(fetch=FetchOptions(allow_loopback=True)), faults=faults
+        )
         base_url = await parts.enter_async_context(serving(app))
         folder = CacheFolder(tmp_path / "cache", max_bytes=50_000_000)
         cache = await parts.enter_async_context(SpeechCache(folder))
         studio = Studio(base_url, faults, cache, tmp_path / "cache")
         parts.push_async_callback(studio.aclose)
         yield studio
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    async with Shelf() as shelf:
+        yield shelf

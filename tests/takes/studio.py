@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bot.models import Progress, Speech, SpeechRequest
+from bot.models import Progress, Speech, SpeechRequest, VoiceAccess
 from bot.synthesis import Asker, SpeechMaker
 from bot.takes.cache import SpeechCache
 from bot.tts.client import TTSClient
@@ -64,6 +64,10 @@ class Studio:
         self.maker = SpeechMaker(self.tts, cache)
         self._members = count(1)
 
+    def call_one_by_one(self) -> None:
+        """Have calls arrive in the order of their parts from now on, each after the answer to the last."""
+        self.maker = SpeechMaker(self.tts, self.cache, at_once=1)
+
     async def aclose(self) -> None:
         await self.maker.aclose()
         await self.tts.aclose()
@@ -75,6 +79,7 @@ class Studio:
         hearing: Hearing | None = None,
         aloud: bool = True,
         seconds_before: float = 0.0,
+        access: VoiceAccess | None = None,
         **request: Any,
     ) -> Speech:
         """Return the speech that a new member asked for in one server."""
@@ -86,6 +91,7 @@ class Studio:
                 on_progress=hearing.watch,
                 on_frames=hearing.hear if aloud else None,
                 seconds_before=seconds_before,
+                access=access,
             )
 
     def making(self, text: str = SENTENCES, **options: Any) -> asyncio.Task[Speech]:

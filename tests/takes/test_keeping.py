@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.models import ReferenceAudio, SpeechRequest
+import numpy as np
+
+from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.synthesis import SpeechMaker
 from bot.takes.cache import SpeechCache
 from bot.takes.cache_folder import CacheFolder
@@ -132,3 +134,32 @@ def test_a_key_says_nothing_and_takes_every_text():
 
     assert len(key) == 64
     assert set(key) <= set("0123456789abcdef")
+
+
+async def test_who_kept_only_the_frames_gets_the_very_speech_again(studio: Studio):
+    hearing = Hearing()
+    speech = await studio.make(TEXT, hearing=hearing)
+    await studio.maker.aclose()
+
+    again = await studio.maker.made_before(SpeechRequest(TEXT), hearing.frames, rest_is_missing=False)
+
+    assert again == speech
+
+
+async def test_who_kept_the_frames_of_another_take_gets_what_they_sound_like(studio: Studio):
+    heard = Hearing()
+    speech = await studio.make(TEXT, hearing=heard)
+    await studio.make(TEXT, fresh=True)
+    await studio.maker.aclose()
+
+    again = await studio.maker.made_before(SpeechRequest(TEXT), heard.frames, rest_is_missing=True)
+
+    assert again.rest_is_missing
+    assert len(again.pcm) == len(speech.pcm)
+    assert again.pcm != speech.pcm
+    assert likeness(again, speech) >= 0.95
+
+
+def likeness(one: Speech, other: Speech) -> float:
+    """Return how alike they sound: 1 is the same."""
+    return float(np.corrcoef([np.frombuffer(speech.pcm, "<i2") for speech in (one, other)])[0, 1])

@@ -19,6 +19,7 @@ from bot.takes.listening import Listening
 from bot.takes.one_voice import OneVoice
 from bot.takes.plan import Plan
 from bot.takes.recital import Recital
+from bot.takes.script import Script
 from bot.text.segments import Segmenter
 from rehearsal.likeness import likeness
 from tests.takes.babble import babble
@@ -109,9 +110,10 @@ async def test_silence_at_the_end_of_the_first_take_becomes_no_gap(studio: Studi
 async def test_the_whole_has_a_longest_length(studio: Studio):
     experience = Experience()
     calls = Calls(studio.tts, experience, place=_at_once, again=lambda: False)
-    request = SpeechRequest(SENTENCES)
-    plan = Plan(SENTENCES, Segmenter(SENTENCES), experience.speed)
-    recital = Recital(OneVoice(request, calls, experience), plan, experience, Listening(0.0), max_seconds=6.0)
+    level = asyncio.get_running_loop().create_future()
+    voice = OneVoice(SpeechRequest(SENTENCES), calls, experience, level)
+    script = Script([(0, Plan(SENTENCES, Segmenter(SENTENCES), experience.speed))], experience.speed)
+    recital = Recital([voice], script, experience, Listening(0.0), max_seconds=6.0)
 
     recited = await recital.perform(Hearing().hear, Hearing().watch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from bot.takes.extra_calls import ExtraCalls
 from bot.takes.listening import Listening
 from bot.takes.part import part_of, pause_between, played_part
 from bot.takes.plan import Plan
+from bot.takes.script import Script
 from bot.text.pacing import Speed
 from bot.text.segments import Segmenter
 from tests.takes.babble import babble
-from tests.takes.studio import SENTENCES
+from tests.takes.studio import SENTENCES, TWO_PARTS
 
 
 class Clock:
@@ -56,32 +58,57 @@ def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
     assert extra.take(1)
 
 
-def test_a_plan_knows_about_how_many_parts_there_will_be():
-    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed())
-    guess = plan.parts_left(buffered=0.0)
+def script_of(*texts: str, speed: Speed) -> Script:
+    lines = [
+        (number, Plan(text, Segmenter(text), speed, pause_after=0.35)) for number, text in enumerate(texts)
+    ]
+    return Script(lines, speed)
+
+
+@pytest.mark.parametrize("texts", [(SENTENCES,), ("Hello there.", SENTENCES, "Bye.", TWO_PARTS)])
+def test_a_script_knows_about_how_many_parts_there_will_be(texts: tuple[str, ...]):
+    script = script_of(*texts, speed=Speed())
+    guess = script.parts_left(buffered=0.0)
     count, buffered = 0, 0.0
-    while segment := plan.next(buffered=buffered):
-        buffered += segment.seconds
+    while turn := script.next(buffered=buffered):
+        buffered += turn.segment.seconds
         count += 1
 
     assert abs(guess - count) <= 2
-    assert plan.parts_left(buffered=0.0) == 0
-    assert not plan.has_more
+    assert script.parts_left(buffered=0.0) == 0
+    assert not script.has_more
 
 
-def test_a_plan_for_one_call_has_nothing_left():
-    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed())
+def test_a_script_gives_every_line_to_its_speaker_and_a_pause_after_it():
+    script = script_of("One two three.", SENTENCES, "Bye.", speed=Speed())
+    turns = []
+    while turn := script.next(buffered=10.0):
+        turns.append(turn)
 
-    assert plan.whole().text == SENTENCES
-    assert plan.next(buffered=0.0) is None
-    assert plan.parts_left(buffered=0.0) == 0
+    ends = [before for before, after in pairwise(turns) if before.speaker != after.speaker]
+    assert [turn.segment.text for turn in (turns[0], turns[-1])] == ["One two three.", "Bye."]
+    assert " ".join(turn.segment.text for turn in turns[1:-1]) == SENTENCES
+    assert {turn.speaker for turn in turns[1:-1]} == {1}
+    assert [turn.segment.pause_after for turn in ends] == [0.35, 0.35]
+    assert all(turn.segment.pause_after < 0.35 for turn in turns[1:-2])
+
+
+def test_a_line_for_one_call_has_nothing_left():
+    script = script_of(SENTENCES, "Bye.", speed=Speed())
+    turn = script.next_line()
+
+    assert turn is not None
+    assert turn.segment.text == SENTENCES
+    assert not script.has_more_of(0)
+    assert script.has_more_of(script.speaker or 0)
+    assert script.parts_left(buffered=0.0) == 1
 
 
 def test_the_more_is_left_the_longer_it_takes():
-    plan = Plan(SENTENCES, Segmenter(SENTENCES), Speed(overhead=1.0, per_second=0.5))
+    script = script_of(SENTENCES, speed=Speed(overhead=1.0, per_second=0.5))
 
-    assert plan.making_seconds([], 4) > 5
-    assert plan.making_seconds([3.0, 2.0], 4) > plan.making_seconds([], 4)
+    assert script.making_seconds([], 4) > 5
+    assert script.making_seconds([3.0, 2.0], 4) > script.making_seconds([], 4)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 959, 960, 961, 1_919, 648])
@@ -102,11 +129,14 @@ async def test_a_part_is_brought_to_the_level_of_the_others():
     assert peaks[0] > 2.5 * peaks[1]
 
 
-@pytest.mark.parametrize("tail", [0.0, 0.1, 0.3, 1.0])
-async def test_a_pause_counts_the_silence_that_is_there_already(tail: float):
-    pcm = babble("A bird in the hand.")[: -2 * 4_800] + bytes(2 * round(48_000 * tail))
-    part = await played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
+@pytest.mark.parametrize("around", [0.0, 0.04, 0.1, 0.3, 1.0])
+async def test_a_pause_counts_the_silence_that_is_there_already(around: float):
+    silence, sound = bytes(2 * round(48_000 * around)), babble("A bird in the hand.")[9_600:-9_600]
+    before, after = [
+        await played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
+        for pcm in (sound + silence, silence + sound)
+    ]
 
-    silence = part.tail + pause_between(part, 0.2).seconds
+    heard = before.tail + pause_between(before, after, 0.2).seconds + after.lead
 
-    assert silence == pytest.approx(max(0.26, part.tail), abs=0.0101)
+    assert heard == pytest.approx(max(0.2, before.tail + after.lead), abs=0.0101)

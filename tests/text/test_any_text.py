@@ -19,6 +19,8 @@ _WRITTEN = r"""
 _UNSEEN = [
     " ",
     "\n",
+    "\n\n",
+    "\r\n",
     "\t",
     "- ",
     "# ",
@@ -44,13 +46,18 @@ ANY_TEXT = st.one_of(
 @example("`- `- x")
 @example("ℹ" * 9)
 @example("🏽- x")
-def test_any_text_becomes_one_clean_line_and_stays_as_it_is(text: str) -> None:
+@example("(\n\n(a\n\n) b")
+@example("# \n# a\n\n. b")
+def test_any_text_becomes_clean_lines_and_stays_as_it_is(text: str) -> None:
     said = speakable(text, NAMES)
 
     assert speakable(said) == said
     assert speakable(said, NAMES) == said
-    assert said == " ".join(said.split())
-    kinds = {unicodedata.category(char) for char in said.replace("\u200c", "").replace("\u200d", "")}
+    lines = said.split("\n")
+    assert all(line == " ".join(line.split()) for line in lines)
+    assert "\n\n\n" not in said
+    assert said == said.strip()
+    kinds = {unicodedata.category(char) for char in "".join(lines) if char not in "\u200c\u200d"}
     assert not kinds & {"Cc", "Cs", "Co", "Cf"}
     assert not set(said) & set("*_`|~<>{}\\")
     assert not said.startswith(("(", "（"))
@@ -63,7 +70,23 @@ _MARKS = r"""
 """
 _HOSTILE = [
     *_MARKS.split(),
-    *["aa ", "- ", "> ", "x\n", " ", "\u0301", "\u200d", "م\u200c", "1\ufe0f", "\U0001f3f4\U000e0067"],
+    *[
+        "aa ",
+        "- ",
+        "> ",
+        "# ",
+        "# x\n",
+        "x\n",
+        "x\n\n",
+        "\n",
+        "(\n",
+        " ",
+        "\u0301",
+        "\u200d",
+        "م\u200c",
+        "1\ufe0f",
+        "\U0001f3f4\U000e0067",
+    ],
 ]
 
 

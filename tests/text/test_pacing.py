@@ -142,3 +142,57 @@ def test_a_wait_for_another_call_counts_when_only_one_is_made_at_a_time():
     speed = learned(pairs(overlapping_end=2.1))
 
     assert next_target(speed, buffered=4, in_flight=[4]) < next_target(Speed(), buffered=4, in_flight=[4])
+
+
+def clones(*took: float, seconds: float = 8.0, clock: float = 1_000.0) -> list[Call]:
+    """Return first calls with new voices that took so long."""
+    return [Call(clock + 100 * n, clock + 100 * n + each, seconds, True) for n, each in enumerate(took)]
+
+
+def test_what_a_new_voice_costs_is_learned_apart_from_other_calls():
+    calls = one_after_the_other(0.1, 0.1, 4, 8, 12, 6, 9)
+
+    plain, speed = learned(calls), learned([*calls, *clones(2.9, 2.6)])
+
+    assert plain.new_voice == 0
+    assert speed.new_voice == pytest.approx(2.9 - plain.expected(8), abs=0.01)
+    assert speed.expected(8) == plain.expected(8)
+
+
+def test_before_a_new_voice_the_first_segment_lasts_until_it_is_there():
+    calls = one_after_the_other(0.1, 0.1, 4, 8, 12, 6, 9)
+
+    for took in (3.0, 4.0, 5.0):
+        speed = learned([*calls, *clones(took)])
+        first = next_target(speed, buffered=0)
+        second = next_target(speed, buffered=first)
+
+        assert speed.expected(second) + speed.new_voice < 0.8 * first
+
+
+def test_a_new_voice_that_takes_for_ever_does_not_hold_up_the_first_sound():
+    speed = learned(clones(90.0))
+
+    assert next_target(speed, buffered=0) == 8.0
+
+
+def test_a_new_voice_that_takes_no_longer_changes_nothing():
+    speed = learned(clones(1.0, 2.0))
+
+    assert speed.new_voice == 0
+    assert next_target(speed, buffered=0) == next_target(Speed(), buffered=0)
+
+
+def test_only_the_last_new_voices_count():
+    speed = learned([*clones(9.0), *clones(3.0, 3.0, 3.0, 3.0, clock=5_000)])
+
+    assert speed.new_voice == pytest.approx(3.0 - speed.expected(8))
+
+
+def test_of_our_own_tts_gateway_it_is_known_beforehand():
+    speed = Speed.of_our_own()
+
+    first = next_target(speed, buffered=0)
+
+    assert speed.expected(first) < 0.5
+    assert speed.expected(MIN_SECONDS) + speed.new_voice < 0.8 * first

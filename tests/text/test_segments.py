@@ -178,6 +178,10 @@ def test_short_sentences_are_said_together():
     assert len(segments) < 10
 
 
+def test_a_letter_that_python_does_not_know_yet_is_said():
+    assert words(cut("\U00031350", 4)) == ["\U00031350"]
+
+
 def test_a_short_text_is_one_segment():
     assert cut("Hello there!", 4) == [Segment("Hello there!", speaking_seconds("Hello there!"), 0.0)]
 

@@ -85,19 +85,20 @@ CHARACTERS = [
     ("Ⓗⓘ", "Hi"),
     ("\ufffdoops\ufffc", "oops"),
     ("a\u034fb", "ab"),
-    ("one\r\ntwo\u2028three", "one. two. three"),
+    ("one\r\ntwo\u2028three", "one.\ntwo.\nthree"),
 ]
 
 MARKDOWN = [
     ("**bold** *it* ***both***", "bold it both"),
     ("__under__ _it_", "under it"),
     ("~~gone~~", "gone"),
-    ("# Title\ntext", "Title. text"),
+    ("# Title\ntext", "Title.\n\ntext"),
+    ("before\n> ## Title\n> text", "before.\n\nTitle.\n\ntext"),
     ("### Title", "Title"),
     ("-# small print", "small print"),
-    ("> quoted\n>>> more", "quoted. more"),
-    ("- milk\n- eggs\n  - brown", "milk. eggs. brown"),
-    ("1. first\n2. second!\n3. third", "1. first. 2. second! 3. third"),
+    ("> quoted\n>>> more", "quoted.\nmore"),
+    ("- milk\n- eggs\n  - brown", "milk.\neggs.\nbrown"),
+    ("1. first\n2. second!\n3. third", "1. first.\n2. second!\n3. third"),
     ("||secret|| ok", "spoiler ok"),
     ("||a||b||c||", "spoiler b spoiler"),
     ("||unclosed", "unclosed"),
@@ -172,17 +173,36 @@ REPEATS = [
     ("lololololol", "lololol"),
     ("hahahahahaha", "hahaha"),
     ("spam spam spam spam spam", "spam spam spam"),
-    ("x\nx\nx\nx\nx", "x. x. x"),
+    ("x\nx\nx\nx\nx", "x.\nx.\nx"),
+    ("x\n\nx\n\nx\n\nx\n\nx", "x.\n\nx.\n\nx"),
     ("1000000", "1000000"),
     ("=====", ""),
     ("HELLO EVERYONE at NASA", "hello everyone at NASA"),
     ("RAWR" + "R" * 2000, "rawrrr"),
     ("哈哈哈哈哈", "哈哈哈"),
-    ("a   b \n\n\n c", "a b. c"),
+    ("a   b \n\n\n c", "a b.\n\nc"),
     ("Schifffahrt", "Schifffahrt"),
 ]
 
+PARAGRAPHS = [
+    ("one\n\ntwo", "one.\n\ntwo"),
+    ("one\r\n\r\ntwo\r\nthree", "one.\n\ntwo.\nthree"),
+    ("one \n \t \n\n two", "one.\n\ntwo"),
+    ("one\u2029two", "one.\n\ntwo"),
+    ("\n\none\n\n", "one"),
+    ("one\n---\ntwo", "one.\n\ntwo"),
+    ("one!\n:)\ntwo", "one!\n\ntwo"),
+    ("**one\n\ntwo**", "one.\n\ntwo"),
+    ("to do:\n- milk\n- eggs\n\nthanks", "to do:\nmilk.\neggs.\n\nthanks"),
+    ("||one\n\ntwo||\nthree", "spoiler.\nthree"),
+    ("你好。\n\n再见。", "你好。\n\n再见。"),
+    ("สวัสดี\n\nลาก่อน", "สวัสดี.\n\nลาก่อน"),
+    ("नमस्ते।\n\nफिर मिलेंगे।", "नमस्ते।\n\nफिर मिलेंगे।"),
+]
+
 BRACKETS = [
+    ("(an old man)\nHello", "an old man.\nHello"),
+    ("(an old man)\n\nHello", "an old man.\n\nHello"),
     ("(an old man)Hello", "an old man, Hello"),
     ("（悲伤）你好", "悲伤, 你好"),
     ("((x)) y", "x, y"),
@@ -203,7 +223,7 @@ TONES_AND_SIGNS = {
     ":keycap_*:",
 }
 
-TABLE = [*NOTATION, *CHARACTERS, *MARKDOWN, *ADDRESSES, *EMOJI, *REPEATS, *BRACKETS]
+TABLE = [*NOTATION, *CHARACTERS, *MARKDOWN, *ADDRESSES, *EMOJI, *REPEATS, *PARAGRAPHS, *BRACKETS]
 
 
 @pytest.mark.parametrize(("written", "said"), TABLE)

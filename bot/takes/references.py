@@ -1,0 +1,59 @@
+"""What a saved voice is cloned from: an address asked for when a call is made, and its leave to speak."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from bot.errors import MemberError
+from bot.models import ReferenceAudio, SpokenVoice, VoiceAccess
+
+log = logging.getLogger(__name__)
+
+
+class SavedReference:
+    """The reference audio of one saved voice in one utterance.
+
+    All calls of the utterance have the same address. It is replaced once, should the TTS gateway not be able
+    to use it.
+    """
+
+    def __init__(self, voice: SpokenVoice, access: VoiceAccess) -> None:
+        self._voice = voice
+        self._access = access
+        self._audio: ReferenceAudio | None = None
+        self._was_renewed = False
+        self._lock = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Return if the voice may speak now. Raises `MemberError` with the reason if not."""
+        reason = await self._access.may_speak(self._voice)
+        if reason is not None:
+            raise MemberError(reason)
+
+    async def audio(self) -> ReferenceAudio:
+        """Return where its recording can be fetched now, and its transcript. Raises what `check` raises."""
+        async with self._lock:
+            if self._audio is None:
+                await self.check()  # the recording of a revoked voice is not published again
+                self._audio = self._at(await self._access.address(self._voice))
+            return self._audio
+
+    async def renew(self, refused: ReferenceAudio) -> bool:
+        """Return whether there is another address than that of ``refused``; if need be, a fresh one.
+
+        Raises what `check` raises.
+        """
+        async with self._lock:
+            if self._audio is not refused:  # another call has renewed it already
+                return True
+            if self._was_renewed:
+                return False
+            self._was_renewed = True
+            await self.check()
+            log.info("the TTS gateway could not use a reference; it gets a fresh address once")
+            self._audio = self._at(await self._access.renew(self._voice))
+            return True
+
+    def _at(self, url: str) -> ReferenceAudio:
+        return ReferenceAudio(url, self._voice.transcript)
