@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import discord
 
-from bot.errors import TTSError
+from bot.errors import LibraryError, TTSError
+from bot.library.database import Database
 from bot.models import Speech, SpeechRequest
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
 from bot.tts.client import TTSClient
@@ -52,6 +53,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
     yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
     yield await _opus()
     yield await _data_dir(settings)
+    yield await _database(settings)
     for path in files_others_can_read():
         yield Finding(
             False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
@@ -95,6 +97,19 @@ async def _data_dir(settings: Settings) -> Finding:
     except OSError as error:
         return Finding(False, f"the folder {path} cannot be written: {error.strerror}", "set DATA_DIR")
     return Finding(True, f"the folder {path} can be written")
+
+
+async def _database(settings: Settings) -> Finding:
+    url = settings.database_url
+    what = "the database at DATABASE_URL" if url else f"the database in {settings.data_dir}"
+    try:
+        async with await Database.open(url.reveal() if url else None, settings.data_dir) as database:
+            problem = await database.problem()
+    except LibraryError as error:
+        return Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
+    if problem is not None:
+        return Finding(False, f"{what} is damaged: {problem}", "stop the bot; go back to a copy in backups/")
+    return Finding(True, f"{what}: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, in order")
 
 
 async def _own_tts_gateway() -> Finding:

@@ -3,9 +3,14 @@
 SpeechBotError
 ├── SettingsError                a setting is missing or wrong; its text is the cure
 ├── MemberError                  the member asked for something that cannot be done now
+│   ├── NameTakenError           another voice here has that name
+│   └── RecordingError           this file is no recording of speech that we can use
 ├── AudioError                   these bytes are not sound we accept
 ├── PlaybackError                the voice channel could not be joined or was lost
 │   └── PlaybackLimitedError     ... because Discord limits our voice connections for a while
+├── LibraryError                 what we keep cannot be read or written; nothing is half-saved
+│   ├── LibraryBusyError         ... because something else holds the database for too long
+│   └── LibraryFullError         ... because the disk is full
 └── TTSError                     the TTS gateway gave us no usable audio
     ├── TTSUnreachableError      nothing was sent, so it is tried again
     ├── TTSNoAnswerError         sent, then silence: it may have been billed, never tried again
@@ -39,6 +44,14 @@ class MemberError(SpeechBotError):
     """What the member asked for cannot be done now. The text is the sentence they read."""
 
 
+class NameTakenError(MemberError):
+    """Another voice of this server has that name, or one that people take for the same."""
+
+
+class RecordingError(MemberError):
+    """This file is no recording of speech that we can use. The text says why, and the cure."""
+
+
 class AudioError(SpeechBotError):
     """These bytes are not sound we accept. The text is for the log."""
 
@@ -49,6 +62,18 @@ class PlaybackError(SpeechBotError):
 
 class PlaybackLimitedError(PlaybackError):
     """Discord limits our voice connections; joining again at once would make it worse."""
+
+
+class LibraryError(SpeechBotError):
+    """What we keep cannot be read or written, and nothing is half-saved. The text is for the operator."""
+
+
+class LibraryBusyError(LibraryError):
+    """Something else has held the database for longer than we wait."""
+
+
+class LibraryFullError(LibraryError):
+    """There is no room left on the disk."""
 
 
 class TTSError(SpeechBotError):

@@ -30,6 +30,15 @@ MAX_STEPS: Final = 30
 MAX_REFERENCE_BYTES: Final = 10 * 1024 * 1024
 """Discord's own upload limit for most people."""
 
+MAX_REFERENCE_SECONDS: Final = 300
+"""A recording this long is looked through for its best part; it bounds the work and 60 MB of samples."""
+
+MIN_REFERENCE_SECONDS: Final = 1.0
+"""Of speech: with less no engine finds a voice, and vLLM-Omni refuses it."""
+
+MAX_VOICE_TAKE_SECONDS: Final = 15.0
+"""A take of ours becomes a voice as it is; longer references only leave less room for what is said."""
+
 REFERENCE_EXTENSIONS: Final = (
     ".wav",
     ".mp3",
@@ -108,3 +117,40 @@ JOIN_SECONDS: Final = 20.0
 
 SHUTDOWN_SECONDS: Final = 8.0
 """What SIGTERM leaves for answers and farewells; container runtimes kill after 10 s."""
+
+MAX_VOICE_NAME_GRAPHEMES: Final = 32
+"""As long as a nickname at Discord; more does not fit into a list or in front of a line of dialogue."""
+
+MAX_VOICES_PER_MEMBER: Final = 25
+"""What one menu of Discord's shows at once, and one member cannot fill a server's shelf."""
+
+MAX_VOICES_PER_GUILD: Final = 500
+"""With recordings of 15 s each this is 700 MB of disk at the very most."""
+
+MAX_VOICE_MEMBERS: Final = 25
+"""Members that a voice can be shared with by name, the most that Discord's menu lets one pick."""
+
+MAX_VOICE_DESCRIPTION_CHARS: Final = 400
+"""What a designed voice was made from; longer descriptions are not followed any better."""
+
+DATABASE_BUSY_SECONDS: Final = 5.0
+"""How long a change waits for whoever holds the database; then the member hears about it."""
+
+TAKE_DAYS: Final = 7
+"""How long the buttons under a take work, and how long its text is kept for them."""
+
+LEFT_GUILD_DAYS: Final = 30
+"""What is kept of a server that removed the bot, in case that was a mistake; then it is deleted."""
+
+MAX_BACKUPS: Final = 3
+BACKUP_DAYS: Final = 30
+"""Copies of the database from before its last changes of shape; what was deleted is in none for longer."""
+
+MAX_DIALOGUE_VOICES: Final = 8
+"""Voices in one dialogue; nobody tells more apart, and each asks for its recording's address."""
+
+MAX_DIALOGUE_LINES: Final = 40
+"""Lines of one dialogue. Each is at least one call of the TTS gateway, however short it is."""
+
+MAX_PORTABLE_BYTES: Final = 12 * 1024 * 1024
+"""A voice as one zip: two minutes of 48 kHz mono are 11.5 MB, and what is beside it is small."""

@@ -13,6 +13,13 @@ _SENTENCES: dict[type[BaseException], str] = {
         "Discord limits my voice connections right now. Try again in a minute, or ask for the file with "
         "to: here."
     ),
+    errors.LibraryError: (
+        "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
+    ),
+    errors.LibraryBusyError: "My records are busy right now. Nothing was changed; try again in a minute.",
+    errors.LibraryFullError: (
+        "My disk is full. Nothing was changed; try again in a minute, and tell my owner if it stays so."
+    ),
     errors.TTSError: "The voice service failed. Try again in a moment.",
     errors.TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",
     errors.TTSNoAnswerError: "The voice service took too long. Try again, or try a shorter text.",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -22,10 +22,12 @@ _CHILD_VARIABLES = (
     *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "COMSPEC", "PATHEXT"),
 )
 
-_SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY")
+_SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL")
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
+_DATABASES = ("postgresql", "postgres", "postgresql+asyncpg", "sqlite", "sqlite+aiosqlite")
+_MAX_DISCORD_ID = 2**63 - 1
 _PRINTABLE = re.compile(r"[\x21-\x7e]{16,256}")
 
 
@@ -58,6 +60,8 @@ class Settings:
     tts_guidance: float = 2.0
     tts_steps: int = 10
     data_dir: Path = field(default=Path("data"))
+    database_url: Secret | None = None
+    storage_channel_id: int | None = None
     cache_megabytes: int = 200
     idle_minutes: int = 0
     log_level: str = "info"
@@ -77,6 +81,8 @@ class Settings:
             tts_guidance=values.number("TTS_GUIDANCE", cls.tts_guidance, MIN_GUIDANCE, MAX_GUIDANCE),
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
             data_dir=Path(values.text("DATA_DIR") or cls.data_dir),
+            database_url=values.database("DATABASE_URL"),
+            storage_channel_id=values.discord_id("STORAGE_CHANNEL_ID"),
             cache_megabytes=int(
                 values.number("CACHE_MEGABYTES", cls.cache_megabytes, 0, MAX_CACHE_MEGABYTES, whole=True)
             ),
@@ -97,6 +103,16 @@ class Settings:
         """A word for where speech comes from; it is another one whenever it may sound different."""
         where = "own" if self.own_tts_gateway else self.tts_base_url or HOSTED_TTS_BASE_URL
         return f"{where} {self.tts_guidance} {self.tts_steps}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every word that must not stand in a log."""
+        known = [secret.reveal() for secret in (self.discord_token, self.tts_api_key) if secret]
+        address = self.database_url.reveal() if self.database_url else ""
+        password = urlsplit(address).password
+        if password:
+            known += [address, *{password, unquote(password)}]
+        return known
 
     @property
     def own_tts_gateway(self) -> bool:
@@ -176,6 +192,35 @@ class _Reader:
                 f"{HOSTED_TTS_BASE_URL} (http:// only on this machine)."
             )
         return value.rstrip("/")
+
+    def database(self, name: str) -> Secret | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            whole = parts.scheme in _DATABASES and parts.path.strip("/") != "" and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
+            raise SettingsError(
+                f"{name} must be postgresql://user:password@host/database or sqlite:///path/to/file.db, with "
+                "special characters in the password written as %40 for @ and so on."
+            )
+        return Secret(value)
+
+    def discord_id(self, name: str) -> int | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not (
+            value.isascii() and value.isdigit() and len(value) < 20 and 0 < int(value) <= _MAX_DISCORD_ID
+        ):
+            raise SettingsError(
+                f"{name} must be the number of a channel, not {value!r}. Discord copies it for you: "
+                "right-click the channel, Copy Channel ID (Settings, Advanced, Developer Mode)."
+            )
+        return int(value)
 
     def number(
         self, name: str, default: float, lowest: float, highest: float, *, whole: bool = False

@@ -17,52 +17,67 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.errors": (),
     "bot.limits": (),
     "bot.models": (),
+    "bot.allocator": (),
     "bot.logs": (),
     "bot.messages": GROUND,
     "bot.settings": GROUND,
-    "bot.store": GROUND,
+    "bot.voice_making": (*GROUND, "bot.audio", "bot.library"),
+    # a name is as long as people count it; kept speech is found again by whose it is
+    "bot.library": (*GROUND, "bot.text.characters", "bot.takes.labels"),
     "bot.text": GROUND,
-    "bot.audio": (*GROUND, "bot.text.speaking_time"),  # a take is judged by its text
+    "bot.audio": (*GROUND, "bot.text.speaking_time", "decoding"),  # a take is judged by its text
     "bot.tts": (*GROUND, "bot.settings", "bot"),
     "bot.playback": (*GROUND, "bot.audio"),
     "bot.takes": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
     "bot.synthesis": (*GROUND, "bot.audio", "bot.takes", "bot.text", "bot.tts"),
     "bot.answer": GROUND,
-    "bot.again": (*GROUND, "bot.answer", "bot.tree"),
     "bot.destinations": (*GROUND, "bot.playback"),
     "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
+    "bot.reference_posts": (*GROUND, "bot.library"),
+    "bot.giving": (
+        *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
+        *("bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text"),
+    ),
     "bot.delivery": (
-        *(*GROUND, "bot", "bot.again", "bot.answer", "bot.audio", "bot.destinations", "bot.messages"),
+        *(*GROUND, "bot.answer", "bot.audio", "bot.destinations", "bot.giving", "bot.messages"),
         *("bot.playback", "bot.synthesis", "bot.text"),
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.checkup": ("bot.*",),
     "bot.__main__": ("bot.*",),
     "cogs": (
-        *(*GROUND, "bot.answer", "bot.delivery", "bot.messages", "bot.playback", "bot.speech_bot"),
-        *("bot.text", "bot.tree"),
+        *(*GROUND, "bot.answer", "bot.delivery", "bot.destinations", "bot.giving", "bot.library"),
+        *("bot.messages", "bot.playback", "bot.speech_bot", "bot.text", "bot.tree", "bot.voice_making"),
     ),
-    "tts_gateway": (),
+    "decoding": (),
+    "tts_gateway": ("decoding",),
     "rehearsal": ("bot.*",),  # it runs the bot; the cogs are loaded by name
     "rehearsal.recordings.make": ("bot.*", "rehearsal.*", "tts_gateway.engines"),  # run by hand, once
-    "benchmarks": ("bot.*", "cogs.*", "tts_gateway.*", "rehearsal.*"),
-    "tests": ("bot.*", "cogs.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),
+    "benchmarks": ("bot.*", "cogs.*", "decoding.*", "tts_gateway.*", "rehearsal.*"),
+    "tests": ("bot.*", "cogs.*", "decoding.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),
 }
 
 _DISCORD = (
-    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.again", "bot.delivery", "bot.destinations"),
-    *("bot.playback", "cogs"),
+    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.destinations", "bot.giving"),
+    *("bot.playback", "bot.reference_posts", "bot.voice_making", "cogs"),
     *("bot.__main__", "bot.checkup"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
-    # speech_bot: the type of a connector; answer: discord.py lets the errors of aiohttp through
-    "aiohttp": ("bot.tts", "bot.speech_bot", "bot.answer", "tts_gateway", "rehearsal"),
-    "av": ("bot.audio", "tts_gateway", "rehearsal.voice"),
-    "pydub": ("bot.audio", "tts_gateway"),
+    # speech_bot: the type of a connector; the others: discord.py lets the errors of aiohttp through
+    "aiohttp": (
+        *("bot.tts", "bot.speech_bot", "bot.answer", "bot.giving.under_takes", "bot.voice_making"),
+        *("tts_gateway", "rehearsal"),
+    ),
+    "av": ("bot.audio", "decoding", "rehearsal.voice"),
+    "pydub": ("bot.audio",),
     "discord": _DISCORD,
     "davey": ("bot.playback", "rehearsal.voice"),
     "nacl": ("bot.playback", "rehearsal.voice"),
+    "sqlalchemy": ("bot.library",),
+    "alembic": ("bot.library",),
+    "aiosqlite": ("bot.library",),
+    "asyncpg": ("bot.library",),
     "emoji": ("bot.text",),
     "regex": ("bot.text", "rehearsal.rules"),
     "sentencex": ("bot.text",),
@@ -74,7 +89,7 @@ NOWHERE = ("unittest.mock", "mock")
 
 READS_ENVIRONMENT = (
     "bot.settings",
-    "tts_gateway.decode",  # what Windows needs to start a child at all; no setting
+    "decoding.recordings",  # what Windows needs to start a child at all; no setting
 )
 MAX_LINES = 350
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}

@@ -27,7 +27,7 @@ def every_error(kind: type[errors.SpeechBotError]) -> list[errors.SpeechBotError
     return [kind(CANARY)]
 
 
-EVERY = [error for kind in CLASSES if kind is not errors.MemberError for error in every_error(kind)]
+EVERY = [error for kind in CLASSES if not issubclass(kind, errors.MemberError) for error in every_error(kind)]
 EVERY_STRANGER = [
     ValueError(CANARY),
     KeyError(CANARY),

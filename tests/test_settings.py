@@ -35,6 +35,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "TTS_GUIDANCE": "1.5",
         "TTS_STEPS": "20",
         "DATA_DIR": "/data",
+        "DATABASE_URL": "postgresql://myna:secret@db.example/myna",
+        "STORAGE_CHANNEL_ID": "123456789012345678",
         "CACHE_MEGABYTES": "0",
         "IDLE_MINUTES": "30",
         "LOG_LEVEL": "DEBUG",
@@ -48,6 +50,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.tts_base_url == "https://tts.example.com/voxcpm/v1"
     assert (settings.tts_guidance, settings.tts_steps) == (1.5, 20)
     assert settings.data_dir == Path("/data")
+    assert settings.database_url is not None
+    assert settings.database_url.reveal() == "postgresql://myna:secret@db.example/myna"
+    assert settings.storage_channel_id == 123456789012345678
     assert settings.cache_megabytes == 0
     assert settings.idle_minutes == 30
     assert (settings.log_level, settings.log_format) == ("debug", "json")
@@ -62,6 +67,8 @@ def test_an_empty_value_is_no_value(nothing: str | None) -> None:
         "TTS_GUIDANCE",
         "TTS_STEPS",
         "DATA_DIR",
+        "DATABASE_URL",
+        "STORAGE_CHANNEL_ID",
         "CACHE_MEGABYTES",
         "LOG_LEVEL",
     )

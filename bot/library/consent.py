@@ -1,0 +1,210 @@
+"""Consent: asked for, given, taken back; and the gate that every cloned voice passes before it speaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, Protocol
+
+from bot.errors import MemberError
+from bot.library.consent_rows import ConsentRows
+from bot.library.consent_rules import (
+    POLICY_VERSION,
+    Consent,
+    Request,
+    Shares,
+    lapse_of_question,
+    state_at,
+    why_not_answer,
+    why_not_ask,
+    why_not_begin,
+    why_not_speak,
+)
+from bot.library.revoking import Revoking
+from bot.library.scope import Scope
+from bot.library.voice import Sharing, new_id
+
+__all__ = ["POLICY_VERSION", "Consent", "Consents", "Request", "Shares"]
+
+ENDED_DAYS: Final = 30
+"""So long a question is remembered that came to nothing; see `ASK_AGAIN_DAYS` for why it is at all."""
+
+EXPIRED: Final = "This button has expired. Ask for a new one with the command that made it."
+
+
+class Spoken(Protocol):
+    """A voice by its id: whatever else is said of it is looked up."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Consents(Revoking):
+    """Who agreed to what, in every server.
+
+    Nothing of it is kept in memory: what the database says at this moment counts, also after a restart and
+    in front of another process. ``policy`` is the version of the policy that counts; ``now`` the time.
+    """
+
+    async def refusal(self, scope: Scope, speaker_id: int) -> str | None:
+        """Return why nobody may even begin to clone this member here, as a sentence, or None: go on.
+
+        To be asked before anything is downloaded. A member's wish never to be cloned comes first.
+        """
+        async with self._database.reading() as session:
+            return await self._refusal(self._rows(session), scope, speaker_id)
+
+    async def has_attested(self, scope: Scope) -> bool:
+        """Return whether this member has said here, under this policy, that they clone their own voice."""
+        async with self._database.reading() as session:
+            return bool(await self._own(self._rows(session), scope))
+
+    async def attest(self, scope: Scope, *, recording: str | None = None) -> str:
+        """Write down "this is my own voice", said now; return the id of the consent.
+
+        For one ``recording`` (a SHA-256), or for any of their own. It holds for their voices here that were
+        saved with it under an older policy as well. Raises `MemberError` as `refusal`.
+        """
+        member_id = scope.member_id
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            refusal = await self._refusal(rows, scope, member_id)
+            if refusal is not None:
+                raise MemberError(refusal)
+            said = await self._own(rows, scope)
+            request = next((one for one in said if one.recording in (None, recording)), None)
+            if request is None:
+                request = self._request(scope, member_id, recording, None, Shares())
+                request = replace(
+                    request, state=Consent.GRANTED, answered_at=request.asked_at, lapses_at=None
+                )
+                await rows.add(request)
+            await self._renew(rows, request)
+        return request.id
+
+    async def ask(
+        self,
+        scope: Scope,
+        speaker_id: int,
+        *,
+        recording: str,
+        name: str,
+        sharing: Sharing = Sharing.ME,
+        role_id: int | None = None,
+        member_ids: frozenset[int] = frozenset(),
+    ) -> Request:
+        """Return the question to ``speaker_id`` whether the asker may save this recording as a voice.
+
+        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError`: see `refusal`;
+        one question at a time; not again soon after a no; one's own voice needs `attest`.
+        """
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            refusal = await self._refusal(rows, scope, speaker_id)
+            if refusal is None:
+                before = await rows.between(scope.guild_id, scope.member_id, speaker_id)
+                refusal = why_not_ask(scope.member_id, speaker_id, before, self._now())
+            if refusal is not None:
+                raise MemberError(refusal)
+            request = self._request(scope, speaker_id, recording, name, Shares(sharing, role_id, member_ids))
+            await rows.add(request)
+        return request
+
+    async def posted(self, request_id: str, channel_id: int, message_id: int) -> None:
+        """Remember in which message the buttons of a request stand."""
+        async with self._database.session() as session:
+            await self._rows(session).set_message(request_id, channel_id, message_id)
+
+    async def request(self, request_id: str) -> Request | None:
+        """Return a request as it stands now; None for an unknown id."""
+        async with self._database.reading() as session:
+            request = await self._rows(session).request(request_id)
+        return None if request is None else self._as_of_now(request)
+
+    async def answer(self, request_id: str, presser_id: int, yes: bool) -> Consent:
+        """Take the speaker's answer and return how the request stands now.
+
+        Raises `MemberError` for everybody else, for a second answer, a late one, and an unknown request; and
+        for a yes where cloning is not possible any more.
+        """
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            request = await rows.request(request_id)
+            if request is None:
+                raise MemberError(EXPIRED)
+            refusal = why_not_answer(request, presser_id, self._policy, self._now())
+            if refusal is None and yes:
+                refusal = await self._refusal(
+                    rows, Scope(request.guild_id, request.asker_id), request.speaker_id
+                )
+            if refusal is not None:
+                raise MemberError(refusal)
+            after = Consent.GRANTED if yes else Consent.DECLINED
+            if not await rows.change([request_id], [Consent.ASKED], after, self._now()):
+                raise MemberError(EXPIRED)  # answered or taken back at this very moment
+            if yes:
+                await self._renew(rows, replace(request, state=after))
+        return after
+
+    async def may_speak(self, voice: Spoken, guild_id: int) -> str | None:
+        """Return why this voice may not be heard in this server now, as a sentence, or None: it may.
+
+        THE gate: to be asked at every use, before anything is made. Designed and cast voices need no
+        consent, but no voice may speak that is deleted, frozen, or another server's.
+        """
+        async with self._database.reading() as session:
+            standing = await self._rows(session).standing(voice.id)
+        return why_not_speak(standing, guild_id, policy=self._policy, now=self._now())
+
+    async def sweep(self) -> list[Request]:
+        """End the questions that nobody has answered in time, and return them as they were asked."""
+        now = self._now()
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            overdue = await rows.overdue(now)
+            await rows.change([one.id for one in overdue], [Consent.ASKED], Consent.LAPSED, now)
+            await rows.forget_ended(now - timedelta(days=ENDED_DAYS))
+        return overdue
+
+    async def _refusal(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
+        return why_not_begin(
+            is_never_cloned=await rows.is_never_cloned(speaker_id),
+            is_own=speaker_id == scope.member_id,
+            is_private=scope.is_private,
+            accepted=await rows.accepted_policy(scope.guild_id),
+            policy=self._policy,
+        )
+
+    async def _own(self, rows: ConsentRows, scope: Scope) -> list[Request]:
+        """Return what counts here of the member's word for their own voice, the widest first."""
+        said = await rows.between(scope.guild_id, scope.member_id, scope.member_id)
+        counts = [
+            one
+            for one in said
+            if self._as_of_now(one).state is Consent.GRANTED and one.policy_version == self._policy
+        ]
+        return sorted(counts, key=lambda one: one.recording is not None)
+
+    def _request(
+        self, scope: Scope, speaker_id: int, recording: str | None, name: str | None, shares: Shares
+    ) -> Request:
+        now = self._now()
+        return Request(
+            new_id(),
+            *(scope.guild_id, scope.member_id, speaker_id, Consent.ASKED, self._policy),
+            *(recording, name, shares, now, lapse_of_question(now)),
+        )
+
+    async def _renew(self, rows: ConsentRows, request: Request) -> None:
+        """Let the voices that were saved with such a consent hang on this newer one."""
+        renewed = [
+            voice.id
+            for voice in await rows.voices_of(request.speaker_id)
+            if (voice.guild_id, voice.owner_id) == (request.guild_id, request.asker_id)
+            and request.recording in ((None, voice.recording) if request.is_own else (voice.recording,))
+        ]
+        if renewed:
+            await rows.set_consent(renewed, request.id)
+
+    def _as_of_now(self, request: Request) -> Request:
+        return replace(request, state=state_at(request.state, request.lapses_at, self._now()))

@@ -1,0 +1,179 @@
+"""The database: opened and brought up to date once, then one transaction at a time for whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from bot.errors import LibraryBusyError, LibraryError
+from bot.library.engine import address, engine_for, file_of, outside_transactions, writing
+from bot.library.faults import library_error
+from bot.library.migrating import bring_up_to_date, forget_old_backups
+from bot.library.migrations import OURS, Migrations
+from bot.library.tables import Base
+from bot.limits import DATABASE_BUSY_SECONDS
+
+log = logging.getLogger(__name__)
+
+_PRIVATE: Final = 0o600
+_CLOSE_SECONDS: Final = 5.0
+
+
+class Database:
+    """SQLite under the data directory, or PostgreSQL. Entered it does nothing more, left it is closed.
+
+    Every error of the driver comes out as a `LibraryError`, with nothing half-saved; only `IntegrityError`
+    passes as it is, for those in this package who expect one.
+    """
+
+    def __init__(self, engine: AsyncEngine, file: Path | None) -> None:
+        self._engine = engine
+        self._file = file
+        self._came_back = asyncio.Event()
+        event.listen(engine.sync_engine, "checkin", lambda *_: self._came_back.set())
+        self._outside = outside_transactions(engine)
+        self._writing = async_sessionmaker(writing(engine), expire_on_commit=False)
+        self._reading = async_sessionmaker(engine, expire_on_commit=False)
+        # SQLite has one writer at a time; waiting here is fair and wakes nobody in vain.
+        self._one_writer = asyncio.Lock() if file else None
+        self.needs_scrubbing = file is not None  # an earlier run may have been killed before it did
+
+    @classmethod
+    async def open(
+        cls,
+        url: str | None,
+        data_dir: Path,
+        *,
+        busy_seconds: float = DATABASE_BUSY_SECONDS,
+        migrations: Migrations = OURS,
+    ) -> Self:
+        """Return the database at ``url``, or the one under ``data_dir``, with all its tables.
+
+        A backup of the file is made before its tables change. Raises `LibraryError` with a sentence for the
+        operator: it cannot be reached, is newer than this bot, or could not be brought up to date; then it
+        is as it was.
+        """
+        where = address(url, data_dir)
+        file = file_of(where)
+        if file is not None:
+            await asyncio.to_thread(_make_private, file)
+        await bring_up_to_date(where, migrations, busy_seconds=busy_seconds)
+        return cls(engine_for(where, busy_seconds=busy_seconds), file)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Wait for the transactions under way, also those of callers who were cancelled; close everything."""
+        pool: Any = self._engine.pool
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                while pool.checkedout():
+                    self._came_back.clear()
+                    await self._came_back.wait()
+        await self._engine.dispose()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite."""
+        return self._file is not None
+
+    def session(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Enter one transaction that may change things: committed at the end, undone after an error."""
+        return self._transaction(self._writing, self._one_writer)
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Enter one transaction that only reads: it waits for nobody."""
+        return self._transaction(self._reading, None)
+
+    @asynccontextmanager
+    async def _transaction(
+        self, sessions: async_sessionmaker[AsyncSession], lock: asyncio.Lock | None
+    ) -> AsyncIterator[AsyncSession]:
+        async with lock or nullcontext():
+            try:
+                async with sessions.begin() as session:
+                    await _begin(session)
+                    yield session
+            except IntegrityError:
+                raise
+            except SQLAlchemyError as error:
+                raise library_error(error) from error
+
+    async def lock(self, session: AsyncSession, key: int) -> None:
+        """Wait until no other transaction holds the lock named ``key``; it is held until this one ends.
+
+        For what a constraint cannot say, such as how many rows there may be. SQLite has one writer anyway.
+        """
+        if not self.is_sqlite:
+            await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def scrub(self) -> None:
+        """Leave nothing of deleted rows: empty SQLite's log, rewrite PostgreSQL's tables, drop old backups.
+
+        What PostgreSQL has in its own log and backups is its operator's. Until this has succeeded,
+        ``needs_scrubbing`` is set.
+        """
+        self.needs_scrubbing = True
+        async with self._one_writer or nullcontext():
+            try:
+                async with self._outside.connect() as connection:
+                    if self._file is None:
+                        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+                        await connection.execute(text(f"VACUUM FULL {names}"))
+                    else:
+                        done = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                        if done.scalar():
+                            raise LibraryBusyError("somebody reads the database file")
+            except (SQLAlchemyError, OSError) as error:
+                raise library_error(error) from error
+        self.needs_scrubbing = False
+        await self.forget_old_backups()
+
+    async def forget_old_backups(self) -> None:
+        """Delete the backups that are too old; they hold what has been deleted since."""
+        if self._file is not None:
+            await asyncio.to_thread(forget_old_backups, self._file)
+
+    async def problem(self) -> str | None:
+        """Return what is wrong with the stored data, as the database itself finds it; None: nothing."""
+        async with self.reading() as session:
+            if not self.is_sqlite:
+                await session.execute(text("SELECT 1"))
+                return None
+            found = str(await session.scalar(text("PRAGMA quick_check(1)")))
+            return None if found == "ok" else found
+
+
+async def _begin(session: AsyncSession) -> None:
+    """Connect and begin at once, so that a server that is not there is told from a fault of the caller."""
+    try:
+        await session.connection()
+    except OSError as error:
+        raise library_error(error) from error
+
+
+def _make_private(file: Path) -> None:
+    """Create the file so that only our own user can read it; SQLite's log takes the same mode."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=_PRIVATE)
+    except OSError as error:
+        raise LibraryError(
+            f"The folder of the database, {file.parent}, cannot be written ({error.strerror}). "
+            "Free some space, or set DATA_DIR to another folder."
+        ) from error

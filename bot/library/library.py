@@ -1,0 +1,129 @@
+"""The library: the one object that the cogs get for everything that survives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from bot.errors import LibraryError
+from bot.library.audit import Audit
+from bot.library.clock import Clock, utc_now
+from bot.library.consent import Consents
+from bot.library.database import Database
+from bot.library.former_store import FORMER_FILE, move_in
+from bot.library.guild_settings import GuildSettings
+from bot.library.posts import RecordingPosts
+from bot.library.privacy import Privacy
+from bot.library.purging import purge_left_guilds
+from bot.library.recordings import Recordings
+from bot.library.takes import Takes
+from bot.library.voices import Voices
+from bot.library.withdrawal import Withdrawal, Withdrawals
+
+log = logging.getLogger(__name__)
+
+RECORDING_FOLDER: Final = "recordings"
+"""A folder under the data directory."""
+
+TIDY_SECONDS: Final = 3_600.0
+
+
+class Library:
+    """An async context manager: entered it is open and in order, left everything is written and closed.
+
+    ``url`` names the database; None: a file of SQLite under ``data_dir``. Recordings are under ``data_dir``
+    either way. Entering raises `LibraryError` with a sentence for the operator.
+    """
+
+    database: Database
+    voices: Voices
+    recordings: Recordings
+    posts: RecordingPosts
+    takes: Takes
+    settings: GuildSettings
+    withdrawals: Withdrawals
+    consents: Consents
+    audit: Audit
+    privacy: Privacy
+
+    def __init__(self, url: str | None, data_dir: Path, *, now: Clock = utc_now) -> None:
+        self._url = url
+        self._data_dir = data_dir
+        self._now = now
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as parts:
+            await self._open(parts)
+            self._parts = parts.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._parts.aclose()
+
+    async def _open(self, parts: AsyncExitStack) -> None:
+        self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
+        await move_in(self.database, self._data_dir / FORMER_FILE)
+        self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
+        self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
+        self.posts = RecordingPosts(self.database)
+        self.takes = Takes(self.database, now=self._now)
+        self.withdrawals = Withdrawals()
+        parts.push_async_callback(self.withdrawals.aclose)
+        self.withdrawals.subscribe(self._erase)
+        self.consents = Consents(self.database, self.withdrawals, now=self._now)
+        self.audit = Audit(self.database, self.withdrawals, now=self._now)
+        self.privacy = Privacy(self.database, self.recordings, self.withdrawals, now=self._now)
+        self.voices = Voices(
+            self.database, self.recordings, deleted=self.consents.voice_deleted, now=self._now
+        )
+        await self.voices.load()
+        tidying = asyncio.create_task(self._keep_tidy(), name="library")
+        parts.push_async_callback(_ended, tidying)
+
+    async def _erase(self, withdrawal: Withdrawal) -> None:
+        """Complete no voice that was withdrawn; of one that is deleted, leave nothing on the disk either."""
+        voice_ids = [voice.id for voice in withdrawal.voices]
+        if not withdrawal.is_final:
+            await self.voices.refresh(*voice_ids)
+            return
+        self.voices.forget(*voice_ids)
+        self.database.needs_scrubbing = True  # if it fails now, `tidy` does it
+        await self.recordings.drop_unused([voice.recording for voice in withdrawal.voices])
+        await self.database.scrub()
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except (LibraryError, OSError) as error:
+                log.warning("the library is not tidied up: %s", error)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    async def tidy(self) -> None:
+        """Delete what is too old or left over: takes, audit, servers long left, files.
+
+        Questions of consent are ended by whoever can take their buttons away: `Consents.sweep`.
+        """
+        await self.takes.sweep()
+        await self.audit.sweep()
+        purged = await purge_left_guilds(self.database, self._now())
+        for guild_id in purged.guild_ids:
+            self.settings.forget(guild_id)
+        await self.withdrawals.announce(Withdrawal(purged.voices, purged.posts))
+        await self.recordings.drop_unused(purged.recordings)
+        await self.recordings.drop_unused()
+        await self.database.forget_old_backups()
+        if purged.guild_ids or self.database.needs_scrubbing:
+            await self.database.scrub()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,0 +1,247 @@
+"""The tables. What is kept of people is here and nowhere else: no text of a member outlives its week."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC. One without a zone is refused; SQLite itself would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment as the database keeps it."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text from people. What PostgreSQL cannot keep is left out: NUL, and halves of characters."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text without what no database takes."""
+        if value is None:
+            return None
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+class Base(DeclarativeBase):
+    """The root of all tables; every constraint has a name, so that a migration can speak of it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy wants a plain dict here
+        int: BigInteger,
+        datetime: Moment,
+        str: Words,
+        list[str]: JSON,
+    }
+
+
+_Counted = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what it calls INTEGER
+_ID = String(22)
+_SHA256 = String(64)
+
+
+class VoiceRow(Base):
+    """A voice of one server. ``consent_id`` is set exactly for cloned voices whose consent is still there."""
+
+    __tablename__ = "voices"
+    __table_args__ = (UniqueConstraint("guild_id", "name_key"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    guild_id: Mapped[int]
+    name: Mapped[str]
+    name_key: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(index=True)
+    speaker_id: Mapped[int | None] = mapped_column(index=True)
+    consent_id: Mapped[str | None] = mapped_column(
+        _ID, ForeignKey("consents.id", ondelete="SET NULL"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16))
+    recording: Mapped[str] = mapped_column(_SHA256, index=True)
+    seconds: Mapped[float]
+    transcript: Mapped[str | None]
+    language: Mapped[str | None]
+    description: Mapped[str | None]
+    sharing: Mapped[str] = mapped_column(String(16))
+    role_id: Mapped[int | None]
+    uses: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    is_frozen: Mapped[bool] = mapped_column(default=False)
+
+
+class VoiceMemberRow(Base):
+    """A member with whom a voice is shared by name."""
+
+    __tablename__ = "voice_members"
+
+    voice_id: Mapped[str] = mapped_column(_ID, ForeignKey("voices.id", ondelete="CASCADE"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+
+
+class ConsentRow(Base):
+    """A consent, asked for or given: ``asker_id`` wants to clone ``speaker_id``, or themselves.
+
+    ``recording``, ``name``, ``sharing``, ``role_id``, ``member_ids`` are what was asked for; the message is
+    the one with the buttons.
+    """
+
+    __tablename__ = "consents"
+    __table_args__ = (Index(None, "guild_id", "speaker_id"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    guild_id: Mapped[int]
+    asker_id: Mapped[int] = mapped_column(index=True)
+    speaker_id: Mapped[int] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    policy_version: Mapped[int] = mapped_column(Integer)
+    recording: Mapped[str | None] = mapped_column(_SHA256, index=True)
+    name: Mapped[str | None]
+    sharing: Mapped[str | None] = mapped_column(String(16))
+    role_id: Mapped[int | None]
+    member_ids: Mapped[list[str] | None]
+    channel_id: Mapped[int | None]
+    message_id: Mapped[int | None]
+    asked_at: Mapped[datetime]
+    lapses_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class NeverCloneRow(Base):
+    """Somebody who must not be cloned, in any server."""
+
+    __tablename__ = "never_clone"
+
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime]
+
+
+class GuildSettingsRow(Base):
+    """What is kept of one server. ``left_at`` is set while the bot is not in it."""
+
+    __tablename__ = "guild_settings"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    volume: Mapped[int | None] = mapped_column(Integer)
+    channel_id: Mapped[int | None]
+    cloning_on: Mapped[bool] = mapped_column(default=False)
+    cloning_policy: Mapped[int | None] = mapped_column(Integer)
+    cloning_by: Mapped[int | None]
+    cloning_at: Mapped[datetime | None]
+    default_voice_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("voices.id", ondelete="SET NULL"))
+    left_at: Mapped[datetime | None]
+
+
+class ChosenVoiceRow(Base):
+    """The voice that a member uses in a server when they name none."""
+
+    __tablename__ = "chosen_voices"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    voice_id: Mapped[str] = mapped_column(_ID, ForeignKey("voices.id", ondelete="CASCADE"), index=True)
+
+
+class RecordingPostRow(Base):
+    """A message in which a voice's recording stands. It outlives its voice until the message is deleted."""
+
+    __tablename__ = "recording_posts"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    voice_id: Mapped[str] = mapped_column(_ID, index=True)
+    channel_id: Mapped[int]
+    attachment_id: Mapped[int]
+    url: Mapped[str]
+    posted_at: Mapped[datetime]
+
+
+class UseRow(Base):
+    """One use of a cloned voice; never the text. It outlives the voice: who used what, when, is the audit."""
+
+    __tablename__ = "uses"
+    __table_args__ = (Index(None, "guild_id", "used_at"),)
+
+    id: Mapped[int] = mapped_column(_Counted, primary_key=True)
+    guild_id: Mapped[int]
+    voice_id: Mapped[str] = mapped_column(_ID, index=True)
+    member_id: Mapped[int] = mapped_column(index=True)
+    used_at: Mapped[datetime]
+    seconds: Mapped[float]
+    channel_id: Mapped[int | None]
+    message_id: Mapped[int | None]
+
+
+class ReportRow(Base):
+    """A member's report of a take to the moderators."""
+
+    __tablename__ = "reports"
+    __table_args__ = (Index(None, "guild_id", "reported_at"),)
+
+    id: Mapped[int] = mapped_column(_Counted, primary_key=True)
+    guild_id: Mapped[int]
+    voice_id: Mapped[str | None] = mapped_column(_ID, index=True)
+    take_id: Mapped[str | None] = mapped_column(_ID)
+    reporter_id: Mapped[int] = mapped_column(index=True)
+    member_id: Mapped[int | None] = mapped_column(index=True)
+    channel_id: Mapped[int | None]
+    message_id: Mapped[int | None]
+    reported_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class TakeRow(Base):
+    """A take, so that its buttons work for a week; the only place where a member's text is kept."""
+
+    __tablename__ = "takes"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    guild_id: Mapped[int | None] = mapped_column(index=True)
+    member_id: Mapped[int] = mapped_column(index=True)
+    text: Mapped[str]
+    style: Mapped[str | None]
+    guidance: Mapped[float | None]
+    steps: Mapped[int | None] = mapped_column(Integer)
+    voice_ids: Mapped[list[str]]
+    likeness: Mapped[str | None]
+    cache_key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)

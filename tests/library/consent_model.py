@@ -1,0 +1,97 @@
+"""What consent means, said a second time and in another way: by looking through all that ever happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.library.voice import Sharing, Voice
+
+WIDTH = {Sharing.ME: 0, Sharing.MEMBERS: 1, Sharing.ROLE: 1, Sharing.SERVER: 2}
+
+
+class Event(NamedTuple):
+    at: datetime
+    what: str
+    guild_id: int = 0
+    member_id: int = 0
+    asker_id: int = 0
+    recording: str | None = None
+    sharing: Sharing = Sharing.ME
+    policy: int = 0
+    request: str = ""
+    voice: str = ""
+
+
+class Model:
+    """The log of one history."""
+
+    def __init__(self) -> None:
+        self.log: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        self.log.append(event)
+
+    def may_be_heard(self, voice: Voice, policy: int) -> bool:
+        """Return whether this voice, as it is shared now, may be heard in its own server now."""
+        gone = {"revoke one", "delete"}
+        if any(event.what in gone and event.voice == voice.id for event in self.log):
+            return False
+        saved = next(
+            n for n, event in enumerate(self.log) if event.what == "save" and event.voice == voice.id
+        )
+        if any(self._takes_back(event, voice) for event in self.log[saved:]):
+            return False
+        if self._last("never on", "never off", member_id=voice.speaker_id) == "never on":
+            return False
+        if self._last("freeze", "unfreeze", voice=voice.id) == "freeze":
+            return False
+        private = voice.guild_id == voice.owner_id
+        if private and voice.speaker_id != voice.owner_id:
+            return False
+        switched = self._last(f"on {policy}", "on other", "off", guild_id=voice.guild_id)
+        if not private and switched != f"on {policy}":
+            return False
+        return any(self._counts(n, voice, policy) for n in range(len(self.log)))
+
+    def _counts(self, place: int, voice: Voice, policy: int) -> bool:
+        """Return whether what happened at ``place`` is a consent that still counts for the voice."""
+        event, after = self.log[place], self.log[place + 1 :]
+        if (event.guild_id, event.member_id, event.policy) != (voice.guild_id, voice.speaker_id, policy):
+            return False
+        if event.what == "attest":
+            fits = voice.owner_id == voice.speaker_id and event.recording in (None, voice.recording)
+        elif event.what == "yes":
+            fits = event.asker_id == voice.owner_id and event.recording == voice.recording
+            fits = fits and WIDTH[voice.sharing] <= WIDTH[event.sharing] and self._was_in_time(place)
+        else:
+            fits = False
+        if not fits or any(self._takes_back(later, voice) for later in after):
+            return False
+        moves = [later.what for later in after if self._moves(later, voice)]
+        return not moves or moves[-1] == "return"
+
+    def _was_in_time(self, place: int) -> bool:
+        answer = self.log[place]
+        asked = next(event for event in self.log if event.what == "ask" and event.request == answer.request)
+        between = [event for event in self.log[:place] if event.at >= asked.at and event != asked]
+        late = answer.at >= asked.at + timedelta(hours=24)
+        return not late and not any(event.request == answer.request for event in between)
+
+    @staticmethod
+    def _takes_back(event: Event, voice: Voice) -> bool:
+        return event.what in ("revoke all", "never on") and event.member_id == voice.speaker_id
+
+    @staticmethod
+    def _moves(event: Event, voice: Voice) -> bool:
+        where = (event.guild_id, event.member_id) == (voice.guild_id, voice.speaker_id)
+        return where and event.what in ("leave", "return")
+
+    def _last(self, *names: str, **who: object) -> str | None:
+        return next(self._backwards(names, who), None)
+
+    def _backwards(self, names: tuple[str, ...], who: dict[str, object]) -> Iterator[str]:
+        for event in reversed(self.log):
+            if event.what in names and all(getattr(event, key) == value for key, value in who.items()):
+                yield event.what

@@ -1,0 +1,147 @@
+"""Consents kept in dictionaries, so that ten thousand histories take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.library.consent import Consents
+from bot.library.consent_rows import ConsentRows
+from bot.library.consent_rules import Consent, Request, Shares, Standing
+from bot.library.database import Database
+from bot.library.voice import Voice
+from bot.library.withdrawal import Post
+
+
+@dataclass
+class Store:
+    requests: dict[str, Request] = field(default_factory=dict)
+    voices: dict[str, Voice] = field(default_factory=dict)
+    never: dict[int, datetime] = field(default_factory=dict)
+    policies: dict[int, int] = field(default_factory=dict)
+
+    def session(self) -> Transaction:
+        return Transaction(self)
+
+    reading = session
+
+
+class Transaction:
+    """All of it or, after an error, nothing. Plain, because it is entered half a million times."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._before = (dict(store.requests), dict(store.voices), dict(store.never))
+
+    async def __aenter__(self) -> AsyncSession:
+        return cast(AsyncSession, self._store)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._store.requests, self._store.voices, self._store.never = self._before
+
+
+class FakeConsentRows(ConsentRows):
+    def __init__(self, session: AsyncSession) -> None:
+        self._store = cast(Any, session)
+
+    async def request(self, request_id: str) -> Request | None:
+        found: Request | None = self._store.requests.get(request_id)
+        return found
+
+    async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
+        wanted = (guild_id, asker_id, speaker_id)
+        return [one for one in self._all() if (one.guild_id, one.asker_id, one.speaker_id) == wanted]
+
+    async def standing(self, voice_id: str) -> Standing | None:
+        voice = self._store.voices.get(voice_id)
+        if voice is None:
+            return None
+        request = self._store.requests.get(voice.consent_id)
+        policy = self._store.policies.get(voice.guild_id)
+        return Standing(voice, request, voice.speaker_id in self._store.never, policy)
+
+    async def add(self, request: Request) -> None:
+        self._store.requests[request.id] = request
+
+    async def change(
+        self, request_ids: Collection[str], before: Collection[Consent], after: Consent, at: datetime
+    ) -> int:
+        changed = 0
+        for request_id in request_ids:
+            request = self._store.requests[request_id]
+            if request.state not in before:
+                continue
+            changed += 1
+            request = replace(request, state=after)
+            if after in (Consent.GRANTED, Consent.DECLINED):
+                request = replace(request, answered_at=at, lapses_at=None)
+            if after is Consent.REVOKED:
+                request = replace(request, revoked_at=at, lapses_at=None)
+            if after is not Consent.GRANTED:
+                request = replace(request, recording=None, name=None, shares=Shares(request.shares.sharing))
+            self._store.requests[request_id] = request
+        return changed
+
+    async def in_states(
+        self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None
+    ) -> list[Request]:
+        return [
+            one
+            for one in self._all()
+            if one.speaker_id == speaker_id and one.state in states and guild_id in (None, one.guild_id)
+        ]
+
+    async def overdue(self, now: datetime) -> list[Request]:
+        return [one for one in self._all() if one.state is Consent.ASKED and cast(Any, one.lapses_at) <= now]
+
+    async def set_lapse(self, request_ids: Collection[str], lapses_at: datetime | None) -> None:
+        for request_id in request_ids:
+            self._store.requests[request_id] = replace(self._store.requests[request_id], lapses_at=lapses_at)
+
+    async def forget_ended(self, before: datetime) -> None:
+        for one in self._all():
+            if one.state in (Consent.DECLINED, Consent.LAPSED) and one.asked_at < before:
+                del self._store.requests[one.id]
+
+    async def is_never_cloned(self, member_id: int) -> bool:
+        return member_id in self._store.never
+
+    async def set_never_clone(self, member_id: int, since: datetime | None) -> None:
+        self._store.never.pop(member_id, None)
+        if since is not None:
+            self._store.never[member_id] = since
+
+    async def accepted_policy(self, guild_id: int) -> int | None:
+        found: int | None = self._store.policies.get(guild_id)
+        return found
+
+    async def voices_of(self, speaker_id: int) -> list[Voice]:
+        return [voice for voice in self._store.voices.values() if voice.speaker_id == speaker_id]
+
+    async def set_consent(self, voice_ids: Sequence[str], consent_id: str) -> None:
+        for voice_id in voice_ids:
+            self._store.voices[voice_id] = replace(self._store.voices[voice_id], consent_id=consent_id)
+
+    async def consents_in_use(self, consent_ids: Collection[str]) -> set[str]:
+        return {one.consent_id for one in self._store.voices.values() if one.consent_id in consent_ids}
+
+    async def delete_voices(self, voice_ids: Sequence[str]) -> list[Post]:
+        for voice_id in voice_ids:
+            self._store.voices.pop(voice_id, None)
+        return []
+
+    def _all(self) -> list[Request]:
+        return list(self._store.requests.values())
+
+
+def consents_in(store: Store, **options: Any) -> Consents:
+    """Return consents as a process that has just started finds them in this store."""
+    return Consents(cast(Database, store), rows=FakeConsentRows, **options)

@@ -1,0 +1,57 @@
+"""Voices and people for the tests of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import pytest
+
+from bot.errors import MemberError
+from bot.library.recordings import Recordings
+from bot.library.scope import Scope
+from bot.library.voices import Kind, NewVoice, Sharing, Voice, Voices
+
+AVIARY, ROOKERY = 101, 202
+ADA, BEN, CAT, MOD = 11, 12, 13, 14
+SINGERS = 77
+"""A role in the aviary."""
+
+ada = Scope(AVIARY, ADA)
+ben = Scope(AVIARY, BEN)
+singer = Scope(AVIARY, CAT, frozenset({SINGERS}))
+moderator = Scope(AVIARY, MOD, is_moderator=True)
+stranger = Scope(ROOKERY, ADA, frozenset({SINGERS}), is_moderator=True)
+"""The owner herself and a moderator, but in another server."""
+
+
+async def a_voice(
+    voices: Voices,
+    recordings: Recordings,
+    name: str,
+    scope: Scope = ada,
+    *,
+    sharing: Sharing = Sharing.ME,
+    role_id: int | None = None,
+    member_ids: frozenset[int] = frozenset(),
+    speaker_id: int | None = None,
+) -> Voice:
+    """Save a voice with a recording of its own and return it."""
+    recording = await recordings.keep(f"the recording of {name} {scope.guild_id}".encode())
+    new = NewVoice(
+        name,
+        Kind.DESIGNED if speaker_id is None else Kind.CLONED,
+        recording,
+        6.5,
+        sharing=sharing,
+        role_id=role_id,
+        member_ids=member_ids,
+        speaker_id=speaker_id,
+    )
+    return await voices.save(scope, new)
+
+
+async def refusal(doing: Awaitable[object]) -> str:
+    """Return the sentence with which it is refused."""
+    with pytest.raises(MemberError) as caught:
+        await doing
+    return str(caught.value)

@@ -1,0 +1,321 @@
+"""Consent in a whole library: on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.errors import MemberError
+from bot.library.consent import POLICY_VERSION, Consent, Consents
+from bot.library.library import Library
+from bot.library.posts import RecordingPost
+from bot.library.scope import Scope
+from bot.library.voice import Kind, NewVoice, Sharing
+from bot.library.withdrawal import Post, Withdrawal, Withdrawals
+from tests.library.consents import (
+    ELSEWHERE,
+    GUILD,
+    OTHER,
+    OWNER,
+    RECORDING,
+    SPEAKER,
+    Clock,
+    agreed_voice,
+    cloning_on,
+    moderator,
+    other,
+    own_voice,
+    owner,
+    speaker,
+)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterator[Library]:
+    async with Library(url, tmp_path, now=clock) as library:
+        yield library
+
+
+async def test_cloning_is_off_until_a_moderator_accepts_the_policy_and_again_for_a_new_one(
+    library: Library, clock: Clock
+):
+    assert "off in this server" in (await library.consents.refusal(speaker, SPEAKER) or "")
+
+    await cloning_on(library)
+    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+
+    assert await library.consents.refusal(speaker, SPEAKER) is None
+    assert await library.consents.refusal(owner, SPEAKER) is None
+    assert "rules" in (await newer.refusal(speaker, SPEAKER) or "")
+    assert "off" in (await library.consents.refusal(Scope(ELSEWHERE, SPEAKER), SPEAKER) or "")
+
+
+async def test_the_word_for_ones_own_voice_is_asked_once_per_server_and_policy(
+    library: Library, clock: Clock
+):
+    await cloning_on(library, GUILD, ELSEWHERE)
+
+    consent_id = await library.consents.attest(speaker)
+    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+
+    assert await library.consents.has_attested(speaker)
+    assert await library.consents.attest(speaker) == consent_id
+    assert not await library.consents.has_attested(other)
+    assert not await library.consents.has_attested(Scope(ELSEWHERE, SPEAKER))
+    assert not await newer.has_attested(speaker)
+    written = await library.consents.request(consent_id)
+    assert written is not None
+    assert (written.policy_version, written.answered_at) == (POLICY_VERSION, clock.now)
+
+
+async def test_a_new_policy_silences_voices_until_moderators_and_the_speaker_accept_it(
+    library: Library, clock: Clock
+):
+    await cloning_on(library)
+    voice = await own_voice(library)
+    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+
+    assert "moderator" in (await newer.may_speak(voice, GUILD) or "")
+    await cloning_on(library, policy=POLICY_VERSION + 1)
+    assert "once more" in (await newer.may_speak(voice, GUILD) or "")
+    await newer.attest(speaker)
+
+    assert await newer.may_speak(voice, GUILD) is None
+
+
+async def test_anothers_recording_needs_that_members_own_press(library: Library):
+    await cloning_on(library)
+    asked = await library.consents.ask(owner, SPEAKER, recording="a" * 64, name="Ada")
+
+    for presser in (OWNER, OTHER, 0):
+        with pytest.raises(MemberError, match="Only the member whose voice it is"):
+            await library.consents.answer(asked.id, presser, True)
+    answer = await library.consents.answer(asked.id, SPEAKER, True)
+
+    assert answer is Consent.GRANTED
+    with pytest.raises(MemberError, match="already agreed"):
+        await library.consents.answer(asked.id, SPEAKER, False)
+    with pytest.raises(MemberError, match="expired"):
+        await library.consents.answer("an unknown id", SPEAKER, True)
+
+
+async def test_a_question_names_what_is_asked_and_lapses_after_a_day(library: Library, clock: Clock):
+    await cloning_on(library)
+    asked = await library.consents.ask(
+        *(owner, SPEAKER), recording="a" * 64, name="Ada", sharing=Sharing.SERVER
+    )
+    await library.consents.posted(asked.id, 1, 2)
+    clock.forward(hours=24)
+
+    with pytest.raises(MemberError, match="24 hours"):
+        await library.consents.answer(asked.id, SPEAKER, True)
+    (lapsed,) = await library.consents.sweep()
+
+    assert (lapsed.asker_id, lapsed.name, lapsed.shares.sharing) == (OWNER, "Ada", Sharing.SERVER)
+    assert (lapsed.channel_id, lapsed.message_id) == (1, 2)
+    left = await library.consents.request(asked.id)
+    assert left is not None
+    assert (left.state, left.recording, left.name) == (Consent.LAPSED, None, None)
+
+
+async def test_of_two_presses_at_the_same_moment_one_counts(library: Library):
+    await cloning_on(library)
+    asked = await library.consents.ask(owner, SPEAKER, recording="a" * 64, name="Ada")
+
+    answers = await asyncio.gather(
+        *(library.consents.answer(asked.id, SPEAKER, yes) for yes in (True, False, True, False)),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(answer, Consent) for answer in answers) == 1
+    assert sum(isinstance(answer, MemberError) for answer in answers) == 3
+
+
+async def test_never_clone_me_comes_first_in_every_server_and_takes_back_what_there_is(library: Library):
+    await cloning_on(library, GUILD, ELSEWHERE)
+    voices = [
+        await agreed_voice(library),
+        await agreed_voice(library, scope=Scope(ELSEWHERE, OWNER)),
+        await own_voice(library, Scope(ELSEWHERE, SPEAKER)),
+    ]
+    asked = await library.consents.ask(other, SPEAKER, recording="b" * 64, name="Bea")
+
+    gone = await library.consents.never_clone(SPEAKER, True)
+
+    assert {voice.id for voice in gone} == {voice.id for voice in voices}
+    for scope in (owner, speaker, Scope(ELSEWHERE, OTHER), Scope(999, OTHER), Scope.alone(SPEAKER)):
+        assert await library.consents.refusal(scope, SPEAKER) is not None
+    assert "does not want" in (await library.consents.refusal(Scope(999, OTHER), SPEAKER) or "")
+    with pytest.raises(MemberError, match="taken back"):
+        await library.consents.answer(asked.id, SPEAKER, True)
+    with pytest.raises(MemberError, match="never-clone-me"):
+        await library.consents.attest(speaker)
+
+    await library.consents.never_clone(SPEAKER, False)
+
+    assert await library.consents.refusal(speaker, SPEAKER) is None
+    for voice in voices:
+        assert await library.consents.may_speak(voice, voice.guild_id) is not None
+
+
+async def test_outside_servers_only_ones_own_voice_and_there_without_a_switch(library: Library):
+    alone = Scope.alone(SPEAKER)
+
+    voice = await own_voice(library, alone)
+
+    assert await library.consents.may_speak(voice, SPEAKER) is None
+    assert "nobody's voice but your own" in (await library.consents.refusal(alone, OTHER) or "")
+    with pytest.raises(MemberError, match="nobody's voice but your own"):
+        await library.consents.ask(alone, OTHER, recording="a" * 64, name="Bob")
+
+
+async def test_revoking_is_told_within_a_second_with_the_posts_though_somebody_hangs(library: Library):
+    await cloning_on(library)
+    voice = await agreed_voice(library)
+    post = RecordingPost(voice.id, 31, 32, 33, "https://cdn.example/voice.wav", voice.created_at)
+    await library.posts.remember(post)
+    told: list[Withdrawal] = []
+    never = asyncio.Event()
+
+    async def hang(withdrawal: Withdrawal) -> None:
+        await never.wait()
+
+    async def fail(withdrawal: Withdrawal) -> None:
+        raise RuntimeError("broken listener")
+
+    async def listen(withdrawal: Withdrawal) -> None:
+        assert await library.voices.unscoped(voice.id) is None
+        told.append(withdrawal)
+
+    for listener in (hang, fail, listen):
+        library.withdrawals.subscribe(listener)
+    began = time.monotonic()
+    gone = await library.consents.revoke(SPEAKER, voice.id)
+    took = time.monotonic() - began
+    never.set()
+
+    assert [one.id for one in gone] == [voice.id]
+    (withdrawal,) = told
+    assert (withdrawal.is_final, list(withdrawal.posts)) == (True, [Post(31, 32)])
+    assert took < 30  # a second and what a busy machine adds, not for ever
+    (orphan,) = await library.posts.orphans()
+    assert (orphan.message_id, orphan.url, orphan.attachment_id) == (32, "", 0)
+
+
+@pytest.mark.parametrize("state", ["asked", "granted", "away", "off", "frozen", "new policy"])
+async def test_the_speaker_revokes_in_any_state_and_from_anywhere(library: Library, clock: Clock, state: str):
+    await cloning_on(library)
+    asked = await library.consents.ask(owner, SPEAKER, recording="a" * 64, name="Bea")
+    consents = library.consents
+    voice = None
+    if state != "asked":
+        await library.consents.answer(asked.id, SPEAKER, True)
+        voice = await own_voice(library)
+    if state == "away":
+        await library.consents.speaker_left(GUILD, SPEAKER)
+    if state == "off":
+        await library.settings.set_cloning(moderator, False, policy=POLICY_VERSION)
+    if state == "frozen" and voice is not None:
+        await library.audit.freeze(moderator, voice.id, True)
+    if state == "new policy":
+        consents = Consents(library.database, library.withdrawals, now=clock, policy=POLICY_VERSION + 1)
+
+    gone = await consents.revoke(SPEAKER)
+
+    assert [one.id for one in gone] == ([voice.id] if voice else [])
+    request = await library.consents.request(asked.id)
+    assert request is not None
+    assert request.state is Consent.REVOKED
+    assert not await library.consents.has_attested(speaker)
+
+
+async def test_revoking_one_voice_leaves_the_others_and_nobody_revokes_anothers(library: Library):
+    await cloning_on(library)
+    theirs, own = await agreed_voice(library), await own_voice(library)
+
+    for stranger in (OWNER, OTHER):
+        with pytest.raises(MemberError, match="no such voice of yours"):
+            await library.consents.revoke(stranger, theirs.id)
+    await library.consents.revoke(SPEAKER, theirs.id)
+
+    assert await library.consents.may_speak(theirs, GUILD) is not None
+    assert await library.consents.may_speak(own, GUILD) is None
+    assert (await library.consents.request(theirs.consent_id or "")).state is Consent.REVOKED  # type: ignore[union-attr]
+
+
+async def test_the_recording_of_a_revoked_voice_is_gone_from_the_disk(library: Library, tmp_path: Path):
+    await cloning_on(library)
+    voice = await agreed_voice(library)
+
+    await library.consents.revoke(SPEAKER)
+    await library.withdrawals.aclose()
+
+    found = await asyncio.to_thread(lambda: [path for path in tmp_path.rglob("*") if path.is_file()])
+    assert not [path for path in found if path.stem == voice.recording]
+    assert library.voices.complete(owner, "") == []
+
+
+async def test_the_voice_of_a_speaker_who_left_rests_and_comes_back_with_them(library: Library):
+    await cloning_on(library, GUILD, ELSEWHERE)
+    here = await agreed_voice(library)
+    there = await agreed_voice(library, scope=Scope(ELSEWHERE, OWNER))
+
+    await library.consents.speaker_left(GUILD, SPEAKER)
+
+    assert "left this server" in (await library.consents.may_speak(here, GUILD) or "")
+    assert await library.consents.may_speak(there, ELSEWHERE) is None
+    await library.consents.speaker_returned(GUILD, SPEAKER)
+    assert await library.consents.may_speak(here, GUILD) is None
+
+
+async def test_a_voice_shared_with_more_people_than_was_agreed_is_silent(library: Library):
+    await cloning_on(library)
+    voice = await agreed_voice(library, sharing=Sharing.ME)
+
+    wider = await library.voices.share(owner, voice.id, Sharing.SERVER)
+
+    assert "so many" in (await library.consents.may_speak(wider, GUILD) or "")
+    await library.voices.share(owner, voice.id, Sharing.ME)
+    assert await library.consents.may_speak(voice, GUILD) is None
+
+
+async def test_designed_and_cast_voices_need_no_consent_and_frozen_ones_are_silent(library: Library):
+    for kind in (Kind.DESIGNED, Kind.CAST):
+        sha256 = await library.recordings.keep(RECORDING)
+        voice = await library.voices.save(owner, NewVoice(kind.value, kind, sha256, 6.0))
+
+        assert await library.consents.may_speak(voice, GUILD) is None
+        assert await library.consents.may_speak(voice, ELSEWHERE) is not None
+        await library.audit.freeze(moderator, voice.id, True)
+        assert "frozen" in (await library.consents.may_speak(voice, GUILD) or "")
+
+
+async def test_what_a_caller_says_of_a_voice_counts_for_nothing(library: Library):
+    await cloning_on(library)
+    sha256 = await library.recordings.keep(RECORDING)
+    voice = await library.voices.save(owner, NewVoice("Ada", Kind.CLONED, sha256, 6.0, speaker_id=SPEAKER))
+
+    disguised = replace(voice, kind=Kind.DESIGNED, speaker_id=None, guild_id=GUILD)
+
+    assert "does not agree" in (await library.consents.may_speak(disguised, GUILD) or "")
+
+
+async def test_a_voice_that_its_owner_deletes_takes_its_consent_with_it(library: Library):
+    await cloning_on(library)
+    voice, own = await agreed_voice(library), await own_voice(library)
+
+    await library.voices.delete(owner, voice.id)
+    await library.voices.delete(speaker, own.id)
+
+    assert (await library.consents.request(voice.consent_id or "")).state is Consent.REVOKED  # type: ignore[union-attr]
+    assert await library.consents.has_attested(speaker)

@@ -1,0 +1,123 @@
+"""Ten thousand histories, and in none of them is a voice heard whose speaker does not agree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import update
+
+from bot.library.consent import Consents
+from bot.library.database import Database
+from bot.library.tables import GuildSettingsRow, VoiceRow
+from bot.library.upsert import upsert
+from bot.library.voice import NewVoice, Sharing, Voice, new_id
+from bot.library.voice_rows import delete_voices, insert_voice
+from bot.library.withdrawal import Withdrawals
+from tests.library.consent_histories import History
+from tests.library.fake_consent_rows import Store, consents_in
+
+SEED = 20_261_125
+HISTORIES = 10_000
+HISTORIES_IN_DATABASE = 8  # a step there takes milliseconds
+
+
+class InMemory:
+    """A world in dictionaries."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+
+    def consents(self, withdrawals: Withdrawals, now: Callable[[], datetime], policy: int) -> Consents:
+        return consents_in(self.store, withdrawals=withdrawals, now=now, policy=policy)
+
+    async def set_cloning(self, guild_id: int, policy: int | None) -> None:
+        self.store.policies.pop(guild_id, None)
+        if policy is not None:
+            self.store.policies[guild_id] = policy
+
+    async def save(self, guild_id: int, owner_id: int, new: NewVoice, now: datetime) -> Voice:
+        voice = Voice(
+            id=new_id(),
+            guild_id=guild_id,
+            owner_id=owner_id,
+            uses=0,
+            created_at=now,
+            last_used_at=None,
+            is_frozen=False,
+            **{name: getattr(new, name) for name in NewVoice.__dataclass_fields__},
+        )
+        self.store.voices[voice.id] = voice
+        return voice
+
+    async def change(self, voice_id: str, *, sharing: Sharing, is_frozen: bool) -> None:
+        voice = self.store.voices[voice_id]
+        self.store.voices[voice_id] = replace(voice, sharing=sharing, is_frozen=is_frozen)
+
+    async def delete(self, voice: Voice) -> None:
+        self.store.voices.pop(voice.id, None)
+
+
+class InDatabase:
+    """A world in a real database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def consents(self, withdrawals: Withdrawals, now: Callable[[], datetime], policy: int) -> Consents:
+        return Consents(self.database, withdrawals, now=now, policy=policy)
+
+    async def set_cloning(self, guild_id: int, policy: int | None) -> None:
+        values = {"cloning_on": policy is not None, "cloning_policy": policy}
+        async with self.database.session() as session:
+            await upsert(session, GuildSettingsRow, {"guild_id": guild_id}, values)
+
+    async def save(self, guild_id: int, owner_id: int, new: NewVoice, now: datetime) -> Voice:
+        async with self.database.session() as session:
+            return await insert_voice(session, guild_id, owner_id, new, now)
+
+    async def change(self, voice_id: str, *, sharing: Sharing, is_frozen: bool) -> None:
+        values = {"sharing": sharing.value, "is_frozen": is_frozen}
+        async with self.database.session() as session:
+            await session.execute(update(VoiceRow).where(VoiceRow.id == voice_id).values(values))
+
+    async def delete(self, voice: Voice) -> None:
+        async with self.database.session() as session:
+            await delete_voices(session, [voice.id])
+
+
+async def test_in_ten_thousand_histories_no_voice_is_heard_without_its_speakers_consent():
+    heard, refused = 0, 0
+    await _without_debugging()
+
+    for number in range(HISTORIES):
+        history = History(InMemory(), number, SEED)
+        await history.run(9)
+        heard += history.heard
+        refused += history.refused
+
+    assert heard > HISTORIES  # and it is not so because nobody is ever heard
+    assert refused > HISTORIES / 2
+
+
+async def test_a_database_gives_the_very_same_histories(database: Database):
+    heard = 0
+    await _without_debugging()
+
+    for number in range(HISTORIES_IN_DATABASE):
+        remembered = History(InMemory(), number, SEED)
+        stored = History(InDatabase(database), number, SEED)
+        await remembered.run(9)
+        await stored.run(9)
+        assert (stored.heard, stored.refused) == (remembered.heard, remembered.refused)
+        heard += stored.heard
+
+    assert heard > HISTORIES_IN_DATABASE / 2
+
+
+async def _without_debugging() -> None:
+    """Let the loop follow no coroutine to its origin: that takes two thirds of the time here."""
+    asyncio.get_running_loop().set_debug(False)
+    await asyncio.sleep(0)  # the loop does it now

@@ -1,0 +1,143 @@
+"""Consent as functions of values and of the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.library.consent_rules import (
+    Consent,
+    Request,
+    Shares,
+    covers,
+    state_at,
+    why_not_answer,
+    why_not_ask,
+    why_not_begin,
+)
+from bot.library.voice import Sharing
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+ASKER, SPEAKER, STRANGER = 1, 2, 3
+
+
+def request(state: Consent = Consent.ASKED, **changed: object) -> Request:
+    values: dict[str, object] = {
+        "id": "r",
+        "guild_id": 9,
+        "asker_id": ASKER,
+        "speaker_id": SPEAKER,
+        "state": state,
+        "policy_version": 1,
+        "recording": "a" * 64,
+        "name": "Ada",
+        "shares": Shares(),
+        "asked_at": NOW,
+        "lapses_at": NOW + timedelta(hours=24) if state is Consent.ASKED else None,
+    }
+    return Request(**{**values, **changed})  # type: ignore[arg-type]
+
+
+def test_a_question_is_open_for_a_day_and_not_a_moment_longer():
+    until = NOW + timedelta(hours=24)
+
+    assert state_at(Consent.ASKED, until, until - timedelta(microseconds=1)) is Consent.ASKED
+    assert state_at(Consent.ASKED, until, until) is Consent.LAPSED
+
+
+@pytest.mark.parametrize("state", [Consent.DECLINED, Consent.REVOKED, Consent.LAPSED])
+def test_what_is_over_stays_as_it_is(state: Consent):
+    assert state_at(state, NOW, NOW + timedelta(days=1)) is state
+
+
+@pytest.mark.parametrize("presser", [ASKER, STRANGER])
+@pytest.mark.parametrize("state", list(Consent))
+def test_nobody_answers_for_the_speaker(state: Consent, presser: int):
+    refusal = why_not_answer(request(state), presser, 1, NOW)
+
+    assert refusal == "Only the member whose voice it is can answer this."
+
+
+@pytest.mark.parametrize("state", [one for one in Consent if one is not Consent.ASKED])
+def test_a_second_answer_is_told_what_the_first_one_was(state: Consent):
+    assert why_not_answer(request(state), SPEAKER, 1, NOW)
+
+
+def test_the_speaker_may_answer_in_time_and_under_the_same_rules():
+    late = NOW + timedelta(hours=24)
+
+    assert why_not_answer(request(), SPEAKER, 1, NOW) is None
+    assert "24 hours" in (why_not_answer(request(), SPEAKER, 1, late) or "")
+    assert "rules" in (why_not_answer(request(), SPEAKER, 2, NOW) or "")
+
+
+def test_nobody_is_asked_twice_at_once_nor_soon_after_a_no():
+    declined = request(Consent.DECLINED, answered_at=NOW)
+    revoked = request(Consent.REVOKED, revoked_at=NOW)
+    lapsed = request(lapses_at=NOW)
+
+    assert why_not_ask(ASKER, SPEAKER, [], NOW) is None
+    assert why_not_ask(ASKER, SPEAKER, [lapsed], NOW) is None
+    assert "already" in (why_not_ask(ASKER, SPEAKER, [request()], NOW) or "")
+    for refused in (declined, revoked):
+        assert "said no" in (why_not_ask(ASKER, SPEAKER, [refused], NOW + timedelta(days=6)) or "")
+        assert why_not_ask(ASKER, SPEAKER, [refused], NOW + timedelta(days=7)) is None
+    assert "own" in (why_not_ask(SPEAKER, SPEAKER, [], NOW) or "")
+
+
+def test_a_wish_never_to_be_cloned_comes_before_everything_else():
+    for is_own in (True, False):
+        for is_private in (True, False):
+            for accepted in (None, 1, 2):
+                refusal = why_not_begin(
+                    is_never_cloned=True,
+                    is_own=is_own,
+                    is_private=is_private,
+                    accepted=accepted,
+                    policy=1,
+                )
+
+                assert refusal is not None
+                assert ("never" in refusal) if is_own else ("does not want" in refusal)
+
+
+@pytest.mark.parametrize(
+    ("is_own", "is_private", "accepted", "part"),
+    [
+        (True, True, None, None),
+        (False, True, None, "Outside servers"),
+        (False, True, 1, "Outside servers"),
+        (True, False, None, "off in this server"),
+        (False, False, None, "off in this server"),
+        (True, False, 2, "rules"),
+        (True, False, 1, None),
+        (False, False, 1, None),
+    ],
+)
+def test_where_cloning_may_begin(is_own: bool, is_private: bool, accepted: int | None, part: str | None):
+    refusal = why_not_begin(
+        is_never_cloned=False, is_own=is_own, is_private=is_private, accepted=accepted, policy=1
+    )
+
+    assert refusal is None if part is None else part in (refusal or "")
+
+
+ME, SERVER = Shares(Sharing.ME), Shares(Sharing.SERVER)
+TWO, ONE = (Shares(Sharing.MEMBERS, None, frozenset(who)) for who in ({5, 6}, {5}))
+ROLE, OTHER_ROLE = Shares(Sharing.ROLE, 7), Shares(Sharing.ROLE, 8)
+
+
+@pytest.mark.parametrize(
+    ("agreed", "enough_for"),
+    [
+        (ME, {ME}),
+        (ONE, {ME, ONE}),
+        (TWO, {ME, ONE, TWO}),
+        (ROLE, {ME, ROLE}),
+        (SERVER, {ME, ONE, TWO, ROLE, OTHER_ROLE, SERVER}),
+    ],
+)
+def test_who_agreed_to_some_people_did_not_agree_to_others(agreed: Shares, enough_for: set[Shares]):
+    for shares in (ME, ONE, TWO, ROLE, OTHER_ROLE, SERVER):
+        assert covers(agreed, shares) is (shares in enough_for)

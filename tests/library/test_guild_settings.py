@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+
+from bot.errors import LibraryError, MemberError
+from bot.library.database import Database
+from bot.library.former_store import FORMER_FILE, move_in
+from bot.library.guild_settings import GuildSettings
+from bot.library.library import Library
+from bot.library.posts import RecordingPost
+from bot.library.scope import Scope
+from bot.library.tables import Base, GuildSettingsRow
+from bot.library.takes import Take
+from bot.library.voices import Kind, NewVoice, Sharing
+from bot.library.withdrawal import Withdrawal
+from bot.limits import LEFT_GUILD_DAYS, MAX_VOLUME
+from tests.library.shelves import ADA, AVIARY, BEN, ROOKERY, a_voice, ada, ben, moderator, stranger
+
+
+async def test_what_was_kept_is_there_after_a_restart(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        settings.remember_volume(AVIARY, 150)
+        settings.remember_channel(AVIARY, 77)
+        settings.remember_channel(ROOKERY, 88)
+        settings.remember_channel(5, 5)
+        settings.remember_channel(5, None)
+        assert settings.channels() == {AVIARY: 77, ROOKERY: 88}
+
+    async with GuildSettings(database) as settings:
+        assert settings.channels() == {AVIARY: 77, ROOKERY: 88}
+        assert settings.volumes() == {AVIARY: 150}
+        settings.remember_volume(AVIARY, 100)
+        assert settings.volumes() == {}
+
+
+async def test_many_changes_at_once_are_few_writes_and_the_last_one_counts(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        for channel_id in range(1, 2000):
+            settings.remember_channel(AVIARY, channel_id)
+
+    async with GuildSettings(database) as settings:
+        assert settings.channels() == {AVIARY: 1999}
+
+
+async def test_what_cannot_be_written_now_is_written_later(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = "ALTER TABLE guild_settings RENAME TO away"
+    back = "ALTER TABLE away RENAME TO guild_settings"
+    async with GuildSettings(database) as settings:
+        await _execute(database, away)
+        settings.remember_channel(AVIARY, 77)
+        async with asyncio.timeout(30):
+            while "not written yet" not in caplog.text:  # noqa: ASYNC110 - the log has no event
+                await asyncio.sleep(0.01)
+        await _execute(database, back)
+
+    async with GuildSettings(database) as settings:
+        assert settings.channels() == {AVIARY: 77}
+
+
+async def _execute(database: Database, statement: str) -> None:
+    async with database.session() as session:
+        await session.execute(text(statement))
+
+
+async def test_a_volume_from_the_database_stays_within_its_limits(database: Database) -> None:
+    async with database.session() as session:
+        session.add(GuildSettingsRow(guild_id=AVIARY, volume=99999))
+
+    async with GuildSettings(database) as settings:
+        assert settings.volumes() == {AVIARY: MAX_VOLUME}
+
+
+async def test_cloning_is_off_until_a_moderator_switches_it_on(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        settings.remember_volume(AVIARY, 150)
+        assert not settings.cloning_is_on(AVIARY)
+        with pytest.raises(MemberError, match="Only moderators"):
+            await settings.set_cloning(ada, True, policy=1)
+        await settings.set_cloning(moderator, True, policy=3)
+        assert settings.cloning_is_on(AVIARY)
+        assert not settings.cloning_is_on(ROOKERY)
+
+    async with database.reading() as session:
+        row = await session.get_one(GuildSettingsRow, AVIARY)
+    assert (row.cloning_policy, row.cloning_by) == (3, moderator.member_id)
+    assert row.cloning_at is not None
+    async with GuildSettings(database) as settings:
+        assert settings.cloning_is_on(AVIARY)
+        assert settings.volumes() == {AVIARY: 150}
+        await settings.set_cloning(moderator, False, policy=3)
+        assert not settings.cloning_is_on(AVIARY)
+
+
+async def test_the_file_of_earlier_versions_is_moved_in_once(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / FORMER_FILE
+    former = {"101": {"volume": 99999, "channel_id": 77}, "202": {"volume": 100, "channel_id": None}}
+    path.write_text(json.dumps(former), encoding="utf-8")
+
+    await move_in(database, path)
+    await move_in(database, path)
+    path.write_text(json.dumps({"101": {"volume": 50, "channel_id": 5}}), encoding="utf-8")
+    await move_in(database, path)  # the move was interrupted after it was committed
+
+    assert not path.exists()
+    async with GuildSettings(database) as settings:
+        assert settings.channels() == {AVIARY: 77}
+        assert settings.volumes() == {AVIARY: MAX_VOLUME, ROOKERY: 100}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "null", '{"a": {}}', '{"1": {"x": 2}}', '{"1": 5}', "[" * 9999]
+)
+async def test_a_former_file_that_makes_no_sense_is_moved_aside(
+    database: Database, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / FORMER_FILE
+    path.write_text(content, encoding="utf-8")
+
+    await move_in(database, path)
+
+    assert path.with_suffix(".broken").read_text(encoding="utf-8") == content
+    async with GuildSettings(database) as settings:
+        assert settings.channels() == {}
+
+
+async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is(
+    url: str | None, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    withdrawn: list[Withdrawal] = []
+
+    async def hear(withdrawal: Withdrawal) -> None:
+        withdrawn.append(withdrawal)
+
+    async with Library(url, tmp_path, now=lambda: now) as library:
+        library.withdrawals.subscribe(hear)
+        gone = await a_voice(library.voices, library.recordings, "Alice", sharing=Sharing.SERVER)
+        stays = await a_voice(library.voices, library.recordings, "Alice", stranger)
+        private = await a_voice(library.voices, library.recordings, "Alice", Scope.alone(BEN))
+        await library.voices.choose(ben, gone.id)
+        await library.posts.remember(RecordingPost(gone.id, 5, 6, 7, "https://cdn.example/x", now))
+        await library.takes.keep(Take("t", AVIARY, ADA, "words", None, None, None, (), None, None, now))
+        await library.settings.set_cloning(moderator, True, policy=1)
+
+        await library.settings.present([ROOKERY])
+        now += timedelta(days=LEFT_GUILD_DAYS - 1)
+        await library.tidy()
+        assert await library.voices.unscoped(gone.id) == gone
+        now += timedelta(days=2)
+        await library.tidy()
+
+        assert [await library.voices.unscoped(one.id) for one in (gone, stays, private)] == [
+            *(None, stays, private)
+        ]
+        assert library.voices.complete(ada, "") == []
+        assert not library.settings.cloning_is_on(AVIARY)
+        assert [(one.voices, [post.message_id for post in one.posts]) for one in withdrawn] == [
+            ((gone,), [6])
+        ]
+        with pytest.raises(LibraryError):
+            await library.recordings.read(gone.recording)
+        async with library.database.reading() as session:
+            for table in Base.metadata.sorted_tables:
+                if "guild_id" in table.columns:
+                    here = select(func.count()).select_from(table).where(table.c.guild_id == AVIARY)
+                    assert await session.scalar(here) == 0, table.name
+
+
+async def test_a_server_that_comes_back_in_time_loses_nothing(url: str | None, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    async with Library(url, tmp_path, now=lambda: now) as library:
+        recording = await library.recordings.keep(b"RIFF")
+        voice = await library.voices.save(ada, NewVoice("Alice", Kind.DESIGNED, recording, 1.0))
+        await library.settings.left(AVIARY)
+        now += timedelta(days=LEFT_GUILD_DAYS - 1)
+
+    async with Library(url, tmp_path, now=lambda: now) as library:
+        await library.settings.present([AVIARY])
+        now += timedelta(days=2)
+        await library.tidy()
+
+        assert await library.voices.find(ada, "alice") == voice

@@ -1,0 +1,228 @@
+"""Everything about a member: exported whole, and deleted down to the bytes on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, func, insert, select
+
+from bot.library.consent import Consent
+from bot.library.library import Library
+from bot.library.posts import RecordingPost
+from bot.library.privacy import Deleted
+from bot.library.scope import Scope
+from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
+from bot.library.takes import Take
+from bot.library.voice import NOBODY, Sharing
+from bot.library.withdrawal import Post
+from bot.models import Speech
+from bot.takes.cache import SpeechCache
+from bot.takes.cache_file import KeptSpeech
+from bot.takes.cache_folder import CacheFolder
+from bot.takes.labels import member_label, voice_label
+from tests.library.consents import (
+    ELSEWHERE,
+    GUILD,
+    OTHER,
+    OWNER,
+    SPEAKER,
+    Clock,
+    agreed_voice,
+    cloning_on,
+    moderator,
+    other,
+    own_voice,
+)
+
+MEMBER = 0x0ABC_DEF1_2345_6789  # eight bytes in a file of SQLite, found there as they are
+NAME, TEXT, RECORDING = "CanaryName", "canary text that was said", b"RIFF canary recording " * 40
+CANARIES = (str(MEMBER).encode(), MEMBER.to_bytes(8), NAME.encode(), TEXT.encode(), RECORDING[:66])
+MEMBER_COLUMNS = {"member_id", "owner_id", "speaker_id", "asker_id", "reporter_id", "cloning_by"}
+POSTS = {Post(41, 42), Post(51, 52)}
+
+member = Scope(GUILD, MEMBER)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterator[Library]:
+    async with Library(url, tmp_path, now=clock) as library:
+        yield library
+
+
+@pytest.fixture
+async def cache(tmp_path: Path) -> AsyncIterator[SpeechCache]:
+    async with SpeechCache(CacheFolder(tmp_path / "speech", max_bytes=10_000_000)) as cache:
+        yield cache
+
+
+async def plant(library: Library) -> None:
+    """Leave traces of the member in every table: as owner, as speaker, and in what belongs to others."""
+    await cloning_on(library, GUILD, ELSEWHERE)
+    await library.settings.set_cloning(Scope(ELSEWHERE, MEMBER, is_moderator=True), True, policy=1)
+    owned = await agreed_voice(library, NAME, scope=member, recording=RECORDING)
+    own = await own_voice(library, member, f"{NAME} alone")
+    heard = await agreed_voice(library, f"{NAME} heard", speaker_id=MEMBER, recording=RECORDING)
+    theirs = await own_voice(library, other, "Bob")
+    shared = await library.voices.share(
+        other, theirs.id, Sharing.MEMBERS, member_ids=frozenset({MEMBER, OWNER})
+    )
+    await library.voices.choose(member, shared.id)
+    for number, voice in enumerate((owned, own, heard, theirs)):
+        address = f"https://cdn.example/{voice.name}.wav"
+        await library.posts.remember(RecordingPost(voice.id, 41, 42 + number, 43, address, voice.created_at))
+        for user_id in (MEMBER, OTHER):
+            await library.audit.record(GUILD, voice.id, user_id, seconds=2.5, channel_id=1, message_id=2)
+    await library.audit.report(member, shared.id, member_id=OTHER)
+    await library.audit.report(other, owned.id, member_id=MEMBER)
+    await library.audit.report(Scope(GUILD, OWNER), shared.id, member_id=MEMBER, take_id="take")
+    asked = await library.consents.ask(
+        *(Scope(ELSEWHERE, OWNER), SPEAKER), recording="c" * 64, name="Cid", member_ids=frozenset({MEMBER})
+    )
+    await library.consents.posted(asked.id, 61, 62)
+    asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
+    await library.consents.posted(asked.id, 51, 52)
+    await library.takes.keep(
+        Take("take", GUILD, MEMBER, TEXT, NAME, None, None, (owned.id,), None, None, owned.created_at)
+    )
+
+
+async def fill(cache: SpeechCache, library: Library) -> None:
+    """Keep speech that the member asked for, speech in their voice, and speech of others."""
+    (voice, *_) = library.voices.complete(member, NAME)
+    for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
+        sound = b"of others " if number == 2 else RECORDING
+        kept = KeptSpeech(Speech((sound * 20)[: len(sound) * 20 // 2 * 2]), (sound,))
+        await cache.put(str(number) * 64, kept, cache.keeping([label]))
+
+
+async def count(library: Library, column: Column[int]) -> int:
+    async with library.database.reading() as session:
+        return await session.scalar(select(func.count()).where(column == MEMBER)) or 0
+
+
+def member_columns() -> Iterator[Column[int]]:
+    for table in Base.metadata.sorted_tables:
+        yield from (column for column in table.columns if column.name in MEMBER_COLUMNS)
+
+
+def found_in(folder: Path) -> set[tuple[str, bytes]]:
+    """Return which canary is found in which file, name or content, below a folder."""
+    return {
+        (path.name, canary)
+        for path in folder.rglob("*")
+        if path.is_file()
+        for canary in CANARIES
+        if canary in path.read_bytes() or canary in path.name.encode()
+    }
+
+
+async def delete(library: Library, cache: SpeechCache) -> Deleted:
+    library.privacy.forget_speech_with(cache.forget)
+    deleted = await library.privacy.delete(MEMBER)
+    await library.withdrawals.aclose()
+    return deleted
+
+
+async def test_no_byte_of_a_deleted_member_is_left_under_the_data_directory(
+    kind: str, library: Library, cache: SpeechCache, tmp_path: Path
+):
+    if kind != "sqlite":
+        pytest.skip("what PostgreSQL has on its disk is not under the data directory")
+    await plant(library)
+    await fill(cache, library)
+    before = await asyncio.to_thread(found_in, tmp_path)
+    assert {canary for _, canary in before} == set(CANARIES)
+
+    deleted = await delete(library, cache)
+
+    assert deleted.is_scrubbed
+    assert await asyncio.to_thread(found_in, tmp_path) == set()
+    assert await cache.get("2" * 64) is not None
+
+
+async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(
+    library: Library, cache: SpeechCache
+):
+    await plant(library)
+    planted = {str(column): await count(library, column) for column in member_columns()}
+
+    deleted = await delete(library, cache)
+
+    wish = {"never_clone.member_id"}
+    assert {name for name, number in planted.items() if not number} == wish
+    assert [str(column) for column in member_columns() if await count(library, column)] == []
+    assert {voice.name for voice in deleted.voices} == {NAME, f"{NAME} alone", f"{NAME} heard"}
+    assert set(deleted.posts) >= POSTS
+    assert Post(61, 62) not in deleted.posts
+    assert deleted.rows["takes"] == 1
+    assert [voice.name for voice in library.voices.complete(other, "")] == ["Bob"]
+
+
+async def test_what_the_other_one_may_still_look_into_stays_without_the_member(
+    library: Library, cache: SpeechCache
+):
+    await plant(library)
+
+    await delete(library, cache)
+
+    async with library.database.reading() as session:
+        given = (await session.scalars(select(ConsentRow).where(ConsentRow.asker_id == NOBODY))).all()
+        uses = (await session.scalars(select(UseRow).where(UseRow.member_id == NOBODY))).all()
+        reports = (await session.scalars(select(ReportRow))).all()
+    (consent,) = given
+    assert (consent.speaker_id, consent.state) == (SPEAKER, Consent.REVOKED.value)
+    assert (consent.name, consent.recording, consent.message_id) == (None, None, None)
+    assert [(use.seconds, use.message_id) for use in uses] == [(2.5, 2), (2.5, 2)]
+    assert sorted(report.reporter_id for report in reports) == [NOBODY, OWNER, OTHER]
+    assert {report.member_id for report in reports} == {None, OTHER}
+
+
+async def test_the_wish_never_to_be_cloned_is_the_one_thing_that_stays(library: Library, cache: SpeechCache):
+    await plant(library)
+    await library.consents.never_clone(MEMBER, True)
+
+    await delete(library, cache)
+
+    left = [str(column) for column in member_columns() if await count(library, column)]
+    assert left == ["never_clone.member_id"]
+    assert await library.consents.refusal(other, MEMBER) is not None
+
+
+async def test_the_file_has_everything_about_the_member_in_all_servers(library: Library):
+    await plant(library)
+    async with library.database.session() as session:
+        await session.execute(insert(NeverCloneRow).values(member_id=MEMBER, since=library.audit._now()))
+
+    found = json.loads(json.dumps(await library.privacy.export(MEMBER)))
+
+    assert found["member_id"] == str(MEMBER)
+    assert [kind for kind, rows in found.items() if not rows] == []
+    assert {voice["name"] for voice in found["voices"]} == {NAME, f"{NAME} alone", f"{NAME} heard"}
+    assert {use["member_id"] for use in found["uses"]} == {str(MEMBER)}
+    assert {use["member_id"] for use in found["uses_of_my_voice"]} == {str(MEMBER), str(OTHER)}
+    assert [take["text"] for take in found["takes"]] == [TEXT]
+    assert {row["guild_id"] for row in found["cloning_switched"]} == {str(ELSEWHERE)}
+    assert len(found["reports_about_me"]) == 2
+    assert str(OWNER) not in json.dumps(found["reports_about_me"])
+    assert "cdn.example" not in json.dumps(found)
+
+
+async def test_about_a_stranger_there_is_nothing_to_export_and_nothing_to_delete(library: Library):
+    await plant(library)
+
+    found = await library.privacy.export(12)
+    deleted = await library.privacy.delete(12)
+
+    assert [kind for kind, rows in found.items() if rows] == ["member_id", "exported_at"]
+    assert (deleted.voices, deleted.posts) == ((), ())
+    assert not any(deleted.rows.values())
+    assert (await library.audit.page(moderator)).total == 8

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import LibraryError, LibraryFullError
+from bot.library.database import Database
+from bot.library.recordings import GRACE_SECONDS, Recordings
+from bot.library.tables import ConsentRow
+from bot.library.voices import Voices
+from tests.library.shelves import a_voice, ada
+
+WAV = b"RIFF" + bytes(1000)
+NOW = datetime.now(UTC)
+
+
+def files(tmp_path: Path) -> set[str]:
+    return {path.name for path in (tmp_path / "recordings").iterdir()}
+
+
+def make_old(tmp_path: Path) -> None:
+    for path in (tmp_path / "recordings").iterdir():
+        long_ago = path.stat().st_mtime - GRACE_SECONDS - 60
+        os.utime(path, (long_ago, long_ago))
+
+
+async def test_a_recording_is_read_as_it_was_kept_under_the_hash_of_its_content(
+    recordings: Recordings, tmp_path: Path
+) -> None:
+    sha256 = await recordings.keep(WAV)
+
+    assert sha256 == hashlib.sha256(WAV).hexdigest() == await recordings.keep(WAV)
+    assert await recordings.read(sha256) == WAV
+    assert files(tmp_path) == {f"{sha256}.wav"}
+    kept = tmp_path / "recordings" / f"{sha256}.wav"
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+async def test_the_same_recording_kept_by_many_at_once_is_one_file(
+    recordings: Recordings, tmp_path: Path
+) -> None:
+    names = await asyncio.gather(*(recordings.keep(WAV) for _ in range(30)))
+
+    assert files(tmp_path) == {f"{names[0]}.wav"}
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "", "../myna", "/etc/passwd", "A" * 64, "0" * 63])
+async def test_what_is_not_there_is_an_error_and_no_name_leads_elsewhere(
+    recordings: Recordings, name: str
+) -> None:
+    await recordings.keep(WAV)
+    with pytest.raises(LibraryError):
+        await recordings.read(name)
+
+
+async def test_a_damaged_recording_is_never_handed_out(recordings: Recordings, tmp_path: Path) -> None:
+    sha256 = await recordings.keep(WAV)
+    (tmp_path / "recordings" / f"{sha256}.wav").write_bytes(WAV[:-1] + b"x")
+
+    with pytest.raises(LibraryError, match="damaged"):
+        await recordings.read(sha256)
+    await recordings.keep(WAV)
+    assert await recordings.read(sha256) == WAV
+
+
+async def test_only_what_nothing_names_is_dropped(
+    database: Database, voices: Voices, recordings: Recordings, tmp_path: Path
+) -> None:
+    voice = await a_voice(voices, recordings, "Alice")
+    hashes = {state: await recordings.keep(state.encode()) for state in ("asked", "lapsed", "granted")}
+    async with database.session() as session:
+        for state, sha256 in hashes.items():
+            lapses_at = NOW + timedelta(hours=-1 if state == "lapsed" else 1)
+            session.add(_consent(state if state == "granted" else "asked", sha256, lapses_at))
+    await recordings.keep(b"nothing names it")
+    (tmp_path / "recordings" / f"{'0' * 64}.1234abcd").write_bytes(b"half")
+    (tmp_path / "recordings" / "not ours").write_bytes(b"")
+
+    assert await recordings.drop_unused() == 0  # all are young
+    make_old(tmp_path)
+    assert await recordings.drop_unused() == 4
+
+    assert files(tmp_path) == {f"{voice.recording}.wav", f"{hashes['asked']}.wav", "not ours"}
+
+
+def _consent(state: str, recording: str, lapses_at: datetime) -> ConsentRow:
+    return ConsentRow(
+        id=recording[:22],
+        guild_id=1,
+        asker_id=1,
+        speaker_id=2,
+        state=state,
+        policy_version=1,
+        recording=recording,
+        asked_at=NOW,
+        lapses_at=lapses_at,
+    )
+
+
+async def test_after_a_deletion_its_recording_goes_at_once_unless_another_voice_has_it(
+    voices: Voices, recordings: Recordings, tmp_path: Path
+) -> None:
+    voice = await a_voice(voices, recordings, "Alice")
+    loose = await recordings.keep(b"loose")
+
+    assert await recordings.drop_unused([voice.recording, loose, "../myna"]) == 1
+    assert files(tmp_path) == {f"{voice.recording}.wav"}
+    await voices.delete(ada, voice.id)
+    assert await recordings.drop_unused([voice.recording]) == 1
+    assert files(tmp_path) == set()
+
+
+async def test_a_voice_saved_while_its_recording_is_dropped_has_it_or_is_not_saved(
+    voices: Voices, recordings: Recordings
+) -> None:
+    async def save(number: int) -> str | None:
+        try:
+            return (await a_voice(voices, recordings, f"v{number}")).recording
+        except LibraryError:
+            return None
+
+    async def drop(number: int) -> None:
+        sha256 = hashlib.sha256(f"the recording of v{number} {ada.guild_id}".encode()).hexdigest()
+        await recordings.drop_unused([sha256])
+
+    results = await asyncio.gather(*(work(number) for number in range(20) for work in (save, drop)))
+
+    for sha256 in filter(None, results):
+        assert await recordings.read(sha256)
+
+
+async def test_without_a_folder_there_is_nothing_to_drop(recordings: Recordings) -> None:
+    assert await recordings.drop_unused() == 0
+    assert await recordings.drop_unused(["0" * 64]) == 0
+
+
+async def test_on_a_full_disk_nothing_half_saved_is_left(recordings: Recordings, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    await recordings.keep(WAV)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(LibraryFullError):
+            await recordings.keep(bytes(60_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert len(files(tmp_path)) == 1
+    await recordings.keep(bytes(60_000))
+    assert len(files(tmp_path)) == 2
+
+
+async def test_a_folder_that_cannot_be_written_is_an_error(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(LibraryError):
+        await Recordings(database, tmp_path / "file" / "recordings").keep(WAV)

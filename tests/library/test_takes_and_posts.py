@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.library.database import Database
+from bot.library.posts import RecordingPost, RecordingPosts
+from bot.library.recordings import Recordings
+from bot.library.takes import Take, Takes
+from bot.library.voices import Voices
+from bot.limits import TAKE_DAYS
+from tests.library.shelves import AVIARY, a_voice, ada
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TAKE = Take("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
+
+
+async def test_a_take_comes_back_as_it_was_kept(database: Database) -> None:
+    takes = Takes(database, now=lambda: NOW)
+    bare = Take("t2", None, 11, "", None, None, None, (), None, None, NOW)
+    for take in (TAKE, bare):
+        await takes.keep(take)
+
+    assert await takes.get("t1") == TAKE
+    assert await takes.get("t2") == bare
+    assert await takes.get("t3") is None
+    assert "Hello" not in repr(TAKE)
+
+
+async def test_a_take_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
+    takes = Takes(database, now=lambda: NOW)
+    await takes.keep(TAKE)
+    await takes.keep(replace(TAKE, cache_key=None))
+    assert await takes.get("t1") == replace(TAKE, cache_key=None)
+
+    await takes.forget("t1")
+    await takes.forget("t1")
+    assert await takes.get("t1") is None
+
+
+async def test_takes_are_kept_for_a_week(database: Database) -> None:
+    now = NOW
+    takes = Takes(database, now=lambda: now)
+    await takes.keep(TAKE)
+    await takes.keep(replace(TAKE, id="t2", created_at=NOW + timedelta(hours=1)))
+
+    now = NOW + timedelta(days=TAKE_DAYS)
+    assert await takes.get("t1") is None
+    assert await takes.get("t2") is not None
+    assert await takes.sweep() == 1
+    assert await takes.sweep() == 0
+    assert await takes.get("t2") is not None
+
+
+async def test_posts_outlive_their_voice_until_their_message_is_deleted(
+    database: Database, voices: Voices, recordings: Recordings
+) -> None:
+    posts = RecordingPosts(database)
+    voice = await a_voice(voices, recordings, "Alice")
+    old = RecordingPost(voice.id, 1, 2, 3, "https://cdn.example/old?hm=1", NOW)
+    new = RecordingPost(voice.id, 1, 4, 5, "https://cdn.example/new?hm=1", NOW + timedelta(hours=1))
+    for post in (new, old):
+        await posts.remember(post)
+
+    assert await posts.of(voice.id) == [new, old]
+    fresh = replace(old, url="https://cdn.example/fresh?hm=1", posted_at=NOW + timedelta(hours=2))
+    await posts.remember(fresh)
+    assert await posts.of(voice.id) == [fresh, new]
+    assert await posts.orphans() == []
+    await voices.delete(ada, voice.id)
+    assert await posts.orphans() == [fresh, new]
+    await posts.forget(2)
+    assert await posts.orphans() == [new]
+    assert "hm=" not in repr(new)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import select
+
+from bot.errors import LibraryError, MemberError, NameTakenError
+from bot.library.database import Database
+from bot.library.recordings import Recordings
+from bot.library.scope import Scope
+from bot.library.shelf import NO_SUCH_VOICE
+from bot.library.tables import VoiceMemberRow, VoiceRow
+from bot.library.voices import Kind, NewVoice, Sharing, Voice, Voices
+from bot.limits import MAX_TRANSCRIPT_CHARS, MAX_VOICE_MEMBERS, MAX_VOICES_PER_GUILD, MAX_VOICES_PER_MEMBER
+from tests.library.shelves import (
+    ADA,
+    AVIARY,
+    BEN,
+    CAT,
+    ROOKERY,
+    SINGERS,
+    a_voice,
+    ada,
+    ben,
+    moderator,
+    refusal,
+    singer,
+    stranger,
+)
+
+
+async def test_a_saved_voice_is_found_by_name_and_by_id_also_after_a_restart(
+    database: Database, voices: Voices, recordings: Recordings
+) -> None:
+    recording = await recordings.keep(b"RIFF")
+    saved = await voices.save(
+        ada,
+        NewVoice(
+            *("Old Tom", Kind.CLONED, recording, 7.25),
+            transcript=" Hello there. ",
+            language="de",
+            description="an old man",
+            speaker_id=ADA,
+            sharing=Sharing.MEMBERS,
+            member_ids=frozenset({BEN, CAT}),
+        ),
+    )
+    again = Voices(database, recordings)
+    await again.load()
+
+    for name in ("Old Tom", "old  TOM", saved.id):
+        assert await again.find(ada, name) == saved
+    assert (saved.guild_id, saved.owner_id, saved.transcript, saved.uses) == (AVIARY, ADA, "Hello there.", 0)
+    assert await again.unscoped(saved.id) == saved
+    assert [voice.id for voice in again.complete(ben, "tom")] == [saved.id]
+
+
+@pytest.mark.parametrize("name", ["ALICE", "Ａlice", " alice"])
+async def test_a_name_is_taken_once_in_a_server_whoever_has_it(
+    voices: Voices, recordings: Recordings, name: str
+) -> None:
+    await a_voice(voices, recordings, "Alice")
+
+    mine = await refusal(a_voice(voices, recordings, name))
+    hidden = await refusal(a_voice(voices, recordings, name, ben))
+    elsewhere = await a_voice(voices, recordings, name, Scope(ROOKERY, BEN))
+
+    assert mine == hidden == "That name is already used here. Choose another one."
+    assert elsewhere.guild_id == ROOKERY
+
+
+async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
+    voices: Voices, recordings: Recordings
+) -> None:
+    asyncio.get_running_loop().set_debug(False)  # it would triple the time
+    recording = await recordings.keep(b"RIFF")
+    spellings = itertools.cycle(["Alice", "ALICE", "Ａlice", "alice"])
+
+    results = await asyncio.gather(
+        *(
+            voices.save(Scope(AVIARY, member_id), NewVoice(next(spellings), Kind.DESIGNED, recording, 1.0))
+            for member_id in range(1, 201)
+        ),
+        return_exceptions=True,
+    )
+
+    winners = [result for result in results if isinstance(result, Voice)]
+    assert len(winners) == 1
+    assert {type(result) for result in results} == {Voice, NameTakenError}
+    assert await voices.find(Scope(AVIARY, winners[0].owner_id), "alice") == winners[0]
+    assert len(voices.complete(Scope(AVIARY, winners[0].owner_id), "")) == 1
+
+
+async def test_a_member_may_save_so_many_and_not_one_more_even_at_once(
+    voices: Voices, recordings: Recordings
+) -> None:
+    results = await asyncio.gather(
+        *(a_voice(voices, recordings, f"v{number}") for number in range(MAX_VOICES_PER_MEMBER + 5)),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(result, Voice) for result in results) == MAX_VOICES_PER_MEMBER
+    refused = {str(result) for result in results if isinstance(result, MemberError)}
+    assert refused == {
+        f"You have {MAX_VOICES_PER_MEMBER} voices here, and that is the most. "
+        "Delete one first: /voice delete."
+    }
+    assert (await a_voice(voices, recordings, "another", ben)).owner_id == BEN
+
+
+async def test_a_server_has_so_many_and_not_one_more(
+    database: Database, voices: Voices, recordings: Recordings
+) -> None:
+    recording = await recordings.keep(b"RIFF")
+    first = await a_voice(voices, recordings, "first")
+    async with database.session() as session:
+        session.add_all(
+            VoiceRow(
+                id=str(number),
+                guild_id=AVIARY,
+                name=f"v{number}",
+                name_key=f"v{number}",
+                owner_id=1000 + number,
+                kind="designed",
+                recording=recording,
+                seconds=1.0,
+                sharing="me",
+                created_at=first.created_at,
+            )
+            for number in range(MAX_VOICES_PER_GUILD - 1)
+        )
+
+    assert f"{MAX_VOICES_PER_GUILD} voices" in await refusal(a_voice(voices, recordings, "more", ben))
+    await a_voice(voices, recordings, "more", Scope(ROOKERY, BEN))
+
+
+async def test_no_voice_is_saved_without_its_recording(voices: Voices) -> None:
+    for recording in ("0" * 64, "", "../../etc/passwd"):
+        with pytest.raises(LibraryError):
+            await voices.save(ada, NewVoice("Alice", Kind.DESIGNED, recording, 1.0))
+
+    assert await refusal(voices.find(ada, "Alice")) == NO_SUCH_VOICE
+
+
+SHARED: dict[str, tuple[dict[str, object], set[Scope]]] = {
+    "me": ({"sharing": Sharing.ME}, {ada}),
+    "members": ({"sharing": Sharing.MEMBERS, "member_ids": frozenset({BEN})}, {ada, ben}),
+    "role": ({"sharing": Sharing.ROLE, "role_id": SINGERS}, {ada, singer}),
+    "everyone": ({"sharing": Sharing.ROLE, "role_id": AVIARY}, {ada, ben, singer, moderator}),
+    "server": ({"sharing": Sharing.SERVER}, {ada, ben, singer, moderator}),
+}
+
+
+@pytest.mark.parametrize("how", SHARED)
+async def test_a_voice_is_used_by_those_it_is_shared_with(
+    database: Database, voices: Voices, recordings: Recordings, how: str
+) -> None:
+    arguments, users = SHARED[how]
+    voice = await a_voice(voices, recordings, "Alice")
+    shared = await voices.share(ada, voice.id, **arguments)  # type: ignore[arg-type]
+    restarted = Voices(database, recordings)
+    await restarted.load()
+
+    assert await voices.unscoped(voice.id) == shared
+    for scope in (ada, ben, singer, moderator, stranger):
+        for name in ("alice", voice.id):
+            if scope in users:
+                assert await voices.find(scope, name) == shared
+            else:
+                assert await refusal(voices.find(scope, name)) == NO_SUCH_VOICE
+        for shelf in (voices, restarted):
+            assert len(shelf.complete(scope, "ali")) == (scope in users)
+
+
+async def test_a_missing_a_foreign_and_a_hidden_voice_get_the_same_answer_whatever_is_asked(
+    voices: Voices, recordings: Recordings
+) -> None:
+    hidden = await a_voice(voices, recordings, "Alice")
+    default = await a_voice(voices, recordings, "Default", stranger, sharing=Sharing.SERVER)
+    asked: list[Callable[[Scope, str], Awaitable[object]]] = [
+        voices.find,
+        voices.find_to_manage,
+        lambda scope, voice_id: voices.rename(scope, voice_id, "Mine"),
+        lambda scope, voice_id: voices.share(scope, voice_id, Sharing.SERVER),
+        lambda scope, voice_id: voices.set_transcript(scope, voice_id, "words"),
+        voices.delete,
+        voices.choose,
+    ]
+
+    answers = {
+        await refusal(ask(ben, voice_id))
+        for ask in asked
+        for voice_id in (hidden.id, default.id, "missing", "", "%", "' OR 1=1 --", "_" * 22)
+    }
+
+    assert answers == {NO_SUCH_VOICE}
+    assert await voices.find(ada, "Alice") == hidden
+
+
+async def test_owners_and_moderators_change_a_voice_and_nobody_else(
+    voices: Voices, recordings: Recordings
+) -> None:
+    voice = await a_voice(voices, recordings, "Alice", sharing=Sharing.SERVER)
+
+    assert "owner or a moderator" in await refusal(voices.rename(ben, voice.id, "Bob"))
+    assert "owner or a moderator" in await refusal(voices.set_transcript(ben, voice.id, "words"))
+    assert "owner" in await refusal(voices.share(moderator, voice.id, Sharing.ME))
+    assert "owner" in await refusal(voices.delete(ben, voice.id))
+    assert (await voices.rename(ada, voice.id, " ALICE ")).name == "ALICE"
+    assert (await voices.rename(moderator, voice.id, "Bob")).name == "Bob"
+    changed = await voices.set_transcript(moderator, voice.id, "  words ")
+
+    assert changed.transcript == "words"
+    assert await voices.find(ben, "bob") == changed
+    assert await refusal(voices.find(ben, "alice")) == NO_SUCH_VOICE
+    assert [found.name for found in voices.complete(ben, "")] == ["Bob"]
+
+
+async def test_a_voice_is_not_renamed_to_a_name_that_is_taken_or_is_none(
+    voices: Voices, recordings: Recordings
+) -> None:
+    alice = await a_voice(voices, recordings, "Alice")
+    await a_voice(voices, recordings, "Bob", ben)
+
+    assert "already used here" in await refusal(voices.rename(ada, alice.id, "BOB"))
+    assert "characters I cannot use" in await refusal(voices.rename(ada, alice.id, "a:b"))
+    assert await voices.find(ada, "Alice") == alice
+
+
+async def test_words_that_are_too_long_are_refused(voices: Voices, recordings: Recordings) -> None:
+    voice = await a_voice(voices, recordings, "Alice")
+
+    kept = await voices.set_transcript(ada, voice.id, "x" * MAX_TRANSCRIPT_CHARS)
+    assert "too long" in await refusal(voices.set_transcript(ada, voice.id, "x" * (MAX_TRANSCRIPT_CHARS + 1)))
+
+    assert await voices.find(ada, "Alice") == kept
+    assert (await voices.set_transcript(ada, voice.id, " ")).transcript is None
+
+
+async def test_sharing_with_nobody_in_particular_is_refused(voices: Voices, recordings: Recordings) -> None:
+    voice = await a_voice(voices, recordings, "Alice")
+    crowd = frozenset(range(1, MAX_VOICE_MEMBERS + 2))
+
+    assert "which role" in await refusal(voices.share(ada, voice.id, Sharing.ROLE))
+    assert "which members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS))
+    assert "which members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS, member_ids=crowd))
+
+
+@pytest.mark.parametrize("who", [ada, moderator, ben], ids=["owner", "moderator", "speaker"])
+async def test_a_voice_is_deleted_by_its_owner_a_moderator_or_who_is_heard_in_it(
+    database: Database, recordings: Recordings, who: Scope
+) -> None:
+    told: list[str] = []
+
+    async def deleted(voice: Voice) -> None:
+        told.append(voice.id)
+
+    voices = Voices(database, recordings, deleted=deleted)
+    voice = await a_voice(
+        *(voices, recordings, "Alice"),
+        sharing=Sharing.MEMBERS,
+        member_ids=frozenset({CAT}),
+        speaker_id=BEN,
+    )
+    await voices.choose(singer, voice.id)
+
+    assert await voices.find_to_manage(who, "alice") == voice
+    assert await voices.delete(who, voice.id) == voice
+
+    assert told == [voice.id]
+    assert await voices.unscoped(voice.id) is None
+    assert await voices.voice_for(singer) is None
+    assert voices.complete(ada, "") == []
+    assert await refusal(voices.delete(who, voice.id)) == NO_SUCH_VOICE
+    async with database.reading() as session:
+        assert (await session.scalars(select(VoiceMemberRow))).all() == []
+    await a_voice(voices, recordings, "Alice", ben)
+
+
+async def test_of_twenty_who_delete_at_once_one_does(voices: Voices, recordings: Recordings) -> None:
+    voice = await a_voice(voices, recordings, "Alice")
+
+    results = await asyncio.gather(*(voices.delete(ada, voice.id) for _ in range(20)), return_exceptions=True)
+
+    assert [type(result) for result in results].count(Voice) == 1
+    assert {str(result) for result in results if isinstance(result, MemberError)} == {NO_SUCH_VOICE}
