@@ -20,7 +20,7 @@ from bot.speech_bot import SpeechBot
 from rehearsal.errors import RehearsalError
 from rehearsal.prompt import Prompt
 from rehearsal.room.on_call import BotOnCall
-from rehearsal.room.opening import DEFAULT_PORT, opened_room, show_in_browser
+from rehearsal.room.opening import DEFAULT_PORT, opened_room, settle_in, show_in_browser
 from rehearsal.room.tts_switches import TTSSwitches, free_port
 from rehearsal.server import Rehearsal
 from rehearsal.stage import Stage
@@ -69,12 +69,15 @@ async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[Stage]:
             return SpeechBot(settings, connector=connector, own_tts_gateway_arguments=arguments)
 
         bot = BotOnCall(rehearsal, make_bot)
+        site = None
         if plan.room:
             room = opened_room(rehearsal, bot, tts, host=plan.host, port=plan.port)
             site = await parts.enter_async_context(room)
             await _announce(site.url, browser=plan.browser)
         parts.push_async_callback(bot.aclose)
         await bot.start()
+        if site is not None:
+            await settle_in(site.room)
         yield stage
 
 

@@ -11,7 +11,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.files import SentFile, StoredFile
 from rehearsal.interactions import AUTOCOMPLETE, COMMAND, Interaction
 from rehearsal.messages import Message
-from rehearsal.options import Resolver, filled_in
+from rehearsal.options import Resolver, account_of, filled_in
 from rehearsal.payloads import member_payload
 from rehearsal.permissions import Permission
 from rehearsal.places import Place, place_of
@@ -61,8 +61,8 @@ class Actor:
         place = self.place(channel)
         first, *words = name.split()
         command = self._command(place, CHAT_INPUT, first)
-        resolver = self._resolver(place)
-        wanted = {key: _account(value) for key, value in values.items() if value is not None}
+        resolver = self.resolver(place)
+        wanted = {key: account_of(value) for key, value in values.items() if value is not None}
         options = filled_in(command, words, wanted, resolver, focused)
         if focused is not None and not _is_completable(command, words, focused):
             raise RehearsalError(f"{focused} is not completed by the bot")
@@ -84,7 +84,7 @@ class Actor:
     def use_user_menu(self, channel: Channel, name: str, user: User) -> Answer:
         """Use a context menu command on ``user``, as the member they are where there are members."""
         resolved: dict[str, Json] = {"users": user.payload()}
-        member = self._resolver(self.place(channel)).member_payload(user)
+        member = self.resolver(self.place(channel)).member_payload(user)
         if member is not None:
             resolved["members"] = member
         return self.use_menu(channel, USER_MENU, name, user.id, resolved)
@@ -101,7 +101,9 @@ class Actor:
         allowed = place.guild is None or place.permissions & Permission.USE_APPLICATION_COMMANDS
         return bool(allowed) and place.offers(command)
 
-    def _resolver(self, place: Place) -> Resolver:
+    def resolver(self, place: Place) -> Resolver:
+        """Return what turns files, people, roles and channels at ``place`` into references."""
+
         def member(user: User) -> Json | None:
             if place.guild is None or user.id not in place.guild.members:
                 return None
@@ -135,13 +137,16 @@ class Actor:
             raise RehearsalError("there is no message")
         if message.ephemeral and message.seen_by != self._user.id:
             raise RehearsalError("only the person who asked sees this message")
-        self.place(self._backstage.directory.channels[message.channel_id])
+        self.place_of_message(message)
         return message
+
+    def place_of_message(self, message: Message) -> Place:
+        """Return where ``message`` is, in this person's eyes."""
+        return self.place(self._backstage.directory.channels[message.channel_id])
 
     def use_message(self, message: Message, kind: int, data: Json) -> Answer:
         """Use a component of ``message``."""
-        place = self.place(self._backstage.directory.channels[message.channel_id])
-        return self.use_place(place, kind, data, source=message)
+        return self.use_place(self.place_of_message(message), kind, data, source=message)
 
     # -- the interaction --------------------------------------------------------------------------
 
@@ -186,12 +191,6 @@ class Actor:
             payload["message"] = self._backstage.publisher.payload(interaction.source)
         guild_id = place.guild.id if place.guild else None
         self._backstage.events.send("INTERACTION_CREATE", payload, guild_id=guild_id)
-
-
-def _account(value: object) -> object:
-    """Return the account behind whoever acts as a person; everything else as it is."""
-    account = getattr(value, "user", None)
-    return account if isinstance(account, User) else value
 
 
 def _command_data(command: Json) -> Json:

@@ -83,8 +83,12 @@ class Answer:
     @property
     def buttons(self) -> list[str]:
         """Return the labels of the buttons that can be pressed."""
-        found = [c for c in self.components if c.get("type") == 2 and not c.get("disabled")]
-        return [button.get("label") or str(button.get("emoji")) for button in found]
+        return self.message.buttons if self.message else []
+
+    @property
+    def menus(self) -> dict[str, list[str]]:
+        """Return the labels of the choices of each select menu, by its placeholder or custom id."""
+        return self.message.menus if self.message else {}
 
     @property
     def files(self) -> list[ShownFile]:

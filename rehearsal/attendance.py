@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.server import Rehearsal
 
@@ -28,6 +29,17 @@ async def attending(bot: SpeechBot, rehearsal: Rehearsal) -> AsyncIterator[Speec
             await bot.shut_down()
             await asyncio.wait([running])
     running.result()
+
+
+@asynccontextmanager
+async def restarted(bot: SpeechBot, settings: Settings, rehearsal: Rehearsal) -> AsyncIterator[SpeechBot]:
+    """Shut ``bot`` down and yield another with the same ``settings``, logged in to the same ``rehearsal``.
+
+    Everything in the rehearsal stays as it is: messages, their buttons, files, who is where.
+    """
+    await bot.shut_down()
+    async with attending(SpeechBot(settings, connector=rehearsal.connector()), rehearsal) as anew:
+        yield anew
 
 
 async def _ready(bot: SpeechBot, running: asyncio.Task[None]) -> None:

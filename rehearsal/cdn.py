@@ -26,6 +26,8 @@ class Cdn:
         self._snowflakes = snowflakes
         self._key = secrets.token_bytes(32)
         self._files: dict[str, StoredFile] = {}
+        self.sounds: dict[str, tuple[bytes, str]] = {}
+        """The sounds of soundboards and their types, by their paths, which need no signature."""
         self.link_seconds = DAY_SECONDS
         """How long an address lasts from the moment it is given out."""
         self.total_bytes = 0
@@ -61,6 +63,10 @@ class Cdn:
     def oldest(self) -> StoredFile:
         """Return the file that has been kept for longest. Raises `StopIteration` when there is none."""
         return next(iter(self._files.values()))
+
+    def expire_addresses(self) -> None:
+        """Let every address given out so far be too old, as if a day had passed."""
+        self._key = secrets.token_bytes(32)
 
     def url(self, file: StoredFile) -> str:
         """Return a fresh signed address."""
@@ -98,6 +104,9 @@ class Cdn:
         """Answer a download: 200 or 206, or the 404 Discord gives for a bad or old signature."""
         if request.method not in ("GET", "HEAD"):
             return web.Response(status=405)
+        if request.path in self.sounds:
+            sound, content_type = self.sounds[request.path]
+            return web.Response(body=sound, content_type=content_type)
         file = self._files.get(request.path)
         if file is None or not self._is_fresh(request):
             return web.Response(status=404, text="This content is no longer available.")

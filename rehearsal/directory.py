@@ -23,6 +23,8 @@ class Directory:
         """The privileged intents that are switched on for the application; none, unless a test does."""
         self.refuses_dms: set[int] = set()
         """People who do not let the bot write to them."""
+        self.app_users: set[int] = set()
+        """People who have installed the app for themselves."""
         self._dms: dict[int, Channel] = {}
 
     def guild_of(self, channel: Channel) -> GuildRecord | None:
@@ -48,6 +50,10 @@ class Directory:
             channel = Channel(new_id(), user.name, ChannelKind.DM, recipients=[user, self.bot])
             self._dms[user.id] = self.channels[channel.id] = channel
         return self._dms[user.id]
+
+    def is_within_reach(self, user_id: int) -> bool:
+        """Return whether the bot shares a server with somebody, or they have installed the app."""
+        return user_id in self.app_users or any(user_id in guild.members for guild in self.bot_guilds())
 
     def bot_guilds(self) -> list[GuildRecord]:
         """Return the guilds the bot is a member of."""

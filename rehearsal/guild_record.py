@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rehearsal.channels import Channel
 from rehearsal.permissions import ALL, Overwrite, Permission, effective
+from rehearsal.soundboard import SOUND_SLOTS, Sound
 from rehearsal.users import User
 from rehearsal.wire import UPLOAD_LIMITS
 
@@ -60,11 +61,17 @@ class GuildRecord:
         self.members: dict[int, Member] = {}
         self.channels: dict[int, Channel] = {}
         self.voice_states: dict[int, VoiceState] = {}
+        self.sounds: dict[int, Sound] = {}
 
     @property
     def upload_limit(self) -> int:
         """Return the largest file, in bytes, that its boosts allow."""
         return UPLOAD_LIMITS[self.premium_tier]
+
+    @property
+    def sound_slots(self) -> int:
+        """Return how many sounds its soundboard holds, which its boosts decide."""
+        return SOUND_SLOTS[self.premium_tier]
 
     def permissions_of(self, user_id: int, channel: Channel | None = None) -> int:
         """Return what a member may do, in ``channel`` or in the guild as such; 0 for a stranger."""

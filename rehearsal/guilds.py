@@ -5,10 +5,12 @@ from __future__ import annotations
 from rehearsal.backstage import Backstage
 from rehearsal.channels import Channel, ChannelKind
 from rehearsal.guild_record import GuildRecord, Member, Role
-from rehearsal.payloads import channel_payload, guild_payload, role_payload
+from rehearsal.payloads import channel_payload, guild_payload, member_payload, role_payload
 from rehearsal.people import Person
-from rehearsal.permissions import ALL, EVERYONE, Overwrite, Permission
-from rehearsal.wire import INTENT_GUILDS
+from rehearsal.permissions import ALL, BOT, EVERYONE, GUILD_WIDE, Overwrite
+from rehearsal.soundboard import Sound
+from rehearsal.users import User
+from rehearsal.wire import INTENT_EXPRESSIONS, INTENT_GUILDS, INTENT_MEMBERS
 
 
 class Guild(GuildRecord):
@@ -26,9 +28,7 @@ class Guild(GuildRecord):
             self._add_bot_member()
 
     def _add_bot_member(self) -> None:
-        role = Role(
-            self._backstage.snowflakes.new(), self._backstage.bot.name, int(EVERYONE), 1, managed=True
-        )
+        role = Role(self._backstage.snowflakes.new(), self._backstage.bot.name, int(BOT), 1, managed=True)
         self.roles[role.id] = role
         self.members[self._bot_id] = Member(self._backstage.bot, [role.id])
 
@@ -71,27 +71,76 @@ class Guild(GuildRecord):
     def add_member(self, person: Person) -> None:
         """Let a person join."""
         self.members[person.id] = Member(person.user)
+        self._tell_member("GUILD_MEMBER_ADD", person.id)
+
+    async def remove_member(self, person: Person) -> None:
+        """Let a person leave or be kicked, out of voice too.
+
+        Without the members intent the bot hears only that they have left voice.
+        """
+        await self._backstage.voice_desk.person_leaves(self, person.id)
+        del self.members[person.id]
+        data = {"guild_id": str(self.id), "user": person.user.payload()}
+        self._backstage.events.send("GUILD_MEMBER_REMOVE", data, guild_id=self.id, intents=INTENT_MEMBERS)
+        await self._backstage.main_socket.caught_up()
+
+    def _tell_member(self, event: str, user_id: int) -> None:
+        data = member_payload(self.members[user_id]) | {"guild_id": str(self.id)}
+        # Of itself the bot hears in any case.
+        intents = 0 if user_id == self._bot_id else INTENT_MEMBERS
+        self._backstage.events.send(event, data, guild_id=self.id, intents=intents)
+
+    # -- roles ------------------------------------------------------------------------------------
 
     def add_role(self, name: str, permissions: int, *people: Person) -> Role:
         """Add a role and give it to ``people``."""
         role = Role(self._backstage.snowflakes.new(), name, int(permissions), len(self.roles))
         self.roles[role.id] = role
-        for person in people:
-            self.members[person.id].role_ids.append(role.id)
         self._tell_role(role, "GUILD_ROLE_CREATE")
+        for person in people:
+            self.give_role(role, person)
         return role
+
+    def give_role(self, role: Role, person: Person | User) -> None:
+        """Give a role to a member, who may be the bot."""
+        if role.id not in self.members[person.id].role_ids:
+            self.members[person.id].role_ids.append(role.id)
+            self._roles_changed(person.id)
+
+    def take_role(self, role: Role, person: Person | User) -> None:
+        """Take a role from a member, who may be the bot."""
+        self.members[person.id].role_ids.remove(role.id)
+        self._roles_changed(person.id)
+
+    def _roles_changed(self, user_id: int) -> None:
+        self._tell_member("GUILD_MEMBER_UPDATE", user_id)
+        self._backstage.voice_desk.permissions_changed(self)
+
+    def delete_role(self, role: Role) -> None:
+        """Delete a role; whoever has it loses it."""
+        for user_id, member in self.members.items():
+            if role.id in member.role_ids:
+                member.role_ids.remove(role.id)
+                self._roles_changed(user_id)
+        del self.roles[role.id]
+        data = {"guild_id": str(self.id), "role_id": str(role.id)}
+        self._backstage.events.send("GUILD_ROLE_DELETE", data, guild_id=self.id, intents=INTENT_GUILDS)
+
+    def set_role_permissions(self, role: Role, permissions: int, channel: Channel | None = None) -> None:
+        """Let ``role`` grant exactly ``permissions``, in ``channel`` or by itself."""
+        if channel is None:
+            role.permissions = int(permissions)
+            self._tell_role(role, "GUILD_ROLE_UPDATE")
+        else:
+            channel.overwrites[role.id] = Overwrite(int(permissions), ALL & ~int(permissions), of_role=True)
+            self._tell_channel("CHANNEL_UPDATE", channel)
+        self._backstage.voice_desk.permissions_changed(self)
 
     # -- permissions ------------------------------------------------------------------------------
 
     def set_everyone_permissions(self, permissions: int, channel: Channel | None = None) -> None:
         """Let everyone have exactly ``permissions``, in ``channel`` or by the @everyone role."""
-        if channel is None:
-            self.roles[self.id].permissions = int(permissions)
-            self._tell_role(self.roles[self.id], "GUILD_ROLE_UPDATE")
-        else:
-            channel.overwrites[self.id] = Overwrite(int(permissions), ALL & ~int(permissions), of_role=True)
-            self._tell_channel("CHANNEL_UPDATE", channel)
-        self._backstage.voice_desk.permissions_changed(self)
+        self.set_role_permissions(self.roles[self.id], permissions, channel)
 
     def set_bot_permissions(self, permissions: int, channel: Channel | None = None) -> None:
         """Let the bot have exactly ``permissions``, in ``channel`` or in every channel of this guild."""
@@ -101,19 +150,32 @@ class Guild(GuildRecord):
             self._tell_channel("CHANNEL_UPDATE", changed)
         if channel is None:
             self._exact_bot_permissions = exact
-            administrator = int(permissions) & Permission.ADMINISTRATOR
             for role_id in self.members[self._bot_id].role_ids:
-                self.roles[role_id].permissions = int(EVERYONE) | administrator
+                self.roles[role_id].permissions = int(EVERYONE) | (int(permissions) & GUILD_WIDE)
                 self._tell_role(self.roles[role_id], "GUILD_ROLE_UPDATE")
         self._backstage.voice_desk.permissions_changed(self)
 
     def deny_bot(self, permissions: int, channel: Channel | None = None) -> None:
-        """Take ``permissions`` from the bot and leave it everything else of @everyone."""
-        self.set_bot_permissions(int(EVERYONE) & ~int(permissions), channel)
+        """Take ``permissions`` from the bot and leave it everything else."""
+        self.set_bot_permissions(int(BOT) & ~int(permissions), channel)
 
     def _tell_role(self, role: Role, event: str) -> None:
         data = {"guild_id": str(self.id), "role": role_payload(role)}
         self._backstage.events.send(event, data, guild_id=self.id, intents=INTENT_GUILDS)
+
+    # -- the soundboard ---------------------------------------------------------------------------
+
+    def add_sound(self, name: str, person: Person, data: bytes = b"", seconds: float = 1.0) -> Sound:
+        """Put a sound on the soundboard as ``person`` does in the app; nothing checks that it is one."""
+        sound = Sound(
+            self._backstage.snowflakes.new(), self.id, name, data, "audio/mpeg", seconds, person.user
+        )
+        self.sounds[sound.id] = sound
+        self._backstage.cdn.sounds[sound.path] = (data, sound.content_type)
+        self._backstage.events.send(
+            "GUILD_SOUNDBOARD_SOUND_CREATE", sound.payload(), guild_id=self.id, intents=INTENT_EXPRESSIONS
+        )
+        return sound
 
     # -- the bot ----------------------------------------------------------------------------------
 

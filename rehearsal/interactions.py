@@ -52,6 +52,8 @@ class Interactions:
         self.acknowledge_seconds = 3.0
         self.token_seconds = 900.0
         """Discord's two limits: for the first answer, and for everything after it."""
+        self.validates_components = True
+        """Whether Discord refuses the use of a component that its message does not have."""
 
     def open(self, interaction: Interaction) -> None:
         """Start the clocks of a new interaction."""

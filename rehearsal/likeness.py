@@ -33,7 +33,7 @@ def likeness(made: bytes, heard: bytes) -> Likeness:
     spectrum = np.fft.rfft(found, size) * np.conj(np.fft.rfft(wanted, size))
     products = np.fft.irfft(spectrum, size)
     lag = int(np.argmax(products))
-    if lag >= size // 2:
+    if lag > size - len(wanted):
         lag -= size
     piece = np.zeros_like(wanted)
     start, end = max(lag, 0), min(lag + len(wanted), len(found))

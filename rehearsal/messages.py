@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rehearsal.changes import Changes
 from rehearsal.files import StoredFile
+from rehearsal.rules.components import BUTTON, SELECTS, walk
 from rehearsal.users import User
 from rehearsal.wire import COMPONENTS_V2, EPHEMERAL, LOADING, VOICE_MESSAGE, Json
 
@@ -54,6 +55,21 @@ class Message:
     def components_v2(self) -> bool:
         """Return whether it consists of components only."""
         return bool(self.flags & COMPONENTS_V2)
+
+    @property
+    def buttons(self) -> list[str]:
+        """Return the labels of the buttons that can be pressed; the emoji of one without a label."""
+        found = [c for c in walk(self.components) if c.get("type") == BUTTON and not c.get("disabled")]
+        return [button.get("label") or str(button.get("emoji")) for button in found]
+
+    @property
+    def menus(self) -> dict[str, list[str]]:
+        """Return the labels of the choices of each select menu, by its placeholder or custom id."""
+        found = [c for c in walk(self.components) if c.get("type") in SELECTS and not c.get("disabled")]
+        return {
+            menu.get("placeholder") or menu["custom_id"]: [o["label"] for o in menu.get("options") or []]
+            for menu in found
+        }
 
     def mark_edited(self) -> None:
         """Note the time of an edit and tell who watches."""

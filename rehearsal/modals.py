@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
-from rehearsal.files import SentFile, StoredFile
 from rehearsal.messages import Message
-from rehearsal.rules.components import FILE_UPLOAD, LABEL, TEXT_DISPLAY, TEXT_INPUT
+from rehearsal.options import Resolver
+from rehearsal.pressing import chosen_value
+from rehearsal.rules.commands import ATTACHMENT
+from rehearsal.rules.components import (
+    CHECKBOX,
+    CHECKBOX_GROUP,
+    FILE_UPLOAD,
+    LABEL,
+    RADIO_GROUP,
+    TEXT_DISPLAY,
+    TEXT_INPUT,
+)
 from rehearsal.rules.modals import modal_fields
 from rehearsal.wire import Json
-
-Value = str | SentFile | Sequence[str] | Sequence[SentFile]
-Upload = Callable[[SentFile], StoredFile]
 
 
 @dataclass(frozen=True)
@@ -44,58 +51,70 @@ class ShownModal:
         return {str(f.get("label")): f.get("value") or "" for f in fields if f["type"] == TEXT_INPUT}
 
 
-def fill_in(
-    modal: ShownModal, values: Mapping[str, Value], upload: Upload
-) -> tuple[list[Json], dict[str, StoredFile]]:
-    """Return the components of the submission, and the uploaded files by id.
+def fill_in(modal: ShownModal, values: Mapping[str, object], resolver: Resolver) -> list[Json]:
+    """Return the components of the submission; ``resolver`` gathers the files and whom they refer to.
 
-    ``values`` go by label or custom id. Raises `RehearsalError` where Discord's app would not submit.
+    ``values`` go by label or custom id: a text, a choice or several, a file or several, True or False.
+    What is left out stays as the form opened. Raises `RehearsalError` where the app would not submit.
     """
-    fields = modal_fields(modal.data)
     left = set(values)
-    filled: dict[int, Json] = {}
-    files: dict[str, StoredFile] = {}
-    for field in fields:
+    answers: list[Json] = []
+    for field in modal_fields(modal.data):
         keys = [key for key in (str(field.get("label")), field["custom_id"]) if key in values]
         left -= set(keys)
-        value = values[keys[0]] if keys else None
-        filled[id(field)] = _filled(field, value, upload, files)
+        answers.append(_filled(field, values[keys[0]] if keys else None, resolver))
     if left:
         raise RehearsalError(f"the modal has no field {sorted(left)}, only {modal.labels}")
-    answers = iter(filled.values())
-    components: list[Json] = []
-    for component in modal.data["components"]:
-        number = {"id": component.get("id", 0)}
-        if component["type"] == LABEL:
-            components.append({"type": LABEL, "component": next(answers), **number})
-        elif component["type"] == TEXT_DISPLAY:
-            components.append({"type": TEXT_DISPLAY, **number})
-        else:
-            components.append({"type": component["type"], "components": [next(answers)], **number})
-    return components, files
+    rest = iter(answers)
+    return [_component(component, rest) for component in modal.data["components"]]
 
 
-def _filled(field: Json, value: Value | None, upload: Upload, files: dict[str, StoredFile]) -> Json:
-    base: Json = {"type": field["type"], "custom_id": field["custom_id"], "id": field.get("id", 0)}
-    if field["type"] == TEXT_INPUT:
+def _component(component: Json, answers: Iterator[Json]) -> Json:
+    base: Json = {"type": component["type"], "id": component.get("id", 0)}
+    if component["type"] == TEXT_DISPLAY:
+        return base
+    if component["type"] == LABEL:
+        return base | {"component": next(answers)}
+    return base | {"components": [next(answers)]}
+
+
+def _filled(field: Json, value: object, resolver: Resolver) -> Json:
+    kind = field["type"]
+    base: Json = {"type": kind, "custom_id": field["custom_id"], "id": field.get("id", 0)}
+    if kind == TEXT_INPUT:
         return base | {"value": _text(field, value)}
-    chosen = [] if value is None else [value] if isinstance(value, (str, SentFile)) else list(value)
-    lowest = field.get("min_values", 1 if field.get("required", True) else 0)
-    if chosen or field.get("required", True):
-        _check_count(field, len(chosen), lowest, field.get("max_values", 1))
-    if field["type"] != FILE_UPLOAD:
-        return base | {"values": [_option(field, str(choice)) for choice in chosen]}
-    ids = []
-    for file in chosen:
-        if not isinstance(file, SentFile):
-            raise RehearsalError(f"{field.get('label')}: a file is needed")
-        stored = upload(file)
-        files[str(stored.id)] = stored
-        ids.append(str(stored.id))
-    return base | {"values": ids}
+    if kind == CHECKBOX:
+        return base | {"value": bool(field.get("default")) if value is None else _ticked(field, value)}
+    chosen = _as_opened(field) if value is None else _listed(value)
+    required = field.get("required", True)
+    if chosen or required:
+        several = len(field.get("options") or []) if kind == CHECKBOX_GROUP else 1
+        lowest = field.get("min_values", 1 if required else 0)
+        _check_count(field, len(chosen), lowest, field.get("max_values") or several)
+    if kind == FILE_UPLOAD:
+        label = str(field.get("label"))
+        return base | {"values": [resolver.reference(ATTACHMENT, file, label) for file in chosen]}
+    picked = [chosen_value(field, choice, resolver) for choice in chosen]
+    if kind == RADIO_GROUP:
+        return base | {"value": picked[0] if picked else None}
+    return base | {"values": picked}
 
 
-def _text(field: Json, value: Value | None) -> str:
+def _as_opened(field: Json) -> list[object]:
+    return [option["value"] for option in field.get("options") or [] if option.get("default")]
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _ticked(field: Json, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise RehearsalError(f"{field.get('label')}: choose True or False")
+    return value
+
+
+def _text(field: Json, value: object) -> str:
     text = field.get("value") or "" if value is None else value
     if not isinstance(text, str):
         raise RehearsalError(f"{field.get('label')}: a text is needed")
@@ -112,12 +131,3 @@ def _text(field: Json, value: Value | None) -> str:
 def _check_count(field: Json, count: int, lowest: int, highest: int) -> None:
     if not lowest <= count <= highest:
         raise RehearsalError(f"{field.get('label')}: choose {lowest} to {highest}, not {count}")
-
-
-def _option(field: Json, choice: str) -> str:
-    for option in field.get("options") or []:
-        if choice in (option["label"], option["value"]):
-            return str(option["value"])
-    if field.get("options"):
-        raise RehearsalError(f"{field.get('label')}: there is no choice {choice!r}")
-    return choice

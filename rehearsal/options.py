@@ -30,6 +30,12 @@ from rehearsal.wire import Json
 Value = str | int | float | bool | SentFile | User | Channel | Role
 
 
+def account_of(value: object) -> object:
+    """Return the account behind whoever acts as a person; everything else as it is."""
+    account = getattr(value, "user", None)
+    return account if isinstance(account, User) else value
+
+
 @dataclass
 class Resolver:
     """Gathers what options refer to. ``upload`` stores a file; the payloads describe the rest."""

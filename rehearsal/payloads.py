@@ -15,7 +15,6 @@ _LISTS = (
     "presences",
     "stage_instances",
     "guild_scheduled_events",
-    "soundboard_sounds",
 )
 _NUMBERS = (
     "verification_level",
@@ -51,6 +50,7 @@ def guild_payload(guild: GuildRecord, intents: int, bot_id: int) -> Json:
         "channels": [channel_payload(channel) for channel in guild.channels.values()],
         "members": [member_payload(m) for user_id, m in guild.members.items() if user_id in present],
         "voice_states": [without_member(state) for state in states] if sees_voice else [],
+        "soundboard_sounds": [sound.payload() for sound in guild.sounds.values()],
     }
 
 

@@ -9,14 +9,14 @@ from rehearsal.answers import Answer, AnswerState
 from rehearsal.backstage import Backstage
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
-from rehearsal.files import SentFile, StoredFile
+from rehearsal.files import SentFile
 from rehearsal.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
 from rehearsal.messages import Message
 from rehearsal.modals import ShownModal, fill_in
-from rehearsal.modals import Value as FieldValue
 from rehearsal.permissions import Permission
-from rehearsal.pressing import choose, find_component, find_select
+from rehearsal.pressing import check_genuine, choose, find_component, find_select
 from rehearsal.rules.commands import CHAT_INPUT, MESSAGE_MENU
+from rehearsal.rules.components import BUTTON, ROW, STRING_SELECT, TEXT_INPUT
 from rehearsal.users import User
 from rehearsal.voice.listener import Listener
 from rehearsal.wire import VOICE_MESSAGE
@@ -86,15 +86,27 @@ class Person:
         flags = VOICE_MESSAGE if as_voice_message else 0
         return self._backstage.publisher.publish(channel, self.user, body, files, flags=flags)
 
-    def delete(self, message: Message) -> None:
-        """Delete one of their own messages."""
-        if message.author != self.user:
+    def delete(self, message: Message | Answer) -> None:
+        """Delete one of their own messages or, with Manage Messages, anybody's."""
+        shown = self._actor.visible(message)
+        place = self._actor.place_of_message(shown)
+        if shown.author != self.user and not place.permissions & Permission.MANAGE_MESSAGES:
             raise RehearsalError("only your own messages can be deleted")
-        self._backstage.publisher.delete(message)
+        if shown.ephemeral:
+            raise RehearsalError("a message that only you see can be dismissed, not deleted")
+        self._backstage.publisher.delete(shown)
 
     def refuse_dms(self) -> None:
         """No longer let the bot write to them."""
         self._backstage.directory.refuses_dms.add(self.id)
+
+    def accept_dms(self) -> None:
+        """Let the bot write to them again."""
+        self._backstage.directory.refuses_dms.discard(self.id)
+
+    def dms(self) -> list[Message]:
+        """Return what is to be read in their conversation with the bot, oldest first."""
+        return self._backstage.directory.dm(self.user, self._backstage.snowflakes.new).history
 
     # -- commands ---------------------------------------------------------------------------------
 
@@ -135,27 +147,67 @@ class Person:
         data = {"custom_id": button["custom_id"], "component_type": button["type"]}
         return self._actor.use_message(shown, COMPONENT, data)
 
-    async def select(self, message: Message | Answer, which: str, *chosen: str | User | Channel) -> Answer:
-        """Choose in a select menu, named by its placeholder or custom id."""
+    async def select(self, message: Message | Answer, which: str, *chosen: object) -> Answer:
+        """Choose in a select menu, named by its placeholder or custom id.
+
+        ``chosen`` are labels or values; in other menus people, roles (`Role`) or channels.
+        """
         shown = self._actor.visible(message)
         menu = find_select(shown, which)
-        values, resolved = choose(menu, chosen)
-        data = {"custom_id": menu["custom_id"], "component_type": menu["type"], "values": values}
-        return self._actor.use_message(shown, COMPONENT, data | ({"resolved": resolved} if resolved else {}))
+        resolver = self._actor.resolver(self._actor.place_of_message(shown))
+        values = choose(menu, chosen, resolver)
+        data: dict[str, object] = {"custom_id": menu["custom_id"], "component_type": menu["type"]}
+        data["values"] = values
+        if resolver.resolved:
+            data["resolved"] = resolver.resolved
+        return self._actor.use_message(shown, COMPONENT, data)
 
-    async def submit(self, modal: ShownModal | Answer, values: Mapping[str, FieldValue]) -> Answer:
+    async def submit(self, modal: ShownModal | Answer, values: Mapping[str, object]) -> Answer:
         """Fill in a modal, by label or custom id, and submit it."""
         shown = modal.modal if isinstance(modal, Answer) else modal
         if shown is None or shown.user_id != self.id:
             raise RehearsalError("no modal is open")
         place = self._actor.place(shown.channel)
-
-        def upload(file: SentFile) -> StoredFile:
-            return self._actor.upload(file, place.upload_limit)
-
-        components, files = fill_in(shown, values, upload)
+        resolver = self._actor.resolver(place)
+        components = fill_in(shown, values, resolver)
         data: dict[str, object] = {"custom_id": shown.data["custom_id"], "components": components}
-        if files:
-            payloads = {key: self._backstage.cdn.payload(file) for key, file in files.items()}
-            data["resolved"] = {"attachments": payloads}
+        if resolver.resolved:
+            data["resolved"] = resolver.resolved
         return self._actor.use_place(place, MODAL_SUBMIT, data, source=shown.source)
+
+    async def forge(
+        self,
+        message: Message | Answer,
+        custom_id: str,
+        *,
+        values: Sequence[str] | None = None,
+        component_type: int | None = None,
+    ) -> Answer:
+        """Use a component past the app, as a modified client does; ``values`` makes it a string select.
+
+        Raises `RehearsalError` with Discord's COMPONENT_VALIDATION_FAILED for what is not on the message,
+        unless `Rehearsal.validates_components` is False.
+        """
+        shown = self._actor.visible(message)
+        kind = component_type or (BUTTON if values is None else STRING_SELECT)
+        if self._backstage.interactions.validates_components:
+            check_genuine(shown, custom_id, kind, values)
+        data: dict[str, object] = {"custom_id": custom_id, "component_type": kind}
+        if values is not None:
+            data["values"] = list(values)
+        return self._actor.use_message(shown, COMPONENT, data)
+
+    async def forge_submit(self, modal: ShownModal, custom_id: str, texts: Mapping[str, str]) -> Answer:
+        """Submit a form that was never shown: ``texts`` by custom id, in place of ``modal``.
+
+        Raises `RehearsalError` unless `Rehearsal.validates_components` is False.
+        """
+        if self._backstage.interactions.validates_components and custom_id != modal.data["custom_id"]:
+            raise RehearsalError("COMPONENT_VALIDATION_FAILED: no such modal was opened")
+        rows = [
+            {"type": ROW, "components": [{"type": TEXT_INPUT, "custom_id": key, "value": text}]}
+            for key, text in texts.items()
+        ]
+        data: dict[str, object] = {"custom_id": custom_id, "components": rows}
+        place = self._actor.place(modal.channel)
+        return self._actor.use_place(place, MODAL_SUBMIT, data, source=modal.source)

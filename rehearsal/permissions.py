@@ -28,8 +28,12 @@ class Permission(IntFlag):
     DEAFEN_MEMBERS = 1 << 23
     MOVE_MEMBERS = 1 << 24
     USE_VOICE_ACTIVITY = 1 << 25
+    MANAGE_ROLES = 1 << 28
+    MANAGE_GUILD_EXPRESSIONS = 1 << 30
     USE_APPLICATION_COMMANDS = 1 << 31
     REQUEST_TO_SPEAK = 1 << 32
+    USE_SOUNDBOARD = 1 << 42
+    CREATE_GUILD_EXPRESSIONS = 1 << 43
     SEND_VOICE_MESSAGES = 1 << 46
     USE_EXTERNAL_APPS = 1 << 50
 
@@ -49,10 +53,19 @@ EVERYONE = (
     | Permission.USE_VOICE_ACTIVITY
     | Permission.USE_APPLICATION_COMMANDS
     | Permission.REQUEST_TO_SPEAK
+    | Permission.USE_SOUNDBOARD
     | Permission.SEND_VOICE_MESSAGES
     | Permission.USE_EXTERNAL_APPS
 )
 """What the @everyone role of a new guild may do."""
+
+BOT = EVERYONE | Permission.CREATE_GUILD_EXPRESSIONS
+"""What the bot's own role may do when it has been invited."""
+
+GUILD_WIDE = (
+    Permission.ADMINISTRATOR | Permission.CREATE_GUILD_EXPRESSIONS | Permission.MANAGE_GUILD_EXPRESSIONS
+)
+"""What no channel can give or take."""
 
 PRIVATE_CHANNEL = Permission.ATTACH_FILES | Permission.EMBED_LINKS | Permission.MENTION_EVERYONE
 BOT_DM = PRIVATE_CHANNEL | Permission.USE_EXTERNAL_EMOJIS

@@ -11,9 +11,12 @@ from types import TracebackType
 import aiohttp
 from aiohttp import web
 
+from rehearsal.answers import shown_files
 from rehearsal.backstage import Backstage
 from rehearsal.certificate import make_certificates
 from rehearsal.connections import loopback_connector
+from rehearsal.files import ShownFile
+from rehearsal.messages import Message
 from rehearsal.rest.misbehaviour import Misbehaviour
 from rehearsal.rest.router import RecordedRequest, Router
 from rehearsal.world import World
@@ -65,6 +68,15 @@ class Rehearsal:
         self.parts.interactions.token_seconds = seconds
 
     @property
+    def validates_components(self) -> bool:
+        """Whether Discord itself refuses a forged custom id; it does, but has not always done so."""
+        return self.parts.interactions.validates_components
+
+    @validates_components.setter
+    def validates_components(self, validates: bool) -> None:
+        self.parts.interactions.validates_components = validates
+
+    @property
     def privileged_intents(self) -> int:
         """The privileged intents that are switched on for the application: none at first."""
         return self.parts.directory.privileged_intents
@@ -84,6 +96,10 @@ class Rehearsal:
     def unknown_requests(self) -> list[RecordedRequest]:
         """The REST calls that no route here answers."""
         return self.router.unknown_requests
+
+    def files_of(self, message: Message) -> list[ShownFile]:
+        """Return the files under ``message`` as a person sees them, with fresh addresses."""
+        return shown_files(message, self.cdn)
 
     def misbehave(self, *misbehaviours: Misbehaviour) -> None:
         """Let the next calls that match fail, or be late."""

@@ -14,6 +14,7 @@ from typing import Final
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.files import ShownFile
 from rehearsal.likeness import Likeness, likeness
+from rehearsal.permissions import Permission
 from rehearsal.server import Rehearsal
 from rehearsal.voice.listener import Listener
 
@@ -53,6 +54,7 @@ class Stage:
         self.bob = world.add_person("Bob")
         for person in (self.alice, self.bob):
             self.guild.add_member(person)
+        self.guild.add_role("Moderators", Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES, self.alice)
         self._files = 0
 
     async def file_of(self, answer: Answer) -> ShownFile:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from rehearsal.answers import Answer
+from rehearsal.cloning import say_it_is_mine, turn_cloning_on
 from rehearsal.errors import RehearsalError
 from rehearsal.files import SentFile
 from rehearsal.recordings import RECORDINGS, Recording
@@ -29,6 +30,7 @@ class Tour:
             self._join,
             self._speak,
             self._speak_in_style,
+            self._turn_cloning_on,
             self._clone,
             self._speak_a_message,
             self._clone_a_message,
@@ -65,15 +67,22 @@ class Tour:
             "speak", text="And I can sound quite different.", style="an old man, slow and deep"
         )
 
+    async def _turn_cloning_on(self) -> None:
+        """Alice, a moderator, reads what goes for cloned voices and turns cloning on: /voice cloning."""
+        await self._told(await turn_cloning_on(self._stage.alice, self._stage.general))
+
     async def _clone(self) -> None:
-        """Alice uploads a recording: /clone with the reference harbour-master."""
+        """Alice uploads a recording, says it is her own voice: /clone with the reference harbour-master."""
         recording = RECORDINGS[0]
-        await self._spoken(
+        packets = self._packets()
+        question = await self._stage.alice.slash(
+            self._stage.general,
             "clone",
             text="The ferry leaves at nine, whatever the weather.",
             reference=_sent(recording),
             transcript=recording.transcript,
         )
+        await self._given(await say_it_is_mine(self._stage.alice, question), packets)
 
     async def _speak_a_message(self) -> None:
         """Bob writes a message, and Alice chooses Apps, Speak this."""
@@ -84,8 +93,8 @@ class Tour:
         await self._given(await self._stage.alice.message_menu("Speak this", message), packets)
 
     async def _clone_a_message(self) -> None:
-        """Bob posts a recording, and Alice chooses Apps, Clone this voice, and fills in the form."""
-        message = await self._stage.bob.say(self._stage.general, "my sister", files=[_sent(RECORDINGS[1])])
+        """Alice posts a recording, chooses Apps, Clone this voice, and fills in the form."""
+        message = await self._stage.alice.say(self._stage.general, "me again", files=[_sent(RECORDINGS[1])])
         form = await self._stage.alice.message_menu("Clone this voice", message)
         await form.until(lambda answer: answer.modal is not None, timeout=ANSWER_SECONDS)
         if form.modal is None:

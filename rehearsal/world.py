@@ -35,6 +35,8 @@ class World:
         self._backstage.directory.users[user.id] = user
         person = Person(self._backstage, user, has_installed_app=has_installed_app, nitro=nitro)
         self.people.append(person)
+        if has_installed_app:
+            self._backstage.directory.app_users.add(user.id)
         return person
 
     def dm(self, person: Person) -> Channel:

@@ -118,9 +118,14 @@ def _check_permissions(backstage: Backstage, channel: Channel, body: Json, *, up
 
 
 def _check_recipient(backstage: Backstage, channel: Channel) -> None:
+    if channel.kind is not ChannelKind.DM:
+        return
+    directory = backstage.directory
     others = [user.id for user in channel.recipients if user != backstage.bot]
-    if channel.kind is ChannelKind.DM and backstage.directory.refuses_dms.intersection(others):
+    if directory.refuses_dms.intersection(others):
         raise DiscordAPIError(403, 50007, "Cannot send messages to this user")
+    if not all(directory.is_within_reach(user_id) for user_id in others):
+        raise DiscordAPIError(403, 50278, "Cannot send messages to this user due to having no mutual guilds")
 
 
 def _twin(backstage: Backstage, channel: Channel, body: Json) -> Message | None:

@@ -9,7 +9,8 @@ from rehearsal.payloads import channel_payload, guild_payload, member_payload, v
 from rehearsal.rest.call import Call, Reply, Route
 
 
-def _guild(backstage: Backstage, call: Call) -> GuildRecord:
+def guild_of_call(backstage: Backstage, call: Call) -> GuildRecord:
+    """Return the guild in the path, if the bot is a member. Raises 10004 or 50001."""
     guild = backstage.directory.guilds.get(call.number("guild_id"))
     if guild is None:
         raise unknown("Guild", 10004)
@@ -20,14 +21,20 @@ def _guild(backstage: Backstage, call: Call) -> GuildRecord:
 
 async def get_guild(backstage: Backstage, call: Call) -> Reply:
     """GET /guilds/{guild_id}."""
-    whole = guild_payload(_guild(backstage, call), 0, backstage.bot.id)
-    only_socket = ("channels", "members", "voice_states", "threads", "presences", "joined_at", "large")
-    return Reply({key: value for key, value in whole.items() if key not in only_socket})
+    whole = guild_payload(guild_of_call(backstage, call), 0, backstage.bot.id)
+    return Reply({key: value for key, value in whole.items() if key not in _ONLY_SOCKET})
+
+
+_ONLY_SOCKET = (
+    *("channels", "members", "voice_states", "threads", "presences", "joined_at", "large"),
+    "soundboard_sounds",
+)
+"""What GUILD_CREATE says of a guild, and the REST call does not."""
 
 
 async def get_member(backstage: Backstage, call: Call) -> Reply:
     """GET /guilds/{guild_id}/members/{user_id}."""
-    member = _guild(backstage, call).members.get(call.number("user_id"))
+    member = guild_of_call(backstage, call).members.get(call.number("user_id"))
     if member is None:
         raise unknown("Member", 10007)
     return Reply(member_payload(member))
@@ -35,7 +42,7 @@ async def get_member(backstage: Backstage, call: Call) -> Reply:
 
 async def get_voice_state(backstage: Backstage, call: Call) -> Reply:
     """GET a voice state: the bot's own as @me, or a member's."""
-    guild = _guild(backstage, call)
+    guild = guild_of_call(backstage, call)
     user_id = backstage.bot.id if call.ids["user_id"] == "@me" else call.number("user_id")
     state = guild.voice_states.get(user_id)
     if state is None:
@@ -45,13 +52,13 @@ async def get_voice_state(backstage: Backstage, call: Call) -> Reply:
 
 async def patch_own_voice_state(backstage: Backstage, call: Call) -> Reply:
     """PATCH the bot's state in a stage channel: speak, or ask to."""
-    backstage.voice_desk.edit_own_state(_guild(backstage, call), call.body)
+    backstage.voice_desk.edit_own_state(guild_of_call(backstage, call), call.body)
     return Reply(status=204)
 
 
 async def delete_own_guild(backstage: Backstage, call: Call) -> Reply:
     """DELETE /users/@me/guilds/{guild_id}: the bot leaves."""
-    guild = _guild(backstage, call)
+    guild = guild_of_call(backstage, call)
     await backstage.voice_desk.kick_bot(guild)
     del guild.members[backstage.bot.id]
     backstage.events.send("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)

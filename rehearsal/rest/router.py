@@ -15,7 +15,7 @@ from rehearsal.backstage import Backstage
 from rehearsal.changes import Changes
 from rehearsal.errors import DiscordAPIError
 from rehearsal.files import SentFile
-from rehearsal.rest import account, callbacks, channels, commands, guilds, webhooks
+from rehearsal.rest import account, callbacks, channels, commands, guilds, soundboard, webhooks
 from rehearsal.rest.call import Call, Reply, Route, read_call
 from rehearsal.rest.misbehaviour import Misbehaviour
 
@@ -26,6 +26,7 @@ _ROUTES = [
     *webhooks.ROUTES,
     *channels.ROUTES,
     *guilds.ROUTES,
+    *soundboard.ROUTES,
 ]
 _API = "/api/v10"
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError)

@@ -12,8 +12,9 @@ from rehearsal.files import SentFile
 from rehearsal.messages import Message
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
+from rehearsal.pressing import find_select
 from rehearsal.recordings import RECORDINGS
-from rehearsal.room.forms import commands_for, option_values, submitted
+from rehearsal.room.forms import chosen, commands_for, option_values, submitted
 from rehearsal.room.room import Room
 from rehearsal.room.shown import is_seen_by
 from rehearsal.rules.commands import MESSAGE_MENU, USER_MENU
@@ -161,15 +162,11 @@ class Acts:
 
     async def _select(self, person: Person, wish: Json) -> object:
         message = self._message(person, wish)
-        chosen = [self._chosen(message, str(value)) for value in wish.get("values") or []]
-        answer = await person.select(message, str(wish.get("custom_id")), *chosen)
+        channel = self._channel(person, {"channel": str(message.channel_id)})
+        menu = find_select(message, str(wish.get("custom_id")))
+        values = chosen(self._room, channel, menu, wish.get("values") or [])
+        answer = await person.select(message, menu["custom_id"], *values)
         return self._pressed(person, message, "chose from a menu", answer)
-
-    def _chosen(self, message: Message, value: str) -> Any:
-        """Return the person or channel of that id, if a menu of such can mean it; else the value itself."""
-        directory = self._room.rehearsal.parts.directory
-        number = int(value) if value.isdigit() else 0
-        return directory.users.get(number) or directory.channels.get(number) or value
 
     def _pressed(self, person: Person, message: Message, what: str, answer: Any) -> object:
         channel = self._channel(person, {"channel": str(message.channel_id)})
@@ -179,10 +176,11 @@ class Acts:
         attempt = self._room.attempts.with_open_modal(person, int(wish.get("attempt") or 0))
         if attempt is None or attempt.answer.modal is None:
             raise RehearsalError("That form is closed.")
-        answer = await person.submit(attempt.answer.modal, submitted(self._room, wish))
+        modal = attempt.answer.modal
+        answer = await person.submit(modal, submitted(self._room, modal, wish))
         self._close(attempt.number, person)
-        title = attempt.answer.modal.title
-        return {"attempt": self._room.attempts.add(person, attempt.channel, f"sent “{title}”", answer).number}
+        what = f"sent “{modal.title}”"
+        return {"attempt": self._room.attempts.add(person, attempt.channel, what, answer).number}
 
     async def _close_modal(self, person: Person, wish: Json) -> object:
         self._close(int(wish.get("attempt") or 0), person)

@@ -32,6 +32,9 @@ class DiscordSwitches:
                    "action", self._invalidate),
             Switch("late", _GROUP, "Make Discord slow", f"Every REST call takes {_LATE_SECONDS:g} s longer.",
                    "toggle", self._slow, lambda: bool(self._late)),
+            Switch("expire", _GROUP, "Let the addresses of files expire",
+                   "As after a day: who kept an address must fetch its message again.", "action",
+                   self._expire),
             Switch("restart", _GROUP, "Restart Myna", "Shut the bot down in order and start it again.",
                    "action", self._start_again, why_not=self._why_no_restart),
         ]  # fmt: skip
@@ -51,6 +54,10 @@ class DiscordSwitches:
         self._late = [late(m, "/", _LATE_SECONDS, times=_ALWAYS) for m in _METHODS] if value else []
         misbehaviours.extend(self._late)
         return "Discord is slow." if value else "Discord is as quick as before."
+
+    async def _expire(self, _value: object) -> str:
+        self._rehearsal.cdn.expire_addresses()
+        return "Every address of a file that was given out so far has expired."
 
     async def _start_again(self, _value: object) -> str:
         if self._restart is not None:

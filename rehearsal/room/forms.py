@@ -7,8 +7,9 @@ from typing import Any
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
 from rehearsal.guild_record import GuildRecord
-from rehearsal.modals import Value
+from rehearsal.modals import ShownModal
 from rehearsal.people import Person
+from rehearsal.pressing import REFERENCES
 from rehearsal.room.room import Room
 from rehearsal.rules.commands import (
     ATTACHMENT,
@@ -20,6 +21,7 @@ from rehearsal.rules.commands import (
     SUB_COMMAND_GROUP,
     USER,
 )
+from rehearsal.rules.modals import modal_fields
 from rehearsal.server import Rehearsal
 from rehearsal.wire import Json
 
@@ -59,17 +61,27 @@ def option_values(room: Room, channel: Channel, wish: Json, *, lenient: bool = F
     return values
 
 
-def submitted(room: Room, wish: Json) -> dict[str, Value]:
+def submitted(room: Room, modal: ShownModal, wish: Json) -> dict[str, object]:
     """Return the fields of a form as `Person.submit` takes them. Raises `RehearsalError`."""
-    values: dict[str, Value] = {}
+    fields = {field["custom_id"]: field for field in modal_fields(modal.data)}
+    values: dict[str, object] = {}
     for name, given in (wish.get("values") or {}).items():
         if isinstance(given, dict):
             values[str(name)] = [room.uploads.get(key) for key in given.get("files") or []]
         elif isinstance(given, list):
-            values[str(name)] = [str(item) for item in given]
+            values[str(name)] = chosen(room, modal.channel, fields.get(name, {}), given)
         else:
-            values[str(name)] = str(given)
+            values[str(name)] = given if isinstance(given, bool) else str(given)
     return values
+
+
+def chosen(room: Room, channel: Channel, menu: Json, values: list[Any]) -> list[Any]:
+    """Return what ``values`` of a select menu stand for, as `Person.select` takes it.
+
+    Raises `RehearsalError` for whom and what is not here any more.
+    """
+    kind = REFERENCES.get(menu.get("type", 0))
+    return [_value(room, channel, kind, str(value)) for value in values]
 
 
 def _options_of(room: Room, channel: Channel, command: str) -> dict[str, Json]:

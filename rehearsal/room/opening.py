@@ -7,10 +7,11 @@ import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from rehearsal.cloning import turn_cloning_on
 from rehearsal.room.discord_switches import DiscordSwitches
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.room import Room
-from rehearsal.room.setting import Setting
+from rehearsal.room.setting import Part, Setting
 from rehearsal.room.site import RoomSite
 from rehearsal.room.tts_switches import TTSSwitches
 from rehearsal.room.voice_switches import VoiceSwitches
@@ -55,6 +56,16 @@ async def opened_room(
         yield site
     finally:
         await site.aclose()
+
+
+async def settle_in(room: Room) -> None:
+    """Let Maud, the moderator, turn cloning on in The Rookery before anybody visits, as most would have it.
+
+    Raises `TimeoutError` when the bot does not answer.
+    """
+    setting = room.setting
+    (maud,) = (character.person for character in setting.characters if character.part is Part.MODERATOR)
+    await turn_cloning_on(maud, next(iter(setting.rookery.channels.values())))
 
 
 async def show_in_browser(url: str) -> bool:

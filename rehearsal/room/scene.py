@@ -10,6 +10,7 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.room.setting import Setting
 from rehearsal.server import Rehearsal
+from rehearsal.soundboard import Sound
 from rehearsal.wire import Json
 
 _KINDS = {ChannelKind.TEXT: "text", ChannelKind.VOICE: "voice", ChannelKind.STAGE: "stage"}
@@ -74,6 +75,7 @@ class Scene:
             "channels": channels,
             "roles": [{"id": str(role.id), "name": role.name} for role in roles],
             "members": [str(user_id) for user_id in guild.members],
+            "sounds": [_sound(sound) for sound in guild.sounds.values()],
         }
 
     def _channel(self, guild: Guild, channel: Channel, person: Person, speaking: set[int]) -> Json:
@@ -85,6 +87,7 @@ class Scene:
             "limit": channel.user_limit,
             "can_write": bool(permissions & Permission.SEND_MESSAGES),
             "can_connect": bool(permissions & Permission.CONNECT),
+            "can_delete": bool(permissions & Permission.MANAGE_MESSAGES),
             "occupants": [
                 self._occupant(guild, user_id, channel, speaking) for user_id in guild.occupants(channel)
             ],
@@ -100,3 +103,13 @@ class Scene:
             "suppressed": state.suppress,
             "speaking": user.bot and channel.id in speaking and not state.mute,
         }
+
+
+def _sound(sound: Sound) -> Json:
+    return {
+        "id": str(sound.id),
+        "name": sound.name,
+        "emoji": sound.emoji_name,
+        "volume": sound.volume,
+        "url": sound.path,
+    }

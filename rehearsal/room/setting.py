@@ -71,6 +71,7 @@ class Setting:
     def _rookery(self) -> Guild:
         guild = self._guild("The Rookery")
         powers = Permission.MUTE_MEMBERS | Permission.MOVE_MEMBERS | Permission.MANAGE_MESSAGES
+        powers |= Permission.MANAGE_GUILD | Permission.CREATE_GUILD_EXPRESSIONS
         keepers = guild.add_role("Keepers", powers, *self._with_part(Part.MODERATOR))
         settled = guild.add_role("Settled", 0, *self._with_part(Part.MEMBER, Part.MODERATOR))
         guild.add_text_channel("general")

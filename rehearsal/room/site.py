@@ -34,6 +34,11 @@ class RoomSite:
         self._sockets: set[web.WebSocketResponse] = set()
 
     @property
+    def room(self) -> Room:
+        """Return what it serves."""
+        return self._room
+
+    @property
     def url(self) -> str:
         """Return the address of the page."""
         if self._runner is None:
@@ -64,6 +69,7 @@ class RoomSite:
                 web.get("/recordings/{name}", self._recording),
                 web.get("/attachments/{path:.+}", self._attachment),
                 web.get("/ephemeral-attachments/{path:.+}", self._attachment),
+                web.get("/soundboard-sounds/{path}", self._attachment),
                 web.static("/static", STATIC),
             ]
         )

@@ -7,7 +7,7 @@ from typing import Final
 from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
 from rehearsal.guilds import Guild
-from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.permissions import Permission
 from rehearsal.room.setting import Setting
 from rehearsal.room.switches import Switch
 from rehearsal.server import Rehearsal
@@ -20,12 +20,16 @@ _PERMISSIONS: Final = {
     "speak": Permission.SPEAK,
     "connect": Permission.CONNECT,
     "attach": Permission.ATTACH_FILES,
+    "recordings": Permission.SEND_VOICE_MESSAGES,
+    "sounds": Permission.CREATE_GUILD_EXPRESSIONS,
 }
 _PERMISSION_NAMES: Final = [
     ("", "none"),
     ("speak", "Speak"),
     ("connect", "Connect"),
     ("attach", "Attach Files"),
+    ("recordings", "Send Voice Messages"),
+    ("sounds", "Create Expressions"),
 ]
 _NAMES: Final = dict(_PERMISSION_NAMES)
 
@@ -120,7 +124,7 @@ class VoiceSwitches:
     async def _deny(self, value: object) -> str:
         self._denied = str(value) if value in _PERMISSIONS else ""
         denied = int(_PERMISSIONS.get(self._denied, 0))
-        self._setting.rookery.set_bot_permissions(int(EVERYONE) & ~denied)
+        self._setting.rookery.deny_bot(denied)
         await self._rehearsal.caught_up()
         name = _NAMES[self._denied]
         return f"Myna no longer has the permission {name}." if denied else "Myna has its permissions again."

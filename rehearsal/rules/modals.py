@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from rehearsal.errors import FormErrors
 from rehearsal.rules.components import (
+    CHECKBOX,
+    CHECKBOX_GROUP,
     FILE_UPLOAD,
     LABEL,
+    RADIO_GROUP,
     ROW,
     SELECTS,
     STRING_SELECT,
@@ -15,7 +18,7 @@ from rehearsal.rules.components import (
 from rehearsal.wire import Json
 
 _TOP = (ROW, TEXT_DISPLAY, LABEL)
-_FIELDS = frozenset({TEXT_INPUT, FILE_UPLOAD, 21, 22, 23}) | SELECTS
+_FIELDS = frozenset({TEXT_INPUT, FILE_UPLOAD, RADIO_GROUP, CHECKBOX_GROUP, CHECKBOX}) | SELECTS
 
 Path = tuple[str | int, ...]
 

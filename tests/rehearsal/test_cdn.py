@@ -125,3 +125,17 @@ async def test_the_file_of_a_deleted_message_is_gone(scene: Scene, web: aiohttp.
 
     async with web.get(url) as response:
         assert response.status == 404
+
+
+async def test_all_addresses_given_out_so_far_can_expire_at_once(
+    scene: Scene, web: aiohttp.ClientSession
+) -> None:
+    message = await scene.alice.say(scene.text, files=[SentFile("a.wav", b"RIFF")])
+    (before,) = scene.rehearsal.files_of(message)
+
+    scene.rehearsal.cdn.expire_addresses()
+
+    (after,) = scene.rehearsal.files_of(message)
+    async with web.get(before.url) as old:
+        assert (old.status, await old.text()) == (404, "This content is no longer available.")
+    assert await after.read() == b"RIFF"

@@ -16,7 +16,7 @@ from yarl import URL
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.room.on_call import Bot, BotOnCall
-from rehearsal.room.opening import opened_room
+from rehearsal.room.opening import opened_room, settle_in
 from rehearsal.room.site import RoomSite
 from rehearsal.room.tts_switches import TTSSwitches
 from rehearsal.server import Rehearsal
@@ -87,6 +87,7 @@ async def room(tmp_path: Path) -> AsyncIterator[OpenRoom]:
         return SpeechBot(settings, connector=rehearsal.connector())
 
     async with room_with(make, with_tts=True) as opened:
+        await settle_in(opened.site.room)
         yield opened
 
 

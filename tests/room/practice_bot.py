@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from rehearsal.server import Rehearsal
+from tests.room import practice_sounds
 
 BIRDS = ("alpine chough", "barn owl", "common myna", "hill myna")
 
@@ -30,7 +31,7 @@ class PracticeBot(commands.AutoShardedBot):
         self.add_view(Counter())
         several: list[app_commands.Command[Any, Any, Any]]
         several = [birds, bounds, buttons, pick, gallery, whisper, silent, steps, vanish]
-        several += [layout, several_birds, somebody, send_a_file]
+        several += [layout, several_birds, somebody, send_a_file, *practice_sounds.COMMANDS]
         for command in several:
             self.tree.add_command(command)
         self.tree.add_command(app_commands.ContextMenu(name="Count letters", callback=count_letters))

@@ -34,6 +34,7 @@ async def cloning(page: Page) -> None:
 async def cloned(page: Page) -> None:
     """The voice of the recording has spoken, and a voice message lies below."""
     await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="This is my own voice").click()
     await expect(page.locator(".from-bot .file audio")).to_have_count(2)
     await page.get_by_role("button", name="Record a voice message").click()
     await page.get_by_role("button", name="Send night-nurse").click()

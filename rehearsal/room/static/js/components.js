@@ -61,7 +61,7 @@ function button(data, message) {
 }
 
 export function choicesOf(data) {
-  if (data.type === STRING_SELECT) return data.options.map(({ value, label: name, description }) => [value, description ? `${name} — ${description}` : name]);
+  if (data.options) return data.options.map(({ value, label: name, description }) => [value, description ? `${name} — ${description}` : name]);
   const guild = current()?.guild;
   const people = state.scene.people.map(({ id, name }) => [id, name]);
   const roles = guild?.roles.map(({ id, name }) => [id, `@${name}`]) ?? [];

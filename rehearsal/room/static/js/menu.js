@@ -15,10 +15,12 @@ export async function openMenu(message, anchor, at = null) {
     item("Reply", () => reply(message)),
     message.content ? item("Copy text", () => copy(message.content)) : null,
     item("Copy message link", () => copy(linkTo(message))),
-    message.author.id === state.me ? item("Delete message", () => act("delete", { message: message.id })) : null,
+    mayDelete(message) ? item("Delete message", () => act("delete", { message: message.id })) : null,
   ];
   show("What to do with this message", apps, own.filter(Boolean), anchor, at);
 }
+
+const mayDelete = ({ author, ephemeral }) => author.id === state.me || (current()?.can_delete && !ephemeral);
 
 // `who` has `id`, `name` and `bot`; the bot's commands for people are those of `channel`.
 export async function openPersonMenu(who, channel, anchor, at = null) {

@@ -6,7 +6,7 @@ import { el, newId } from "/static/js/dom.js";
 import { markdown } from "/static/js/markdown.js";
 import { on, state } from "/static/js/store.js";
 
-const ROW = 1, TEXT_INPUT = 4, TEXT_DISPLAY = 10, LABEL = 18, FILE_UPLOAD = 19;
+const ROW = 1, TEXT_INPUT = 4, TEXT_DISPLAY = 10, LABEL = 18, FILE_UPLOAD = 19, CHECKBOX_GROUP = 22, CHECKBOX = 23;
 
 let shown = null;
 
@@ -86,8 +86,21 @@ function controlFor(data, fields) {
     add(async () => ({ files: await Promise.all([...control.files].map((file) => upload(file))) }));
     return control;
   }
-  const many = (data.max_values ?? 1) > 1;
-  const control = el("select", { multiple: many || null }, many ? null : el("option", { value: "", text: data.placeholder ?? "Make a selection" }), ...choicesOf(data).map(([value, name]) => el("option", { value, text: name })));
+  if (data.type === CHECKBOX) {
+    const control = el("input", { type: "checkbox", checked: data.default === true });
+    add(() => control.checked);
+    return control;
+  }
+  return menu(data, add);
+}
+
+// Menus; and groups of circles or boxes, which look like menus here.
+function menu(data, add) {
+  const most = data.max_values ?? (data.type === CHECKBOX_GROUP ? data.options.length : 1);
+  const chosen = new Set((data.options ?? []).filter((option) => option.default).map(({ value }) => value));
+  const nothing = most > 1 || (chosen.size && data.required !== false) ? null : el("option", { value: "", text: data.placeholder ?? "Make a selection" });
+  const options = choicesOf(data).map(([value, name]) => el("option", { value, text: name, selected: chosen.has(value) }));
+  const control = el("select", { multiple: most > 1 || null }, nothing, ...options);
   add(() => [...control.selectedOptions].map(({ value }) => value).filter(Boolean));
   return control;
 }

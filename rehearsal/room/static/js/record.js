@@ -15,7 +15,7 @@ export async function openRecorder() {
     );
   dialog.append(
     el("h2", { id: "record-title", text: `A voice message for ${current()?.name ?? "this channel"}` }),
-    el("p", { class: "about", text: "Anybody can then clone the voice in it: open the menu of the message and choose Clone this voice. Record only yourself, or somebody who has agreed." }),
+    el("p", { class: "about", text: "Then open the menu of the message and choose Clone this voice. It is done for your own voice only; whoever wants to clone somebody else's has to ask them first." }),
     microphone(send, trouble),
     el("h3", { text: "Or one of ours" }),
     el("p", { class: "about", text: "Synthetic voices; no person was recorded." }),

@@ -5,6 +5,7 @@ import { $, el, fill } from "/static/js/dom.js";
 import { icon } from "/static/js/icons.js";
 import { listening } from "/static/js/listen.js";
 import { openPersonMenu } from "/static/js/menu.js";
+import { soundboard } from "/static/js/soundboard.js";
 import { choose, current, myself, on, state, tell } from "/static/js/store.js";
 
 export async function joinVoice(channel) {
@@ -22,13 +23,13 @@ function drawPlaces() {
   const { guilds, dm } = state.scene;
   const key = [guilds, state.channel, [...state.unread], state.call?.channel];
   fill($("places"), key, () => [
-    ...guilds.map((guild) => section(guild.name, guild.channels.map(row))),
+    ...guilds.map((guild) => section(guild.name, guild.channels.map(row), soundboard(guild))),
     section("Direct messages", [row({ id: dm, name: state.scene.bot.name, kind: "dm", occupants: [] })]),
   ]);
 }
 
-function section(name, rows) {
-  return el("section", { class: "server", "aria-label": name }, el("h2", { text: name }), el("ul", {}, ...rows));
+function section(name, rows, more = null) {
+  return el("section", { class: "server", "aria-label": name }, el("h2", { text: name }), el("ul", {}, ...rows), more);
 }
 
 function row(channel) {
