@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.answer import Answer
 from bot.delivery import Delivery, Order
-from bot.errors import MemberError
+from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
 from bot.tree import answer_error
-from cogs.names import names_in
+from bot.voice_making import VoiceMaking
+from cogs.consent.own_voice import with_own_voice
+from cogs.consent.question import Asking
+from cogs.names import name_of, names_in
 from cogs.options import DESTINATIONS, everywhere
-from cogs.recordings import message_behind, recording_in, reference_from
+from cogs.recordings import recording_from, recording_in, reference_from
 
 MODAL_SECONDS = 15 * 60.0
 """A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
 
 
+SpeakAfter = Callable[
+    [discord.Interaction, str, discord.Attachment, str | None, Destination | None], Awaitable[None]
+]
+"""Speaks a text after a recording, with its transcript if known, at a destination if one was chosen."""
+
+
 class Clone(commands.Cog):
     """Commands that speak in the voice of a recording."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, library: Library, making: VoiceMaking) -> None:
         self._delivery = delivery
+        self._library = library
+        self._making = making
+        self._asking = Asking(library, making)
         self.menu = everywhere(app_commands.ContextMenu(name="Clone this voice", callback=self.clone_message))
 
     @everywhere
     @app_commands.command()
     @app_commands.describe(
         text="What to say",
-        reference="A recording of one person speaking, 3 to 60 seconds; ask them first",
+        reference="A recording of your own voice, 5 to 15 seconds",
         message="Or a link to a message with such a recording",
         transcript="What is said in the recording, word for word; makes the voice more alike",
+        of="Whose voice it is, if it is not yours; they are asked first",
         to="Where it goes; your voice channel and here unless you choose",
     )
     @app_commands.choices(to=DESTINATIONS)
@@ -46,24 +61,51 @@ class Clone(commands.Cog):
         reference: discord.Attachment | None = None,
         message: str | None = None,
         transcript: app_commands.Range[str, 1, MAX_TRANSCRIPT_CHARS] | None = None,
+        of: discord.User | None = None,
         to: str | None = None,
     ) -> None:
         """Say something in the voice of a recording."""
         spoken = check_text(speakable(text, names_in(interaction)))
-        if (reference is None) == (message is None):
-            raise MemberError("Add one recording: either a file as reference, or a link as message.")
-        if reference is None:
-            await Answer.of(interaction).defer()  # looking the message up may take longer than Discord waits
-            reference = recording_in(await message_behind(message or "", interaction))
-        request = SpeechRequest(spoken, reference=reference_from(reference, transcript))
-        order = Order(request, Destination(to) if to else None, likeness=reference.filename)
-        await self._delivery.carry_out(interaction, order)
+        found = await recording_from(interaction, reference, message, of)
+        if found.speaker.id != interaction.user.id:
+            await self._asking.begin(
+                interaction, found.speaker, found.attachment, name=name_of(found.speaker)
+            )
+            return
+        destination = Destination(to) if to else None
+
+        async def proceed(newest: discord.Interaction) -> None:
+            await self._speak(newest, spoken, found.attachment, transcript, destination)
+
+        await with_own_voice(interaction, self._library, proceed)
 
     async def clone_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Ask what to say in the voice of a message's recording."""
+        """Ask what to say in the voice of a message's recording; or ask whose voice it is, first."""
         recording = recording_in(message)
         reference_from(recording)  # refuse before the member has typed anything
-        await interaction.response.send_modal(CloneForm(self._delivery, recording))
+        if message.author.id != interaction.user.id:
+            speaker = message.author
+            await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
+            return
+
+        async def proceed(newest: discord.Interaction) -> None:
+            await newest.response.send_modal(CloneForm(self._speak, recording))
+
+        await with_own_voice(interaction, self._library, proceed)
+
+    async def _speak(
+        self,
+        interaction: discord.Interaction,
+        text: str,
+        recording: discord.Attachment,
+        transcript: str | None,
+        to: Destination | None,
+    ) -> None:
+        """Speak in the voice of a recording that is the member's own, if it is good enough."""
+        await Answer.of(interaction).defer()
+        await self._making.examine(recording)
+        request = SpeechRequest(text, reference=reference_from(recording, transcript))
+        await self._delivery.carry_out(interaction, Order(request, to, likeness=recording.filename))
 
 
 class CloneForm(discord.ui.Modal, title="Clone this voice"):
@@ -81,17 +123,16 @@ class CloneForm(discord.ui.Modal, title="Clone this voice"):
         ),
     )
 
-    def __init__(self, delivery: Delivery, recording: discord.Attachment) -> None:
+    def __init__(self, speak: SpeakAfter, recording: discord.Attachment) -> None:
         super().__init__(timeout=MODAL_SECONDS)
-        self._delivery = delivery
+        self._speak = speak
         self._recording = recording
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Carry the order out."""
+        """Speak what was typed."""
         spoken = check_text(speakable(_typed(self.text), names_in(interaction)))
-        reference = reference_from(self._recording, _typed(self.transcript).strip() or None)
-        order = Order(SpeechRequest(spoken, reference=reference), likeness=self._recording.filename)
-        await self._delivery.carry_out(interaction, order)
+        transcript = _typed(self.transcript).strip() or None
+        await self._speak(interaction, spoken, self._recording, transcript, None)
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
         """Answer as a failed command is answered."""
@@ -105,6 +146,6 @@ def _typed(label: discord.ui.Label[CloneForm]) -> str:
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
-    cog = Clone(bot.delivery)
+    cog = Clone(bot.delivery, bot.library, bot.voice_making)
     await bot.add_cog(cog)
     bot.tree.add_command(cog.menu)

@@ -1,10 +1,18 @@
-"""The names behind mentions, so that they can be spoken."""
+"""Names of people: behind mentions, so that they can be spoken; and for their voices."""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from typing import Final
+
 import discord
 
+from bot.errors import MemberError
+from bot.library.names import check_name
 from bot.text.names import Names
+
+_UNUSABLE: Final = re.compile(r"[^\w\s'-]")
 
 
 def names_in(interaction: discord.Interaction, message: discord.Message | None = None) -> Names:
@@ -20,3 +28,11 @@ def names_in(interaction: discord.Interaction, message: discord.Message | None =
     if message is not None:
         members |= {user.id: user.display_name for user in message.mentions}
     return Names(members=members, roles=roles, channels=channels, now=discord.utils.utcnow())
+
+
+def name_of(person: discord.abc.User) -> str:
+    """Return a name for the voice of ``person``: theirs, without the characters that no voice may have."""
+    for candidate in (person.display_name, _UNUSABLE.sub(" ", person.display_name)[:32], person.name):
+        with suppress(MemberError):
+            return check_name(candidate)
+    return "Voice"

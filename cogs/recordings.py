@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -17,6 +19,9 @@ _LINK: Final = re.compile(
     r"/(?P<channel>\d{15,20})/(?P<message>\d{15,20})/?"
 )
 _CDN_HOSTS: Final = ("cdn.discordapp.com", "media.discordapp.net")
+
+_LOOK_SECONDS: Final = 2.0
+"""Discord waits 3 s for an answer, and a question that only one member sees has to be the first one."""
 
 _BY_MENU: Final = "Right-click the message and choose Apps, Clone this voice."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
@@ -39,6 +44,40 @@ def reference_from(attachment: discord.Attachment, transcript: str | None = None
     if host not in _CDN_HOSTS or len(url) > MAX_URL_CHARS:
         raise MemberError("That recording does not come from Discord. Upload it here.")
     return ReferenceAudio(url, transcript)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecording:
+    """A recording, and whose voice is said to be heard in it."""
+
+    attachment: discord.Attachment
+    speaker: discord.abc.User
+
+
+async def recording_from(
+    interaction: discord.Interaction,
+    attachment: discord.Attachment | None,
+    link: str | None,
+    speaker: discord.abc.User | None,
+) -> FoundRecording:
+    """Return the one recording that a member gave: a file, or behind a link to a message.
+
+    The voice is that of ``speaker`` where one is named; otherwise of who wrote the message, or of who
+    uploaded the file. Nobody can name themselves for somebody else's message. Raises `MemberError`.
+    """
+    if (attachment is None) == (link is None):
+        raise MemberError("Add one recording: either a file, or a link to a message with one.")
+    author: discord.abc.User = interaction.user
+    if attachment is None:
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                message = await message_behind(link or "", interaction)
+        except TimeoutError:
+            raise MemberError("Discord did not show me that message in time. Try again.") from None
+        attachment, author = recording_in(message), message.author
+    reference_from(attachment)
+    is_claimed = speaker is not None and speaker.id == interaction.user.id and author.id != speaker.id
+    return FoundRecording(attachment, author if speaker is None or is_claimed else speaker)
 
 
 def recording_in(message: discord.Message) -> discord.Attachment:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from bot.audio.wav import write_wav
+from rehearsal.recordings import RECORDINGS, Recording
 
 FORMATS = {
     "wav": ("wav", "pcm_s16le"),
@@ -20,16 +21,18 @@ FORMATS = {
 }
 
 
-def voice(*, pitch: float, seconds: float = 4.0) -> bytes:
-    """Return 48 kHz mono PCM of something voiced at ``pitch`` Hz: a buzz through two resonances."""
-    time = np.arange(round(48_000 * seconds)) / 48_000
-    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.05 * np.sin(2 * np.pi * 3 * time))) / 48_000
-    sound = sum(
-        (np.sin(number * phase) / (1 + abs(number * pitch - 700) / 300) for number in range(1, 30)),
-        np.zeros_like(time),
-    )
-    sound *= 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * 1.3 * time))
-    return bytes((sound / np.abs(sound).max() * 12_000).astype("<i2").tobytes())
+def speech_of(one: Recording) -> bytes:
+    """Return a recording of somebody speaking as 48 kHz mono PCM."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=48_000)
+    with av.open(str(one.path)) as container:
+        frames = [new for old in container.decode(audio=0) for new in resampler.resample(old)]
+    frames += resampler.resample(None)
+    return b"".join(frame.to_ndarray().astype("<i2").tobytes() for frame in frames)
+
+
+LOW = speech_of(RECORDINGS[0])
+HIGH = speech_of(RECORDINGS[1])
+"""Two people speaking, as PCM."""
 
 
 def recording(extension: str, pcm: bytes) -> bytes:

@@ -1,0 +1,189 @@
+"""From a recording to a saved voice: fetched, looked over, kept, and named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+import discord
+
+from bot.audio.doctor import Examined, examine
+from bot.audio.info_tags import COMMENT
+from bot.audio.wav import parse_wav, write_wav
+from bot.errors import LibraryError, NameTakenError, RecordingError
+from bot.library.consent import Request, Shares
+from bot.library.library import Library
+from bot.library.names import check_name
+from bot.library.scope import Scope
+from bot.library.voices import Kind, NewVoice, Voice
+from bot.limits import MAX_AUDIO_SECONDS, MAX_REFERENCE_BYTES, MAX_VOICE_TAKE_SECONDS
+from bot.models import Speech
+
+NOT_SHARED: Final = Shares()
+
+_FETCH_SECONDS: Final = 30.0
+_SAME_NAMES: Final = 9
+
+_GONE: Final = "That recording cannot be fetched from Discord any more. Upload it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A member's recording, looked over and kept. ``recording`` is the SHA-256 under which it is kept."""
+
+    recording: str
+    seconds: float
+    transcript: str | None = field(repr=False)
+    findings: tuple[str, ...]
+
+
+class VoiceMaking:
+    """Makes saved voices out of recordings. Consent is settled before; see `bot.library.consent`."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def examine(self, attachment: discord.Attachment) -> Examined:
+        """Return what the reference doctor says about a recording.
+
+        Raises `MemberError`: it is gone, or it is not usable, and why.
+        """
+        return await examine(await _read(attachment), name=attachment.filename)
+
+    async def record(self, attachment: discord.Attachment, transcript: str | None = None) -> Recorded:
+        """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
+
+        The ``transcript`` is of the whole recording; where only a part of it was good it fits no more.
+        Raises what `examine` raises, and `LibraryError`.
+        """
+        examined = await self.examine(attachment)
+        findings = examined.findings
+        if transcript and examined.part is not None:
+            transcript = None
+            findings = (*findings, "The transcript is of all of it, so I left it out: /voice transcript.")
+        recording = await self._library.recordings.keep(examined.wav)
+        return Recorded(recording, examined.seconds, transcript, findings)
+
+    async def save_own(
+        self, scope: Scope, name: str, recorded: Recorded, shares: Shares = NOT_SHARED
+    ) -> Voice:
+        """Return the voice of a member who has attested that it is their own.
+
+        Raises `MemberError`: the name is taken, there are too many, or they have not attested.
+        """
+        async with self._unless_saved(recorded):
+            consent_id = await self._library.consents.attest(scope)
+            return await self._library.voices.save(
+                scope, _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
+            )
+
+    async def keep_take(self, speech: Speech, transcript: str, *, asked_by: str) -> Recorded:
+        """Return a take of ours, kept as `record` keeps a recording; its file says that a machine speaks.
+
+        ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for a take that is too
+        long or broken off, and `LibraryError`.
+        """
+        if speech.seconds > MAX_VOICE_TAKE_SECONDS or speech.rest_is_missing:
+            raise RecordingError(
+                f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
+            )
+        wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {asked_by}"})
+        recording = await self._library.recordings.keep(wav)
+        return Recorded(recording, speech.seconds, transcript, ())
+
+    async def save_made(
+        self,
+        scope: Scope,
+        name: str,
+        recorded: Recorded,
+        *,
+        kind: Kind = Kind.DESIGNED,
+        description: str | None = None,
+        language: str | None = None,
+    ) -> Voice:
+        """Return the voice of a take that `keep_take` has kept; it is nobody's own, so nobody has to agree.
+
+        Raises `MemberError`: the name is taken, or there are too many; and `LibraryError`.
+        """
+        new = NewVoice(
+            check_name(name),
+            kind,
+            recorded.recording,
+            recorded.seconds,
+            transcript=recorded.transcript,
+            description=description,
+            language=language,
+        )
+        return await self._library.voices.save(scope, new)
+
+    async def drop(self, *recordings: str) -> None:
+        """Delete these recordings, by their SHA-256, unless something names them."""
+        await self._library.recordings.drop_unused(recordings)
+
+    @asynccontextmanager
+    async def _unless_saved(self, recorded: Recorded) -> AsyncIterator[None]:
+        """Leave nothing behind of a recording that does not become a voice inside."""
+        try:
+            yield
+        except LibraryError:
+            raise  # nothing can be looked up now either: the hourly tidying finds it
+        except BaseException:
+            with suppress(LibraryError):
+                await self.drop(recorded.recording)
+            raise
+
+    async def save_agreed(self, request: Request) -> Voice:
+        """Return the voice that its speaker has just agreed to; a number is added to a name that is taken.
+
+        Raises `MemberError` if there is no place for it, and `LibraryError`.
+        """
+        wav = await self._library.recordings.read(request.recording or "")
+        seconds = parse_wav(wav, max_seconds=MAX_AUDIO_SECONDS).seconds
+        recorded = Recorded(request.recording or "", seconds, None, ())
+        scope = Scope(request.guild_id, request.asker_id)
+        for name in _names(request.name or "Voice"):
+            new = _new_voice(name, recorded, request.speaker_id, request.id, request.shares)
+            try:
+                return await self._library.voices.save(scope, new)
+            except NameTakenError as error:
+                taken = error
+        raise taken
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    for number in range(2, _SAME_NAMES + 1):
+        yield check_name(f"{name[:29]} {number}")
+
+
+def _new_voice(name: str, recorded: Recorded, speaker_id: int, consent_id: str, shares: Shares) -> NewVoice:
+    return NewVoice(
+        name,
+        Kind.CLONED,
+        recorded.recording,
+        recorded.seconds,
+        transcript=recorded.transcript,
+        speaker_id=speaker_id,
+        consent_id=consent_id,
+        sharing=shares.sharing,
+        role_id=shares.role_id,
+        member_ids=shares.member_ids,
+    )
+
+
+async def _read(attachment: discord.Attachment) -> bytes:
+    """Return the bytes of an attachment, whose size Discord tells before."""
+    if attachment.size > MAX_REFERENCE_BYTES:
+        limit = MAX_REFERENCE_BYTES // 1024**2
+        raise RecordingError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
+    try:
+        async with asyncio.timeout(_FETCH_SECONDS):
+            return await attachment.read()
+    except discord.NotFound:
+        raise RecordingError(_GONE) from None
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        raise RecordingError("That recording could not be fetched from Discord. Try again.") from None

@@ -1,0 +1,151 @@
+"""Whose voice may be cloned, and how that is settled in Discord."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.library.scope import Scope
+from rehearsal.answers import Answer
+from rehearsal.files import SentFile
+from rehearsal.messages import Message
+from rehearsal.permissions import Permission
+from rehearsal.recordings import RECORDINGS
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+
+SISTER = RECORDINGS[1]
+
+
+def sent() -> SentFile:
+    return SentFile(SISTER.path.name, SISTER.path.read_bytes())
+
+
+async def clone(scene: Scene, **options: object) -> Answer:
+    answer = await scene.bob.slash(scene.general, "clone", text="In my voice", reference=sent(), **options)
+    await answer.settled(timeout=PATIENCE)
+    return answer
+
+
+def make_moderator(scene: Scene) -> None:
+    scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
+
+
+async def asked_for(scene: Scene) -> Message:
+    """Return the question to Bob that Alice's menu on his recording brings."""
+    message = await scene.bob.say(scene.general, files=[sent()])
+    answer = await scene.alice.message_menu("Clone this voice", message)
+    await answer.settled(timeout=PATIENCE)
+    assert answer.ephemeral
+    assert "I have asked" in answer.content
+    return await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+
+
+async def saved(scene: Scene, name: str, owner_id: int):
+    return await scene.bot.library.voices.find(Scope(scene.guild.id, owner_id), name)
+
+
+async def test_cloning_is_off_until_a_moderator_has_accepted_the_policy(scene: Scene) -> None:
+    answer = await clone(scene)
+
+    assert answer.content == "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+    assert scene.asked == []
+
+
+async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene: Scene) -> None:
+    make_moderator(scene)
+    command = await scene.alice.slash(scene.general, "clone", text="In my own voice", reference=sent())
+    await command.settled(timeout=PATIENCE)
+    assert command.ephemeral
+    assert "Every take says that it is AI-generated" in command.content
+
+    accepted = await scene.alice.press(command, "Accept, and turn cloning on")
+    await accepted.settled(timeout=PATIENCE)
+    assert "Is that your own voice?" in accepted.content
+    spoken = await scene.alice.press(accepted, "This is my own voice")
+    await file_of(spoken)
+
+    assert not spoken.ephemeral
+    assert [request["text"] for request in scene.asked] == ["In my own voice"]
+
+
+async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
+    await scene.let_clone(scene.bob)
+
+    answer = await scene.bob.slash(scene.general, "clone", text="Again", reference=sent())
+
+    await file_of(answer)
+
+
+async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+    assert scene.bob.mention in question.content
+    assert f"only {scene.alice.mention}" in question.content
+
+    refused = await scene.alice.press(question, "I agree")
+    assert await words_of(refused) == "Only the member whose voice it is can answer this."
+    await (await scene.bob.press(question, "I agree")).until(
+        lambda _: "agreed to **Bob**" in question.content, timeout=PATIENCE
+    )
+
+    voice = await saved(scene, "Bob", scene.alice.id)
+    assert voice.speaker_id == scene.bob.id
+    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+    told = await scene.general.until_message(lambda shown: "is yours to use" in shown.content)
+    assert scene.alice.mention in told.content
+
+
+async def test_a_no_leaves_nothing_behind(scene: Scene) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+
+    await (await scene.bob.press(question, "No")).until(
+        lambda _: "said no. Nothing was saved." in question.content, timeout=PATIENCE
+    )
+
+    assert question.buttons == []
+    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+
+
+async def test_who_never_wants_to_be_cloned_is_not_even_asked(scene: Scene) -> None:
+    await scene.let_clone()
+    await scene.bot.library.consents.never_clone(scene.bob.id, True)
+    message = await scene.bob.say(scene.general, files=[sent()])
+    before = len(scene.rehearsal.requests)
+
+    answer = await scene.alice.message_menu("Clone this voice", message)
+
+    assert await words_of(answer) == "That member does not want to be cloned."
+    assert not [one for one in scene.rehearsal.requests[before:] if "attachments" in one.path]
+
+
+async def test_named_in_the_command_somebody_else_is_asked_too(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
+
+    assert "I have asked" in await words_of(answer)
+    assert scene.asked == []
+
+
+@pytest.mark.parametrize("label", ["I agree", "No"])
+async def test_a_question_can_be_answered_only_once(scene: Scene, label: str) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+    buttons = question.components
+    first = await scene.bob.press(question, label)
+    await first.until(lambda _: question.buttons == [], timeout=PATIENCE)
+    question.components = buttons  # as somebody sees it whose app is a moment behind
+
+    again = await scene.bob.press(question, "I agree")
+
+    assert (await words_of(again)).startswith(("You have already", "This button has expired"))
+
+
+async def test_a_bot_cannot_agree(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    spoken = await scene.speak()
+    await file_of(spoken)
+
+    answer = await scene.alice.message_menu("Clone this voice", spoken.message)
+
+    assert "A bot cannot agree to be cloned." in await words_of(answer)

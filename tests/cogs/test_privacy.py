@@ -1,0 +1,155 @@
+"""/privacy: what members decide about themselves, in every server at once."""
+
+from __future__ import annotations
+
+import json
+
+from bot.library.scope import Scope
+from bot.library.voices import Sharing
+from bot.models import SpokenVoice
+from rehearsal.attendance import restarted
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.voice.shelf import cloned, designed, sent, typed
+
+
+def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
+    moderator = Scope(guild_id or scene.guild.id, scene.alice.id, is_moderator=True)
+    found = scene.bot.library.voices.complete(moderator, "", to_manage=True)
+    return [voice.name for voice in found]
+
+
+async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(scene: Scene) -> None:
+    await scene.let_clone()
+    await cloned(scene, "Bobby", scene.alice, scene.bob)
+    await designed(scene, "Old man", scene.bob)
+
+    answer = await typed(scene.bob, scene.general, "privacy never-clone-me", switch="on")
+    asked = await typed(
+        scene.alice, scene.general, "voice save", name="Again", recording=sent(), of=scene.bob
+    )
+    mine = await typed(scene.bob, scene.general, "voice save", name="Mine", recording=sent())
+
+    assert answer.content == (
+        "From now on nobody can clone you, in any server. Deleted, with recordings: **Bobby**."
+    )
+    assert asked.content == "That member does not want to be cloned."
+    assert mine.content == (
+        "You have told me never to clone you. Take that back first: /privacy never-clone-me."
+    )
+    assert names(scene) == ["Old man"]
+
+
+async def test_the_wish_can_be_taken_back_outside_servers(scene: Scene) -> None:
+    dm = scene.rehearsal.world.dm(scene.bob)
+    await typed(scene.bob, dm, "privacy never-clone-me", switch="on")
+
+    answer = await typed(scene.bob, dm, "privacy never-clone-me", switch="off")
+
+    assert answer.content == "You may clone your voice again, and others may ask you."
+    assert not await scene.bot.library.consents.is_never_cloned(scene.bob.id)
+
+
+async def test_export_is_a_file_that_only_they_see(scene: Scene) -> None:
+    await scene.let_clone()
+    await cloned(scene, "Bobby", scene.alice, scene.bob)
+
+    answer = await typed(scene.bob, scene.general, "privacy export")
+
+    file = await file_of(answer)
+    found = json.loads(await file.read())
+    assert (file.name, found["member_id"]) == ("myna.json", str(scene.bob.id))
+    assert [voice["name"] for voice in found["voices"]] == ["Bobby"]
+
+
+async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
+    await scene.let_clone()
+    await cloned(scene, "Bobby", scene.alice, scene.bob)
+    await cloned(scene, "Mine", scene.bob)
+
+    proposed = await scene.bob.autocomplete(scene.general, "privacy revoke", "voice", "bob")
+    answer = await typed(scene.bob, scene.general, "privacy revoke", voice="bobby")
+
+    assert [name for name, _ in proposed] == ["Bobby"]
+    assert answer.content == "Taken back. Deleted, with recordings: **Bobby**."
+    assert names(scene) == ["Mine"]
+    others = await typed(scene.alice, scene.general, "privacy revoke", voice="Mine")
+    assert others.content == "There is no such voice of yours. /privacy export shows what there is."
+
+
+async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> None:
+    await scene.let_clone()
+    await cloned(scene, "Bobby", scene.alice, scene.bob)
+    await cloned(scene, "Mine", scene.bob)
+
+    answer = await typed(scene.bob, scene.rehearsal.world.dm(scene.bob), "privacy revoke")
+    again = await typed(scene.bob, scene.general, "privacy revoke")
+
+    assert "**Bobby**" in answer.content
+    assert "**Mine**" in answer.content
+    assert again.content == "Taken back. There is no voice in which you are heard."
+    assert names(scene) == []
+
+
+async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away(scene: Scene) -> None:
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.alice, scene.bob, sharing=Sharing.SERVER)
+    spoken = SpokenVoice(voice.id, voice.name, voice.recording)
+    await scene.bot.reference_posts.address(spoken, scene.bot.get_partial_messageable(scene.general.id))
+    assert [message for message in scene.general.history if message.files]
+    await designed(scene, "Old man", scene.alice)
+
+    asked = await typed(scene.bob, scene.general, "privacy delete")
+    assert asked.buttons == ["Delete everything", "Keep it"]
+    async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        await scene.bob.press(asked, "Delete everything")
+        await asked.until(lambda shown: shown.content.startswith("Deleted:"), timeout=PATIENCE)
+
+        assert asked.content.startswith("Deleted: 1 voice with its recording, ")
+        assert asked.buttons == []
+        assert names(scene) == ["Old man"]
+        assert [message for message in scene.general.history if message.files] == []
+
+
+async def test_keeping_it_deletes_nothing(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.bob)
+    asked = await typed(scene.bob, scene.general, "privacy delete")
+
+    await scene.bob.press(asked, "Keep it")
+
+    await asked.until(lambda shown: shown.content == "Nothing was deleted.", timeout=PATIENCE)
+    assert names(scene) == ["Old man"]
+
+
+async def test_who_has_nothing_here_is_told_so(scene: Scene) -> None:
+    asked = await typed(scene.bob, scene.general, "privacy delete")
+
+    await scene.bob.press(asked, "Delete everything")
+
+    await asked.until(lambda shown: "nothing of yours" in shown.content, timeout=PATIENCE)
+
+
+async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    asked = await typed(scene.bob, scene.general, "privacy delete")
+    scene.rehearsal.validates_components = False
+    assert asked.message is not None
+    for row in asked.message.components:
+        row["components"][0]["custom_id"] = f"privacy:delete:{scene.alice.id}"
+
+    pressed = await scene.bob.press(asked, "Delete everything")
+
+    assert (await words_of(pressed)).startswith("These buttons are somebody else's.")
+    assert names(scene) == ["Old man"]
+
+
+async def test_deleting_reaches_the_speech_that_is_kept(scene: Scene) -> None:
+    await file_of(await scene.speak("The canary sings"))
+    cache = scene.settings.data_dir / "cache"
+    assert [path for path in cache.rglob("*") if path.is_file()]
+    asked = await typed(scene.alice, scene.general, "privacy delete")
+
+    await scene.alice.press(asked, "Delete everything")
+    await asked.until(lambda shown: shown.buttons == [], timeout=PATIENCE)
+
+    assert [path for path in cache.rglob("*") if path.is_file()] == []

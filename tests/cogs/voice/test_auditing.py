@@ -1,0 +1,106 @@
+"""/voice audit: who used which voice, and the press that freezes one."""
+
+from __future__ import annotations
+
+from bot.library.scope import Scope
+from bot.library.voices import Sharing
+from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.cogs.voice.shelf import cloned, make_moderator, typed
+
+
+async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob)
+    await scene.bot.library.audit.record(
+        scene.guild.id, voice.id, scene.bob.id, seconds=3.25, channel_id=scene.general.id, message_id=77
+    )
+
+    answer = await typed(scene.alice, scene.general, "voice audit")
+
+    assert f"{scene.bob.mention} · **Bobby** · 3.2 s · https://discord.com/channels/" in answer.content
+    assert answer.content.endswith(f"{scene.guild.id}/{scene.general.id}/77")
+    assert answer.menus == {"Look into a voice": ["Bobby"]}
+
+
+async def test_others_read_nothing(scene: Scene) -> None:
+    answer = await typed(scene.bob, scene.general, "voice audit")
+
+    assert answer.content == "Only moderators can do this. They need the permission Manage Server."
+
+
+async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob)
+    answer = await typed(scene.alice, scene.general, "voice audit", name="bobby")
+    may_speak = scene.bot.library.consents.may_speak
+    assert answer.buttons == ["Freeze"]
+
+    await scene.alice.press(answer, "Freeze")
+    await answer.until(lambda shown: shown.buttons == ["Unfreeze"], timeout=PATIENCE)
+    assert "is frozen: nobody can speak with it." in answer.content
+    assert await may_speak(voice, scene.guild.id) is not None
+    await scene.alice.press(answer, "Unfreeze")
+    await answer.until(lambda shown: shown.buttons == ["Freeze"], timeout=PATIENCE)
+    assert await may_speak(voice, scene.guild.id) is None
+
+
+async def test_who_is_no_moderator_any_more_cannot_press(scene: Scene) -> None:
+    role = scene.guild.add_role("Moderators", 1 << 5, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob)
+    answer = await typed(scene.alice, scene.general, "voice audit", name="Bobby")
+    scene.guild.take_role(role, scene.alice)
+
+    pressed = await scene.alice.press(answer, "Freeze")
+    await pressed.settled(timeout=PATIENCE)
+
+    assert "Only moderators can do this." in answer.content or "Only moderators" in pressed.content
+    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+
+
+async def test_reports_are_counted_and_put_away(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob, sharing=Sharing.SERVER)
+    await scene.bot.library.audit.report(Scope(scene.guild.id, scene.alice.id), voice.id)
+
+    listed = await typed(scene.alice, scene.general, "voice audit")
+    assert "1 report is open." in listed.content
+    await scene.alice.select(listed, "Look into a voice", "Bobby")
+    await listed.until(lambda shown: "Put the reports away" in shown.buttons, timeout=PATIENCE)
+    assert "1 open report" in listed.content
+    await scene.alice.press(listed, "Put the reports away")
+    await listed.until(lambda shown: shown.buttons == ["Freeze"], timeout=PATIENCE)
+
+
+async def test_long_records_have_pages(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob)
+    for seconds in range(1, 13):
+        await scene.bot.library.audit.record(scene.guild.id, voice.id, scene.bob.id, seconds=float(seconds))
+
+    answer = await typed(scene.alice, scene.general, "voice audit", name="Bobby")
+    assert "12.0 s" in answer.content
+    await scene.alice.press(answer, "Older")
+    await answer.until(lambda shown: "Page 2 of 2, 12 uses." in shown.content, timeout=PATIENCE)
+
+    assert answer.buttons == ["Freeze", "Newer"]
+
+
+async def test_a_deleted_voice_stays_in_the_record_without_its_name(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Bobby", scene.bob)
+    await scene.bot.library.audit.record(scene.guild.id, voice.id, scene.bob.id, seconds=2.0)
+    answer = await typed(scene.alice, scene.general, "voice audit")
+    await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), voice.id)
+
+    pressed = await scene.alice.select(answer, "Look into a voice", "Bobby")
+    await pressed.settled(timeout=PATIENCE)
+    again = await typed(scene.alice, scene.general, "voice audit")
+
+    assert "That voice is not here any more." in answer.content or await words_of(pressed)
+    assert "a voice that is deleted" in again.content

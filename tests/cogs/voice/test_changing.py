@@ -1,0 +1,222 @@
+"""/voice use, default, share, rename, transcript, delete, export and cloning."""
+
+from __future__ import annotations
+
+from bot.library.portable import unpack
+from bot.library.scope import Scope
+from bot.library.voices import Sharing
+from bot.library.withdrawal import Withdrawal
+from cogs.voice.presses import GONE
+from rehearsal.answers import Answer
+from rehearsal.attendance import restarted
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
+
+
+def mine(scene: Scene) -> Scope:
+    return Scope(scene.guild.id, scene.alice.id)
+
+
+async def found(scene: Scene, name: str):
+    return await scene.bot.library.voices.find(mine(scene), name)
+
+
+async def test_use_chooses_my_voice_here_and_none_takes_it_back(scene: Scene) -> None:
+    voice = await designed(scene, "Old man", scene.alice)
+
+    chosen = await typed(scene.alice, scene.general, "voice use", name="old man")
+    assert "From now on you speak as **Old man** here" in chosen.content
+    assert await scene.bot.library.voices.voice_for(mine(scene)) == voice
+
+    await typed(scene.alice, scene.general, "voice use", name="none")
+    assert await scene.bot.library.voices.voice_for(mine(scene)) is None
+
+
+async def test_none_is_proposed_first_and_means_none(scene: Scene) -> None:
+    await designed(scene, "Nora", scene.alice)
+
+    proposed = await scene.alice.autocomplete(scene.general, "voice use", "name", "no")
+    answer = await typed(scene.alice, scene.general, "voice use", name=str(proposed[0][1]))
+
+    assert [name for name, _ in proposed] == ["none", "Nora"]
+    assert answer.content.startswith("You have chosen no voice here")
+
+
+async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await designed(scene, "Old man", scene.alice)
+
+    private = await typed(scene.alice, scene.general, "voice default", name="Old man")
+    assert private.content.startswith("Members could not use that voice.")
+    await typed(scene.alice, scene.general, "voice share", name="Old man", **{"with": "everyone here"})
+    shared = await typed(scene.alice, scene.general, "voice default", name="Old man")
+    assert shared.content.startswith("**Old man** is the voice here now")
+    refused = await typed(scene.bob, scene.general, "voice default", name="none")
+    assert refused.content == "Only moderators can do this. They need the permission Manage Server."
+
+
+async def test_sharing_names_members_or_a_role_or_says_what_is_missing(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    role = scene.guild.add_role("Singers", 0, scene.bob)
+
+    async def share(sharing: str, **options: object) -> Answer:
+        return await typed(
+            scene.alice, scene.general, "voice share", name="Old man", **{"with": sharing}, **options
+        )
+
+    nobody = await share("some members: name them")
+    assert nobody.content == "Say which members may use the voice: 1 to 25 of them."
+    bob = await share("some members: name them", member=scene.bob)
+    assert bob.content.endswith(f"{scene.alice.mention} and {scene.bob.mention}.")
+    assert (await found(scene, "Old man")).member_ids == {scene.bob.id}
+    assert (await share("a role: name it")).content == "Say which role may use the voice."
+    assert f"<@&{role.id}>" in (await share("a role: name it", role=role)).content
+    assert (await found(scene, "Old man")).sharing is Sharing.ROLE
+
+
+async def test_sharing_beyond_what_the_speaker_agreed_to_says_that_it_is_silent(scene: Scene) -> None:
+    await scene.let_clone()
+    await cloned(scene, "Bobby", scene.alice, scene.bob)
+
+    answer = await typed(scene.alice, scene.general, "voice share", name="Bobby", **{"with": "everyone here"})
+
+    assert "It is silent for now. The member whose voice this is did not agree" in answer.content
+
+
+async def test_renaming_and_a_name_that_is_taken(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    await designed(scene, "Child", scene.bob)
+
+    renamed = await typed(scene.alice, scene.general, "voice rename", name="Old man", to="Grandpa")
+    taken = await typed(scene.alice, scene.general, "voice rename", name="Grandpa", to="CHILD")
+
+    assert renamed.content == "**Old man** is called **Grandpa** now."
+    assert taken.content == "That name is already used here. Choose another one."
+    assert await found(scene, "grandpa")
+
+
+async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    form = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
+    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    assert form.modal is not None
+    assert form.modal.prefilled == {"Word for word": "Hello"}
+
+    answer = await scene.alice.submit(form, {"Word for word": "Hello there"})
+
+    assert await words_of(answer) == "**Old man** has a new transcript."
+    assert (await found(scene, "Old man")).transcript == "Hello there"
+
+
+async def test_others_get_no_form(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice, sharing=Sharing.SERVER)
+
+    answer = await scene.bob.slash(scene.general, "voice transcript", name="Old man")
+
+    assert await words_of(answer) == "Only its owner or a moderator can change this voice."
+
+
+async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+
+    kept = await typed(scene.alice, scene.general, "voice delete", name="Old man")
+    await scene.alice.press(kept, "Keep it")
+    await kept.until(lambda shown: shown.content == "Nothing was deleted.", timeout=PATIENCE)
+    asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
+    async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
+        await scene.alice.press(asked, "Delete it")
+        await asked.until(lambda shown: "are deleted." in shown.content, timeout=PATIENCE)
+        assert bot.library.voices.complete(mine(scene), "") == []
+
+    assert list((scene.settings.data_dir / "recordings").glob("*")) == []
+
+
+async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
+
+    first = await scene.alice.press(asked, "Delete it")
+    second = await scene.alice.press(asked, "Delete it")
+    await second.settled(timeout=PATIENCE)
+    await first.settled(timeout=PATIENCE)
+
+    assert asked.content in (
+        "**Old man** and its recording are deleted.",
+        "That voice is not here any more. /voice list shows what there is.",
+    )
+    assert scene.bot.library.voices.complete(mine(scene), "") == []
+
+
+async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene: Scene) -> None:
+    other = scene.rehearsal.world.add_guild("The Rookery")
+    other.add_member(scene.bob)
+    foreign = await designed(scene, "Foreign", scene.bob, guild_id=other.id)
+    make_moderator(scene, scene.alice)
+    await designed(scene, "Old man", scene.alice)
+    scene.rehearsal.validates_components = False
+
+    for act in ("delete", "freeze", "thaw", "settle"):
+        asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
+        assert asked.message is not None
+        asked.message.components[0]["components"][0]["custom_id"] = f"voice:{act}:{foreign.id}"
+        await scene.alice.press(asked, "Delete it")
+        await asked.until(lambda shown: shown.content == GONE, timeout=PATIENCE)
+
+    assert await scene.bot.library.voices.unscoped(foreign.id) == foreign
+
+
+async def test_export_is_a_zip_for_owner_and_speaker_only(scene: Scene) -> None:
+    await scene.let_clone()
+    make_moderator(scene, scene.bob)
+    await cloned(scene, "Ada", scene.alice, sharing=Sharing.SERVER)
+
+    answer = await typed(scene.alice, scene.general, "voice export", name="Ada")
+    refused = await typed(scene.bob, scene.general, "voice export", name="Ada")
+
+    file = await file_of(answer)
+    voice = unpack(await file.read())
+    assert (file.name, voice.wav, voice.speaker_id) == ("Ada.zip", WAV, scene.alice.id)
+    assert voice.consent is not None
+    assert voice.consent["state"] == "granted"
+    assert refused.content == "Only its owner, or whoever is heard in it, can export this voice."
+
+
+async def test_turning_cloning_off_withdraws_cloned_voices_at_once(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    voice = await cloned(scene, "Ada", scene.alice)
+    await designed(scene, "Old man", scene.alice)
+    told: list[Withdrawal] = []
+
+    async def hear(withdrawal: Withdrawal) -> None:
+        told.append(withdrawal)
+
+    scene.bot.library.withdrawals.subscribe(hear)
+    answer = await typed(scene.alice, scene.general, "voice cloning", switch="off")
+
+    assert answer.content.startswith("Cloning is off.")
+    assert [(one.id, one.is_frozen) for heard in told for one in heard.voices] == [(voice.id, True)]
+    assert not told[0].is_final
+    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is not None
+
+
+async def test_a_moderator_reads_the_policy_before_cloning_is_on(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+
+    refused = await typed(scene.bob, scene.general, "voice cloning", switch="on")
+    asked = await typed(scene.alice, scene.general, "voice cloning", switch="on")
+    pressed = await scene.alice.press(asked, "Accept, and turn cloning on")
+
+    assert refused.content.startswith("Only moderators can do this.")
+    assert (await words_of(pressed)).startswith("Cloning is on.")
+    assert scene.bot.library.settings.cloning_is_on(scene.guild.id)
+    again = await typed(scene.alice, scene.general, "voice cloning", switch="on")
+    assert again.content == (await words_of(pressed))
+
+
+async def test_outside_servers_there_is_nothing_to_switch(scene: Scene) -> None:
+    dm = scene.rehearsal.world.dm(scene.alice)
+
+    answer = await typed(scene.alice, dm, "voice cloning", switch="on")
+
+    assert answer.content.startswith("Outside servers there is nothing to switch")

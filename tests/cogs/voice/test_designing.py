@@ -1,0 +1,203 @@
+"""/voice design: three takes to hear, one of which becomes the voice."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from bot.audio.wav import parse_wav, write_wav
+from bot.library.scope import Scope
+from bot.library.voices import Kind
+from bot.text.speaking_time import speaking_seconds
+from bot.voice_design import DESIGN_SECONDS, VoiceDesign
+from cogs.voice.samples import sample_in
+from rehearsal.answers import Answer
+from rehearsal.attendance import restarted
+from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.cogs.voice.shelf import designed, typed
+from tests.takes.babble import babble
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import Hold, Respond
+
+EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
+
+
+class OtherEachTime:
+    """Says a syllable more each time, so that no two takes are the same."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    async def speak(self, text: str, *, cfg_value: float, dit_steps: int) -> bytes:
+        words = text.rpartition(")")[2] + " la" * next(self._numbers)
+        return write_wav(await asyncio.to_thread(babble, words))
+
+    async def clone(self, text: str, reference: bytes, *, prompt_text: str | None) -> bytes:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        return
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return OtherEachTime()
+
+
+def kept(scene: Scene) -> list[str]:
+    return [path.stem for path in (scene.settings.data_dir / "recordings").glob("*.wav")]
+
+
+async def asked_for(scene: Scene, name: str = "Old man") -> Answer:
+    answer = await scene.alice.slash(
+        scene.general, "voice design", name=name, description="an old man, slow and deep"
+    )
+    await answer.until(lambda shown: "Take 1" in shown.buttons, timeout=PATIENCE)
+    return answer
+
+
+async def test_three_takes_are_given_to_hear_and_cost_three_calls(scene: Scene) -> None:
+    answer = await asked_for(scene)
+
+    assert answer.ephemeral
+    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
+    assert [file.name for file in answer.files] == ["take-1.wav", "take-2.wav", "take-3.wav"]
+    sounds = [parse_wav(await file.read()) for file in answer.files]
+    assert all(4 < sound.seconds < 12 for sound in sounds)
+    assert {sound.tags["ICMT"] for sound in sounds} == {"AI-generated voice, for Alice"}
+    assert "AI-generated voices, for Alice: an old man, slow and deep" in answer.content
+    assert len(scene.asked) == 3
+    assert any("Take 1 of 3. " in shown.content for shown in answer.history)
+
+
+async def test_the_chosen_take_becomes_the_voice_with_exactly_its_words(scene: Scene) -> None:
+    answer = await asked_for(scene)
+    takes = [await file.read() for file in answer.files]
+
+    await scene.alice.press(answer, "Take 2")
+    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=PATIENCE)
+
+    voice = await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "Old man")
+    assert voice.kind is Kind.DESIGNED
+    assert await scene.bot.library.recordings.read(voice.recording) == takes[1]
+    assert voice.transcript is not None
+    assert voice.transcript in scene.asked[0]["text"]
+    assert (voice.description, voice.language) == ("an old man, slow and deep", "en")
+    assert kept(scene) == [voice.recording]
+    assert answer.buttons == []
+
+
+async def test_three_others_are_three_more(scene: Scene) -> None:
+    answer = await asked_for(scene)
+
+    more = await scene.alice.press(answer, "Three others")
+    await more.until(lambda shown: "Take 3" in shown.buttons, timeout=PATIENCE)
+
+    assert len(scene.asked) == 6
+    assert more.ephemeral
+    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
+
+
+async def test_two_presses_at_once_save_one_voice(scene: Scene) -> None:
+    answer = await asked_for(scene)
+
+    presses = [await scene.alice.press(answer, label) for label in ("Take 1", "Take 3")]
+    await asyncio.gather(*(press.settled(timeout=PATIENCE) for press in presses))
+
+    voices = scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "")
+    assert [voice.name for voice in voices] == ["Old man"]
+
+
+async def test_a_restart_lets_the_buttons_say_that_they_are_over(scene: Scene) -> None:
+    answer = await asked_for(scene)
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        pressed = await scene.alice.press(answer, "Take 1")
+
+        assert await words_of(pressed) == EXPIRED
+
+
+async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) -> None:
+    answer = await asked_for(scene)
+    other = await designed(scene, "Old man", scene.bob)
+
+    await scene.alice.press(answer, "Take 1")
+    await answer.until(lambda shown: "already used" in shown.content, timeout=PATIENCE)
+    await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), other.id)
+    await scene.alice.press(answer, "Take 1")
+
+    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=PATIENCE)
+
+
+async def test_a_taken_name_costs_no_call(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.bob)
+
+    answer = await typed(scene.alice, scene.general, "voice design", name="OLD MAN", description="an old man")
+
+    assert answer.content == "That name is already used here. Choose another one."
+    assert scene.asked == []
+
+
+async def test_a_description_without_words_costs_no_call(scene: Scene) -> None:
+    answer = await typed(scene.alice, scene.general, "voice design", name="Old man", description="()")
+
+    assert answer.content.startswith("Describe the voice in a few words")
+    assert scene.asked == []
+
+
+async def test_when_the_second_take_fails_the_first_can_be_chosen(scene: Scene) -> None:
+    scene.faults.on_post(None, Respond(402))
+
+    answer = await asked_for(scene)
+
+    assert answer.buttons == ["Take 1", "Three others"]
+    assert "There are only 1 for now. The voice credit is used up." in answer.content
+
+
+async def test_after_half_an_hour_the_takes_are_over_and_deleted(scene: Scene) -> None:
+    moment = 0.0
+    designs = VoiceDesign(scene.bot.speeches, scene.bot.voice_making, now=lambda: moment)
+    scene.bot.voice_design = designs
+    answer = await asked_for(scene)
+    before = set(kept(scene))
+
+    moment = DESIGN_SECONDS + 1
+    pressed = await scene.alice.press(answer, "Take 1")
+    assert await words_of(pressed) == EXPIRED
+    await asked_for(scene, "Another")
+
+    assert not before & set(kept(scene))
+
+
+async def test_a_shutdown_meanwhile_is_told_and_does_not_wait(scene: Scene) -> None:
+    scene.faults.on_post(Hold())
+    answer = await scene.alice.slash(scene.general, "voice design", name="Old man", description="an old man")
+    await scene.faults.received(posts=1)
+
+    await scene.bot.shut_down()
+
+    await answer.until(lambda shown: "I am restarting." in shown.content, timeout=PATIENCE)
+    assert kept(scene) == []
+
+
+async def test_deleting_everything_takes_the_takes_away_too(scene: Scene) -> None:
+    answer = await asked_for(scene)
+    asked = await typed(scene.alice, scene.general, "privacy delete")
+
+    await scene.alice.press(asked, "Delete everything")
+    await asked.until(lambda shown: shown.buttons == [], timeout=PATIENCE)
+
+    assert kept(scene) == []
+    assert await words_of(await scene.alice.press(answer, "Take 1")) == EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"), [("en-US", "en"), ("de", "de"), ("pt-BR", "pt"), ("es-419", "es"), ("ja", "en")]
+)
+def test_the_sample_is_in_the_member_s_language_and_about_seven_seconds(locale: str, language: str) -> None:
+    found, sample = sample_in(locale)
+
+    assert found == language
+    assert 5.0 < speaking_seconds(sample) < 10.0

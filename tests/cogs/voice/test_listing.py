@@ -1,0 +1,132 @@
+"""/voice list and /voice info: what is shown, heard, and kept from whom."""
+
+from __future__ import annotations
+
+import time
+
+from bot.library.scope import Scope
+from bot.library.voices import Sharing
+from rehearsal.attendance import restarted
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
+
+
+async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene) -> None:
+    await scene.let_clone()
+    voice = await cloned(scene, "Ada", scene.alice, sharing=Sharing.SERVER)
+    await scene.bot.library.voices.used(voice.id)
+    await designed(scene, "Old man", scene.alice)
+
+    answer = await typed(scene.alice, scene.general, "voice list")
+
+    second, first = answer.content.splitlines()
+    assert first.startswith(
+        f"**Ada** · cloned voice, their own · of {scene.alice.mention} · "
+        "for everybody in this server · used once"
+    )
+    assert second.endswith(f"for only {scene.alice.mention} · never used")
+
+
+async def test_pages_turn_both_ways_and_after_a_restart(scene: Scene) -> None:
+    for number in range(20):
+        await designed(scene, f"Voice {number:02}", scene.alice)
+    answer = await typed(scene.alice, scene.general, "voice list")
+    assert "Page 1 of 3, 20 voices." in answer.content
+    assert answer.buttons == ["Next"]
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        await scene.alice.press(answer, "Next")
+        await answer.until(lambda shown: "Page 2 of 3" in shown.content, timeout=PATIENCE)
+        assert answer.buttons == ["Back", "Next"]
+        await scene.alice.press(answer, "Back")
+        await answer.until(lambda shown: "Page 1 of 3" in shown.content, timeout=PATIENCE)
+
+
+async def test_a_voice_chosen_in_the_menu_is_heard(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    answer = await typed(scene.alice, scene.general, "voice list")
+
+    heard = await scene.alice.select(answer, "Hear a voice", "Old man")
+
+    file = await file_of(heard)
+    assert (file.name, await file.read()) == ("Old-man.wav", WAV)
+    assert heard.ephemeral
+
+
+async def test_a_moderator_sees_a_private_voice_but_does_not_hear_it(scene: Scene) -> None:
+    make_moderator(scene, scene.bob)
+    await designed(scene, "Old man", scene.alice)
+
+    answer = await typed(scene.bob, scene.general, "voice list")
+    about = await typed(scene.bob, scene.general, "voice info", name="old man")
+
+    assert "**Old man**" in answer.content
+    assert answer.menus == {}
+    assert about.files == []
+
+
+async def test_a_frozen_voice_is_not_heard_in_the_list_either_but_by_its_owner(scene: Scene) -> None:
+    make_moderator(scene, scene.bob)
+    voice = await designed(scene, "Old man", scene.alice, sharing=Sharing.SERVER)
+    moderator = Scope(scene.guild.id, scene.bob.id, is_moderator=True)
+    await scene.bot.library.audit.freeze(moderator, voice.id, True)
+
+    for person, can_hear in ((scene.alice, True), (scene.bob, False)):
+        answer = await typed(person, scene.general, "voice list")
+        heard = await person.select(answer, "Hear a voice", "Old man")
+        if can_hear:
+            assert await (await file_of(heard)).read() == WAV
+        else:
+            assert (await words_of(heard)).startswith("A moderator has frozen this voice.")
+        about = await typed(person, scene.general, "voice info", name="Old man")
+        assert bool(about.files) == can_hear
+
+
+async def test_a_voice_deleted_meanwhile_is_a_sentence_for_the_menu(scene: Scene) -> None:
+    voice = await designed(scene, "Old man", scene.alice)
+    answer = await typed(scene.alice, scene.general, "voice list")
+    await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.alice.id), voice.id)
+
+    heard = await scene.alice.select(answer, "Hear a voice", "Old man")
+
+    assert await words_of(heard) == "That voice is not here any more. /voice list shows what there is."
+
+
+async def test_an_empty_shelf_says_how_to_fill_it(scene: Scene) -> None:
+    answer = await typed(scene.alice, scene.general, "voice list")
+
+    assert answer.content.startswith("There are no voices here yet.")
+
+
+async def test_everything_about_a_voice_with_its_recording(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice, sharing=Sharing.SERVER)
+
+    answer = await typed(scene.bob, scene.general, "voice info", name="OLD MAN")
+
+    assert "**Old man** · designed voice · 4.0 s" in answer.content
+    assert "What is said in the recording: “Hello”" in answer.content
+    assert await (await file_of(answer)).read() == WAV
+
+
+async def test_why_a_voice_is_silent_is_said(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone()
+    await cloned(scene, "Ada", scene.alice)
+    await typed(scene.alice, scene.general, "voice cloning", switch="off")
+
+    answer = await typed(scene.alice, scene.general, "voice info", name="Ada")
+
+    assert "It is silent now. Cloning is off in this server." in answer.content
+
+
+async def test_names_are_proposed_from_memory_within_twenty_milliseconds(scene: Scene) -> None:
+    for name in ("Old man", "Old woman", "Child"):
+        await designed(scene, name, scene.alice)
+
+    proposed = await scene.alice.autocomplete(scene.general, "voice info", "name", "old")
+    started = time.perf_counter()
+    scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "old", to_manage=True)
+
+    assert [name for name, _ in proposed] == ["Old woman", "Old man"]
+    assert time.perf_counter() - started < 0.02
+    assert await scene.bob.autocomplete(scene.general, "voice info", "name", "old") == []

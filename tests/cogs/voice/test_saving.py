@@ -1,0 +1,215 @@
+"""/voice save: one's own voice, somebody else's, and everything that can be wrong with a recording."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import wave
+
+import pytest
+
+from bot.library.scope import Scope
+from bot.library.voices import Kind, Sharing
+from rehearsal.files import SentFile
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
+from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.cogs.sounds import recording, speech_of
+from tests.cogs.voice.shelf import SISTER, designed, make_moderator, sent, typed
+
+SPEECH = speech_of(SISTER)
+
+
+def kept(scene: Scene) -> list[str]:
+    return [path.name for path in (scene.settings.data_dir / "recordings").glob("*")]
+
+
+async def saved(scene: Scene, name: str = "Sister"):
+    return await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), name)
+
+
+async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    command = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
+
+    accepted = await scene.alice.press(command, "Accept, and turn cloning on")
+    await accepted.settled(timeout=PATIENCE)
+    pressed = await scene.alice.press(accepted, "This is my own voice")
+
+    words = await words_of(pressed)
+    assert words.startswith("Saved as **Sister**, from ")
+    assert "Type /speak with voice: Sister. Only you may use it" in words
+    assert pressed.ephemeral
+    voice = await saved(scene)
+    assert (voice.kind, voice.owner_id, voice.speaker_id) == (Kind.CLONED, scene.alice.id, scene.alice.id)
+    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+
+
+async def test_the_answer_says_what_the_doctor_found_and_did(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    silence = bytes(2 * 48_000 * 3)
+    sound = SentFile("me.wav", recording("wav", silence + SPEECH[: 2 * 48_000 * 3]))
+
+    answer = await typed(
+        scene.alice, scene.general, "voice save", name="Me", recording=sound, transcript="Ah", who="server"
+    )
+
+    assert "s of silence from the start." in answer.content
+    assert "It has only" in answer.content
+    assert "Everybody here may use it" in answer.content
+    found = await saved(scene, "me")
+    assert (found.transcript, found.sharing) == ("Ah", Sharing.SERVER)
+
+
+async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(scene: Scene) -> None:
+    await scene.let_clone()
+
+    answer = await typed(
+        scene.alice, scene.general, "voice save", name="Bobby", recording=sent(), of=scene.bob, who="server"
+    )
+    question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+    await (await scene.bob.press(question, "I agree")).until(
+        lambda _: "agreed to **Bobby**" in question.content, timeout=PATIENCE
+    )
+
+    assert "I have asked" in answer.content
+    assert "everybody in this server" in question.content or "agreed" in question.content
+    found = await saved(scene, "Bobby")
+    assert (found.speaker_id, found.owner_id, found.sharing) == (
+        scene.bob.id,
+        scene.alice.id,
+        Sharing.SERVER,
+    )
+
+
+async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene) -> None:
+    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    await scene.let_clone(scene.alice)
+    message = await scene.bob.say(scene.general, "me", files=[sent()])
+    link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Bobby", message=link, of=scene.alice)
+
+    assert f"I have asked {scene.bob.mention}" in answer.content
+
+
+async def test_outside_servers_it_is_on_a_shelf_of_one_s_own(scene: Scene) -> None:
+    dm = scene.rehearsal.world.dm(scene.alice)
+    command = await typed(scene.alice, dm, "voice save", name="Mine", recording=sent())
+    pressed = await scene.alice.press(command, "This is my own voice")
+
+    assert (await words_of(pressed)).startswith("Saved as **Mine**")
+    assert await scene.bot.library.voices.find(Scope.alone(scene.alice.id), "mine")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (SentFile("a.wav", recording("wav", SPEECH[:19_200])), "s of speech"),
+        (SentFile("song.mp3", b"this is not a song" * 500), "is called .mp3, but"),
+        (SentFile("notes.txt", b"hello"), "not a recording I know"),
+        (SentFile("silence.wav", recording("wav", bytes(2 * 48_000 * 5))), "."),
+        (SentFile("empty.wav", b""), "."),
+    ],
+    ids=["a fifth of a second", "a text called mp3", "a text", "silence", "nothing"],
+)
+async def test_what_cannot_become_a_voice_is_one_sentence_and_leaves_nothing(
+    scene: Scene, file: SentFile, words: str
+) -> None:
+    await scene.let_clone(scene.alice)
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Me", recording=file)
+
+    assert words in answer.content
+    assert answer.content.endswith(".")
+    assert "Saved" not in answer.content
+    assert kept(scene) == []
+    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+
+
+async def test_hours_of_talk_are_too_much_and_the_cure_is_said(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    telephone = SPEECH[1::12] * 60  # of each sixth sample the upper half
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 1, 8_000, 0, "NONE", ""))
+        file.writeframes(bytes((byte + 128) % 256 for byte in telephone))
+
+    answer = await typed(
+        scene.alice,
+        scene.general,
+        "voice save",
+        name="Me",
+        recording=SentFile("talk.wav", buffer.getvalue()),
+    )
+
+    assert "longer than 5 minutes" in answer.content
+    assert kept(scene) == []
+
+
+async def test_a_taken_name_is_said_before_anything_is_downloaded(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    await designed(scene, "Sister", scene.bob)
+    before = len(kept(scene))
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="ＳISTER", recording=sent())
+
+    assert answer.content == "That name is already used here. Choose another one."
+    assert len(kept(scene)) == before
+
+
+async def test_neither_file_nor_link_says_what_to_add(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Me")
+
+    assert answer.content.startswith("Add one recording")
+
+
+async def test_a_name_that_cannot_be_one_is_refused(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="a:b", recording=sent())
+
+    assert answer.content == ("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
+
+
+async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    other = sqlite3.connect(scene.settings.data_dir / "myna.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    answer = await scene.alice.slash(scene.general, "voice save", name="Sister", recording=sent())
+    words = await words_of(answer)
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert words == "My records are busy right now. Nothing was changed; try again in a minute."
+    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    again = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
+    assert again.content.startswith("Saved as **Sister**")
+
+
+async def test_a_disk_where_nothing_can_be_written_is_one_sentence(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    folder = scene.settings.data_dir / "recordings"
+    folder.write_bytes(b"in the way")
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
+
+    assert answer.content == (
+        "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
+    )
+    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+
+
+async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+
+    answers = [
+        await scene.alice.slash(scene.general, "voice save", name="Sister", recording=sent())
+        for _ in range(3)
+    ]
+
+    words = [await words_of(answer) for answer in answers]
+    assert len([one for one in words if one.startswith("Saved")]) == 1
+    assert len(kept(scene)) == 1
