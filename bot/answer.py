@@ -22,8 +22,6 @@ TOKEN_SECONDS: Final = 15 * 60.0
 _NOTICE_SECONDS: Final = 60.0
 """The member hears this long before the token ends that the answer will come as a message."""
 
-_ROOM_SECONDS: Final = 10.0
-
 _EDIT_SECONDS: Final = 1.5
 """Progress is shown this often; every edit counts against the rate limit of the answer."""
 
@@ -62,6 +60,8 @@ class Answer:
         self._line = ""
         self._ended = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
+        self.message_id: int | None = None
+        """The message it stands in, as soon as Discord has said so."""
 
     @classmethod
     def of(cls, interaction: discord.Interaction) -> Answer:
@@ -85,7 +85,8 @@ class Answer:
             return
         self._ephemeral = ephemeral
         try:
-            await self._interaction.response.defer(thinking=True, ephemeral=ephemeral)
+            acknowledged = await self._interaction.response.defer(thinking=True, ephemeral=ephemeral)
+            self.message_id = acknowledged.message_id if acknowledged else None
         except discord.HTTPException as error:
             if error.code != 40060:  # acknowledged already: the first try came through after all
                 raise
@@ -104,7 +105,8 @@ class Answer:
     ) -> None:
         """Give the final answer.
 
-        Where the original response can no longer be edited, the bot posts it itself, without ``view``.
+        Where the original response can no longer be edited, the bot posts it itself; ``view`` only in the
+        channel where it was asked for.
         """
         self._final = True
         await self._end_showing()
@@ -114,23 +116,12 @@ class Answer:
                 return
         if self._seconds_left() > 0 and await self._edit(content, upload, view):
             return
-        await self._post(content, upload)
+        await self._post(content, upload, view)
 
     async def amend(self, content: str) -> None:
         """Replace the words of a final answer and keep its file; silently nothing if it is too late."""
         if self._seconds_left() > 0:
             await self._edit(content, None)
-
-    @property
-    def seconds_to_change(self) -> float:
-        """How long it can still be changed, with a little room for doing so."""
-        return max(0.0, self._seconds_left() - _ROOM_SECONDS)
-
-    async def drop_buttons(self) -> None:
-        """Take the buttons away; silently nothing if it is too late."""
-        if self._seconds_left() > 0:
-            with suppress(discord.HTTPException, *_PASSING):
-                await self._interaction.edit_original_response(view=None)
 
     @property
     def _is_acknowledged(self) -> bool:
@@ -177,12 +168,15 @@ class Answer:
             raise
         return True
 
-    async def _post(self, content: str, upload: Upload | None) -> None:
+    async def _post(self, content: str, upload: Upload | None, view: discord.ui.View | None) -> None:
         interaction = self._interaction
         in_channel = interaction.is_guild_integration() and not self._ephemeral
         if in_channel and isinstance(interaction.channel, discord.abc.Messageable):
             with suppress(discord.Forbidden):
-                await self._send(interaction.channel.send, content, upload, key="files")
+                send = interaction.channel.send
+                await self._send(
+                    send if view is None else partial(send, view=view), content, upload, key="files"
+                )
                 return
         try:
             await self._send(interaction.user.send, content, upload, key="files")

@@ -6,80 +6,51 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 import discord
 
-from bot import __version__
-from bot.again import AgainButton, Redo
 from bot.answer import Answer, Upload
 from bot.audio.export import export
-from bot.audio.info_tags import COMMENT, SOFTWARE, TITLE
+from bot.audio.opus import FRAME_SECONDS
+from bot.audio.voice_message import voice_message
 from bot.destinations import destination_of
 from bot.errors import AudioError, MemberError, PlaybackError
-from bot.messages import REST_IS_MISSING, progress_line, sentence_for
-from bot.models import Destination, Progress, Speech, SpeechRequest
-from bot.playback.at_volume import AtVolume
+from bot.giving.access import VoiceAccesses
+from bot.giving.keeping import Kept, TakeKeeping
+from bot.giving.order import Order
+from bot.giving.places import ENDINGS, UNHEARD, Place, Places
+from bot.giving.voice_posting import send_voice_message, why_not_here
+from bot.messages import progress_line, sentence_for
+from bot.models import Destination, Progress, Speech
 from bot.playback.audience import VoiceRoom
-from bot.playback.player import GuildPlayer
-from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome, Utterance
-from bot.playback.volumes import Volumes
+from bot.playback.utterance import Outcome
 from bot.synthesis import Asker, SpeechMaker
-from bot.text.style import excerpt, file_stem, one_line
+from bot.text.style import file_stem
+
+__all__ = ["Delivery", "Order"]
 
 log = logging.getLogger(__name__)
 
-_ENDINGS = {
-    Outcome.SKIPPED: "Skipped.",
-    Outcome.STOPPED: "Stopped.",
-    Outcome.BROKEN_OFF: "The rest of it did not arrive.",
-    Outcome.SILENCED: "I was muted there, or may no longer speak, so it was skipped.",
-    Outcome.LOST: "I lost the voice channel before it could be said. Try again, or choose to: here.",
-}
-_UNHEARD = {
-    Outcome.LOST: "I lost the voice channel",
-    Outcome.SILENCED: "I was muted there, or may no longer speak",
-}
 _RESTARTING = "I am restarting. Try again in a minute."
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a member wants said: ``to`` None leaves the destination to us.
-
-    ``likeness`` names the recording whose voice is imitated, if any.
-    """
-
-    request: SpeechRequest
-    to: Destination | None = None
-    likeness: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A reserved place in the queue of one voice channel."""
-
-    player: GuildPlayer
-    utterance: Utterance
-    channel: VoiceRoom
-    sound: AtVolume
 
 
 class Delivery:
     """Carries out orders, each to one final answer."""
 
-    def __init__(self, speeches: SpeechMaker, players: GuildPlayers, volumes: Volumes) -> None:
+    def __init__(
+        self, speeches: SpeechMaker, places: Places, keeping: TakeKeeping, accesses: VoiceAccesses
+    ) -> None:
         self._speeches = speeches
-        self._players = players
-        self._volumes = volumes
+        self._places = places
+        self._keeping = keeping
+        self._accesses = accesses
         self._open: dict[asyncio.Task[object], Answer] = {}
         self._closing = False
 
     async def carry_out(self, interaction: discord.Interaction, order: Order) -> None:
         """Acknowledge, make the speech, and give the final answer.
 
-        Raises `MemberError`, `TTSError` or `PlaybackError` where there is nothing to give.
+        Raises `MemberError`, `TTSError`, `PlaybackError` or `LibraryError` where there is nothing to give.
         """
         if self._closing:
             raise MemberError(_RESTARTING)
@@ -87,10 +58,14 @@ class Delivery:
         answer = Answer.of(interaction)
         await answer.defer()
         with self._kept_open(answer):
-            place, note = await self._reserve(interaction, order, to, channel)
+            place, note = await self._reserve(interaction, order, channel)
             if place is None:
                 speech = await self._make(interaction, order)
-                await self._give_file(interaction, order, speech, note=note)
+                kept = await self._keeping.settle(interaction, order, speech)
+                if to is Destination.VOICE_MESSAGE:
+                    await self._give_voice_message(interaction, order, speech, kept)
+                else:
+                    await self._give_file(interaction, order, speech, kept, note=note)
             elif to is Destination.BOTH:
                 await self._speak_and_give_file(interaction, order, place)
             else:
@@ -118,24 +93,21 @@ class Delivery:
             del self._open[task]
 
     async def _reserve(
-        self, interaction: discord.Interaction, order: Order, to: Destination, channel: VoiceRoom | None
-    ) -> tuple[_Place | None, str]:
+        self, interaction: discord.Interaction, order: Order, channel: VoiceRoom | None
+    ) -> tuple[Place | None, str]:
         """Return a place in the queue, or None and the reason why only the file can be given."""
         member = interaction.user
         if channel is None or not isinstance(member, discord.Member):
             return None, ""
         try:
-            player = await self._players.join(channel, requested_by=member)
-            utterance = player.reserve(member_id=member.id, title=excerpt(order.request.text, 60))
+            return await self._places.for_order(channel, member, order), ""
         except (MemberError, PlaybackError) as error:
             if order.to is None:  # we chose the voice channel, so the file will do
                 return None, sentence_for(error)
             raise
-        sound = AtVolume(utterance, self._volumes.get(interaction.guild_id))
-        return _Place(player, utterance, channel, sound), ""
 
     async def _make(
-        self, interaction: discord.Interaction, order: Order, place: _Place | None = None
+        self, interaction: discord.Interaction, order: Order, place: Place | None = None
     ) -> Speech:
         answer = Answer.of(interaction)
 
@@ -146,20 +118,21 @@ class Delivery:
             order.request,
             Asker(interaction.user.id, interaction.guild_id or interaction.user.id),
             on_progress=show,
-            on_frames=place.sound.append if place else None,
+            on_frames=place.append if place else None,
             seconds_before=place.player.seconds_before(place.utterance) if place else 0.0,
+            access=self._accesses.at(interaction),
         )
 
     async def _make_aloud(
-        self, interaction: discord.Interaction, order: Order, place: _Place
+        self, interaction: discord.Interaction, order: Order, place: Place
     ) -> Speech | None:
         """Return the speech that is being heard; None when it was dropped, and the member knows it."""
         utterance = place.utterance
-        with _place_given_back(place):
+        with place.given_back_on_failure():
             making = asyncio.create_task(self._make(interaction, order, place))
 
             def give_up() -> None:
-                if utterance.outcome in _UNHEARD and (utterance.seconds or order.to is None):
+                if utterance.outcome in UNHEARD and (utterance.seconds or order.to is None):
                     return  # it will be given as a file
                 making.cancel()  # nobody wants the rest
 
@@ -170,86 +143,96 @@ class Delivery:
                 making.cancel()
                 if utterance.outcome is None:
                     raise
-                await Answer.of(interaction).finish(_ENDINGS[utterance.outcome])
+                await self._end_early(interaction, order, place, utterance.outcome)
                 return None
             await place.sound.complete()
         return speech
 
+    async def _settle_aloud(
+        self, interaction: discord.Interaction, order: Order, speech: Speech, place: Place
+    ) -> Kept:
+        try:
+            return await self._keeping.settle(interaction, order, speech)
+        except BaseException:
+            place.utterance.cancel()  # what may not be given is not heard to its end either
+            raise
+
+    async def _end_early(
+        self, interaction: discord.Interaction, order: Order, place: Place, outcome: Outcome
+    ) -> None:
+        """Tell the member that it was dropped while it was made; what was heard of it counts as used."""
+        if place.frames:
+            await self._keeping.note_use(interaction, order, len(place.frames) * FRAME_SECONDS)
+        await Answer.of(interaction).finish(ENDINGS[outcome])
+
     async def _speak_and_give_file(
-        self, interaction: discord.Interaction, order: Order, place: _Place
+        self, interaction: discord.Interaction, order: Order, place: Place
     ) -> None:
         speech = await self._make_aloud(interaction, order, place)
         if speech is None:
             return
-        await self._give_file(interaction, order, speech)
+        kept = await self._settle_aloud(interaction, order, speech, place)
+        await self._give_file(interaction, order, speech, kept)
+        del speech  # megabytes, which nobody needs while it waits
         outcome = await place.utterance.finished()
-        if outcome in _UNHEARD:
-            words = _credit(interaction, order, speech)
-            await Answer.of(interaction).amend(f"{words}\n{_UNHEARD[outcome]}, so not all of it was heard.")
+        if outcome in UNHEARD:
+            note = f"{UNHEARD[outcome]}, so not all of it was heard."
+        elif outcome is Outcome.WITHDRAWN:
+            note = ENDINGS[outcome]
+        else:
+            return
+        await Answer.of(interaction).amend(f"{kept.words}\n{note}")
 
-    async def _speak_only(self, interaction: discord.Interaction, order: Order, place: _Place) -> None:
+    async def _speak_only(self, interaction: discord.Interaction, order: Order, place: Place) -> None:
         answer = Answer.of(interaction)
         speech = await self._make_aloud(interaction, order, place)
         if speech is None:
             return
-        words = _credit(interaction, order, speech)
-        ahead = place.player.position(place.utterance)
-        before = (
-            f"{ahead} ahead of it in {place.channel.mention}"
-            if ahead
-            else f"Speaking in {place.channel.mention}"
-        )
-        answer.show(f"{before} · {words}")
+        kept = await self._settle_aloud(interaction, order, speech, place)
+        answer.show(f"{place.where} · {kept.words}")
+        rest_is_missing = speech.rest_is_missing
+        del speech  # ten times as large as its frames, which are enough while it waits
         outcome = await place.utterance.finished()
-        if outcome in _UNHEARD:
-            note = f"{_UNHEARD[outcome]}, so here is the file."
-            await self._give_file(interaction, order, speech, note=note)
+        if outcome in UNHEARD:
+            note = f"{UNHEARD[outcome]}, so here is the file."
+            speech = await self._speeches.made_before(
+                order.request, place.frames, rest_is_missing=rest_is_missing
+            )
+            await self._give_file(interaction, order, speech, kept, note=note)
         elif outcome is Outcome.PLAYED:
-            await answer.finish(f"Spoken in {place.channel.mention} · {words}")
+            words = f"Spoken in {place.channel.mention} · {kept.words}"
+            await answer.finish(words, view=kept.buttons)
         else:
-            await answer.finish(f"{_ENDINGS[outcome]} · {words}")
+            buttons = None if outcome is Outcome.WITHDRAWN else kept.buttons
+            await answer.finish(f"{ENDINGS[outcome]} · {kept.words}", view=buttons)
 
     async def _give_file(
-        self, interaction: discord.Interaction, order: Order, speech: Speech, *, note: str = ""
+        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept, *, note: str = ""
     ) -> None:
-        tags = {
-            TITLE: one_line(order.request.text, 60),
-            COMMENT: f"AI-generated voice, made for {interaction.user.display_name}",
-            SOFTWARE: f"Myna {__version__}",
-        }
         try:
-            file = await export(speech, max_bytes=interaction.filesize_limit, tags=tags)
+            file = await export(speech, max_bytes=interaction.filesize_limit, tags=kept.tags)
         except AudioError as error:
             raise MemberError("That is too long to send as a file here. Try a shorter text.") from error
-        words = _credit(interaction, order, speech)
         name = f"{file_stem(order.request.text)}.{file.extension}"
-        content = f"{note}\n{words}" if note else words
-        answer = Answer.of(interaction)
-        button = AgainButton(answer, member_id=interaction.user.id, redo=self._redo(order))
-        await answer.finish(content, Upload(name, file.data), button)
+        content = f"{note}\n{kept.words}" if note else kept.words
+        await Answer.of(interaction).finish(content, Upload(name, file.data), kept.buttons)
 
-    def _redo(self, order: Order) -> Redo:
-        fresh = replace(order, request=replace(order.request, fresh=True))
+    async def _give_voice_message(
+        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept
+    ) -> None:
+        """Post a voice message, and answer with the words and the buttons, which it cannot carry.
 
-        async def redo(interaction: discord.Interaction) -> None:
-            await self.carry_out(interaction, fresh)
-
-        return redo
-
-
-@contextmanager
-def _place_given_back(place: _Place) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        place.utterance.fail()
-        raise
-
-
-def _credit(interaction: discord.Interaction, order: Order, speech: Speech) -> str:
-    name = discord.utils.escape_markdown(interaction.user.display_name)
-    voice = "AI-generated voice"
-    if order.likeness:
-        voice += f" after {discord.utils.escape_markdown(order.likeness)}"
-    credit = f"{voice} · {speech.seconds:.1f} s · asked for by {name}"
-    return f"{credit}\n{REST_IS_MISSING}" if speech.rest_is_missing else credit
+        Where there can be none the file is given.
+        """
+        reason = why_not_here(interaction)
+        if reason is None and interaction.channel_id is not None:
+            try:
+                message = await voice_message(speech, tags=kept.tags)
+                await send_voice_message(interaction.client, interaction.channel_id, message)
+            except (discord.HTTPException, AudioError) as error:
+                log.warning("a voice message is given as a file: %s", error)
+                reason = "Discord did not take the voice message"
+            else:
+                await Answer.of(interaction).finish(kept.words, view=kept.buttons)
+                return
+        await self._give_file(interaction, order, speech, kept, note=f"{reason}, so here is the file.")

@@ -9,6 +9,8 @@ from bot.models import Destination
 from bot.playback.audience import VoiceRoom
 from bot.playback.permissions import why_not_speak_in
 
+_HEARD = (Destination.VOICE_CHANNEL, Destination.BOTH)
+
 
 def destination_of(
     interaction: discord.Interaction, wish: Destination | None
@@ -18,9 +20,9 @@ def destination_of(
     Raises `MemberError` where the wish cannot be fulfilled.
     """
     channel = None
-    if wish is not Destination.HERE:
-        channel = _voice_channel_of(interaction.user) if interaction.is_guild_integration() else None
-        reason = _why_not_voice(interaction, channel)
+    if wish is None or wish in _HEARD:
+        channel = voice_channel_of(interaction)
+        reason = why_not_voice(interaction, channel)
         if reason is not None:
             if wish is not None:
                 raise MemberError(reason)
@@ -31,12 +33,31 @@ def destination_of(
     return to, channel
 
 
-def _voice_channel_of(user: discord.User | discord.Member) -> VoiceRoom | None:
-    voice = user.voice if isinstance(user, discord.Member) else None
-    return voice.channel if voice else None
+def shelf_of(interaction: discord.Interaction) -> int:
+    """Return whose voices are meant here: the server's id, or outside servers the member's own."""
+    guild_id = interaction.guild_id
+    is_in_server = guild_id is not None and interaction.is_guild_integration()
+    return guild_id if guild_id is not None and is_in_server else interaction.user.id
 
 
-def _why_not_voice(interaction: discord.Interaction, channel: VoiceRoom | None) -> str | None:
+def may_write(interaction: discord.Interaction) -> bool:
+    """Return whether the bot may send messages of its own where ``interaction`` happens, in a server."""
+    allowed = interaction.app_permissions
+    if isinstance(interaction.channel, discord.Thread):
+        return allowed.view_channel and allowed.send_messages_in_threads
+    return allowed.view_channel and allowed.send_messages
+
+
+def voice_channel_of(interaction: discord.Interaction) -> VoiceRoom | None:
+    """Return the voice channel in which the member is, if the bot can know of it."""
+    user = interaction.user
+    if not interaction.is_guild_integration() or not isinstance(user, discord.Member):
+        return None
+    return user.voice.channel if user.voice else None
+
+
+def why_not_voice(interaction: discord.Interaction, channel: VoiceRoom | None) -> str | None:
+    """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
     if interaction.guild is None or not interaction.is_guild_integration():
         return "I can speak in a voice channel only in servers I have been added to. Try to: here."
     if channel is None:

@@ -16,19 +16,31 @@ import discord
 from discord.ext import commands
 
 from bot.delivery import Delivery
+from bot.giving.access import VoiceAccesses
+from bot.giving.keeping import TakeKeeping
+from bot.giving.ordering import Ordering
+from bot.giving.places import Places
+from bot.giving.presence import Presence
+from bot.giving.silencing import Silencing
+from bot.giving.under_takes import UnderTakes
+from bot.library.guild_settings import GuildSettings
+from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.playback.company import Patience
 from bot.playback.meant import MeantChannels
 from bot.playback.players import GuildPlayers
 from bot.playback.volumes import Volumes
+from bot.reference_posts import ReferencePosts
 from bot.settings import HOSTED_TTS_BASE_URL, Settings
-from bot.store import GuildStore
 from bot.synthesis import SpeechMaker
 from bot.takes.cache import SpeechCache
 from bot.takes.cache_folder import CacheFolder
+from bot.text.pacing import Speed
 from bot.tree import SpeechTree
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
+from bot.voice_design import VoiceDesign
+from bot.voice_making import VoiceMaking
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +50,6 @@ HEARTBEAT_SECONDS: Final = 20.0
 
 CACHE_FOLDER: Final = "cache"
 """A folder under the data directory for speech that is kept for a day."""
-
-STORE_FILE: Final = "guilds.json"
-"""A file under the data directory with what is kept of each server."""
 
 EXTENSIONS_PACKAGE: Final = "cogs"
 
@@ -54,9 +63,18 @@ class SpeechBot(commands.AutoShardedBot):
     """
 
     tree: SpeechTree
+    speeches: SpeechMaker
+    accesses: VoiceAccesses
+    ordering: Ordering
+    keeping: TakeKeeping
     delivery: Delivery
+    under_takes: UnderTakes
     players: GuildPlayers
     volumes: Volumes
+    library: Library
+    reference_posts: ReferencePosts
+    voice_making: VoiceMaking
+    voice_design: VoiceDesign
 
     def __init__(
         self,
@@ -87,6 +105,10 @@ class SpeechBot(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Build what the cogs need, load them, and register the commands if they changed."""
+        url = self._settings.database_url
+        self.library = await self._parts.enter_async_context(
+            Library(url.reveal() if url else None, self._settings.data_dir)
+        )
         tts = await self._parts.enter_async_context(
             TTSClient(
                 await self._tts_base_url(),
@@ -95,35 +117,71 @@ class SpeechBot(commands.AutoShardedBot):
                 steps=self._settings.tts_steps,
             )
         )
-        store = await self._parts.enter_async_context(GuildStore(self._settings.data_dir / STORE_FILE))
-        self.volumes = Volumes(store.volumes(), remember=store.remember_volume)
+        kept = self.library.settings
+        self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
             patience=Patience(idle_seconds=60.0 * self._settings.idle_minutes),
-            meant=MeantChannels(await self._channels_before(store), remember=store.remember_channel),
+            meant=MeantChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
         cache = await self._parts.enter_async_context(SpeechCache(self._cache_folder()))
-        maker = SpeechMaker(tts, cache, source=self._settings.tts_source)
+        self.library.privacy.forget_speech_with(cache.forget)
+        speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
+        maker = self.speeches = SpeechMaker(tts, cache, source=self._settings.tts_source, speed=speed)
         self._parts.push_async_callback(maker.aclose)
-        self.delivery = Delivery(maker, self.players, self.volumes)
+        self.voice_making = VoiceMaking(self.library)
+        self.voice_design = VoiceDesign(maker, self.voice_making)
+        self._parts.push_async_callback(self.voice_design.aclose)
+        self.reference_posts = ReferencePosts(
+            self,
+            self.library.posts,
+            self.library.recordings,
+            storage_channel_id=self._settings.storage_channel_id,
+        )
+        self._build_delivery(maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
         if await self.tree.sync_if_changed(self._settings.data_dir / "commands.sha256"):
             log.info("commands registered with Discord")
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
 
-    async def _channels_before(self, store: GuildStore) -> dict[int, int]:
+    def _build_delivery(self, maker: SpeechMaker) -> None:
+        self.accesses = VoiceAccesses(
+            self.library.consents,
+            Presence(self.library),
+            self.reference_posts,
+            has_storage=self._settings.storage_channel_id is not None,
+        )
+        self.ordering = Ordering(self.library)
+        self.keeping = TakeKeeping(self.library, maker)
+        places = Places(self.players, self.volumes)
+        self.delivery = Delivery(maker, places, self.keeping, self.accesses)
+        self.under_takes = UnderTakes(self.library, maker, places)
+        silencing = Silencing(self.players, maker, self.accesses, self.reference_posts)
+        self.library.withdrawals.subscribe(silencing.hear)
+
+    async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
         """Return where we meant to be before the restart; nowhere if that was long ago."""
         age = await asyncio.to_thread(_heartbeat_age, self._settings.data_dir, time.time())
         if age <= RETURN_SECONDS:
-            return store.channels()
-        for guild_id in store.channels():
-            store.remember_channel(guild_id, None)
+            return kept.channels()
+        for guild_id in kept.channels():
+            kept.remember_channel(guild_id, None)
         return {}
 
     async def on_ready(self) -> None:
         """Log that the bot is at work; may happen more than once."""
         log.info("logged in as %s, in %d servers", self.user, len(self.guilds))
+        await self.library.settings.present([guild.id for guild in self.guilds])
+        await self.reference_posts.delete_orphans()
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Keep what is kept of this server."""
+        await self.library.settings.returned(guild.id)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Count the days until everything of this server is deleted."""
+        await self.library.settings.left(guild.id)
 
     async def shut_down(self) -> None:
         """Take no more commands, answer the open ones, leave every voice channel, log out: under 10 s."""

@@ -6,7 +6,17 @@ from typing import Final
 
 from bot.speech_bot import SpeechBot
 
-EXTENSIONS: Final = ("cogs.speak", "cogs.clone", "cogs.connection", "cogs.queue", "cogs.pause")
+EXTENSIONS: Final = (
+    "cogs.speak",
+    "cogs.clone",
+    "cogs.takes",
+    "cogs.consent",
+    "cogs.voice",
+    "cogs.privacy",
+    "cogs.connection",
+    "cogs.queue",
+    "cogs.pause",
+)
 
 
 async def setup(bot: SpeechBot) -> None:

@@ -14,6 +14,7 @@ DESTINATIONS: Final = [
     Choice(name="here, as a file", value=Destination.HERE.value),
     Choice(name="my voice channel", value=Destination.VOICE_CHANNEL.value),
     Choice(name="both", value=Destination.BOTH.value),
+    Choice(name="here, as a voice message", value=Destination.VOICE_MESSAGE.value),
 ]
 
 GUIDANCES: Final = [

@@ -144,6 +144,8 @@ class PrivacyButton(
         if not self._is_delete:
             await replace_message(interaction, "Nothing was deleted.")
             return
+        bot.players.stop_all_of(self._member_id)
+        bot.keeping.forget(self._member_id)
         await bot.voice_design.forget(self._member_id)
         deleted = await bot.library.privacy.delete(self._member_id)
         await bot.reference_posts.delete(deleted.posts)

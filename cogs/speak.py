@@ -1,33 +1,55 @@
-"""/speak, and the message menu Speak this."""
+"""/speak, and the message menus Speak this and Speak this in a voice."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import discord
 from discord import app_commands
+from discord.app_commands import Choice
 from discord.ext import commands
 
-from bot.delivery import Delivery, Order
+from bot.delivery import Delivery
 from bot.errors import MemberError
+from bot.giving.access import VoiceAccesses
+from bot.giving.ordering import Ordering
+from bot.library.voices import Voices
 from bot.limits import MAX_OPTION_CHARS, MAX_STYLE_CHARS
-from bot.models import Destination, SpeechRequest
+from bot.models import Destination
 from bot.speech_bot import SpeechBot
-from bot.text.speakable import check_text, speakable
 from bot.text.style import check_style
 from cogs.names import names_in
 from cogs.options import DESTINATIONS, GUIDANCES, STEPS, everywhere
+from cogs.scopes import scope_of
+from cogs.voice import completion
+from cogs.voice_form import VoiceForm
+
+_MAX_VOICE_CHARS: Final = 100
+"""Of a proposed choice, at Discord; names are shorter."""
+
+_NO_TEXT: Final = "There is no text in that message. Choose one with words in it."
 
 
 class Speak(commands.Cog):
     """Commands that turn text into speech."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(
+        self, delivery: Delivery, ordering: Ordering, accesses: VoiceAccesses, voices: Voices
+    ) -> None:
         self._delivery = delivery
-        self.menu = everywhere(app_commands.ContextMenu(name="Speak this", callback=self.speak_message))
+        self._ordering = ordering
+        self._accesses = accesses
+        self._voices = voices
+        self.menus = [
+            everywhere(app_commands.ContextMenu(name="Speak this", callback=self.speak_message)),
+            everywhere(app_commands.ContextMenu(name="Speak this in a voice", callback=self.choose_voice)),
+        ]
 
     @everywhere
     @app_commands.command()
     @app_commands.describe(
-        text="What to say",
+        text="What to say; or a dialogue: Alice: hello / Bob: hi",
+        voice="Whose voice; yours or the server's unless you choose",
         style="How the voice should sound, for example: an old man, slow and deep",
         guidance="How closely the voice follows text and style; balanced unless you choose",
         steps="How much care is taken; more takes longer; normal unless you choose",
@@ -40,30 +62,67 @@ class Speak(commands.Cog):
         self,
         interaction: discord.Interaction,
         text: app_commands.Range[str, 1, MAX_OPTION_CHARS],
+        voice: app_commands.Range[str, 1, _MAX_VOICE_CHARS] | None = None,
         style: app_commands.Range[str, 1, MAX_STYLE_CHARS] | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         to: str | None = None,
     ) -> None:
         """Say something with an AI voice."""
-        request = SpeechRequest(
-            text=check_text(speakable(text, names_in(interaction))),
+        order = await self._ordering.order(
+            scope_of(interaction),
+            text,
+            names_in(interaction),
+            voice=voice,
             style=check_style(style) if style else None,
             guidance=guidance,
             steps=steps,
+            to=Destination(to) if to else None,
+            can_post=self._accesses.can_post(interaction),
         )
-        await self._delivery.carry_out(interaction, Order(request, Destination(to) if to else None))
+        await self._delivery.carry_out(interaction, order)
+
+    @speak.autocomplete("voice")
+    async def voices(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+        """Propose the voices this member may speak with, from memory."""
+        return await completion.usable(interaction, typed)
 
     async def speak_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Say what a message says."""
-        if not message.content.strip():
-            raise MemberError("There is no text in that message. Choose one with words in it.")
-        text = check_text(speakable(message.content, names_in(interaction, message)))
-        await self._delivery.carry_out(interaction, Order(SpeechRequest(text)))
+        """Say what a message says, in the voice that /speak would have."""
+        await self._speak_message(interaction, message)
+
+    async def choose_voice(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        """Ask in which voice to say what a message says."""
+        _check_words(message)
+        usable = self._voices.complete(scope_of(interaction), "")
+
+        async def chosen(newest: discord.Interaction, voice_id: str) -> None:
+            await self._speak_message(newest, message, voice_id)
+
+        await interaction.response.send_modal(VoiceForm(usable, chosen))
+
+    async def _speak_message(
+        self, interaction: discord.Interaction, message: discord.Message, voice: str | None = None
+    ) -> None:
+        _check_words(message)
+        order = await self._ordering.order(
+            scope_of(interaction),
+            message.content,
+            names_in(interaction, message),
+            voice=voice,
+            can_post=self._accesses.can_post(interaction),
+        )
+        await self._delivery.carry_out(interaction, order)
+
+
+def _check_words(message: discord.Message) -> None:
+    if not message.content.strip():
+        raise MemberError(_NO_TEXT)
 
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
-    cog = Speak(bot.delivery)
+    cog = Speak(bot.delivery, bot.ordering, bot.accesses, bot.library.voices)
     await bot.add_cog(cog)
-    bot.tree.add_command(cog.menu)
+    for menu in cog.menus:
+        bot.tree.add_command(menu)

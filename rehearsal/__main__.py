@@ -8,10 +8,12 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from bot import logs
 from bot.errors import SettingsError, SpeechBotError
@@ -25,15 +27,22 @@ from rehearsal.room.tts_switches import TTSSwitches, free_port
 from rehearsal.server import Rehearsal
 from rehearsal.stage import Stage
 from rehearsal.tour import Tour
+from rehearsal.voices_tour import VoicesTour
+from rehearsal.walk import Walk
+
+TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType({"main": Tour, "voices": VoicesTour})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What happens: with ``room`` the page is served, on ``host`` and ``port`` (None: 8765 if free)."""
+    """What happens: with ``room`` the page is served, on ``host`` and ``port`` (None: 8765 if free).
+
+    ``tour`` is the name of one of `TOURS`; None: no tour.
+    """
 
     output: Path
     room: bool = True
-    tour: bool = True
+    tour: str | None = "main"
     prompt: bool = True
     browser: bool = True
     host: str = "127.0.0.1"
@@ -44,11 +53,11 @@ async def rehearse(settings: Settings, plan: Plan) -> int:
     """Carry out ``plan``; return the exit status."""
     fine = True
     async with opened_stage(settings, plan) as stage:
-        if plan.tour:
-            fine = await Tour(stage).run()
+        if plan.tour is not None:
+            fine = await TOURS[plan.tour](stage).run()
         if plan.prompt:
             await Prompt(stage).run()
-        if not plan.tour:
+        if plan.tour is None:
             await _until_signalled()
     return 0 if fine else 1
 
@@ -108,6 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logs.set_up("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
     logging.getLogger("discord.client").setLevel(logging.ERROR)
+    # discord.py 2.7.1 takes an answer that comes at once, as on loopback, for one to the heartbeat before
+    logging.getLogger("discord.gateway").setLevel(logging.ERROR)
     try:
         return asyncio.run(rehearse(settings, plan))
     except (SpeechBotError, RehearsalError, OSError) as error:
@@ -122,7 +133,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     return Plan(
         output=options.output,
         room=terminal or options.room_only,
-        tour=not options.room_only,
+        tour=None if options.room_only else options.tour,
         prompt=terminal and not options.no_prompt and not options.room_only,
         browser=terminal and not options.no_browser,
         host=options.host,
@@ -143,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--no-browser", action="store_true", help="print the address of the page and open no browser")
     add("--room-only", action="store_true", help="serve the page until Ctrl+C or SIGTERM; no tour, no prompt")
+    add("--tour", choices=TOURS, default="main", help="through everything in short, or through saved voices")
     add("--no-prompt", action="store_true", help="end after the tour")
     add("--output", type=Path, default=Path("rehearsal-output"), help="where the sounds of the tour go")
     return parser

@@ -1,4 +1,4 @@
-"""The place of a rehearsal: a server with two people in it, and a folder for what they hear."""
+"""The place of a rehearsal: a server with three people in it, and a folder for what they hear."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class Heard:
 
 
 class Stage:
-    """A server called The Aviary: #general, the voice channel Perch, Alice and Bob."""
+    """A server called The Aviary: #general, the voice channel Perch, Alice, Bob and Carol.
+
+    Carol is a moderator, and so is Alice at first.
+    """
 
     def __init__(self, rehearsal: Rehearsal, output: Path) -> None:
         world = rehearsal.world
@@ -52,9 +55,12 @@ class Stage:
         self.perch = self.guild.add_voice_channel("Perch")
         self.alice = world.add_person("Alice")
         self.bob = world.add_person("Bob")
-        for person in (self.alice, self.bob):
+        self.carol = world.add_person("Carol")
+        self._people = (self.alice, self.bob, self.carol)
+        for person in self._people:
             self.guild.add_member(person)
-        self.guild.add_role("Moderators", Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES, self.alice)
+        powers = Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES | Permission.CREATE_GUILD_EXPRESSIONS
+        self.moderators = self.guild.add_role("Moderators", powers, self.alice, self.carol)
         self._files = 0
 
     async def file_of(self, answer: Answer) -> ShownFile:
@@ -92,12 +98,13 @@ class Stage:
         return Heard(listener.pcm(after=after), len(packets), undecryptable)
 
     def readable(self, text: str) -> str:
-        """Return ``text`` as Discord's app shows it: with names where mentions stand."""
+        """Return ``text`` about as Discord's app shows it: with names where mentions stand."""
         for channel in self.guild.channels.values():
             text = text.replace(f"<#{channel.id}>", f"#{channel.name}")
-        for person in (self.alice, self.bob):
+        for person in self._people:
             text = text.replace(person.mention, f"@{person.name}")
-        return text
+        text = re.sub(r"https://discord\.com/channels/\d+/\d+/\d+", "(a link to that message)", text)
+        return re.sub(r"<t:\d+:R>", "a moment ago", text)
 
     async def save(self, name: str, data: bytes) -> Path:
         """Write ``data`` into the output folder under a numbered name and return its path."""

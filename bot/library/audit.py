@@ -15,10 +15,14 @@ from bot.library.reports import Report, Reports, check_moderator
 from bot.library.scope import Scope
 from bot.library.tables import ReportRow, UseRow, VoiceRow
 
-__all__ = ["AUDIT_DAYS", "Audit", "Report", "Use", "UsePage"]
+__all__ = ["AUDIT_DAYS", "OWN_RECORDING", "Audit", "Report", "Use", "UsePage"]
 
 AUDIT_DAYS: Final = 180
 """Long enough to look into what somebody reports late; what is older says nothing that is still needed."""
+
+
+OWN_RECORDING: Final = "/clone"
+"""Stands for a voice in the record where a member spoke once after a recording of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def why_not_begin(
     if is_private:
         return None if is_own else "Outside servers I clone nobody's voice but your own."
     if accepted is None:
-        return "Cloning is off in this server. A moderator can switch it on: /voice cloning."
+        return "Cloning is off in this server. A moderator can turn it on: /voice cloning."
     if accepted != policy:
         return "The rules for cloning have changed. A moderator has to accept them first: /voice cloning."
     return None

@@ -78,13 +78,13 @@ class GuildSettings:
         self._put(guild_id, channel_id=channel_id)
 
     def cloning_is_on(self, guild_id: int) -> bool:
-        """Return whether a moderator has switched cloning on here."""
+        """Return whether a moderator has turned cloning on here."""
         return self._kept.get(guild_id, _NOTHING).cloning_on
 
     async def set_cloning(self, scope: Scope, on: bool, *, policy: int) -> None:
-        """Switch cloning on, accepting this version of the policy, or off. `MemberError`: not a moderator."""
+        """Turn cloning on, accepting this version of the policy, or off. `MemberError`: not a moderator."""
         if not scope.is_moderator:
-            raise MemberError("Only moderators, who may manage this server, can switch cloning on or off.")
+            raise MemberError("Only moderators, who may manage this server, can turn cloning on or off.")
         accepted = {"cloning_policy": policy, "cloning_by": scope.member_id, "cloning_at": self._now()}
         await self._change(scope.guild_id, cloning_on=on, **accepted)
         self._kept[scope.guild_id] = replace(self._kept.get(scope.guild_id, _NOTHING), cloning_on=on)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from bot.audio.volume import FrameAmplifier
+from bot.audio.workers import on_a_piece
 from bot.errors import AudioError
 from bot.limits import FULL_VOLUME
 from bot.playback.utterance import Utterance
@@ -42,7 +43,7 @@ class AtVolume:
         if self._working is not None:
             await self._working
         if self._amplifier is not None:
-            self._utterance.append(await asyncio.to_thread(self._amplifier.finish))
+            self._utterance.append(await on_a_piece(self._amplifier.finish))
         self._utterance.complete()
 
     async def _work(self) -> None:
@@ -51,7 +52,7 @@ class AtVolume:
         while self._waiting:
             frames, self._waiting = self._waiting, []
             try:
-                frames = await asyncio.to_thread(self._amplifier.feed, frames)
+                frames = await on_a_piece(self._amplifier.feed, frames)
             except AudioError as error:
                 log.error("a sound keeps its volume: %s", error)
             self._utterance.append(frames)

@@ -79,15 +79,22 @@ class GuildPlayer:
 
     # -- the queue --------------------------------------------------------------------------------
 
-    def reserve(self, *, member_id: int, title: str) -> Utterance:
+    def reserve(self, *, member_id: int, title: str, voice_ids: frozenset[str] = frozenset()) -> Utterance:
         """Return a place in the queue, to be supplied with sound later.
 
-        Raises `MemberError` when the member, the guild or the waiting sound is at its limit.
+        ``voice_ids`` are the saved voices in it, see `withdraw`. Raises `MemberError` when the member, the
+        guild or the waiting sound is at its limit.
         """
         if self._closed:
             raise MemberError("I have just left the voice channel. Ask me once more.")
         self._queue.refuse_if_full(member_id)
-        utterance = Utterance(next(self._ids), member_id=member_id, title=title, changed=self._take_note)
+        utterance = Utterance(
+            next(self._ids),
+            member_id=member_id,
+            title=title,
+            voice_ids=voice_ids,
+            changed=self._take_note,
+        )
         self._queue.add(utterance)
         return utterance
 
@@ -121,6 +128,10 @@ class GuildPlayer:
         """Drop everything, or only what ``member_id`` asked for; return how many that were."""
         dropped = [entry for entry in self.utterances() if member_id in (None, entry.member_id)]
         return _end(dropped, outcome)
+
+    def withdraw(self, voice_id: str) -> int:
+        """Drop everything in which this saved voice is heard, at once; return how many that were."""
+        return _end([one for one in self.utterances() if voice_id in one.voice_ids], Outcome.WITHDRAWN)
 
     # -- standing still ---------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ class Outcome(Enum):
     STOPPED = "stopped"  # or its maker gave the place back
     BROKEN_OFF = "broken off"  # its making failed when some of it could be heard already
     SILENCED = "silenced"  # the bot could not be heard for too long: server mute, or permission taken away
+    WITHDRAWN = "withdrawn"  # a voice in it may not be heard any more
     LOST = "lost"  # the voice connection was lost, or the bot left or was kicked
 
 
@@ -36,11 +37,18 @@ class Utterance:
     """
 
     def __init__(
-        self, utterance_id: int, *, member_id: int, title: str, changed: Callable[[Utterance], None]
+        self,
+        utterance_id: int,
+        *,
+        member_id: int,
+        title: str,
+        changed: Callable[[Utterance], None],
+        voice_ids: frozenset[str] = frozenset(),
     ) -> None:
         self.id = utterance_id
         self.member_id = member_id
         self.title = title
+        self.voice_ids = voice_ids
         self.state = UtteranceState.MAKING
         self.frames = FrameBuffer()
         self._changed = changed

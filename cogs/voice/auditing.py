@@ -11,7 +11,7 @@ import discord
 from discord import app_commands
 
 from bot.answer import Answer
-from bot.library.audit import Report, Use
+from bot.library.audit import OWN_RECORDING, Report, Use
 from bot.library.library import Library
 from bot.library.reports import check_moderator
 from bot.library.scope import Scope
@@ -102,8 +102,13 @@ def _line(use: Use) -> str:
     where = ""
     if use.message_id and use.channel_id:
         where = f" · https://discord.com/channels/{use.guild_id}/{use.channel_id}/{use.message_id}"
-    voice = f"**{use.voice_name}**" if use.voice_name else "a voice that is deleted"
-    return f"{ago(use.used_at)} · {who} · {voice} · {use.seconds:.1f} s{where}"
+    return f"{ago(use.used_at)} · {who} · {_what(use)} · {use.seconds:.1f} s{where}"
+
+
+def _what(use: Use) -> str:
+    if use.voice_id == OWN_RECORDING:
+        return "a recording of their own, with /clone"
+    return f"**{use.voice_name}**" if use.voice_name else "a voice that is deleted"
 
 
 async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, number: int) -> None:

@@ -54,6 +54,6 @@ class Choosing(app_commands.Group):
             return
         voice = await voices.find_to_manage(scope, name)
         await voices.set_default(scope, voice.id)
-        await Answer.of(interaction).finish(
-            f"**{voice.name}** is the voice here now, for all who have chosen no other."
-        )
+        whose = "your voice" if scope.is_private else "the voice of this server"
+        others = "" if scope.is_private else ", for all who have chosen no other"
+        await Answer.of(interaction).finish(f"**{voice.name}** is {whose} now{others}.")

@@ -61,7 +61,7 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
     page = await library.voices.page(scope, number, PAGE_SIZE)
     if not page.voices:
         return _EMPTY, None
-    lines = [line_of(voice) for voice in page.voices]
+    lines = [line_of(voice, scope.member_id) for voice in page.voices]
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
     items: list[discord.ui.Item[Any]] = []

@@ -55,7 +55,7 @@ async def pressed_voice(library: Library, scope: Scope, voice_id: str) -> Voice:
 async def replace_message(
     press: discord.Interaction, content: str, view: discord.ui.View | None = None
 ) -> None:
-    """Let the message whose button was pressed, and acknowledged, say ``content`` from now on."""
+    """Let the message whose button was pressed, and acknowledged, say ``content`` alone from now on."""
     await press.edit_original_response(
-        content=content, view=view, allowed_mentions=discord.AllowedMentions.none()
+        content=content, view=view, attachments=[], allowed_mentions=discord.AllowedMentions.none()
     )

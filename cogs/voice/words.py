@@ -15,6 +15,7 @@ from cogs.consent.words import who
 
 _NAMED_MEMBERS: Final = 3
 _EXCERPT_CHARS: Final = 300
+_KINDS: Final = {Kind.CAST: "house", Kind.DESIGNED: "designed", Kind.CLONED: "cloned"}
 
 
 def owner_of(voice: Voice) -> str:
@@ -24,10 +25,8 @@ def owner_of(voice: Voice) -> str:
 
 def kind_of(voice: Voice) -> str:
     """Return where a voice comes from."""
-    if voice.kind is Kind.CAST:
-        return "house voice"
-    if voice.kind is Kind.DESIGNED:
-        return "designed voice"
+    if voice.kind is not Kind.CLONED:
+        return f"{_KINDS[voice.kind]} voice"
     whose = "their own" if voice.speaker_id == voice.owner_id else f"<@{voice.speaker_id}>'s"
     return f"cloned voice, {whose}"
 
@@ -54,13 +53,28 @@ def ago(moment: datetime) -> str:
     return discord.utils.format_dt(moment, "R")
 
 
-def line_of(voice: Voice) -> str:
-    """Return a voice as one line of a list."""
-    frozen = " · frozen" if voice.is_frozen else ""
-    return (
-        f"**{voice.name}** · {kind_of(voice)} · of {owner_of(voice)} · for {may_use(voice)} · "
-        f"{uses_of(voice)}{frozen}"
-    )
+def line_of(voice: Voice, reader_id: int) -> str:
+    """Return a voice as one line of a list, for one reader."""
+    parts = [f"**{voice.name}**", _KINDS[voice.kind], _whose(voice, reader_id), uses_of(voice)]
+    if voice.is_frozen:
+        parts.append("frozen")
+    return " · ".join(parts)
+
+
+def _whose(voice: Voice, reader_id: int) -> str:
+    """Return whose a voice is and for whom, in a few words."""
+    if voice.owner_id == reader_id:
+        return "yours alone" if voice.sharing is Sharing.ME else f"yours, {_for_whom(voice)}"
+    owner = "the server's" if voice.owner_id == NOBODY else f"<@{voice.owner_id}>'s"
+    return f"{owner}, {_for_whom(voice)}"
+
+
+def _for_whom(voice: Voice) -> str:
+    if voice.sharing is Sharing.SERVER:
+        return "for everybody here"
+    if voice.sharing is Sharing.ROLE:
+        return f"for <@&{voice.role_id}>"
+    return "for a few members" if voice.sharing is Sharing.MEMBERS else "for nobody else"
 
 
 def all_about(voice: Voice, refusal: str | None) -> str:

@@ -42,5 +42,6 @@ async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
         bot = SpeechBot(settings, connector=rehearsal.connector())
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
         yield scene
+        scene.say_no_more()
         assert rehearsal.unknown_requests == []
         scene.assert_nobody_was_pinged()

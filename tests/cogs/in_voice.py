@@ -7,6 +7,7 @@ from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.playback.scene import until
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
 
@@ -24,9 +25,13 @@ async def speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
 
 
 async def waiting(scene: Scene, person: Person, text: str) -> Answer:
-    """Let ``person`` have something said and return once it waits behind others."""
+    """Let ``person`` have something said and return once it is made and waits behind others.
+
+    The answer says so too, but only when it may be edited again.
+    """
     answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
-    await answer.until(lambda shown: "ahead" in shown.content, timeout=PATIENCE)
+    player = player_of(scene)
+    await until(lambda: any(made.title == text and made.is_complete for made in player.utterances()[1:]))
     return answer
 
 

@@ -145,6 +145,7 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
     spoken = await scene.speak()
     await file_of(spoken)
+    assert spoken.message is not None
 
     answer = await scene.alice.message_menu("Clone this voice", spoken.message)
 

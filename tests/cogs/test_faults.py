@@ -10,7 +10,7 @@ from bot.messages import sentence_for
 from rehearsal.answers import AnswerState
 from rehearsal.files import SentFile
 from tests.cogs.scene import Scene, file_of, words_of
-from tests.cogs.sounds import recording, voice
+from tests.cogs.sounds import LOW, recording
 from tts_gateway.faults import Accepted202, BadWav, Cut, Fault, Redirect, Reset, Respond
 
 _QUOTA = json.dumps(
@@ -77,7 +77,8 @@ async def test_a_failing_download_ends_in_one_sentence(scene: Scene, name: str):
 async def test_a_reference_that_cannot_be_reached_says_to_upload_it_again(scene: Scene):
     body = '{"statusCode":400,"message":"reference_audio_url cannot be reached"}'
     scene.faults.every_post = Respond(400, body)
-    sent = SentFile("low.wav", recording("wav", voice(pitch=95)))
+    sent = SentFile("low.wav", recording("wav", LOW))
+    await scene.let_clone(scene.alice)
 
     answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent)
 

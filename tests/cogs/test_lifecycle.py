@@ -6,12 +6,15 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
+
 from bot.settings import Settings
 from bot.speech_bot import HEARTBEAT_FILE, SpeechBot, is_healthy
 from rehearsal.attendance import attending
 from rehearsal.rest.misbehaviour import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
 from tts_gateway.faults import Hold
 
 LONG = (
@@ -65,6 +68,7 @@ async def test_its_own_tts_gateway_starts_with_the_bot_and_ends_with_it(tmp_path
             await file_of(await alice.slash(general, "speak", text="All by myself"))
 
 
+@pytest.mark.parametrize("engine", [BabbleEngine()], ids=["a quick engine"])
 async def test_a_wav_that_is_too_large_goes_in_a_smaller_format(scene: Scene):
     answer = await scene.speak(" ".join(str(number) for number in range(1_000, 1_130)))
     file = await file_of(answer)

@@ -56,6 +56,7 @@ def silences(pcm: bytes) -> list[float]:
     return [float(step - 1) * 0.01 for step in np.diff(loud) if step > 1]
 
 
+@pytest.mark.long
 async def test_a_minute_is_heard_complete_in_one_voice_and_without_gaps(scene: Scene):
     listener = await scene.alice.join(scene.perch)
 
@@ -70,6 +71,7 @@ async def test_a_minute_is_heard_complete_in_one_voice_and_without_gaps(scene: S
     timestamps = [packet.timestamp for packet in listener.speech()]
     assert max(after - before for before, after in pairwise(timestamps)) <= 0.5 * 48_000
     first, *others = scene.asked
+    assert len(others) >= 2
     assert " ".join(fields["text"] for fields in scene.asked) == MINUTE
     assert scene.faults.requests[0].path.endswith("/text-to-speech")
     assert all(request.path.endswith("/voice-cloning") for request in scene.faults.requests[1:])
@@ -91,6 +93,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     await file_of(answer)
 
 
+@pytest.mark.long
 async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     scene.faults.on_post(None, None)
@@ -166,7 +169,7 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
     files = [await file_of(answer) for answer in asked]
 
     assert pcm_of_wav(await files[0].read()) == pcm_of_wav(await files[1].read())
-    assert "asked for by Bob" in asked[1].content
+    assert ", for Bob" in asked[1].content
     assert len(scene.asked) == 1
 
 
@@ -193,8 +196,7 @@ async def test_again_makes_a_new_take_for_who_asked(scene: Scene):
 
     assert len(scene.asked) == 2
     assert "AI-generated voice" in again.content
-    assert again.buttons == ["Again"]
-    assert answer.buttons == ["Again"]
+    assert again.buttons[0] == answer.buttons[0] == "Again"
 
 
 async def test_again_is_refused_to_others_in_a_sentence_that_only_they_see(scene: Scene):

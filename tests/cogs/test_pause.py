@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-
 import av
 import numpy as np
+import pytest
 
 from bot.playback.holds import Hold
-from bot.speech_bot import STORE_FILE, SpeechBot
+from bot.speech_bot import SpeechBot
 from rehearsal.attendance import attending
 from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.stage import pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.in_voice import command, make_moderator, player_of, speaking
 from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
 
 WORDS = "One two three four five six seven eight nine ten."
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()  # quick on any machine, so that what waits is ready before the first has been said
 
 
 async def test_paused_it_is_silent_and_then_goes_on_with_the_rest(scene: Scene):
@@ -66,6 +72,7 @@ async def test_outside_of_voice_there_is_nothing_to_pause(scene: Scene):
     assert "not in a voice channel" in await command(scene, scene.alice, "pause")
 
 
+@pytest.mark.long
 async def test_at_half_the_volume_it_is_heard_half_as_strong_from_the_next_on(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     usual = await loudness_of(scene, listener)
@@ -89,7 +96,7 @@ async def test_the_file_is_as_loud_as_ever(scene: Scene):
     second = await scene.speak(WORDS)
     await second.until(lambda shown: bool(shown.files), timeout=PATIENCE)
 
-    assert first.files[0].data == second.files[0].data
+    assert pcm_of_wav(first.files[0].data) == pcm_of_wav(second.files[0].data)
 
 
 async def test_the_volume_is_shown_and_kept_across_a_restart(scene: Scene):
@@ -104,9 +111,6 @@ async def test_the_volume_is_shown_and_kept_across_a_restart(scene: Scene):
     ) as again:
         assert again.volumes.get(scene.guild.id) == 150
         assert await command(scene, scene.alice, "volume") == "The volume here is 150 %."
-
-    kept = json.loads(await asyncio.to_thread((scene.settings.data_dir / STORE_FILE).read_text))
-    assert kept[str(scene.guild.id)]["volume"] == 150
 
 
 async def test_the_volume_is_for_moderators_and_for_who_manages_the_server(scene: Scene):

@@ -9,6 +9,13 @@ from rehearsal.answers import Answer
 from rehearsal.people import Person
 from tests.cogs.in_voice import LONG, command, make_moderator, speaking, waiting
 from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()  # quick on any machine, so that what waits is ready before the first has been said
 
 
 async def shown_to(scene: Scene, person: Person) -> Answer:

@@ -13,6 +13,13 @@ from rehearsal.attendance import attending
 from rehearsal.voice.codes import CloseCode
 from tests.cogs.in_voice import command, speaking
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()  # quick on any machine; what is said does not matter here
 
 
 async def restarted(scene: Scene) -> asyncio.Queue[object]:

@@ -22,7 +22,7 @@ async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
     with wave.open(BytesIO(await file.read())) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
         seconds = sound.getnframes() / 48_000
-    assert answer.content == f"AI-generated voice · {seconds:.1f} s · asked for by Alice"
+    assert answer.content.splitlines()[0] == f"AI-generated voice, for Alice · {seconds:.1f} s"
     assert not answer.ephemeral
 
 
@@ -32,7 +32,7 @@ async def test_the_file_itself_says_that_the_voice_is_made(scene: Scene):
     data = await file.read()
 
     assert b"LIST" in data
-    assert b"AI-generated voice, made for Alice" in data
+    assert b"AI-generated voice, for Alice" in data
 
 
 async def test_the_command_is_acknowledged_before_the_speech_is_made(scene: Scene):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
 from tts_gateway.faults import Hold
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()  # quick on any machine, so that what waits is ready before the first has been said
 
 
 async def _command(scene: Scene, person: Person, name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bot.library.scope import Scope
 from bot.library.voices import Sharing
-from tests.cogs.scene import PATIENCE, Scene, words_of
+from rehearsal.files import SentFile
+from rehearsal.recordings import RECORDINGS
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice.shelf import cloned, make_moderator, typed
 
 
@@ -21,6 +23,18 @@ async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> No
     assert f"{scene.bob.mention} · **Bobby** · 3.2 s · https://discord.com/channels/" in answer.content
     assert answer.content.endswith(f"{scene.guild.id}/{scene.general.id}/77")
     assert answer.menus == {"Look into a voice": ["Bobby"]}
+
+
+async def test_a_clone_of_one_s_own_voice_is_on_record_too(scene: Scene) -> None:
+    make_moderator(scene, scene.alice)
+    await scene.let_clone(scene.bob)
+    sister = SentFile("me.wav", RECORDINGS[1].path.read_bytes())
+    await file_of(await scene.bob.slash(scene.general, "clone", text="A secret", reference=sister))
+
+    answer = await typed(scene.alice, scene.general, "voice audit")
+
+    assert f"{scene.bob.mention} · a recording of their own, with /clone · " in answer.content
+    assert "secret" not in answer.content
 
 
 async def test_others_read_nothing(scene: Scene) -> None:

@@ -50,7 +50,7 @@ async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(sc
     assert private.content.startswith("Members could not use that voice.")
     await typed(scene.alice, scene.general, "voice share", name="Old man", **{"with": "everyone here"})
     shared = await typed(scene.alice, scene.general, "voice default", name="Old man")
-    assert shared.content.startswith("**Old man** is the voice here now")
+    assert shared.content.startswith("**Old man** is the voice of this server now")
     refused = await typed(scene.bob, scene.general, "voice default", name="none")
     assert refused.content == "Only moderators can do this. They need the permission Manage Server."
 

@@ -20,11 +20,10 @@ async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene)
     answer = await typed(scene.alice, scene.general, "voice list")
 
     second, first = answer.content.splitlines()
-    assert first.startswith(
-        f"**Ada** · cloned voice, their own · of {scene.alice.mention} · "
-        "for everybody in this server · used once"
-    )
-    assert second.endswith(f"for only {scene.alice.mention} · never used")
+    assert first.startswith("**Ada** · cloned · yours, for everybody here · used once")
+    assert second == "**Old man** · designed · yours alone · never used"
+    bobs = await typed(scene.bob, scene.general, "voice list")
+    assert bobs.content.startswith(f"**Ada** · cloned · {scene.alice.mention}'s, for everybody here · ")
 
 
 async def test_pages_turn_both_ways_and_after_a_restart(scene: Scene) -> None:

@@ -1,0 +1,131 @@
+"""From what a member typed to an order: which text, and in whose voice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.errors import MemberError
+from bot.giving.order import LINE_END, Order, spoken
+from bot.library.library import Library
+from bot.library.names import name_key
+from bot.library.scope import Scope
+from bot.library.takes import Take
+from bot.library.voice import Voice, VoiceName
+from bot.limits import MAX_VOICES_PER_GUILD
+from bot.models import Destination, Line, SpeechRequest
+from bot.text.dialogue import check_lines, lines_of
+from bot.text.names import Names
+from bot.text.speakable import check_text, speakable
+
+_FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
+
+
+class Ordering:
+    """Finds the voice for everything that is to be said.
+
+    The one that is named; else the member's own choice here; else the server's; else the first take becomes
+    the server's. A style asks for a new voice every time.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def order(
+        self,
+        scope: Scope,
+        text: str,
+        names: Names,
+        *,
+        voice: str | None = None,
+        style: str | None = None,
+        guidance: float | None = None,
+        steps: int | None = None,
+        to: Destination | None = None,
+        can_post: bool = True,
+    ) -> Order:
+        """Return what is to be said of ``text`` as it was written; it may be a dialogue.
+
+        ``voice`` is a name or an id. Unless the bot ``can_post`` recordings, only a named voice is used.
+        Raises `MemberError`: an unknown voice, one that may not speak now, or a text that cannot be said.
+        """
+        lines = self._lines(scope, text)
+        request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
+        named = await self._named(scope, voice) if voice else None
+        if lines:
+            return await self._dialogue(scope, lines, names, request, named, to)
+        said = check_text(speakable(text, names))
+        found, casts = named, False
+        if found is None and style is None and can_post:
+            found, casts = await self._unnamed(scope)
+        request = _with(request, said, found)
+        return Order(request, to, voices=(found,) if found else (), casts=casts)
+
+    async def again(self, scope: Scope, take: Take) -> Order:
+        """Return the order that makes a kept take anew, in the same voices. Raises `MemberError`."""
+        if take.likeness is not None:
+            raise MemberError(_FORGOTTEN)
+        ids = [voice_id for voice_id in dict.fromkeys(take.voice_ids) if voice_id]
+        known = {voice_id: await self._named(scope, voice_id) for voice_id in ids}
+        request = SpeechRequest("", style=take.style, guidance=take.guidance, steps=take.steps, fresh=True)
+        texts = take.text.split(LINE_END)
+        if len(texts) == 1:
+            voice = next(iter(known.values()), None)
+            return Order(_with(request, texts[0], voice), voices=tuple(known.values()))
+        lines = [
+            Line(known.get(voice_id), text) for voice_id, text in zip(take.voice_ids, texts, strict=True)
+        ]
+        return _in_lines(request, lines, None)
+
+    async def _named(self, scope: Scope, name: str) -> Voice:
+        """Return the voice with this name or id. Raises `MemberError` if it may not speak now."""
+        voice = await self._library.voices.find(scope, name)
+        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        if refusal is not None:
+            raise MemberError(refusal)
+        return voice
+
+    async def _unnamed(self, scope: Scope) -> tuple[Voice | None, bool]:
+        """Return the voice for what names none, and whether the first take is to become it.
+
+        A voice that may not speak now is passed over: nobody has asked for it.
+        """
+        mine = await self._library.voices.voice_for(scope)
+        default = await self._library.voices.default_of(scope)
+        for voice in (mine, default):
+            if voice is not None and await self._library.consents.may_speak(voice, scope.guild_id) is None:
+                return voice, False
+        return None, default is None
+
+    def _lines(self, scope: Scope, text: str) -> list[Line[VoiceName]]:
+        usable = self._library.voices.complete(scope, "", MAX_VOICES_PER_GUILD)
+        by_name = {name_key(entry.name): entry for entry in usable}
+        return lines_of(text, lambda label: by_name.get(name_key(label)))
+
+    async def _dialogue(
+        self,
+        scope: Scope,
+        written: list[Line[VoiceName]],
+        names: Names,
+        request: SpeechRequest,
+        named: Voice | None,
+        to: Destination | None,
+    ) -> Order:
+        lines = check_lines(written, names)
+        ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
+        voices = {voice_id: await self._named(scope, voice_id) for voice_id in ids}
+        if named is None and any(line.voice is None for line in lines):
+            named, _ = await self._unnamed(scope)
+        found = [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
+        return _in_lines(request, found, to)
+
+
+def _with(request: SpeechRequest, text: str, voice: Voice | None) -> SpeechRequest:
+    return replace(request, text=text, voice=spoken(voice) if voice else None)
+
+
+def _in_lines(request: SpeechRequest, lines: list[Line[Voice]], to: Destination | None) -> Order:
+    voices = {line.voice.id: line.voice for line in lines if line.voice}
+    said = tuple(Line(spoken(line.voice) if line.voice else None, line.text) for line in lines)
+    shown = [f"{line.voice.name}: {line.text}" if line.voice else line.text for line in lines]
+    return Order(replace(request, text=" / ".join(shown), lines=said), to, voices=tuple(voices.values()))

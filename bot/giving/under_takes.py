@@ -1,0 +1,211 @@
+"""What can be done with a take after it was given: heard again, sent, kept as a voice, deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import aiohttp
+import discord
+
+from bot.audio.opus import opus_frames
+from bot.audio.soundboard import SoundboardClip, soundboard_clip
+from bot.audio.taken import speech_from_file
+from bot.audio.voice_message import voice_message
+from bot.audio.wav import write_wav
+from bot.errors import AudioError, MemberError
+from bot.giving.credit import tags
+from bot.giving.order import Order, title_of
+from bot.giving.places import Place, Places
+from bot.giving.voice_posting import send_voice_message
+from bot.library.library import Library
+from bot.library.names import check_name
+from bot.library.scope import Scope
+from bot.library.takes import Take
+from bot.library.voices import Kind, NewVoice, Voice
+from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
+from bot.messages import REST_IS_MISSING
+from bot.models import Speech, SpeechRequest
+from bot.playback.audience import VoiceRoom
+from bot.synthesis import SpeechMaker
+
+log = logging.getLogger(__name__)
+
+EXPIRED: Final = "This button has expired. Type /speak to have something said."
+NOT_KEPT: Final = "That take is no longer kept. Press Again to make a new one."
+_CLONED: Final = (
+    "That is the voice of a real person, so it cannot be saved a second time. Ask them to share it."
+)
+_SEVERAL: Final = "More than one voice is heard in that, so it cannot become one."
+
+
+class UnderTakes:
+    """The takes of the last days, for whoever answers the buttons under them; who may is checked there."""
+
+    def __init__(self, library: Library, speeches: SpeechMaker, places: Places) -> None:
+        self._library = library
+        self._speeches = speeches
+        self._places = places
+        self._under_way: set[tuple[str, str, int]] = set()
+
+    @contextmanager
+    def once(self, act: str, take_id: str, member_id: int) -> Iterator[None]:
+        """Raise `MemberError` while the same is still being done with this take for this member."""
+        key = (act, take_id, member_id)
+        if key in self._under_way:
+            raise MemberError("I am at it already.")
+        self._under_way.add(key)
+        try:
+            yield
+        finally:
+            self._under_way.discard(key)
+
+    async def take(self, take_id: str, *, guild_id: int | None) -> Take:
+        """Return a take that was given in this server. Raises `MemberError` for any other."""
+        take = await self._library.takes.get(take_id)
+        if take is None or take.guild_id != guild_id:
+            raise MemberError(EXPIRED)
+        return take
+
+    async def voices(self, take: Take) -> list[Voice]:
+        """Return the saved voices that are heard in a take, without those that are gone."""
+        found = [await self._library.voices.unscoped(one) for one in dict.fromkeys(take.voice_ids) if one]
+        return [voice for voice in found if voice is not None]
+
+    async def cloned(self, take: Take) -> list[Voice]:
+        """Return those of them that are the voices of real people."""
+        return [voice for voice in await self.voices(take) if voice.kind is Kind.CLONED]
+
+    async def play(
+        self, take: Take, message: discord.Message, channel: VoiceRoom, member: discord.Member
+    ) -> Place:
+        """Let a take be heard in ``channel``, and return its place in the queue.
+
+        Raises `MemberError` and `PlaybackError`, as the others do: it is no longer kept, a voice in it was
+        withdrawn, the queue is full.
+        """
+        speech = await self._sound(take, message)
+        voice_ids = frozenset(filter(None, take.voice_ids))
+        place = await self._places.reserve(channel, member, title_of(take), voice_ids)
+        with place.given_back_on_failure():
+            frames = await opus_frames(speech)
+            await self._check(take)  # the encoding took a moment
+            await self._note_use(take, message, member.id, speech)
+            place.append(frames)
+            await place.sound.complete()
+        return place
+
+    async def send_as_voice_message(
+        self, take: Take, message: discord.Message, client: discord.Client, *, member_id: int
+    ) -> None:
+        """Answer ``message``, under which the take stands, with a voice message that a member wants.
+
+        Raises discord.HTTPException too.
+        """
+        speech = await self._sound(take, message)
+        try:
+            made = await voice_message(speech, tags=await self._tags(take, message))
+        except AudioError:
+            raise MemberError(NOT_KEPT) from None
+        await self._note_use(take, message, member_id, speech)
+        await send_voice_message(client, message.channel.id, made, reply_to=message)
+
+    async def check_saving(self, take: Take) -> None:
+        """Raise `MemberError` if the take cannot become a voice, whatever its length."""
+        if take.likeness is not None or await self.cloned(take):
+            raise MemberError(_CLONED)
+        if len(set(take.voice_ids)) > 1:
+            raise MemberError(_SEVERAL)
+
+    async def save(self, scope: Scope, take: Take, message: discord.Message, name: str) -> Voice:
+        """Return the take as a saved voice, with its words as the transcript. Raises `MemberError`."""
+        name = check_name(name)
+        await self.check_saving(take)
+        speech = await self._sound(take, message)
+        if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
+            raise MemberError(
+                f"That take is {speech.seconds:.1f} s long, and a voice needs {MIN_REFERENCE_SECONDS:.0f} to "
+                f"{MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something shorter or longer, and save that."
+            )
+        recording = await self._library.recordings.keep(write_wav(speech.pcm))
+        is_whole = REST_IS_MISSING not in message.content
+        new = NewVoice(
+            name,
+            Kind.DESIGNED,
+            recording,
+            speech.seconds,
+            transcript=" ".join(take.text.split()) if is_whole else None,
+            description=take.style,
+        )
+        return await self._library.voices.save(scope, new)
+
+    async def clip(self, take: Take, message: discord.Message, *, member_id: int) -> SoundboardClip:
+        """Return the take as a sound for the soundboard that a member wants it on."""
+        speech = await self._sound(take, message)
+        try:
+            clip = await soundboard_clip(speech, tags=await self._tags(take, message))
+        except AudioError:
+            raise MemberError(
+                "There is nothing to be heard in that. Press Again to make a new one."
+            ) from None
+        await self._note_use(take, message, member_id, speech)
+        return clip
+
+    async def forget(self, take: Take) -> None:
+        """Delete what is kept of a take: its words, and its sound."""
+        await self._library.takes.forget(take.id)
+        if take.cache_key is not None:
+            await self._speeches.forget(take.cache_key)
+
+    async def _sound(self, take: Take, message: discord.Message) -> Speech:
+        """Return how the take sounds: from the file under it, else as it is kept."""
+        await self._check(take)
+        for attachment in message.attachments[:1]:
+            if attachment.size > MAX_AUDIO_BYTES:
+                break
+            try:
+                data = await attachment.read()
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                log.info("the file of a take could not be fetched: %s", type(error).__name__)
+                break
+            return await speech_from_file(data, name=attachment.filename)
+        kept = await self._speeches.kept(take.cache_key) if take.cache_key else None
+        if kept is None:
+            raise MemberError(NOT_KEPT)
+        return kept.speech
+
+    async def _note_use(self, take: Take, message: discord.Message, member_id: int, speech: Speech) -> None:
+        """Write down that a member has let a cloned voice be heard once more. Raises `LibraryError`."""
+        for voice in await self.cloned(take):
+            await self._library.audit.record(
+                voice.guild_id,
+                voice.id,
+                member_id,
+                seconds=speech.seconds,
+                channel_id=message.channel.id,
+                message_id=message.id,
+            )
+
+    async def _tags(self, take: Take, message: discord.Message) -> dict[str, str]:
+        voices = tuple(await self.voices(take))
+        order = Order(SpeechRequest(title_of(take)), likeness=take.likeness, voices=voices)
+        return tags(order, member=_asker_of(message))
+
+    async def _check(self, take: Take) -> None:
+        """Raise `MemberError` if a voice in it may not be heard any more."""
+        for voice_id in dict.fromkeys(take.voice_ids):
+            voice = await self._library.voices.unscoped(voice_id) if voice_id else None
+            if voice is None and voice_id:
+                raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
+            if voice is not None:
+                reason = await self._library.consents.may_speak(voice, take.guild_id or take.member_id)
+                if reason is not None:
+                    raise MemberError(reason)
+
+
+def _asker_of(message: discord.Message) -> str:
+    """Return the name of who asked for the take above these buttons, as Discord remembers it."""
+    metadata = message.interaction_metadata
+    return metadata.user.display_name if metadata else "a member"

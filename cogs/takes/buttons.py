@@ -1,0 +1,97 @@
+"""The buttons under every take. They carry the id of the take, so they work after a restart too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Self
+
+import discord
+
+from bot.giving.order import Order
+from bot.speech_bot import SpeechBot
+from cogs.takes import acts, forms
+from cogs.takes.press import Press
+from cogs.voice.presses import row_of, take_press
+
+Act = Callable[[Press], Awaitable[None]]
+
+_ACTS: Final[Mapping[str, Act]] = MappingProxyType(
+    {
+        "again": acts.again,
+        "play": acts.play,
+        "voice": acts.as_voice_message,
+        "save": forms.save,
+        "sound": forms.to_soundboard,
+        "delete": acts.delete,
+        "report": acts.report,
+    }
+)
+_LABELS: Final = {
+    "again": "Again",
+    "play": "Play in my channel",
+    "voice": "As voice message",
+    "save": "Save voice",
+    "sound": "To soundboard",
+    "delete": "Delete",
+    "report": "Report",
+}
+_STYLES: Final = {
+    "again": discord.ButtonStyle.primary,
+    "delete": discord.ButtonStyle.danger,
+    "report": discord.ButtonStyle.danger,
+}
+
+
+class TakeButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=rf"take:(?P<act>{'|'.join(_ACTS)}):(?P<take>[A-Za-z0-9_-]{{22}})",
+):
+    """One of the buttons under a take. What the presser may do is looked up at the press."""
+
+    def __init__(self, act: str, take_id: str) -> None:
+        super().__init__(
+            discord.ui.Button(
+                label=_LABELS[act],
+                style=_STYLES.get(act, discord.ButtonStyle.secondary),
+                custom_id=f"take:{act}:{take_id}",
+            )
+        )
+        self._act = act
+        self._take_id = take_id
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        _interaction: discord.Interaction,
+        _item: discord.ui.Item[discord.ui.View],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Return the button that was pressed."""
+        return cls(match["act"], match["take"])
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Do it."""
+
+        async def act(bot: SpeechBot) -> None:
+            with Press.once(interaction, bot, self._act, self._take_id) as press:
+                await _ACTS[self._act](press)
+
+        await take_press(interaction, act)
+
+
+def buttons_under(take_id: str, order: Order, in_server: bool) -> discord.ui.View:
+    """Return the buttons under a take: those that can do anything where it stands."""
+    shown = ["again"]
+    if in_server:
+        shown += ["play", "voice"]
+    if order.may_be_saved:
+        shown.append("save")
+    if in_server:
+        shown.append("sound")
+    shown.append("delete")
+    if in_server and order.cloned:
+        shown.append("report")
+    return row_of(*(TakeButton(act, take_id) for act in shown))

@@ -1,0 +1,252 @@
+"""A tour through saved voices: Alice and Bob, two members, and Carol, a moderator."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from bot.audio.soundboard import MAX_CLIP_BYTES, MAX_CLIP_SECONDS
+from rehearsal.answers import Answer
+from rehearsal.cloning import ACCEPT, MY_OWN
+from rehearsal.pitch import halves, pitch_of
+from rehearsal.recordings import RECORDINGS
+from rehearsal.stage import ANSWER_SECONDS, Stage, StepFailedError, pcm_of_wav
+from rehearsal.voice_walk import TO_FILE, VoiceWalk, pitch_in
+from rehearsal.walk import Given, Step, check, indented, sent
+
+SILENT_SECONDS: Final = 1.0
+"""So soon after it is answered a voice that was taken back is not heard any more."""
+
+_LONG: Final = (
+    "The tide comes in, and brings us shells and bottles. The tide goes out, and takes the castles with it. "
+    "Nobody has ever seen where it goes to."
+)
+_DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
+
+
+class VoicesTour(VoiceWalk):
+    """Save, consent, use, share, revoke, delete, design, cast, dialogue, voice message and soundboard."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._alice, self._bob, self._carol = stage.alice, stage.bob, stage.carol
+        self._dialogue: Given | None = None
+        stage.guild.take_role(stage.moderators, stage.alice)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """From the first take of a server to the last trace of a member."""
+        return [
+            self._cast,
+            self._turn_cloning_on,
+            self._save,
+            self._use,
+            self._share,
+            self._consent,
+            self._talk,
+            self._send_voice_message,
+            self._put_on_soundboard,
+            self._design,
+            self._look_into_it,
+            self._revoke,
+            self._delete,
+            self._leave_nothing,
+        ]
+
+    async def _cast(self) -> None:
+        """A server without a voice: what Bob says first becomes its house voice, which Alice has too."""
+        self._listener = await self._alice.join(self._stage.perch)
+        await self._bob.join(self._stage.perch)
+        first = await self.speak(self._bob, text="Good evening, everybody.")
+        check(
+            "This is now the voice of this server, **House voice**" in first.answer.content, "none was cast"
+        )
+        second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
+        self.check_credit(second, "AI-generated voice of House voice, for Alice")
+        self.check_same_voice("the second take", pitch_in(second), pitch_in(first))
+
+    async def _turn_cloning_on(self) -> None:
+        """Cloning is off at first. Alice is told whom to ask, and Carol, a moderator, accepts the policy."""
+        words = await self.told(await self._save_deep())
+        check("A moderator can" in words, "a member was not told that cloning is off")
+        policy = await self.type(self._carol, "voice cloning", switch="on")
+        await self.told_to_choose(policy, ACCEPT)
+        words = await self.press_and_read(self._carol, policy, ACCEPT)
+        check(words.startswith("Cloning is on."), "cloning was not turned on")
+
+    async def _save(self) -> None:
+        """Alice saves her own voice, and says so with a button. Nobody else gets to see it."""
+        question = await self._save_deep()
+        await self.told_to_choose(question, MY_OWN)
+        words = await self.press_and_read(self._alice, question, MY_OWN)
+        check("Saved as **Harbour**" in words, "it was not saved")
+        check(await self.proposed(self._alice) == ["Harbour", "House voice"], "it is not proposed to Alice")
+        check(await self.proposed(self._bob) == ["House voice"], "it is proposed to Bob")
+
+    async def _use(self) -> None:
+        """Alice speaks with it: first by name, then because she has chosen it."""
+        by_name = await self.speak(self._alice, voice="Harbour", text="Mind the wet stairs.")
+        self.check_credit(by_name, "AI-generated voice of Harbour, for Alice")
+        self.check_same_voice("Harbour", pitch_in(by_name), await self.recorded_pitch(self._alice, "Harbour"))
+        check(len(self.recordings_of("Harbour")) == 1, "its recording was not posted once")
+        await self.told(await self.type(self._alice, "voice use", name="Harbour"))
+        chosen = await self.speak(self._alice, text="All aboard, please.", to=TO_FILE)
+        self.check_credit(chosen, "AI-generated voice of Harbour, for Alice")
+        check(len(self.recordings_of("Harbour")) == 1, "its recording was posted again")
+
+    async def _share(self) -> None:
+        """Bob may not speak with Harbour, until Alice shares it with him."""
+        words = await self.told(await self.type(self._bob, "speak", text="Me too.", voice="Harbour"))
+        check(words.startswith("There is no voice with that name here."), "Bob may speak with it")
+        shared = {"name": "Harbour", "with": "some members: name them", "member": self._bob}
+        words = await self.told(await self.type(self._alice, "voice share", **shared))
+        check("@Bob" in words, "it was not shared")
+        given = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
+        self.check_credit(given, "AI-generated voice of Harbour, for Bob")
+
+    async def _consent(self) -> None:
+        """Alice would like Bob's voice. Only Bob can agree, with a button that says what he agrees to."""
+        asked = await self.type(self._alice, "voice save", name="Bobby", recording=sent(_HIGH), of=self._bob)
+        await self.told(asked)
+        question = await self._stage.general.until_message(lambda message: "I agree" in message.buttons)
+        print(f"   asked: {indented(self._stage.readable(question.content))}")
+        check(question.pinged == {self._bob.id}, "not Bob alone was pinged")
+        words = await self.press_and_read(self._alice, question, "I agree")
+        check("Only the member whose voice it is" in words, "Alice could agree for Bob")
+        words = await self.press_and_read(self._bob, question, "I agree")
+        check(words.startswith("@Bob agreed to **Bobby**"), "Bob could not agree")
+        given = await self.speak(self._alice, voice="Bobby", text="Can we keep them, please?")
+        self.check_same_voice("Bobby", pitch_in(given), await self.recorded_pitch(self._alice, "Bobby"))
+
+    async def _talk(self) -> None:
+        """Alice writes a dialogue: one sound, in which each line has its own voice."""
+        text = "Harbour: Where have you been all day? / Bobby: I was behind the shed, of course."
+        given = self._dialogue = await self.speak(self._alice, text=text)
+        self.check_credit(given, "AI-generated voices of Harbour and Bobby, for Alice")
+        low, high = (pitch_of(half) for half in halves(pcm_of_wav(given.file.data)))
+        print(f"   pitch:  {low:.0f} Hz in the first half, {high:.0f} Hz in the second")
+        self.check_same_voice("the first half", low, await self.recorded_pitch(self._alice, "Harbour"))
+        self.check_same_voice("the second half", high, await self.recorded_pitch(self._alice, "Bobby"))
+
+    async def _send_voice_message(self) -> None:
+        """Bob presses As voice message under the dialogue."""
+        take = self._take()
+        words = await self.press_and_read(self._bob, take.answer, "As voice message")
+        check(words == "Sent.", "it was not sent")
+        message = await self._stage.general.until_message(lambda one: one.voice_message)
+        (file,) = self._stage.rehearsal.files_of(message)
+        points = base64.b64decode(file.waveform or "")
+        path = await self._stage.save(file.name, file.data)
+        print(f"   voice message: {file.seconds or 0:.1f} s, a waveform of {len(points)} points, {path}")
+        check(file.data.startswith(b"OggS"), "it is no Ogg file")
+        check(1 < len(points) <= 256 and len(set(points)) > 2, "it has no waveform")
+        made = len(pcm_of_wav(take.file.data)) / 96_000
+        check(abs((file.seconds or 0) - made) < 0.1, f"it lasts {file.seconds} s, and the take {made:.1f} s")
+
+    async def _put_on_soundboard(self) -> None:
+        """Carol, who may, puts the beginning of something longer on the soundboard; Bob may not."""
+        given = await self.speak(self._carol, text=_LONG, to=TO_FILE)
+        words = await self.press_and_read(self._bob, given.answer, "To soundboard")
+        check("Create Expressions" in words, "Bob may add sounds")
+        form = await self.form_in(await self.press(self._carol, given.answer, "To soundboard"))
+        await self.told(await self._carol.submit(form, {"Name": "The tide"}))
+        sounds = list(self._stage.guild.sounds.values())
+        check([sound.name for sound in sounds] == ["The tide"], "it is not on the soundboard")
+        path = await self._stage.save("soundboard.mp3", sounds[0].data)
+        print(f"   sound: {sounds[0].seconds:.2f} s, {len(sounds[0].data):,} bytes, {path}")
+        check(1.0 < sounds[0].seconds <= MAX_CLIP_SECONDS, "it has the wrong length")
+        check(len(sounds[0].data) <= MAX_CLIP_BYTES, "it is too large")
+
+    async def _design(self) -> None:
+        """Bob designs a voice, takes the second of three, and chooses Apps, Speak this in a voice."""
+        design = await self.type(
+            self._bob, "voice design", name="Wizard", description="an old man, slow and deep"
+        )
+        await self.told_to_choose(design, "Take 3")
+        takes = [file.data for file in design.files]
+        check(len(takes) == 3, f"there are {len(takes)} takes")
+        words = await self.press_and_read(self._bob, design, "Take 2")
+        check("Saved as **Wizard**" in words, "it was not saved")
+        check(await self.recording(self._bob, "Wizard") == takes[1], "another take was saved")
+        await self._stage.save("wizard.wav", takes[1])
+        message = await self._carol.say(self._stage.general, "You shall not pass.")
+        form = await self.form_in(await self._bob.message_menu("Speak this in a voice", message))
+        packets = self.packets
+        given = await self.given(await self._bob.submit(form, {"Voice": "Wizard"}), packets)
+        self.check_credit(given, "AI-generated voice of Wizard, for Bob")
+        self.check_same_voice("Wizard", pitch_in(given), pitch_of(pcm_of_wav(takes[1])))
+
+    async def _look_into_it(self) -> None:
+        """Carol looks who used Harbour, freezes it, and thaws it; what was said is not recorded."""
+        audit = await self.type(self._carol, "voice audit", name="Harbour")
+        words = await self.told_to_choose(audit, "Freeze")
+        check("@Bob" in words and "@Alice" in words, "it does not say who used it")
+        check("sound like" not in words, "it says what was said")
+        words = await self.press_and_read(self._carol, audit, "Freeze")
+        check("frozen" in words, "it was not frozen")
+        words = await self.told(await self.type(self._bob, "speak", text="Hello?", voice="Harbour"))
+        check("frozen" in words, "a frozen voice speaks")
+        words = await self.press_and_read(self._carol, audit, "Unfreeze")
+        check("in use" in words, "it was not thawed")
+
+    async def _revoke(self) -> None:
+        """While Bobby speaks for Alice, Bob takes his voice back: it falls silent, and is gone."""
+        earlier, packets = self._take(), self.packets
+        said = await self.type(self._alice, "speak", text=_LONG, voice="Bobby", to="my voice channel")
+        await self.listener.wait_for_speech(timeout=ANSWER_SECONDS, after=packets)
+        await self._take_back(packets)
+        words = await self.told(said)
+        check("withdrawn" in words, "Alice was not told why it broke off")
+        check(not self.recordings_of("Bobby"), "the message with its recording is still there")
+        check("Bobby" not in await self.proposed(self._alice), "it is still proposed")
+        words = await self.told(await self.type(self._alice, "speak", text="Hello?", voice="Bobby"))
+        check(words.startswith("There is no voice with that name here."), "it can still be used")
+        words = await self.press_and_read(self._bob, earlier.answer, "Play in my channel")
+        check("deleted or withdrawn" in words, "a take of it can still be played")
+
+    async def _take_back(self, packets: int) -> None:
+        """Let Bob take his voice back while it is heard, from the ``packets``-th packet on."""
+        typed = await self.type(self._bob, "privacy revoke", voice="Bobby")
+        await typed.until(lambda shown: "Taken back." in shown.content, timeout=ANSWER_SECONDS)
+        answered = time.monotonic()
+        words = await self.told(typed)
+        check("**Bobby**" in words, "it does not say what is gone")
+        silence = 2 * SILENT_SECONDS
+        await self.listener.wait_for_silence(seconds=silence, timeout=ANSWER_SECONDS, after=packets)
+        speech = self.listener.speech(after=packets)
+        late = speech[-1].arrival - answered
+        print(f"   heard:  {len(speech) * 0.02:.1f} s of it; silent {max(late, 0.0):.2f} s after the answer")
+        check(late <= SILENT_SECONDS, f"it was heard for {late:.1f} s after it was taken back")
+
+    async def _delete(self) -> None:
+        """Alice deletes Harbour: the voice, its recording, and the message with it."""
+        question = await self.type(self._alice, "voice delete", name="Harbour")
+        await self.told_to_choose(question, "Delete it")
+        words = await self.press_and_read(self._alice, question, "Delete it")
+        check("are deleted" in words, "it was not deleted")
+        check(not self.recordings_of("Harbour"), "the message with its recording is still there")
+        check("Harbour" not in await self.proposed(self._bob), "it is still proposed to Bob")
+
+    async def _leave_nothing(self) -> None:
+        """Bob looks at what is kept about him, has it all deleted, and is never to be cloned again."""
+        check("Wizard" in await self.kept_about(self._bob), "the export has not all of his voices")
+        question = await self.type(self._bob, "privacy delete")
+        await self.told_to_choose(question, "Delete everything")
+        words = await self.press_and_read(self._bob, question, "Delete everything")
+        check(words.startswith("Deleted: 1 voice"), "his voices were not deleted")
+        check(await self.kept_about(self._bob) == [], "there are still voices of his")
+        await self.told(await self.type(self._bob, "privacy never-clone-me", switch="on"))
+        asked = await self.type(self._alice, "voice save", name="Bobby", recording=sent(_HIGH), of=self._bob)
+        words = await self.told(asked)
+        check(words == "That member does not want to be cloned.", "Bob can still be asked")
+
+    async def _save_deep(self) -> Answer:
+        recording = {"recording": sent(_DEEP), "transcript": _DEEP.transcript}
+        return await self.type(self._alice, "voice save", name="Harbour", **recording)
+
+    def _take(self) -> Given:
+        if self._dialogue is None:
+            raise StepFailedError("there is no dialogue")
+        return self._dialogue

@@ -1,0 +1,45 @@
+"""Takes in the scene, and what is under them."""
+
+from __future__ import annotations
+
+from bot.library.takes import Take
+from rehearsal.answers import Answer
+from rehearsal.people import Person
+from rehearsal.permissions import Permission
+from tests.cogs.scene import PATIENCE, Scene, file_of
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+ALL = ["Again", "Play in my channel", "As voice message", "Save voice", "To soundboard", "Delete"]
+
+
+async def given(scene: Scene, text: str = TEXT, **options: object) -> Answer:
+    """Return the answer with a take of Alice's."""
+    answer = await scene.speak(text, **{"to": "here", **options})
+    await file_of(answer)
+    return answer
+
+
+async def spoken_only(scene: Scene) -> Answer:
+    """Return the answer to something that was heard in Perch and given as no file."""
+    await scene.alice.join(scene.perch)
+    answer = await scene.speak(TEXT, to="voice channel")
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    return answer
+
+
+async def take_of(scene: Scene, answer: Answer) -> Take | None:
+    """Return what is kept of the take under ``answer``."""
+    ids = [component["custom_id"] for component in answer.components if "custom_id" in component]
+    return await scene.bot.library.takes.get(ids[0].rpartition(":")[2])
+
+
+async def opened(person: Person, answer: Answer, label: str) -> Answer:
+    """Return the form that a press opens."""
+    pressed = await person.press(answer, label)
+    await pressed.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
+    return pressed
+
+
+def may_add_sounds(scene: Scene, person: Person) -> None:
+    """Let ``person`` add sounds to the soundboard."""
+    scene.guild.add_role("DJs", Permission.CREATE_GUILD_EXPRESSIONS, person)

@@ -1,0 +1,328 @@
+"""/speak in saved voices: named, chosen, the server's, or cast by the first take; and dialogues."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.library.audit import Use
+from bot.library.consent import POLICY_VERSION
+from bot.library.scope import Scope
+from bot.library.voices import Kind, Sharing
+from rehearsal.likeness import likeness
+from rehearsal.permissions import Permission
+from rehearsal.stage import pcm_of_wav
+from tests.cogs.saved_voices import chosen, cloned, designed
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import Hold
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+NO_SUCH = "There is no voice with that name here."
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+async def uses(scene: Scene) -> list[Use]:
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    return list((await scene.bot.library.audit.page(moderator)).uses)
+
+
+async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_and_file(scene: Scene):
+    await designed(scene, scene.bob, "Robin")
+
+    answer = await scene.speak(TEXT, voice="robin", to="here")
+    data = await (await file_of(answer)).read()
+
+    assert answer.content.startswith("AI-generated voice of Robin, for Alice · ")
+    assert b"AI-generated voice of Robin, for Alice" in data
+    (request,) = scene.asked
+    assert request["prompt_text"] == "Hello"
+    assert request["reference_audio_url"].startswith("https://cdn.discordapp.com/")
+
+
+async def test_the_same_words_of_the_same_voice_cost_nothing_the_second_time(scene: Scene):
+    await designed(scene, scene.bob, "Robin")
+
+    first = await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    again = await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+
+    assert pcm_of_wav(await again.read()) == pcm_of_wav(await first.read())
+    assert len(scene.asked) == 1
+
+
+async def test_what_is_typed_completes_to_voices_the_member_may_use(scene: Scene):
+    robin = await designed(scene, scene.bob, "Robin")
+    await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
+
+    proposed = await scene.alice.autocomplete(scene.general, "speak", "voice", "ro", text="Hi")
+
+    assert proposed == [("Robin", robin.id)]
+
+
+async def test_a_missing_and_a_hidden_voice_get_the_same_answer_and_cost_nothing(scene: Scene):
+    hidden = await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
+
+    answers = [await words_of(await scene.speak(TEXT, voice=name)) for name in ("Rook", hidden.id, "Nobody")]
+
+    assert len(set(answers)) == 1
+    assert answers[0].startswith(NO_SUCH)
+    assert scene.asked == []
+
+
+async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
+    robin = await designed(scene, scene.bob, "Robin")
+    rook = await designed(scene, scene.bob, "Rook")
+    moderator = Scope(scene.guild.id, scene.bob.id, is_moderator=True)
+    await scene.bot.library.voices.set_default(moderator, robin.id)
+    await chosen(scene, rook, scene.alice)
+
+    mine = await scene.speak(TEXT, to="here")
+    await file_of(mine)
+    others = await scene.bob.slash(scene.general, "speak", text=TEXT, to="here")
+    await file_of(others)
+
+    assert "voice of Rook" in mine.content
+    assert "voice of Robin" in others.content
+
+
+async def test_the_first_take_becomes_the_voice_of_the_server_and_says_so_once(scene: Scene):
+    first = await scene.speak(TEXT, to="here")
+    made = pcm_of_wav(await (await file_of(first)).read())
+    assert "This is now the voice of this server, **House voice**." in first.content
+
+    second = await scene.bob.slash(scene.general, "speak", text="And something else is said.", to="here")
+    await file_of(second)
+
+    assert "voice of House voice, for Bob" in second.content
+    assert "now the voice" not in second.content
+    assert scene.asked[1]["prompt_text"] == TEXT
+    house = await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.bob.id))
+    assert house is not None
+    assert house.kind is Kind.CAST
+    kept = pcm_of_wav(await scene.bot.library.recordings.read(house.recording))
+    assert likeness(made, kept).correlation > 0.99
+
+
+async def test_a_style_is_another_voice_and_never_cast(scene: Scene):
+    answer = await scene.speak(TEXT, style="an old man", to="here")
+    await file_of(answer)
+
+    assert answer.content.startswith("AI-generated voice, for Alice")
+    assert "now the voice" not in answer.content
+    assert await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.alice.id)) is None
+
+
+async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_house_voice(scene: Scene):
+    await file_of(await scene.speak(TEXT, to="here"))
+    scene.guild.deny_bot(Permission.SEND_MESSAGES)
+    await scene.rehearsal.caught_up()
+
+    answer = await scene.speak("Something that was never said.", to="here")
+    await file_of(answer)
+
+    assert answer.content.startswith("AI-generated voice, for Alice")
+
+
+async def test_in_direct_messages_the_first_take_becomes_one_s_own_voice(scene: Scene):
+    private = scene.rehearsal.world.dm(scene.alice)
+
+    first = await scene.alice.slash(private, "speak", text=TEXT)
+    await file_of(first)
+    second = await scene.alice.slash(private, "speak", text="And something else is said.")
+    await file_of(second)
+
+    assert "This is now your voice here" in first.content
+    assert "voice of House voice" in second.content
+
+
+async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):
+    robin = await designed(scene, scene.bob, "Robin")
+    await chosen(scene, robin, scene.alice)
+    message = await scene.bob.say(scene.general, TEXT)
+
+    answer = await scene.alice.message_menu("Speak this", message)
+    await file_of(answer)
+
+    assert "voice of Robin, for Alice" in answer.content
+
+
+async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
+    await designed(scene, scene.bob, "Robin", transcript="Hello")
+    await designed(scene, scene.bob, "Rook", transcript="Croak")
+
+    answer = await scene.speak("Robin: Hello there, my friend. / rook: Hi, how are you?", to="here")
+    await file_of(answer)
+
+    assert answer.content.startswith("AI-generated voices of Robin and Rook, for Alice")
+    said = {request["prompt_text"]: request["text"] for request in scene.asked}
+    assert said == {"Hello": "Hello there, my friend.", "Croak": "Hi, how are you?"}
+
+
+async def test_a_stranger_in_a_dialogue_is_named(scene: Scene):
+    await designed(scene, scene.bob, "Robin")
+
+    answer = await scene.speak("Robin: Hello there. / Mallory: Hi.")
+
+    assert "There is no voice called Mallory here." in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_every_take_of_a_cloned_voice_is_written_down_without_its_words(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+
+    answer = await scene.speak(TEXT, voice="Bobby", to="here")
+    await file_of(answer)
+
+    (use,) = await uses(scene)
+    assert (use.voice_id, use.member_id) == (voice.id, scene.alice.id)
+    assert answer.message is not None
+    assert (use.channel_id, use.message_id) == (scene.general.id, answer.message.id)
+    assert use.seconds > 1
+    assert TEXT not in repr(use)
+    kept = await scene.bot.library.voices.unscoped(voice.id)
+    assert kept is not None
+    assert kept.uses == 1
+
+
+async def test_what_was_heard_before_it_was_stopped_is_written_down_too(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    listener = await scene.alice.join(scene.perch)
+    hold = Hold()
+    scene.faults.on_post(None, None)
+    scene.faults.every_post = hold
+    answer = await scene.speak(" ".join([TEXT] * 8), voice="Bobby", to="voice channel")
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    await words_of(await scene.alice.slash(scene.general, "stop"))
+    assert await words_of(answer) == "Stopped."
+    hold.released.set()
+
+    (use,) = await uses(scene)
+    assert (use.voice_id, use.member_id) == (voice.id, scene.alice.id)
+
+
+async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
+    voice = await designed(scene, scene.bob, "Robin")
+
+    await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+
+    assert await uses(scene) == []
+    kept = await scene.bot.library.voices.unscoped(voice.id)
+    assert kept is not None
+    assert kept.uses == 1
+
+
+async def test_without_consent_nothing_is_made(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    await chosen(scene, voice, scene.alice)
+    await scene.bot.library.settings.set_cloning(
+        Scope(scene.guild.id, scene.alice.id, is_moderator=True), False, policy=1
+    )
+
+    answer = await scene.speak(TEXT, to="here")
+
+    assert "Cloning is off" in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_whose_it_is(scene: Scene):
+    answer = await scene.speak(TEXT, to="voice message")
+    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=PATIENCE)
+
+    (file,) = scene.rehearsal.files_of(sent)
+    assert file.seconds is not None
+    assert file.seconds > 1
+    assert file.waveform
+    assert b"AI-generated voice, for Alice" in await file.read()
+    assert answer.buttons[0] == "Again"
+    assert not answer.files
+
+
+async def test_without_the_permission_a_voice_message_becomes_a_file_with_a_reason(scene: Scene):
+    scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
+    await scene.rehearsal.caught_up()
+
+    answer = await scene.speak(TEXT, to="voice message")
+    await file_of(answer)
+
+    assert "Send Voice Messages for voice messages, so here is the file." in answer.content
+
+
+async def test_in_direct_messages_a_voice_message_is_a_file(scene: Scene):
+    private = scene.rehearsal.world.dm(scene.alice)
+
+    answer = await scene.alice.slash(private, "speak", text=TEXT, to="voice message")
+    await file_of(answer)
+
+    assert "only in servers" in answer.content
+
+
+async def test_speak_this_in_a_voice_asks_for_one_of_those_the_member_may_use(scene: Scene):
+    await designed(scene, scene.bob, "Robin")
+    await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
+    message = await scene.bob.say(scene.general, TEXT)
+
+    form = await scene.alice.message_menu("Speak this in a voice", message)
+    await form.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
+    answer = await scene.alice.submit(form, {"Voice": "Robin"})
+    await file_of(answer)
+
+    assert "voice of Robin, for Alice" in answer.content
+
+
+async def test_speak_this_in_a_voice_says_so_where_there_is_none(scene: Scene):
+    message = await scene.bob.say(scene.general, TEXT)
+
+    answer = await scene.alice.message_menu("Speak this in a voice", message)
+
+    assert "no saved voice here yet" in await words_of(answer)
+
+
+async def test_who_takes_no_direct_messages_still_hears_something_elsewhere(scene: Scene):
+    carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
+    elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
+    elsewhere.add_member(carol)
+    lounge = elsewhere.add_text_channel("lounge")
+    await file_of(await carol.slash(lounge, "speak", text=TEXT))
+    carol.refuse_dms()
+
+    refused = await carol.slash(lounge, "speak", text="And now something else.")
+    assert "nowhere to put the recording" in await words_of(refused)
+    again = await carol.slash(lounge, "speak", text="And now something else.")
+    await file_of(again)
+
+    assert again.content.startswith("AI-generated voice, for Carol")
+
+
+async def test_a_voice_that_nobody_named_is_passed_over_when_it_may_not_speak(scene: Scene) -> None:
+    voice = await cloned(scene, scene.bob, "Bobby")
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    await scene.bot.library.voices.set_default(moderator, voice.id)
+    await scene.bot.library.settings.set_cloning(moderator, False, policy=POLICY_VERSION)
+
+    answer = await scene.speak("Good morning")
+    await file_of(answer)
+
+    assert "Bobby" not in answer.content
+    assert "reference_audio_url" not in scene.asked[0]
+
+
+async def test_a_named_voice_that_may_not_speak_is_refused_where_only_the_asker_reads_it(
+    scene: Scene,
+) -> None:
+    voice = await cloned(scene, scene.bob, "Bobby")
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    await scene.bot.library.settings.set_cloning(moderator, False, policy=POLICY_VERSION)
+
+    answer = await scene.speak("Good morning", voice=voice.name)
+
+    assert (
+        await words_of(answer) == "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+    )
+    assert answer.ephemeral
+    assert scene.asked == []

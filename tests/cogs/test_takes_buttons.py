@@ -1,0 +1,193 @@
+"""What the buttons under a take do, also after a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.library.scope import Scope
+from rehearsal.answers import AnswerState
+from rehearsal.attendance import restarted
+from rehearsal.files import SentFile
+from rehearsal.likeness import likeness
+from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.stage import pcm_of_wav
+from tests.cogs.given_takes import ALL, TEXT, given, spoken_only, take_of
+from tests.cogs.saved_voices import WAV, cloned, designed
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+async def test_every_take_has_its_buttons_and_a_cloned_one_can_be_reported_not_saved(scene: Scene):
+    await cloned(scene, scene.bob, "Bobby")
+
+    assert (await given(scene)).buttons == ALL
+    after = await given(scene, voice="Bobby")
+    assert after.buttons == [*(label for label in ALL if label != "Save voice"), "Report"]
+    assert after.message is not None
+    assert len(after.message.components) == 2
+
+
+async def test_outside_servers_there_are_only_those_that_can_do_something(scene: Scene):
+    private = scene.rehearsal.world.dm(scene.alice)
+    answer = await scene.alice.slash(private, "speak", text=TEXT)
+    await file_of(answer)
+
+    assert answer.buttons == ["Again", "Save voice", "Delete"]
+
+
+async def test_after_a_restart_again_makes_a_new_take_in_the_same_voice(scene: Scene):
+    await designed(scene, scene.bob, "Robin")
+    answer = await given(scene, voice="Robin")
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        again = await scene.alice.press(answer, "Again")
+        await file_of(again)
+
+    assert "voice of Robin, for Alice" in again.content
+    assert [request["text"] for request in scene.asked] == [TEXT, TEXT]
+
+
+async def test_again_after_a_recording_works_until_the_bot_has_forgotten_where_it_was(scene: Scene):
+    await scene.let_clone(scene.alice)
+    sent = SentFile("me.wav", WAV)
+    answer = await scene.alice.slash(scene.general, "clone", text=TEXT, reference=sent, to="here")
+    await file_of(answer)
+    assert "Save voice" not in answer.buttons
+    await file_of(await scene.alice.press(answer, "Again"))
+    assert len(scene.asked) == 2
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        again = await scene.alice.press(answer, "Again")
+
+        assert "Type /clone again." in await words_of(again)
+
+
+async def test_again_of_a_dialogue_has_each_voice_again(scene: Scene):
+    await designed(scene, scene.bob, "Robin", transcript="Hello")
+    await designed(scene, scene.bob, "Rook", transcript="Croak")
+    answer = await given(scene, "Robin: Hello there, friend. / Rook: Hi, how are you?")
+
+    again = await scene.alice.press(answer, "Again")
+    await file_of(again)
+
+    assert "voices of Robin and Rook" in again.content
+    assert sorted(request["prompt_text"] for request in scene.asked) == ["Croak", "Croak", "Hello", "Hello"]
+
+
+@pytest.mark.parametrize("how", ["file", "spoken"])
+async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene, how: str):
+    answer = await (given(scene) if how == "file" else spoken_only(scene))
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        listener = await scene.bob.join(scene.perch)
+        pressed = await scene.bob.press(answer, "Play in my channel")
+        await pressed.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+        await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+
+    assert pressed.ephemeral
+    if how == "file":
+        made = pcm_of_wav(await answer.files[0].read())
+        assert likeness(made, listener.pcm()).correlation >= 0.95
+    assert len(scene.asked) == 1
+
+
+async def test_who_sits_in_no_voice_channel_is_told_to_join_one(scene: Scene):
+    answer = await given(scene)
+
+    assert (
+        await words_of(await scene.bob.press(answer, "Play in my channel")) == "Join a voice channel first."
+    )
+
+
+async def test_as_voice_message_answers_the_take_with_one(scene: Scene):
+    answer = await given(scene)
+
+    pressed = await scene.bob.press(answer, "As voice message")
+    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)
+
+    (file,) = scene.rehearsal.files_of(sent)
+    assert file.seconds is not None
+    assert file.seconds > 1
+    assert b"AI-generated voice of House voice, for Alice" in await file.read()
+    assert await words_of(pressed) == "Sent."
+    assert pressed.ephemeral
+
+
+async def test_a_cloned_voice_heard_once_more_is_written_down_with_who_wanted_it(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    answer = await given(scene, voice="Bobby")
+    carol = scene.rehearsal.world.add_person("Carol")
+    scene.guild.add_member(carol)
+
+    assert await words_of(await carol.press(answer, "As voice message")) == "Sent."
+
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    uses = (await scene.bot.library.audit.page(moderator)).uses
+    assert [(use.voice_id, use.member_id) for use in uses] == [
+        (voice.id, carol.id),
+        (voice.id, scene.alice.id),
+    ]
+
+
+async def test_no_voice_message_where_the_bot_may_not_send_one(scene: Scene):
+    answer = await given(scene)
+    scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
+    await scene.rehearsal.caught_up()
+
+    words = await words_of(await scene.alice.press(answer, "As voice message"))
+
+    assert "Send Voice Messages" in words
+    assert not [message for message in scene.general.history if message.voice_message]
+
+
+async def test_no_voice_message_for_who_may_send_none(scene: Scene):
+    answer = await given(scene)
+    scene.guild.set_everyone_permissions(int(EVERYONE) & ~int(Permission.SEND_VOICE_MESSAGES))
+    await scene.rehearsal.caught_up()
+
+    words = await words_of(await scene.bob.press(answer, "As voice message"))
+
+    assert words == "You may not send voice messages here, so I do not send one for you."
+
+
+async def test_delete_takes_the_message_its_row_and_its_sound_away(scene: Scene):
+    answer = await given(scene)
+    take = await take_of(scene, answer)
+    assert take is not None
+    assert take.cache_key is not None
+    assert await scene.bot.speeches.kept(take.cache_key) is not None
+
+    await scene.alice.press(answer, "Delete")
+    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
+
+    assert await scene.bot.library.takes.get(take.id) is None
+    assert await scene.bot.speeches.kept(take.cache_key) is None
+
+
+async def test_a_moderator_may_delete_what_others_asked_for(scene: Scene):
+    answer = await given(scene)
+    scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, scene.bob)
+
+    await scene.bob.press(answer, "Delete")
+
+    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
+
+
+async def test_a_report_reaches_the_moderators_once(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    answer = await given(scene, voice="Bobby")
+
+    first = await words_of(await scene.bob.press(answer, "Report"))
+    second = await words_of(await scene.bob.press(answer, "Report"))
+
+    assert first.startswith("Thank you.")
+    assert "reported this voice already" in second
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    (report,) = await scene.bot.library.audit.reports(moderator)
+    assert (report.voice_id, report.member_id) == (voice.id, scene.alice.id)

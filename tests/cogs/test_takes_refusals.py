@@ -1,0 +1,151 @@
+"""Who may press what under a take, and what is pressed too late, twice, or forged."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+
+import pytest
+
+from cogs.takes.buttons import TakeButton
+from tests.cogs.given_takes import ALL, given, spoken_only, take_of
+from tests.cogs.saved_voices import cloned
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import Hold
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
+    answer = await given(scene)
+    hold = Hold()
+    scene.faults.on_post(hold)
+
+    first = await scene.alice.press(answer, "Again")
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=2)
+    second = await scene.alice.press(answer, "Again")
+
+    assert await words_of(second) == "I am at it already."
+    hold.released.set()
+    await file_of(first)
+    assert len(scene.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("Again", "Only who asked for this can have it made again."),
+        ("Save voice", "Only who asked for this can save its voice."),
+        ("Delete", "Only who asked for this can delete it"),
+        ("To soundboard", "you need the permission Create Expressions"),
+    ],
+)
+async def test_others_may_not_and_only_they_see_why(scene: Scene, label: str, words: str):
+    answer = await given(scene)
+
+    pressed = await scene.bob.press(answer, label)
+
+    assert words in await words_of(pressed)
+    assert pressed.ephemeral
+    assert len(scene.asked) == 1
+    assert await take_of(scene, answer) is not None
+
+
+@pytest.mark.parametrize("label", [label for label in ALL if label not in ("To soundboard",)])
+async def test_the_buttons_of_a_forgotten_take_have_expired(scene: Scene, label: str):
+    answer = await given(scene)
+    take = await take_of(scene, answer)
+    assert take is not None
+    await scene.bot.library.takes.forget(take.id)
+    await scene.alice.join(scene.perch)
+
+    pressed = await scene.alice.press(answer, label)
+
+    assert (await words_of(pressed)).startswith("This button has expired.")
+    assert len(scene.asked) == 1
+
+
+async def test_a_sound_that_is_gone_everywhere_is_said_to_be_gone(scene: Scene):
+    answer = await spoken_only(scene)
+    take = await take_of(scene, answer)
+    assert take is not None
+    assert take.cache_key is not None
+    await scene.bot.speeches.forget(take.cache_key)
+
+    pressed = await scene.alice.press(answer, "Play in my channel")
+
+    assert await words_of(pressed) == "That take is no longer kept. Press Again to make a new one."
+
+
+async def test_a_file_that_cannot_be_fetched_is_replaced_by_what_is_kept(scene: Scene):
+    answer = await given(scene)
+    listener = await scene.bob.join(scene.perch)
+    scene.rehearsal.cdn.link_seconds = 0
+    scene.rehearsal.cdn.expire_addresses()
+
+    pressed = await scene.bob.press(answer, "Play in my channel")
+    await pressed.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("label", ["Play in my channel", "As voice message"])
+async def test_a_take_of_a_withdrawn_voice_is_silent(scene: Scene, label: str):
+    await cloned(scene, scene.bob, "Bobby")
+    answer = await given(scene, voice="Bobby")
+    await scene.alice.join(scene.perch)
+    await scene.bot.library.consents.revoke(scene.bob.id)
+
+    pressed = await scene.alice.press(answer, label)
+
+    assert await words_of(pressed) == "The voice in it was deleted or withdrawn, so it is silent now."
+
+
+async def test_a_forged_id_does_nothing(scene: Scene):
+    answer = await given(scene)
+    other = await given(scene, "Something else entirely.")
+    mine = await take_of(scene, answer)
+    assert mine is not None
+    scene.rehearsal.validates_components = False
+
+    await scene.bob.forge(other, f"take:delete:{mine.id[:-1]}A")
+    await scene.alice.forge(other, f"take:delete:{mine.id}")
+
+    assert await take_of(scene, answer) is not None
+    assert answer.files
+    assert other.files
+
+
+def test_of_ten_thousand_mutated_ids_not_one_leads_to_another_act_or_take():
+    rng = random.Random(4)
+    template = TakeButton.__discord_ui_compiled_template__
+    genuine = "take:delete:AAAAAAAAAAAAAAAAAAAAAA"
+    assert template.fullmatch(genuine)
+    taken = 0
+    for _ in range(10_000):
+        mutant = _mutated(genuine, rng)
+        match = template.fullmatch(mutant)
+        if match is None:
+            continue
+        assert re.fullmatch(r"[A-Za-z0-9_-]{22}", match["take"])
+        taken += (match["act"], match["take"]) == ("delete", "A" * 22)
+    assert taken == 0
+
+
+def _mutated(text: str, rng: random.Random) -> str:
+    """Return ``text`` with one to three characters changed, added or left out; never as it was."""
+    characters = "abcAZ09_-:. \n\x00é\u0660"
+    while True:
+        mutant = list(text)
+        for _ in range(rng.randint(1, 3)):
+            place = rng.randrange(len(mutant))
+            mutant[place : place + rng.randint(0, 1)] = rng.choice(["", *characters])
+        if "".join(mutant) != text:
+            return "".join(mutant)

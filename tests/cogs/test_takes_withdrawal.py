@@ -1,0 +1,124 @@
+"""A voice that is taken back falls silent at once, wherever it was about to be heard."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from bot.library.scope import Scope
+from rehearsal.rest.misbehaviour import late
+from tests.cogs.in_voice import player_of
+from tests.cogs.saved_voices import cloned, designed
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import Hold
+
+LONG = "This takes a while to say, because there are many words in it, and none of them is left out. " * 3
+SILENT_SECONDS = 1.0
+ON_THE_WAY = 1.0
+"""A busy machine hands packets on this much later than they were sent."""
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+def posts(scene: Scene) -> list[str]:
+    """Return the words of the messages in #general that hold a recording."""
+    return [message.content for message in scene.general.history if "The recording of" in message.content]
+
+
+async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_left(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    listener = await scene.alice.join(scene.perch)
+    speaking = await scene.speak(LONG, voice="Bobby", to="voice channel")
+    await listener.wait_for_speech(timeout=PATIENCE)
+    waiting = await scene.speak(f"And more. {LONG}", voice="Bobby", to="voice channel")
+    await waiting.until(lambda shown: "ahead of it" in shown.content, timeout=PATIENCE)
+    assert len(posts(scene)) == 1
+
+    revoked = time.monotonic()
+    await scene.bot.library.consents.revoke(scene.bob.id)
+    assert player_of(scene).utterances() == []
+    assert "The voice was withdrawn, so it is silent now." in await words_of(speaking)
+    assert "The voice was withdrawn, so it is silent now." in await words_of(waiting)
+    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+
+    assert listener.speech()[-1].arrival - revoked <= SILENT_SECONDS + ON_THE_WAY
+    assert posts(scene) == []
+    assert await scene.bot.library.posts.of(voice.id) == []
+    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+
+
+async def test_who_waits_for_its_file_reads_that_it_was_withdrawn(scene: Scene):
+    await cloned(scene, scene.bob, "Bobby")
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await scene.speak(LONG, voice="Bobby", to="here")
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+
+    await scene.bot.library.consents.revoke(scene.bob.id)
+
+    assert await words_of(answer) == "The voice Bobby was withdrawn, so it is silent now."
+    hold.released.set()
+
+
+async def test_what_others_say_goes_on(scene: Scene):
+    await cloned(scene, scene.bob, "Bobby")
+    await designed(scene, scene.bob, "Robin")
+    listener = await scene.alice.join(scene.perch)
+    answer = await scene.speak(LONG, voice="Robin", to="voice channel")
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    await scene.bot.library.consents.revoke(scene.bob.id)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+
+
+async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    listener = await scene.alice.join(scene.perch)
+    answer = await scene.speak(LONG, voice="Bobby", to="voice channel")
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    await scene.bot.library.audit.freeze(moderator, voice.id, True)
+    assert "withdrawn" in await words_of(answer)
+    await scene.bot.library.audit.freeze(moderator, voice.id, False)
+
+    again = await scene.speak("Back again, as if nothing had been.", voice="Bobby", to="here")
+    await file_of(again)
+
+
+async def test_heard_and_given_as_a_file_the_answer_says_that_the_rest_was_dropped(scene: Scene):
+    await cloned(scene, scene.bob, "Bobby")
+    await scene.alice.join(scene.perch)
+    answer = await scene.speak(LONG, voice="Bobby")
+    await file_of(answer)
+
+    await scene.bot.library.consents.revoke(scene.bob.id)
+
+    await answer.until(lambda shown: "withdrawn" in shown.content, timeout=PATIENCE)
+
+
+async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: Scene):
+    voice = await cloned(scene, scene.bob, "Bobby")
+    path = f"/channels/{scene.general.id}/messages"
+    scene.rehearsal.misbehave(late("POST", path, 1.5))
+    answer = await scene.speak(LONG, voice="Bobby", to="here")
+    await answer.until(lambda shown: shown.content.startswith("Making"), timeout=PATIENCE)
+
+    await scene.bot.library.consents.revoke(scene.bob.id)
+    assert "withdrawn" in await words_of(answer)
+    await scene.bot.library.withdrawals.aclose()  # what goes on behind the revoking is done
+    async with asyncio.timeout(PATIENCE):
+        while not any(request.path.endswith(path) for request in scene.rehearsal.requests):
+            await scene.rehearsal.caught_up()
+
+    assert posts(scene) == []
+    assert await scene.bot.library.posts.of(voice.id) == []
+    assert scene.asked == []
