@@ -4,18 +4,25 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint style bench lock clean
 
 run: $(VENV)/runtime-installed ## start the bot; without DISCORD_TOKEN, the rehearsal
 	@if $(PY) -m bot has-token; then exec $(PY) -m bot; else exec $(PY) -m rehearsal; fi
 
-test: lint ## everything CI runs
-	$(PY) -m pytest -n auto
+# mypy runs beside the tests, which wait more than they reckon; what it says comes last.
+test: style ## everything CI runs
+	@said=$$(mktemp) && trap 'kill $$mypy 2>/dev/null; rm -f "$$said"' EXIT INT TERM; \
+	nice $(PY) -m mypy >"$$said" 2>&1 & mypy=$$!; \
+	$(PY) -m pytest -n auto; tests=$$?; \
+	wait $$mypy; types=$$?; \
+	echo "mypy: $$(cat "$$said")"; exit $$((tests || types))
 
-lint: $(VENV)/dev-installed
+lint: style
+	$(PY) -m mypy
+
+style: $(VENV)/dev-installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 
 bench: $(VENV)/dev-installed ## measure, print the tables, save them under benchmarks/results
 	$(PY) -m benchmarks

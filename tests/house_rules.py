@@ -22,6 +22,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.messages": GROUND,
     "bot.settings": GROUND,
     "bot.voice_making": (*GROUND, "bot.audio", "bot.library"),
+    "bot.voice_design": (*GROUND, "bot.library", "bot.synthesis", "bot.voice_making"),
+    "bot.voice_files": (*GROUND, "bot.audio", "bot.library", "bot.settings", "bot.text"),
     # a name is as long as people count it; kept speech is found again by whose it is
     "bot.library": (*GROUND, "bot.text.characters", "bot.takes.labels"),
     "bot.text": GROUND,
@@ -47,7 +49,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.__main__": ("bot.*",),
     "cogs": (
         *(*GROUND, "bot.answer", "bot.delivery", "bot.destinations", "bot.giving", "bot.library"),
-        *("bot.messages", "bot.playback", "bot.speech_bot", "bot.text", "bot.tree", "bot.voice_making"),
+        *("bot.messages", "bot.playback", "bot.speech_bot", "bot.text", "bot.tree"),
+        *("bot.voice_design", "bot.voice_files", "bot.voice_making"),
     ),
     "decoding": (),
     "tts_gateway": ("decoding",),
@@ -133,8 +136,8 @@ def _imports_of(node: ast.AST) -> Iterator[tuple[str, int]]:
     elif isinstance(node, ast.ImportFrom):
         yield from ((f"{node.module or '.'}.{alias.name}", node.lineno) for alias in node.names)
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        function = ast.unparse(node.func)
-        if function in ("__import__", "import_module", "importlib.import_module"):
+        function = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        if function in ("__import__", "import_module"):
             yield str(node.args[0].value), node.lineno
 
 

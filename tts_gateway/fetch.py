@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,6 @@ class ReferenceFetcher:
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
         self._resolve = {host.lower(): endpoint for host, endpoint in options.resolve.items()}
-        self._tls = _tls(options.ca_file)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def fetch(self, address: str) -> bytes:
@@ -78,6 +78,11 @@ class ReferenceFetcher:
             log.info("reference at %s: %s", url.host, type(error).__name__)
             raise Refusal(400, CANNOT_BE_REACHED) from None
         raise Refusal(400, "reference_audio_url redirects too often.")
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext | bool:
+        # At the first recording: the system's list of authorities takes a tenth of a second to read.
+        return _tls(self._options.ca_file)
 
     async def aclose(self) -> None:
         """Close the connections."""

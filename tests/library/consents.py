@@ -31,7 +31,7 @@ class Clock:
 
 
 async def cloning_on(library: Library, *guild_ids: int, policy: int = POLICY_VERSION) -> None:
-    """Let moderators switch cloning on in these servers."""
+    """Let moderators turn cloning on in these servers."""
     for guild_id in guild_ids or (GUILD,):
         await library.settings.set_cloning(Scope(guild_id, 1, is_moderator=True), True, policy=policy)
 

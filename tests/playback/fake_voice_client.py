@@ -42,19 +42,26 @@ class FakeVoiceClient:
         self._ended: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._played = threading.Event()
+        self._played.set()
 
     def play(self, source: discord.AudioSource, *, after: Callable[[Exception | None], Any]) -> None:
         if not self.connected:
             raise discord.ClientException("Not connected to voice.")
-        if self._thread is not None and self._thread.is_alive():
+        if not self._played.is_set():
             raise discord.ClientException("Already playing audio.")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._drain, args=(source, after, self._stop), daemon=True)
+        self._stop, self._played = threading.Event(), threading.Event()
+        run = (source, after, self._stop, self._played)
+        self._thread = threading.Thread(target=self._drain, args=run, daemon=True)
         self._thread.start()
         self.started.set()
 
     def _drain(
-        self, source: discord.AudioSource, after: Callable[[Exception | None], Any], stop: threading.Event
+        self,
+        source: discord.AudioSource,
+        after: Callable[[Exception | None], Any],
+        stop: threading.Event,
+        played: threading.Event,
     ) -> None:
         while not stop.is_set() and self.error is None:
             if not self.moving.wait(0.005) or not self.unpaused.wait(0.005):
@@ -66,13 +73,14 @@ class FakeVoiceClient:
             if frame == SILENCE:
                 time.sleep(0.001)  # not as fast as it can: more of it may come for a while
         time.sleep(0.01)
+        played.set()  # before it is told: whoever hears of it may play the next while this thread still ends
         after(self.error)
 
     def stop(self) -> None:
         self._stop.set()
 
     def pause(self) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if not self._played.is_set():
             self.unpaused.clear()
 
     def resume(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,11 +12,15 @@ from pathlib import Path
 import pytest
 
 from bot.settings import child_environment
+from tests.tts_gateway.tone import ToneEngine
+from tts_gateway.options import ServerOptions
+from tts_gateway.server import create_app, serving
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def _rehearsal(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_rehearsal(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it in ``folder``, where its sounds go, and return what it said and its status."""
     return subprocess.run(
         [sys.executable, "-m", "rehearsal", *arguments],
         cwd=folder,
@@ -28,37 +33,9 @@ def _rehearsal(folder: Path, *arguments: str, **variables: str) -> subprocess.Co
     )
 
 
-def test_the_tour_goes_through_every_command_and_leaves_the_sounds(tmp_path: Path):
-    ended = _rehearsal(tmp_path)
-
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "FAILED" not in ended.stdout
-    assert "<#" not in ended.stdout  # names, as a person sees them
-    assert "Traceback" not in ended.stderr
-    sounds = sorted((tmp_path / "rehearsal-output").glob("*.wav"))
-    assert len(sounds) == 11
-    for sound in sounds:
-        with wave.open(str(sound)) as file:
-            assert file.getnframes() > 24_000
-
-
-def test_a_step_that_fails_is_named_and_the_status_says_so(tmp_path: Path):
-    ended = _rehearsal(tmp_path, TTS_BASE_URL="http://127.0.0.1:9/voxcpm/v1")
-
-    assert ended.returncode == 1
-    assert "FAILED: The voice service cannot be reached right now." in ended.stdout
-    assert "steps failed." in ended.stdout
-
-
-def test_a_bad_setting_ends_it_with_one_sentence(tmp_path: Path):
-    ended = _rehearsal(tmp_path, LOG_FORMAT="xml")
-
-    assert ended.returncode == 2
-    assert ended.stderr == "LOG_FORMAT must be one of text, json, not 'xml'.\n"
-
-
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="a terminal as POSIX has it")
-def test_at_a_terminal_a_person_types_commands(tmp_path: Path):
+def test_at_a_terminal_the_tour_goes_through_every_command_and_then_a_person_types(tmp_path: Path):
     import pty
 
     leader, follower = pty.openpty()
@@ -68,20 +45,49 @@ def test_at_a_terminal_a_person_types_commands(tmp_path: Path):
         env={**child_environment(), "PYTHONPATH": str(ROOT)},
         stdin=follower,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     with process:
         try:
             os.close(follower)
             os.write(leader, b"/speak Good morning to: both\n/fly\n/queue\nquit\n")
-            said, _ = process.communicate(timeout=110)
+            said, complained = process.communicate(timeout=110)
         finally:
             process.kill()
             os.close(leader)
 
-    after_the_tour = said.partition("The sounds are in")[2]
-    assert process.returncode == 0
+    tour, _, after_the_tour = said.partition("The sounds are in")
+    assert process.returncode == 0, said + complained
+    assert "FAILED" not in tour
+    assert "<#" not in said  # names, as a person sees them
+    assert "Traceback" not in complained
     assert "AI-generated voice" in after_the_tour
     assert "heard:" in after_the_tour
     assert "There is no command /fly." in after_the_tour
     assert "Nothing is waiting." in after_the_tour
+    sounds = sorted((tmp_path / "rehearsal-output").glob("*.wav"))
+    assert len(sounds) >= 11
+    for sound in sounds:
+        with wave.open(str(sound)) as file:
+            assert file.getnframes() > 24_000
+
+
+@pytest.mark.long
+async def test_without_a_terminal_there_is_the_tour_and_a_step_that_fails_is_named(tmp_path: Path):
+    refusing = create_app(ToneEngine(), options=ServerOptions(api_key="a key that nobody here has"))
+    async with serving(refusing) as tts_base_url:
+        ended = await asyncio.to_thread(run_rehearsal, tmp_path, TTS_BASE_URL=tts_base_url)
+
+    assert ended.returncode == 1, ended.stderr
+    assert "rehearsal room" not in ended.stdout
+    failed = ended.stdout.count("FAILED: ")
+    assert failed > 1
+    assert f"\n{failed} of " in ended.stdout  # steps failed; to join and to leave needs no voice
+
+
+def test_a_bad_setting_ends_it_with_one_sentence(tmp_path: Path):
+    ended = run_rehearsal(tmp_path, LOG_FORMAT="xml")
+
+    assert ended.returncode == 2
+    assert ended.stderr == "LOG_FORMAT must be one of text, json, not 'xml'.\n"

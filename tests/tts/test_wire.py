@@ -188,11 +188,11 @@ def test_the_worst_bodies_hold_the_loop_for_less_than_a_tenth_of_a_second(body):
 
 
 def _seconds_for(body: bytes) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()  # not what others did meanwhile
     with contextlib.suppress(TTSPayloadError):
         read_answer(body)
     error_detail(body, Secret(KEY))
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 def test_an_answer_of_the_largest_size_is_read_and_one_byte_more_is_not():

@@ -1,0 +1,39 @@
+"""How every test runs: on a loop that watches for other threads, and among workers the long ones first."""
+
+from __future__ import annotations
+
+import os
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.watchful_loop import WatchfulLoop
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    return {"watchful": WatchfulLoop}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores: speech is listened to in real time, so half of a test is waiting."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 2
+
+
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones in front of each worker's share, so that none of them is begun last.
+
+    The shares are those of `--dist worksteal`: as many neighbours for each as there are workers.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long_ones = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    items.clear()
+    for left in range(workers, 0, -1):
+        share = (len(long_ones) + len(others)) // left
+        first = -(-len(long_ones) // left)
+        items += long_ones[:first] + others[: share - first]
+        del long_ones[:first], others[: share - first]

@@ -1,0 +1,46 @@
+"""The tour through saved voices: two members and a moderator, from the first take to the last trace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+from rehearsal.__main__ import Plan, opened_stage
+from rehearsal.voices_tour import VoicesTour
+from tests.rehearsal.test_rehearsal_command import run_rehearsal
+
+
+@pytest.mark.long
+async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    plan = Plan(output=tmp_path / "sounds", room=False, prompt=False)
+    async with opened_stage(Settings(data_dir=tmp_path), plan) as stage:
+        tour = VoicesTour(stage)
+
+        went_well = await tour.run()
+
+    said = capsys.readouterr().out
+    assert went_well, said
+    assert "FAILED" not in said
+    assert re.findall(r"^\d+\.", said, re.MULTILINE)[-1] == f"{len(tour.steps)}."
+    assert not re.search(r"<[@#t]", said)  # names and times, as a person sees them
+    assert stage.rehearsal.unknown_requests == []
+    names = " ".join(path.name for path in plan.output.iterdir())
+    assert all(name in names for name in ("voice-message.ogg", "soundboard.mp3", "wizard.wav", "myna.json"))
+
+
+@pytest.mark.long
+def test_the_command_line_walks_it_and_says_with_its_status_what_failed(tmp_path: Path):
+    address = "http://127.0.0.1:9/voxcpm/v1"
+    ended = run_rehearsal(tmp_path, "--tour", "voices", TTS_BASE_URL=address)
+
+    assert ended.returncode == 1
+    assert "FAILED: The voice service cannot be reached right now." in ended.stdout
+    assert "answered after" in ended.stdout  # what needs no speech goes on
+    assert "@Bob agreed to **Bobby**." in ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert re.search(r"\d+ of 14 steps failed\.", ended.stdout)
