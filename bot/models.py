@@ -31,16 +31,20 @@ class SpokenVoice:
     transcript: str | None = field(default=None, repr=False)
 
 
+MaySpeak = Callable[[SpokenVoice], Awaitable[str | None]]
+"""Returns why a voice may not speak now, as a sentence for the member, or None: it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceAccess:
     """How saved voices come to be heard; asked only when they are.
 
-    ``may_speak`` returns why a voice may not speak now, as a sentence for the member, or None: it may. It is
-    asked before a speech is begun and again in front of every call of the TTS gateway. ``address`` returns
+    ``may_speak`` is asked before a speech is begun and again in front of every call of the TTS gateway.
+    ``address`` returns
     a public address of the voice's recording, ``renew`` a new one, after the TTS gateway could not use it.
     """
 
-    may_speak: Callable[[SpokenVoice], Awaitable[str | None]]
+    may_speak: MaySpeak
     address: Callable[[SpokenVoice], Awaitable[str]]
     renew: Callable[[SpokenVoice], Awaitable[str]]
 

@@ -156,7 +156,7 @@ class SpeechBot(commands.AutoShardedBot):
         self.keeping = TakeKeeping(self.library, maker)
         places = Places(self.players, self.volumes)
         self.delivery = Delivery(maker, places, self.keeping, self.accesses)
-        self.under_takes = UnderTakes(self.library, maker, places)
+        self.under_takes = UnderTakes(self.library, self.voice_making, maker, places)
         silencing = Silencing(self.players, maker, self.accesses, self.reference_posts)
         self.library.withdrawals.subscribe(silencing.hear)
 

@@ -81,7 +81,7 @@ class VoiceMaking:
                 scope, _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
             )
 
-    async def keep_take(self, speech: Speech, transcript: str, *, asked_by: str) -> Recorded:
+    async def keep_take(self, speech: Speech, transcript: str | None, *, asked_by: str) -> Recorded:
         """Return a take of ours, kept as `record` keeps a recording; its file says that a machine speaks.
 
         ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for a take that is too

@@ -73,6 +73,7 @@ class Speak(commands.Cog):
             scope_of(interaction),
             text,
             names_in(interaction),
+            may_speak=self._accesses.at(interaction).may_speak,
             voice=voice,
             style=check_style(style) if style else None,
             guidance=guidance,
@@ -109,6 +110,7 @@ class Speak(commands.Cog):
             scope_of(interaction),
             message.content,
             names_in(interaction, message),
+            may_speak=self._accesses.at(interaction).may_speak,
             voice=voice,
             can_post=self._accesses.can_post(interaction),
         )

@@ -38,7 +38,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.reference_posts": (*GROUND, "bot.library"),
     "bot.giving": (
         *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
-        *("bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text"),
+        *("bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text", "bot.voice_making"),
     ),
     "bot.delivery": (
         *(*GROUND, "bot.answer", "bot.audio", "bot.destinations", "bot.giving", "bot.messages"),

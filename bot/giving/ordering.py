@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +14,7 @@ from bot.library.scope import Scope
 from bot.library.takes import Take
 from bot.library.voice import Voice, VoiceName
 from bot.limits import MAX_VOICES_PER_GUILD
-from bot.models import Destination, Line, SpeechRequest
+from bot.models import Destination, Line, MaySpeak, SpeechRequest
 from bot.text.dialogue import check_lines, lines_of
 from bot.text.names import Names
 from bot.text.speakable import check_text, speakable
@@ -37,6 +38,7 @@ class Ordering:
         text: str,
         names: Names,
         *,
+        may_speak: MaySpeak,
         voice: str | None = None,
         style: str | None = None,
         guidance: float | None = None,
@@ -46,27 +48,29 @@ class Ordering:
     ) -> Order:
         """Return what is to be said of ``text`` as it was written; it may be a dialogue.
 
-        ``voice`` is a name or an id. Unless the bot ``can_post`` recordings, only a named voice is used.
-        Raises `MemberError`: an unknown voice, one that may not speak now, or a text that cannot be said.
+        ``voice`` is a name or an id; what ``may_speak`` says decides. Unless the bot ``can_post``
+        recordings, only a named voice is used. Raises `MemberError`: an unknown voice, one that may not
+        speak now, or a text that cannot be said.
         """
         lines = self._lines(scope, text)
         request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
-        named = await self._named(scope, voice) if voice else None
+        named = await self._named(scope, voice, may_speak) if voice else None
         if lines:
-            return await self._dialogue(scope, lines, names, request, named, to)
+            voiced = await self._voiced(scope, check_lines(lines, names), named, may_speak)
+            return _in_lines(request, voiced, to)
         said = check_text(speakable(text, names))
         found, casts = named, False
         if found is None and style is None and can_post:
-            found, casts = await self._unnamed(scope)
+            found, casts = await self._unnamed(scope, may_speak)
         request = _with(request, said, found)
         return Order(request, to, voices=(found,) if found else (), casts=casts)
 
-    async def again(self, scope: Scope, take: Take) -> Order:
+    async def again(self, scope: Scope, take: Take, may_speak: MaySpeak) -> Order:
         """Return the order that makes a kept take anew, in the same voices. Raises `MemberError`."""
         if take.likeness is not None:
             raise MemberError(_FORGOTTEN)
         ids = [voice_id for voice_id in dict.fromkeys(take.voice_ids) if voice_id]
-        known = {voice_id: await self._named(scope, voice_id) for voice_id in ids}
+        known = {voice_id: await self._named(scope, voice_id, may_speak) for voice_id in ids}
         request = SpeechRequest("", style=take.style, guidance=take.guidance, steps=take.steps, fresh=True)
         texts = take.text.split(LINE_END)
         if len(texts) == 1:
@@ -77,15 +81,15 @@ class Ordering:
         ]
         return _in_lines(request, lines, None)
 
-    async def _named(self, scope: Scope, name: str) -> Voice:
+    async def _named(self, scope: Scope, name: str, may_speak: MaySpeak) -> Voice:
         """Return the voice with this name or id. Raises `MemberError` if it may not speak now."""
         voice = await self._library.voices.find(scope, name)
-        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        refusal = await may_speak(spoken(voice))
         if refusal is not None:
             raise MemberError(refusal)
         return voice
 
-    async def _unnamed(self, scope: Scope) -> tuple[Voice | None, bool]:
+    async def _unnamed(self, scope: Scope, may_speak: MaySpeak) -> tuple[Voice | None, bool]:
         """Return the voice for what names none, and whether the first take is to become it.
 
         A voice that may not speak now is passed over: nobody has asked for it.
@@ -93,7 +97,7 @@ class Ordering:
         mine = await self._library.voices.voice_for(scope)
         default = await self._library.voices.default_of(scope)
         for voice in (mine, default):
-            if voice is not None and await self._library.consents.may_speak(voice, scope.guild_id) is None:
+            if voice is not None and await may_speak(spoken(voice)) is None:
                 return voice, False
         return None, default is None
 
@@ -102,22 +106,15 @@ class Ordering:
         by_name = {name_key(entry.name): entry for entry in usable}
         return lines_of(text, lambda label: by_name.get(name_key(label)))
 
-    async def _dialogue(
-        self,
-        scope: Scope,
-        written: list[Line[VoiceName]],
-        names: Names,
-        request: SpeechRequest,
-        named: Voice | None,
-        to: Destination | None,
-    ) -> Order:
-        lines = check_lines(written, names)
+    async def _voiced(
+        self, scope: Scope, lines: Sequence[Line[VoiceName]], named: Voice | None, may_speak: MaySpeak
+    ) -> list[Line[Voice]]:
+        """Return the lines with their voices; ``named`` says what stands before the first name."""
         ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
-        voices = {voice_id: await self._named(scope, voice_id) for voice_id in ids}
+        voices = {voice_id: await self._named(scope, voice_id, may_speak) for voice_id in ids}
         if named is None and any(line.voice is None for line in lines):
-            named, _ = await self._unnamed(scope)
-        found = [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
-        return _in_lines(request, found, to)
+            named, _ = await self._unnamed(scope, may_speak)
+        return [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
 
 
 def _with(request: SpeechRequest, text: str, voice: Voice | None) -> SpeechRequest:

@@ -18,6 +18,9 @@ LOOK_SECONDS: Final = 600.0
 """So long it is believed. Discord tells of members who leave only to bots with the intent for members,
 which needs its approval from 100 servers on; so we ask when somebody's voice is used."""
 
+_ASK_SECONDS: Final = 1.5
+"""Discord waits 3 s for our first word to a command, and this comes before it."""
+
 _FEW: Final = 10_000
 
 
@@ -55,7 +58,7 @@ class Presence:
 async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
     """Return whether they are a member; None where Discord does not say."""
     try:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(_ASK_SECONDS):
             await guild.fetch_member(user_id)
     except discord.NotFound:
         return False

@@ -14,22 +14,21 @@ from bot.audio.opus import opus_frames
 from bot.audio.soundboard import SoundboardClip, soundboard_clip
 from bot.audio.taken import speech_from_file
 from bot.audio.voice_message import voice_message
-from bot.audio.wav import write_wav
 from bot.errors import AudioError, MemberError
 from bot.giving.credit import tags
 from bot.giving.order import Order, title_of
 from bot.giving.places import Place, Places
 from bot.giving.voice_posting import send_voice_message
 from bot.library.library import Library
-from bot.library.names import check_name
 from bot.library.scope import Scope
 from bot.library.takes import Take
-from bot.library.voices import Kind, NewVoice, Voice
+from bot.library.voices import Kind, Voice
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.messages import REST_IS_MISSING
 from bot.models import Speech, SpeechRequest
 from bot.playback.audience import VoiceRoom
 from bot.synthesis import SpeechMaker
+from bot.voice_making import VoiceMaking
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +43,9 @@ _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one
 class UnderTakes:
     """The takes of the last days, for whoever answers the buttons under them; who may is checked there."""
 
-    def __init__(self, library: Library, speeches: SpeechMaker, places: Places) -> None:
+    def __init__(self, library: Library, making: VoiceMaking, speeches: SpeechMaker, places: Places) -> None:
         self._library = library
+        self._making = making
         self._speeches = speeches
         self._places = places
         self._under_way: set[tuple[str, str, int]] = set()
@@ -119,9 +119,15 @@ class UnderTakes:
         if len(set(take.voice_ids)) > 1:
             raise MemberError(_SEVERAL)
 
-    async def save(self, scope: Scope, take: Take, message: discord.Message, name: str) -> Voice:
-        """Return the take as a saved voice, with its words as the transcript. Raises `MemberError`."""
-        name = check_name(name)
+    async def save(
+        self, scope: Scope, take: Take, message: discord.Message | None, name: str, *, asked_by: str
+    ) -> Voice:
+        """Return the take as a saved voice, with its words as the transcript.
+
+        Without the ``message`` under which it stands, its sound is what is kept of it. ``asked_by`` is the
+        name of whoever saves it. Raises `MemberError`.
+        """
+        name = await self._library.voices.check_place(scope, name)
         await self.check_saving(take)
         speech = await self._sound(take, message)
         if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
@@ -129,17 +135,25 @@ class UnderTakes:
                 f"That take is {speech.seconds:.1f} s long, and a voice needs {MIN_REFERENCE_SECONDS:.0f} to "
                 f"{MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something shorter or longer, and save that."
             )
-        recording = await self._library.recordings.keep(write_wav(speech.pcm))
-        is_whole = REST_IS_MISSING not in message.content
-        new = NewVoice(
-            name,
-            Kind.DESIGNED,
-            recording,
-            speech.seconds,
-            transcript=" ".join(take.text.split()) if is_whole else None,
-            description=take.style,
-        )
-        return await self._library.voices.save(scope, new)
+        is_whole = message is None or REST_IS_MISSING not in message.content
+        said = " ".join(take.text.split()) if is_whole else None
+        recorded = await self._making.keep_take(speech, said, asked_by=asked_by)
+        try:
+            return await self._making.save_made(scope, name, recorded, description=take.style)
+        except MemberError:
+            await self._making.drop(recorded.recording)
+            raise
+
+    async def save_last(self, scope: Scope, name: str, *, asked_by: str) -> Voice:
+        """Return the last take that this member asked for here as a saved voice. Raises `MemberError`."""
+        guild_id = None if scope.is_private else scope.guild_id
+        take = await self._library.takes.latest(scope.member_id, guild_id)
+        if take is None:
+            raise MemberError(
+                "I have said nothing for you lately that could become a voice. Add a recording: a file, or "
+                "a link to a message with one."
+            )
+        return await self.save(scope, take, None, name, asked_by=asked_by)
 
     async def clip(self, take: Take, message: discord.Message, *, member_id: int) -> SoundboardClip:
         """Return the take as a sound for the soundboard that a member wants it on."""
@@ -159,10 +173,10 @@ class UnderTakes:
         if take.cache_key is not None:
             await self._speeches.forget(take.cache_key)
 
-    async def _sound(self, take: Take, message: discord.Message) -> Speech:
+    async def _sound(self, take: Take, message: discord.Message | None) -> Speech:
         """Return how the take sounds: from the file under it, else as it is kept."""
         await self._check(take)
-        for attachment in message.attachments[:1]:
+        for attachment in message.attachments[:1] if message else []:
             if attachment.size > MAX_AUDIO_BYTES:
                 break
             try:

@@ -30,6 +30,7 @@ RECORDING_FOLDER: Final = "recordings"
 """A folder under the data directory."""
 
 TIDY_SECONDS: Final = 3_600.0
+_FIRST_TIDY_SECONDS: Final = 10.0  # the start has other work
 
 
 class Library:
@@ -99,6 +100,7 @@ class Library:
         await self.database.scrub()
 
     async def _keep_tidy(self) -> None:
+        await asyncio.sleep(_FIRST_TIDY_SECONDS)
         while True:
             try:
                 await self.tidy()

@@ -52,6 +52,18 @@ class Takes:
             )
         return None if row is None else _to_take(row)
 
+    async def latest(self, member_id: int, guild_id: int | None) -> Take | None:
+        """Return the newest take that a member asked for in this server, or outside of servers."""
+        theirs = (TakeRow.member_id == member_id, TakeRow.guild_id == guild_id)
+        async with self._database.reading() as session:
+            row = await session.scalar(
+                select(TakeRow)
+                .where(*theirs, TakeRow.created_at > self._oldest())
+                .order_by(TakeRow.created_at.desc())
+                .limit(1)
+            )
+        return None if row is None else _to_take(row)
+
     async def forget(self, take_id: str) -> None:
         """Delete a take."""
         async with self._database.session() as session:

@@ -28,7 +28,8 @@ async def again(press: Press) -> None:
     take = await press.own_take(_NOT_YOURS)
     order = press.bot.keeping.order_again(take.id)
     if order is None:
-        order = await press.bot.ordering.again(scope_of(press.interaction), take)
+        may_speak = press.bot.accesses.at(press.interaction).may_speak
+        order = await press.bot.ordering.again(scope_of(press.interaction), take, may_speak)
     await press.bot.delivery.carry_out(press.interaction, order)
 
 

@@ -17,6 +17,7 @@ from bot.text.style import one_line
 from bot.tree import answer_error
 from cogs.scopes import scope_of
 from cogs.takes.press import Press
+from cogs.voice.saving import saved
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +67,10 @@ class _SaveForm(_NameForm):
 
     async def named(self, interaction: discord.Interaction, name: str) -> str:
         scope = scope_of(interaction)
-        voice = await self._press.bot.under_takes.save(scope, self._take, self._press.message, name)
-        return (
-            f"Saved as **{voice.name}**. Type /speak with voice: {voice.name}. "
-            "Only you may use it; /voice share changes that."
+        voice = await self._press.bot.under_takes.save(
+            scope, self._take, self._press.message, name, asked_by=interaction.user.display_name
         )
+        return saved(voice)
 
 
 class _SoundForm(_NameForm):

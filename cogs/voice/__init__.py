@@ -23,7 +23,7 @@ async def setup(bot: SpeechBot) -> None:
     library = bot.library
     bot.tree.add_command(
         voice_group(
-            Saving(library, bot.voice_making),
+            Saving(library, bot.voice_making, bot.under_takes),
             Designing(library),
             Listing(library),
             Choosing(library),

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.answer import Answer
+from bot.giving.under_takes import UnderTakes
 from bot.library.consent import Shares
 from bot.library.library import Library
 from bot.library.voices import Sharing, Voice
@@ -29,16 +30,17 @@ _MAX_TYPED: Final = 100
 class Saving(app_commands.Group):
     """Save voices"""
 
-    def __init__(self, library: Library, making: VoiceMaking) -> None:
+    def __init__(self, library: Library, making: VoiceMaking, under_takes: UnderTakes) -> None:
         super().__init__()
         self._library = library
         self._making = making
+        self._under_takes = under_takes
         self._asking = Asking(library, making)
 
     @app_commands.command()
     @app_commands.describe(
         name="What the voice will be called here",
-        recording="A recording of your own voice, 5 to 15 seconds",
+        recording="A recording of your own voice, 5 to 15 seconds; without one it is the last I said for you",
         message="Or a link to a message with such a recording",
         of="Whose voice it is, if it is not yours; they are asked first",
         transcript="What is said in the recording, word for word; makes the voice more alike",
@@ -57,6 +59,9 @@ class Saving(app_commands.Group):
     ) -> None:
         """Save a voice from a recording, to speak with it whenever you like."""
         name = await self._library.voices.check_place(scope_of(interaction), name)
+        if recording is None and message is None and of is None:
+            await self._save_last(interaction, name)
+            return
         found = await recording_from(interaction, recording, message, of)
         shares = Shares(Sharing(who)) if who else NOT_SHARED
         if found.speaker.id != interaction.user.id:
@@ -71,6 +76,12 @@ class Saving(app_commands.Group):
             await Answer.of(newest).finish(saved(voice, recorded))
 
         await with_own_voice(interaction, self._library, proceed)
+
+    async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
+        await Answer.of(interaction).defer(ephemeral=True)
+        asked_by = interaction.user.display_name
+        voice = await self._under_takes.save_last(scope_of(interaction), name, asked_by=asked_by)
+        await Answer.of(interaction).finish(saved(voice))
 
 
 def saved(voice: Voice, recorded: Recorded | None = None) -> str:

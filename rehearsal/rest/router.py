@@ -81,6 +81,7 @@ class Router:
         route, ids = _find(request.method, path)
         record = RecordedRequest(request.method, path, None, [])
         self.requests.append(record)
+        self.changes.notify()
         began = time.monotonic()
         try:
             call = await read_call(request, path, ids)

@@ -216,19 +216,6 @@ async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
     assert kept.uses == 1
 
 
-async def test_without_consent_nothing_is_made(scene: Scene):
-    voice = await cloned(scene, scene.bob, "Bobby")
-    await chosen(scene, voice, scene.alice)
-    await scene.bot.library.settings.set_cloning(
-        Scope(scene.guild.id, scene.alice.id, is_moderator=True), False, policy=1
-    )
-
-    answer = await scene.speak(TEXT, to="here")
-
-    assert "Cloning is off" in await words_of(answer)
-    assert scene.asked == []
-
-
 async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_whose_it_is(scene: Scene):
     answer = await scene.speak(TEXT, to="voice message")
     sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)

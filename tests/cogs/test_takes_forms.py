@@ -26,7 +26,7 @@ async def test_the_voice_of_a_take_is_saved_with_its_words(scene: Scene):
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         form = await opened(scene.alice, answer, "Save voice")
         saved = await scene.alice.submit(form, {"Name": "Old Jack"})
-        assert "Saved as **Old Jack**." in await words_of(saved)
+        assert "Saved as **Old Jack**, from " in await words_of(saved)
         voice = await bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "old jack")
 
         assert (voice.kind, voice.transcript, voice.description) == (Kind.DESIGNED, TEXT, "an old man")

@@ -110,14 +110,15 @@ async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: 
     path = f"/channels/{scene.general.id}/messages"
     scene.rehearsal.misbehave(late("POST", path, 1.5))
     answer = await scene.speak(LONG, voice="Bobby", to="here")
-    await answer.until(lambda shown: shown.content.startswith("Making"), timeout=PATIENCE)
+    await scene.rehearsal.router.changes.until(
+        lambda: any(request.path.endswith(path) for request in scene.rehearsal.requests),
+        timeout=PATIENCE,
+        story=lambda: "no recording was posted",
+    )
 
     await scene.bot.library.consents.revoke(scene.bob.id)
     assert "withdrawn" in await words_of(answer)
     await scene.bot.library.withdrawals.aclose()  # what goes on behind the revoking is done
-    async with asyncio.timeout(PATIENCE):
-        while not any(request.path.endswith(path) for request in scene.rehearsal.requests):
-            await scene.rehearsal.caught_up()
 
     assert posts(scene) == []
     assert await scene.bot.library.posts.of(voice.id) == []

@@ -93,6 +93,7 @@ async def test_a_recording_dropped_on_the_page_goes_into_the_clone_command(
     await drop(page, RECORDINGS[1].path)
     await expect(page.get_by_text("little-sister.wav, 541 kB")).to_be_visible()
     await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="This is my own voice").click()
 
     await expect(page.get_by_text("after little-sister.wav")).to_be_visible()
     assert pcm_of_wav(await file_under_last_answer(room, page))

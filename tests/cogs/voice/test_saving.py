@@ -12,7 +12,7 @@ from bot.library.scope import Scope
 from bot.library.voices import Kind, Sharing
 from rehearsal.files import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.sounds import recording, speech_of
 from tests.cogs.voice.shelf import SISTER, designed, make_moderator, sent, typed
 
@@ -157,14 +157,6 @@ async def test_a_taken_name_is_said_before_anything_is_downloaded(scene: Scene) 
     assert len(kept(scene)) == before
 
 
-async def test_neither_file_nor_link_says_what_to_add(scene: Scene) -> None:
-    await scene.let_clone(scene.alice)
-
-    answer = await typed(scene.alice, scene.general, "voice save", name="Me")
-
-    assert answer.content.startswith("Add one recording")
-
-
 async def test_a_name_that_cannot_be_one_is_refused(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
 
@@ -213,3 +205,23 @@ async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
     words = [await words_of(answer) for answer in answers]
     assert len([one for one in words if one.startswith("Saved")]) == 1
     assert len(kept(scene)) == 1
+
+
+async def test_without_a_recording_it_is_the_last_take(scene: Scene) -> None:
+    said = "Good evening, everybody, and welcome back."
+    await file_of(await scene.speak(said, style="an old man", to="here"))
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Old Jack")
+
+    assert answer.content.startswith("Saved as **Old Jack**, from ")
+    voice = await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "Old Jack")
+    assert voice.transcript == said
+    assert voice.description == "an old man"
+
+
+async def test_without_a_recording_and_a_take_it_says_what_to_add(scene: Scene) -> None:
+    await file_of(await scene.speak("This is Alice's, not Bob's.", to="here"))
+
+    answer = await typed(scene.bob, scene.general, "voice save", name="Old Jack")
+
+    assert answer.content.startswith("I have said nothing for you lately")
