@@ -204,7 +204,7 @@ class Delivery:
             await answer.finish(words, view=kept.buttons)
         else:
             buttons = None if outcome is Outcome.WITHDRAWN else kept.buttons
-            await answer.finish(f"{ENDINGS[outcome]} · {kept.words}", view=buttons)
+            await answer.finish(f"{ENDINGS[outcome]}\n{kept.words}", view=buttons)
 
     async def _give_file(
         self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept, *, note: str = ""

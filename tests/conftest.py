@@ -26,14 +26,21 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long ones in front of each worker's share, so that none of them is begun last.
 
-    The shares are those of `--dist worksteal`: as many neighbours for each as there are workers.
+    The shares are those of `--dist worksteal`: as many neighbours for each as there are workers. Those with
+    a browser come first in the first share: four browsers at once would have all cores to themselves.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long_ones = [item for item in items if item.get_closest_marker("long")]
-    others = [item for item in items if not item.get_closest_marker("long")]
+    in_browser = [item for item in items if "room" in item.path.parent.parts]
+    left = [item for item in items if "room" not in item.path.parent.parts]
+    long_ones = [item for item in left if item.get_closest_marker("long")]
+    others = [item for item in left if not item.get_closest_marker("long")]
+    share = -(-len(items) // workers)
     items.clear()
-    for left in range(workers, 0, -1):
-        share = (len(long_ones) + len(others)) // left
-        first = -(-len(long_ones) // left)
-        items += long_ones[:first] + others[: share - first]
-        del long_ones[:first], others[: share - first]
+    for number in range(workers):
+        first = in_browser if number == 0 else long_ones[number - 1 :: max(1, workers - 1)]
+        if workers == 1:
+            first = [*in_browser, *long_ones]
+        filling = max(0, share - len(first))
+        items += [*first, *others[:filling]]
+        del others[:filling]
+    items += others

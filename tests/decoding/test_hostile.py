@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from decoding.recordings import DecodeLimits, DecodingError, Refusal, decode
+from tests.decoding.children import decoding_children
 from tests.decoding.encoding import encoded, wav_of
 from tests.decoding.refusals import refused
 
@@ -162,19 +163,19 @@ async def test_a_decoder_that_takes_too_long_is_ended() -> None:
     with refused(Refusal.TOO_SLOW):
         await decode(wav_of(np.zeros(48_000)), rate=RATE, limits=DecodeLimits(wall_seconds=0.001))
 
-    assert _children() == []
+    assert decoding_children() == []
 
 
 async def test_a_cancelled_call_leaves_no_process_behind() -> None:
     call = asyncio.create_task(decode(wav_of(np.zeros(480_000)), rate=RATE))
-    while not _children():  # noqa: ASYNC110 - a process says nothing when it starts
+    while not decoding_children():  # noqa: ASYNC110 - a process says nothing when it starts
         await asyncio.sleep(0)
 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
 
-    assert _children() == []
+    assert decoding_children() == []
 
 
 async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
@@ -189,7 +190,7 @@ async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
             await decode(bad, rate=RATE)
 
     after = process.num_fds() if sys.platform != "win32" else process.num_handles()
-    assert _children() == []
+    assert decoding_children() == []
     assert after <= before
 
 
@@ -200,7 +201,7 @@ async def test_the_decoder_process_sees_nothing_of_our_environment(monkeypatch: 
     seen: list[dict[str, str]] = []
 
     while not call.done():
-        for child in _children():
+        for child in decoding_children():
             try:
                 if "child.py" in " ".join(child.cmdline()):
                     seen.append(child.environ())
@@ -212,7 +213,3 @@ async def test_the_decoder_process_sees_nothing_of_our_environment(monkeypatch: 
     assert seen
     assert all("TTS_API_KEY" not in environment for environment in seen)
     assert all(set(environment) <= {"LC_CTYPE"} for environment in seen)
-
-
-def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.ppid() == psutil.Process().pid]

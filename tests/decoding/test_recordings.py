@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-import psutil
 import pytest
 
 from decoding.formats import recording_format
 from decoding.recordings import AT_ONCE, DecodeLimits, Refusal, decode
+from tests.decoding.children import decoding_children
 from tests.decoding.encoding import FORMATS, encoded, wav_of
 from tests.decoding.refusals import refused
 
@@ -100,14 +100,6 @@ async def test_a_good_beginning_with_rubbish_behind_it_is_refused(container_form
         await decode(good[:12] + rubbish, rate=RATE)
 
 
-def _decodes(child: psutil.Process) -> bool:
-    """Whether it is one of these; other tests leave children of their own behind for a moment."""
-    try:
-        return any("decoding" in argument for argument in child.cmdline())
-    except psutil.Error:
-        return False
-
-
 async def test_a_bound_number_of_children_works_at_once() -> None:
     recording = _tone(0.2)
     most = 0
@@ -115,7 +107,7 @@ async def test_a_bound_number_of_children_works_at_once() -> None:
     async with asyncio.TaskGroup() as tasks:
         calls = [tasks.create_task(decode(recording, rate=RATE)) for _ in range(5)]
         while not all(call.done() for call in calls):
-            most = max(most, sum(_decodes(child) for child in psutil.Process().children()))
+            most = max(most, len(decoding_children()))
             await asyncio.sleep(0.005)
 
     assert 0 < most <= AT_ONCE
