@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.sslproto
+import re
 import sys
 import tempfile
 import tracemalloc
@@ -150,8 +151,10 @@ async def _order(places: list[_Place], bot: Child, measured: _Measured) -> None:
 async def _ordered(place: _Place, person: Person, text: str) -> float:
     """Let ``person`` order ``text`` for the voice channel; return its seconds once it is made."""
     answer = await person.slash(place.text_channel, "speak", text=text, to="voice channel")
-    await answer.until(lambda shown: " s · asked for" in shown.content, timeout=_PATIENCE)
-    return float(answer.content.partition(" s · asked for")[0].rpartition("· ")[2])
+    await answer.until(lambda shown: "AI-generated voice" in shown.content, timeout=_PATIENCE)
+    seconds = re.search(r"([0-9.]+) s", answer.content.partition("AI-generated voice")[2])
+    assert seconds is not None, answer.content
+    return float(seconds[1])
 
 
 async def _answered(answer: Answer) -> None:

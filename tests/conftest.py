@@ -17,9 +17,9 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: speech is listened to in real time, so half of a test is waiting."""
+    """Four more than there are cores: speech is listened to in real time, so most of a long test is waiting."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + 2
+    return cores + 4
 
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled
