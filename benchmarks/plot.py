@@ -19,7 +19,7 @@ from benchmarks.figures import RESULTS, Figure, Goal, readable
 FILE_NAME: Final = "goals.svg"
 
 _DECADES: Final = 2  # shown on either side of the goal
-_LEFT, _WIDE, _RIGHT = 470, 320, 250  # pixels: names, bars, values
+_LEFT, _WIDE, _RIGHT = 500, 320, 290  # pixels: names, bars, values
 _ROW, _TOP, _BOTTOM = 24, 78, 34
 _MET, _MISSED, _INK, _PALE = "#0b7a63", "#b3411e", "#1c2330", "#c9cfd8"
 
