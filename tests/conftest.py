@@ -17,9 +17,9 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Four more than there are cores: speech is listened to in real time, so long tests mostly wait."""
+    """Two more than there are cores: speech is listened to in real time, so long tests mostly wait."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + 4
+    return cores + 2
 
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled
