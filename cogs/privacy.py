@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from functools import partial
-from typing import Final, Self
+from typing import Final
 
 import discord
 from discord import app_commands
@@ -18,9 +16,9 @@ from bot.library.names import name_key
 from bot.library.privacy import Deleted
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from cogs.lasting import Lasting, replace_message, row_of
 from cogs.options import everywhere
 from cogs.voice.completion import heard_in
-from cogs.voice.presses import replace_message, row_of, take_press
 from cogs.voice.switching import SWITCHES
 
 _SURE: Final = (
@@ -105,39 +103,24 @@ class Privacy(app_commands.Group):
 
 
 class PrivacyButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"privacy:(?P<answer>delete|keep):(?P<member>\d{1,20})",
 ):
     """Delete everything, or keep it."""
 
-    def __init__(self, answer: str, member_id: int) -> None:
+    def __init__(self, answer: str, member: str | int) -> None:
         label, style = (
             ("Delete everything", discord.ButtonStyle.danger)
             if answer == "delete"
             else ("Keep it", discord.ButtonStyle.secondary)
         )
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=f"privacy:{answer}:{member_id}")
-        )
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"privacy:{answer}:{member}"))
         self._is_delete = answer == "delete"
-        self._member_id = member_id
+        self._member_id = int(member)
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["answer"], int(match["member"]))
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Delete everything of who presses, if that is who asked."""
-        await take_press(interaction, partial(self._answer, interaction))
-
-    async def _answer(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         if interaction.user.id != self._member_id:
             raise MemberError("These buttons are somebody else's. For yours, type /privacy delete.")
         await interaction.response.defer()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final
 
 import discord
 
@@ -15,10 +14,10 @@ from bot.library.consent import Consent, Request, Shares
 from bot.library.library import Library
 from bot.messages import sentence_for
 from bot.speech_bot import SpeechBot
-from bot.tree import answer_error
 from bot.voice_making import NOT_SHARED, Recorded, VoiceMaking
 from cogs.consent.own_voice import cloning_on
 from cogs.consent.words import question
+from cogs.lasting import Lasting, row_of
 from cogs.scopes import scope_of
 
 log = logging.getLogger(__name__)
@@ -95,7 +94,7 @@ class Asking:
         try:
             message = await channel.send(
                 question(interaction.user.mention, request),
-                view=_buttons(request.id),
+                view=row_of(ConsentButton("yes", request.id), ConsentButton("no", request.id)),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(speaker.id)]),
             )
         except discord.Forbidden:
@@ -151,50 +150,26 @@ class Asking:
 
 
 class ConsentButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})",
 ):
     """I agree, or No: the press of one member decides, whenever it comes."""
 
-    def __init__(self, answer: str, request_id: str) -> None:
+    def __init__(self, answer: str, request: str) -> None:
         label, style = (
             ("I agree", discord.ButtonStyle.success)
             if answer == "yes"
             else ("No", discord.ButtonStyle.secondary)
         )
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=f"consent:{answer}:{request_id}")
-        )
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"consent:{answer}:{request}"))
         self._yes = answer == "yes"
-        self._request_id = request_id
+        self._request_id = request
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["answer"], match["request"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        """Take the answer; discord.py only logs what is raised here, so it is answered here."""
-        try:
-            bot = interaction.client
-            assert isinstance(bot, SpeechBot), "no other client loads this"  # noqa: S101
-            asking = Asking(bot.library, bot.voice_making)
-            await asking.answer(interaction, self._request_id, yes=self._yes)
-        except Exception as error:
-            await answer_error(interaction, error)
-
-
-def _buttons(request_id: str) -> discord.ui.View:
-    view = discord.ui.View(timeout=None)
-    view.add_item(ConsentButton("yes", request_id))
-    view.add_item(ConsentButton("no", request_id))
-    return view
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Take the answer."""
+        asking = Asking(bot.library, bot.voice_making)
+        await asking.answer(interaction, self._request_id, yes=self._yes)
 
 
 def _may_write(interaction: discord.Interaction) -> bool:

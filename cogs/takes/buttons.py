@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final
 
 import discord
 
 from bot.giving.order import Order
 from bot.speech_bot import SpeechBot
+from cogs.lasting import Lasting, row_of
 from cogs.takes import acts, forms
 from cogs.takes.press import Press
-from cogs.voice.presses import row_of, take_press
 
 Act = Callable[[Press], Awaitable[None]]
 
@@ -45,41 +44,27 @@ _STYLES: Final = {
 
 
 class TakeButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=rf"take:(?P<act>{'|'.join(_ACTS)}):(?P<take>[A-Za-z0-9_-]{{22}})",
 ):
     """One of the buttons under a take. What the presser may do is looked up at the press."""
 
-    def __init__(self, act: str, take_id: str) -> None:
+    def __init__(self, act: str, take: str) -> None:
         super().__init__(
             discord.ui.Button(
                 label=_LABELS[act],
                 style=_STYLES.get(act, discord.ButtonStyle.secondary),
-                custom_id=f"take:{act}:{take_id}",
+                custom_id=f"take:{act}:{take}",
             )
         )
         self._act = act
-        self._take_id = take_id
+        self._take_id = take
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["act"], match["take"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it."""
-
-        async def act(bot: SpeechBot) -> None:
-            with Press.once(interaction, bot, self._act, self._take_id) as press:
-                await _ACTS[self._act](press)
-
-        await take_press(interaction, act)
+        with Press.once(interaction, bot, self._act, self._take_id) as press:
+            await _ACTS[self._act](press)
 
 
 def buttons_under(take_id: str, order: Order, in_server: bool) -> discord.ui.View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import discord
@@ -34,83 +35,77 @@ _NO_SLOT: Final = 30045
 _NEEDS: Final = "the permission Create Expressions"
 
 
-class _NameForm(discord.ui.Modal):
-    """Asks for a name, and goes on with it."""
+Named = Callable[[discord.Interaction, str], Awaitable[str]]
+"""Goes on with the name that was typed, and returns what the member reads."""
 
-    def __init__(self, press: Press, take: Take, title: str, name: discord.ui.TextInput[_NameForm]) -> None:
+
+class NameForm(discord.ui.Modal):
+    """Asks for a name, and goes on with ``named``."""
+
+    def __init__(self, title: str, field: discord.ui.TextInput[NameForm], named: Named) -> None:
         super().__init__(title=title, timeout=_SECONDS)
-        self._press = press
-        self._take = take
-        self._input = name
-        self.add_item(discord.ui.Label(text="Name", component=name))
+        self._field = field
+        self._named = named
+        self.add_item(discord.ui.Label(text="Name", component=field))
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Go on with what was typed."""
         await Answer.of(interaction).defer(ephemeral=True)
-        await Answer.of(interaction).finish(await self.named(interaction, self._input.value))
-
-    async def named(self, interaction: discord.Interaction, name: str) -> str:
-        """Do it, and return what the member reads."""
-        raise NotImplementedError
+        await Answer.of(interaction).finish(await self._named(interaction, self._field.value))
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
         """Answer as a failed command is answered."""
         await answer_error(interaction, error)
 
 
-class _SaveForm(_NameForm):
-    def __init__(self, press: Press, take: Take) -> None:
-        field = discord.ui.TextInput[_NameForm](
-            placeholder="What the voice will be called here", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
-        )
-        super().__init__(press, take, "Save this voice", field)
+async def save(press: Press) -> None:
+    """Ask how the voice of the take shall be called, and save it."""
+    take = await press.own_take("Only who asked for this can save its voice.")
+    await press.bot.under_takes.check_saving(take)
 
-    async def named(self, interaction: discord.Interaction, name: str) -> str:
-        scope = scope_of(interaction)
-        voice = await self._press.bot.under_takes.save(
-            scope, self._take, self._press.message, name, asked_by=interaction.user.display_name
+    async def named(interaction: discord.Interaction, name: str) -> str:
+        asked_by = interaction.user.display_name
+        voice = await press.bot.under_takes.save(
+            scope_of(interaction), take, press.message, name, asked_by=asked_by
         )
         return saved(voice)
 
-
-class _SoundForm(_NameForm):
-    def __init__(self, press: Press, take: Take) -> None:
-        field = discord.ui.TextInput[_NameForm](
-            default=_sound_name(title_of(take)), min_length=_MIN_SOUND_NAME, max_length=_MAX_SOUND_NAME
-        )
-        super().__init__(press, take, "To the soundboard", field)
-
-    async def named(self, interaction: discord.Interaction, name: str) -> str:
-        check_may_add(interaction)
-        guild = interaction.guild
-        assert guild is not None, "it was checked"  # noqa: S101
-        name = one_line(name)[:_MAX_SOUND_NAME]
-        if len(name) < _MIN_SOUND_NAME:
-            raise MemberError(f"A sound needs a name of {_MIN_SOUND_NAME} to {_MAX_SOUND_NAME} characters.")
-        clip = await self._press.bot.under_takes.clip(
-            self._take, self._press.message, member_id=interaction.user.id
-        )
-        try:
-            await guild.create_soundboard_sound(
-                name=name, sound=clip.data, reason=f"asked for by {interaction.user}"
-            )
-        except discord.HTTPException as error:
-            raise MemberError(_why_not_added(error)) from None
-        words = f"**{discord.utils.escape_markdown(name)}** is on the soundboard now."
-        return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
-
-
-async def save(press: Press) -> None:
-    """Ask how the voice of the take shall be called."""
-    take = await press.own_take("Only who asked for this can save its voice.")
-    await press.bot.under_takes.check_saving(take)
-    await press.interaction.response.send_modal(_SaveForm(press, take))
+    field = discord.ui.TextInput[NameForm](
+        placeholder="What the voice will be called here", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
+    )
+    await press.interaction.response.send_modal(NameForm("Save this voice", field, named))
 
 
 async def to_soundboard(press: Press) -> None:
-    """Ask how the sound shall be called."""
+    """Ask how the sound shall be called, and add it."""
     check_may_add(press.interaction)
-    await press.interaction.response.send_modal(_SoundForm(press, await press.take()))
+    take = await press.take()
+
+    async def named(interaction: discord.Interaction, name: str) -> str:
+        return await _add(press, take, interaction, name)
+
+    field = discord.ui.TextInput[NameForm](
+        default=_sound_name(title_of(take)), min_length=_MIN_SOUND_NAME, max_length=_MAX_SOUND_NAME
+    )
+    await press.interaction.response.send_modal(NameForm("To the soundboard", field, named))
+
+
+async def _add(press: Press, take: Take, interaction: discord.Interaction, name: str) -> str:
+    """Add a take to the soundboard, and return what the member reads. Raises `MemberError`."""
+    check_may_add(interaction)
+    guild = interaction.guild
+    assert guild is not None, "it was checked"  # noqa: S101
+    name = one_line(name)[:_MAX_SOUND_NAME]
+    if len(name) < _MIN_SOUND_NAME:
+        raise MemberError(f"A sound needs a name of {_MIN_SOUND_NAME} to {_MAX_SOUND_NAME} characters.")
+    clip = await press.bot.under_takes.clip(take, press.message, member_id=interaction.user.id)
+    try:
+        reason = f"asked for by {interaction.user}"
+        await guild.create_soundboard_sound(name=name, sound=clip.data, reason=reason)
+    except discord.HTTPException as error:
+        raise MemberError(_why_not_added(error)) from None
+    words = f"**{discord.utils.escape_markdown(name)}** is on the soundboard now."
+    return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
 
 
 def check_may_add(interaction: discord.Interaction) -> None:

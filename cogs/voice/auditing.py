@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, Final, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import discord
 from discord import app_commands
@@ -17,9 +15,10 @@ from bot.library.reports import check_moderator
 from bot.library.scope import Scope
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
-from cogs.voice.presses import pressed_voice, replace_message, row_of, take_press
+from cogs.voice.pressed import pressed_voice
 from cogs.voice.words import ago, owner_of
 
 PAGE_SIZE: Final = 10
@@ -120,39 +119,26 @@ async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, numbe
 
 
 class AuditButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:audit:(?P<number>\d{1,6}):(?P<voice>[\w-]{22}|all)",
 ):
     """Turns to a page of the record."""
 
-    def __init__(self, number: int, voice_id: str, label: str = "Page") -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=f"voice:audit:{number}:{voice_id}"))
-        self._number, self._voice_id = number, voice_id
+    def __init__(self, number: str | int, voice: str, label: str = "Page") -> None:
+        super().__init__(discord.ui.Button(label=label, custom_id=f"voice:audit:{number}:{voice}"))
+        self._number, self._voice_id = int(number), voice
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(int(match["number"]), match["voice"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the page."""
-        await take_press(interaction, partial(self._turn, interaction))
-
-    async def _turn(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await interaction.response.defer()
         await _show(interaction, bot, self._voice_id, self._number)
 
 
-class VoiceMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:look"):
+class VoiceMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:look"):
     """Chooses the voice to look into."""
 
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
             custom_id="voice:look", placeholder="Look into a voice"
         )
@@ -160,27 +146,14 @@ class VoiceMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
             menu.add_option(label=name[:100], value=voice_id)
         super().__init__(menu)
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        _match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the menu that was used."""
-        return cls({})
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the record of the voice."""
-        await take_press(interaction, partial(self._look, interaction))
-
-    async def _look(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await interaction.response.defer()
         await _show(interaction, bot, self.item.values[0], 0)
 
 
 class FreezeButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:(?P<act>freeze|thaw|settle):(?P<voice>[\w-]{22})",
 ):
@@ -188,29 +161,15 @@ class FreezeButton(
 
     _LABELS: Final = {"freeze": "Freeze", "thaw": "Unfreeze", "settle": "Put the reports away"}
 
-    def __init__(self, act: str, voice_id: str) -> None:
+    def __init__(self, act: str, voice: str) -> None:
         style = discord.ButtonStyle.danger if act == "freeze" else discord.ButtonStyle.secondary
         super().__init__(
-            discord.ui.Button(label=self._LABELS[act], style=style, custom_id=f"voice:{act}:{voice_id}")
+            discord.ui.Button(label=self._LABELS[act], style=style, custom_id=f"voice:{act}:{voice}")
         )
-        self._act, self._voice_id = act, voice_id
+        self._act, self._voice_id = act, voice
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["act"], match["voice"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it, if this member is a moderator."""
-        await take_press(interaction, partial(self._press, interaction))
-
-    async def _press(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await interaction.response.defer()
         scope = scope_of(interaction)
         check_moderator(scope)

@@ -8,8 +8,8 @@ import discord
 from discord.app_commands import Choice
 
 from bot.library.names import name_key
+from cogs.lasting import bot_of
 from cogs.scopes import scope_of
-from cogs.voice.presses import bot_of
 
 NONE: Final = "-"
 """Stands for no voice; no voice can be called so."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from functools import partial
-from typing import Self
-
 import discord
 from discord import app_commands
 
@@ -16,9 +12,10 @@ from bot.library.rights import may_delete
 from bot.speech_bot import SpeechBot
 from bot.text.style import file_stem
 from bot.voice_files import packed
+from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
-from cogs.voice.presses import pressed_voice, replace_message, row_of, take_press
+from cogs.voice.pressed import pressed_voice
 
 
 class Deleting(app_commands.Group):
@@ -58,37 +55,24 @@ class Deleting(app_commands.Group):
 
 
 class DeleteButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:(?P<answer>delete|keep):(?P<voice>[\w-]{22})",
 ):
     """Delete it, or keep it."""
 
-    def __init__(self, answer: str, voice_id: str) -> None:
+    def __init__(self, answer: str, voice: str) -> None:
         label, style = (
             ("Delete it", discord.ButtonStyle.danger)
             if answer == "delete"
             else ("Keep it", discord.ButtonStyle.secondary)
         )
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"voice:{answer}:{voice_id}"))
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"voice:{answer}:{voice}"))
         self._is_delete = answer == "delete"
-        self._voice_id = voice_id
+        self._voice_id = voice
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["answer"], match["voice"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Delete the voice, if this member may."""
-        await take_press(interaction, partial(self._answer, interaction))
-
-    async def _answer(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await interaction.response.defer()
         scope = scope_of(interaction)
         if not self._is_delete:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from functools import partial
 from io import BytesIO
-from typing import Self
 
 import discord
 from discord import app_commands
@@ -18,8 +15,8 @@ from bot.models import Progress
 from bot.speech_bot import SpeechBot
 from bot.text.style import check_style, excerpt
 from bot.voice_design import TAKES, Brief, Design
+from cogs.lasting import Lasting, bot_of, replace_message, row_of
 from cogs.scopes import scope_of
-from cogs.voice.presses import bot_of, replace_message, row_of, take_press
 from cogs.voice.samples import sample_in
 from cogs.voice.saving import saved
 
@@ -85,35 +82,20 @@ def _buttons(design: Design) -> discord.ui.View:
 
 
 class DesignButton(
+    Lasting,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"design:(?P<choice>[1-3]|more):(?P<design>[\w-]{22})",
 ):
     """Take 1, 2 or 3, or three others."""
 
-    def __init__(self, choice: str, design_id: str) -> None:
+    def __init__(self, choice: str, design: str) -> None:
         label = "Three others" if choice == "more" else f"Take {choice}"
         style = discord.ButtonStyle.secondary if choice == "more" else discord.ButtonStyle.primary
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=f"design:{choice}:{design_id}")
-        )
-        self._choice, self._design_id = choice, design_id
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"design:{choice}:{design}"))
+        self._choice, self._design_id = choice, design
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(match["choice"], match["design"])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Save the take, or make others."""
-        await take_press(interaction, partial(self._press, interaction))
-
-    async def _press(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         member_id = interaction.user.id
         if self._choice == "more":
             design = bot.voice_design.open_design(self._design_id, member_id)

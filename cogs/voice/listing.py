@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from functools import partial
-from typing import Any, Final, Self
+from collections.abc import Sequence
+from typing import Any, Final
 
 import discord
 from discord import app_commands
@@ -15,10 +14,11 @@ from bot.library.library import Library
 from bot.library.scope import Scope
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
 from cogs.voice.hearing import may_hear, preview, why_not_hear
-from cogs.voice.presses import pressed_voice, replace_message, row_of, take_press
+from cogs.voice.pressed import pressed_voice
 from cogs.voice.words import all_about, line_of
 
 PAGE_SIZE: Final = 8
@@ -76,39 +76,27 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
 
 
 class PageButton(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"voice:page:(?P<number>\d{1,4})"
+    Lasting,
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"voice:page:(?P<number>\d{1,4})",
 ):
     """Turns to a page, as it is when it is pressed."""
 
-    def __init__(self, number: int, label: str = "Page") -> None:
+    def __init__(self, number: str | int, label: str = "Page") -> None:
         super().__init__(discord.ui.Button(label=label, custom_id=f"voice:page:{number}"))
-        self._number = number
+        self._number = int(number)
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the button that was pressed."""
-        return cls(int(match["number"]))
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the page."""
-        await take_press(interaction, partial(self._turn, interaction))
-
-    async def _turn(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await interaction.response.defer()
         content, view = await page_of(bot.library, scope_of(interaction), self._number)
         await replace_message(interaction, content, view)
 
 
-class HearMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"):
+class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"):
     """Chooses whose recording to hear."""
 
-    def __init__(self, voices: list[Voice]) -> None:
+    def __init__(self, voices: Sequence[Voice] = ()) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
             custom_id="voice:hear", placeholder="Hear a voice"
         )
@@ -118,22 +106,8 @@ class HearMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], templ
             menu.add_option(label="…", value="-")  # it stands for the menu that was used
         super().__init__(menu)
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        _interaction: discord.Interaction,
-        _item: discord.ui.Item[discord.ui.View],
-        _match: re.Match[str],
-        /,
-    ) -> Self:
-        """Return the menu that was used."""
-        return cls([])
-
-    async def callback(self, interaction: discord.Interaction) -> None:
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Give the recording."""
-        await take_press(interaction, partial(self._hear, interaction))
-
-    async def _hear(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         voice = await pressed_voice(bot.library, scope, self.item.values[0])

@@ -6,7 +6,7 @@ from bot.library.portable import unpack
 from bot.library.scope import Scope
 from bot.library.voices import Sharing
 from bot.library.withdrawal import Withdrawal
-from cogs.voice.presses import GONE
+from cogs.voice.pressed import GONE
 from rehearsal.answers import Answer
 from rehearsal.attendance import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
