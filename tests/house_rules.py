@@ -94,7 +94,7 @@ READS_ENVIRONMENT = (
     "bot.settings",
     "decoding.recordings",  # what Windows needs to start a child at all; no setting
 )
-MAX_LINES = 350
+MAX_LINES = 600
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
 _FREE = ("tests", "benchmarks")
 

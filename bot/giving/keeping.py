@@ -27,7 +27,7 @@ from bot.synthesis import Asker, SpeechMaker
 
 log = logging.getLogger(__name__)
 
-HOUSE_NAME: Final = "House voice"
+HOUSE_NAME: Final = "House"
 _CLONES: Final = 200
 _IS_CAST: Final = "This is now the voice of this server, **{}**. A moderator can change it: /voice default."
 _IS_MINE: Final = "This is now your voice here, **{}**. Change it with /voice use."

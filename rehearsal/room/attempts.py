@@ -56,6 +56,7 @@ class Attempt:
             "first_sound_after": self.first_sound_after,
             "behind_others": self.behind_others,
             "done_after": self._done_after(),
+            "given": bool(answer.files) or self.first_sound_after is not None,
             "modal": {"title": answer.modal.title, "data": answer.modal.data}
             if self.modal_open and answer.modal
             else None,
@@ -63,8 +64,7 @@ class Attempt:
 
     def _done_after(self) -> float | None:
         history = self.answer.history
-        finished = history and history[-1].state not in (AnswerState.WAITING, AnswerState.THINKING)
-        return history[-1].after if finished else None
+        return history[-1].after if history and not _is_working(self.answer) else None
 
 
 class Attempts:
@@ -135,5 +135,9 @@ def _may_sound(attempt: Attempt) -> bool:
     answer = attempt.answer
     if answer.state in (AnswerState.FAILED, AnswerState.DELETED, AnswerState.MODAL):
         return False
-    working = answer.state in (AnswerState.WAITING, AnswerState.THINKING) or answer.content.endswith(" …")
-    return working or bool(answer.files) or answer.content.startswith("Speaking")
+    return _is_working(answer) or bool(answer.files) or answer.content.startswith("Speaking")
+
+
+def _is_working(answer: Answer) -> bool:
+    """Return whether more is to come: nothing yet, or words that end in a promise."""
+    return answer.state in (AnswerState.WAITING, AnswerState.THINKING) or answer.content.endswith(" …")

@@ -92,12 +92,12 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
 async def test_the_first_take_becomes_the_voice_of_the_server_and_says_so_once(scene: Scene):
     first = await scene.speak(TEXT, to="here")
     made = pcm_of_wav(await (await file_of(first)).read())
-    assert "This is now the voice of this server, **House voice**." in first.content
+    assert "This is now the voice of this server, **House**." in first.content
 
     second = await scene.bob.slash(scene.general, "speak", text="And something else is said.", to="here")
     await file_of(second)
 
-    assert "voice of House voice, for Bob" in second.content
+    assert "voice of House, for Bob" in second.content
     assert "now the voice" not in second.content
     assert scene.asked[1]["prompt_text"] == TEXT
     house = await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.bob.id))
@@ -136,7 +136,7 @@ async def test_in_direct_messages_the_first_take_becomes_one_s_own_voice(scene: 
     await file_of(second)
 
     assert "This is now your voice here" in first.content
-    assert "voice of House voice" in second.content
+    assert "voice of House" in second.content
 
 
 async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):

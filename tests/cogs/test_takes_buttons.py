@@ -114,7 +114,7 @@ async def test_as_voice_message_answers_the_take_with_one(scene: Scene):
     (file,) = scene.rehearsal.files_of(sent)
     assert file.seconds is not None
     assert file.seconds > 1
-    assert b"AI-generated voice of House voice, for Alice" in await file.read()
+    assert b"AI-generated voice of House, for Alice" in await file.read()
     assert await words_of(pressed) == "Sent."
     assert pressed.ephemeral
 

@@ -33,7 +33,10 @@ async def test_a_typed_sentence_is_heard_and_a_cloned_voice_after_it_within_a_mi
     await page.get_by_role("button", name="Try /clone").click()
     await expect(page.get_by_text("harbour-master.ogg, 29 kB")).to_be_visible()
     await page.keyboard.press("Enter")
-    await page.get_by_role("button", name="This is my own voice").click()
+    question = page.get_by_role("button", name="This is my own voice")
+    await expect(question).to_be_visible()
+    await expect(page.get_by_text("You have heard it.")).to_have_count(0)
+    await question.click()
     await until_silent(page)
 
     assert time.monotonic() - opened < A_MINUTE

@@ -1,7 +1,7 @@
 // A slash command being filled in: one field for each option, optional ones when asked for.
 
 import { ask } from "/static/js/connection.js";
-import { el } from "/static/js/dom.js";
+import { $, el } from "/static/js/dom.js";
 import { icon } from "/static/js/icons.js";
 import { fieldFor } from "/static/js/fields.js";
 import { state } from "/static/js/store.js";
@@ -53,7 +53,7 @@ export class CommandForm {
   focus() {
     const first = this.fields.values().next().value;
     if (first) first.focus();
-    else this.node.querySelector(".chip, button")?.focus();
+    else $("send").focus(); // Enter sends it, as in Discord
   }
 
   // Take a dropped file into the first field for files that is empty; returns whether there was one.

@@ -18,8 +18,8 @@ export function welcome(channel) {
   if (away || channel.id !== first?.id && channel.kind !== "voice") return null;
   node ??= el("section", { class: "welcome", "aria-label": "First steps" });
   const listens = Boolean(state.call) && listening.running;
-  const spoken = did("/speak");
-  const cloned = did("/clone");
+  const spoken = given("/speak");
+  const cloned = given("/clone", "pressed This is my own voice");
   const done = spoken && cloned;
   node.classList.toggle("small", done);
   fill(node, [listens, spoken, cloned, done], () => (done ? further() : [
@@ -44,6 +44,7 @@ function further() {
       "ul",
       { class: "further" },
       el("li", { text: "Right-click a message, or press Enter on it: Speak this, Clone this voice." }),
+      el("li", { text: "Save the voice: /voice save. Make one up: /voice design." }),
       el("li", { text: "Open this page in a second tab: you are somebody else there." }),
       el("li", { text: "Faults breaks things around the bot; Developer shows what passes." }),
     ),
@@ -60,8 +61,9 @@ function step(done, words, label, focus, run) {
   );
 }
 
-function did(what) {
-  return [...state.attempts.values()].some((attempt) => attempt.what === what && attempt.done_after !== null && !attempt.failure);
+// Whether one of these has brought a sound, as a file or to be heard; a question that is asked first is none.
+function given(...whats) {
+  return [...state.attempts.values()].some((attempt) => whats.includes(attempt.what) && attempt.given);
 }
 
 function joinPerch() {
