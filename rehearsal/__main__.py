@@ -67,7 +67,7 @@ async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[Stage]:
     """Yield a stage on which the bot is logged in; everything on it ends with the context."""
     async with AsyncExitStack() as parts:
         data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
-        settings = replace(settings, data_dir=Path(data_dir))
+        settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None)
         rehearsal = await parts.enter_async_context(Rehearsal())
         stage = Stage(rehearsal, plan.output)
         tts = TTSSwitches(free_port() if plan.room and settings.own_tts_gateway else None)

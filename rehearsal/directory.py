@@ -8,7 +8,7 @@ from rehearsal.channels import Channel, ChannelKind
 from rehearsal.errors import unknown
 from rehearsal.guild_record import GuildRecord
 from rehearsal.messages import Message
-from rehearsal.users import User
+from rehearsal.users import Team, User
 
 
 class Directory:
@@ -23,6 +23,8 @@ class Directory:
         """The privileged intents that are switched on for the application; none, unless a test does."""
         self.refuses_dms: set[int] = set()
         """People who do not let the bot write to them."""
+        self.owner: User | Team | None = None
+        """To whom the application belongs; the first person there is, until somebody else is named."""
         self.app_users: set[int] = set()
         """People who have installed the app for themselves."""
         self._dms: dict[int, Channel] = {}

@@ -9,7 +9,7 @@ from rehearsal.changes import Changes
 from rehearsal.files import StoredFile
 from rehearsal.rules.components import BUTTON, SELECTS, walk
 from rehearsal.users import User
-from rehearsal.wire import COMPONENTS_V2, EPHEMERAL, LOADING, VOICE_MESSAGE, Json
+from rehearsal.wire import COMPONENTS_V2, EPHEMERAL, LOADING, SUPPRESS_NOTIFICATIONS, VOICE_MESSAGE, Json
 
 
 @dataclass(eq=False)
@@ -50,6 +50,11 @@ class Message:
     def voice_message(self) -> bool:
         """Return whether it is shown as a voice message."""
         return bool(self.flags & VOICE_MESSAGE)
+
+    @property
+    def silent(self) -> bool:
+        """Return whether nobody is notified of it."""
+        return bool(self.flags & SUPPRESS_NOTIFICATIONS)
 
     @property
     def components_v2(self) -> bool:

@@ -23,6 +23,7 @@ from rehearsal.wire import (
     INTENT_MESSAGE_CONTENT,
     LOADING,
     SUPPRESS_EMBEDS,
+    SUPPRESS_NOTIFICATIONS,
     VOICE_MESSAGE,
     Json,
 )
@@ -212,5 +213,5 @@ def _intents(message: Message) -> int:
 
 def reply_flags(given: int, *, ephemeral: bool) -> int:
     """Return the flags of a new message out of those a body asks for."""
-    kept = given & (COMPONENTS_V2 | SUPPRESS_EMBEDS | VOICE_MESSAGE)
+    kept = given & (COMPONENTS_V2 | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE)
     return kept | (1 << 6 if ephemeral else 0)

@@ -50,7 +50,7 @@ class VoiceWalk(Walk):
         return [voice["name"] for voice in json.loads(file.data)["voices"]]
 
     def recordings_of(self, name: str) -> list[Message]:
-        """Return the messages in which the bot has put the recording of a voice."""
+        """Return the messages in #general in which the bot has put the recording of a voice."""
         begins = f"The recording of the voice {name}"
         return [message for message in self._stage.general.history if message.content.startswith(begins)]
 

@@ -93,11 +93,10 @@ class VoicesTour(VoiceWalk):
         by_name = await self.speak(self._alice, voice="Harbour", text="Mind the wet stairs.")
         self.check_credit(by_name, "AI-generated voice of Harbour, for Alice")
         self.check_same_voice("Harbour", pitch_in(by_name), await self.recorded_pitch(self._alice, "Harbour"))
-        check(len(self.recordings_of("Harbour")) == 1, "its recording was not posted once")
         await self.told(await self.type(self._alice, "voice use", name="Harbour"))
         chosen = await self.speak(self._alice, text="All aboard, please.", to=TO_FILE)
         self.check_credit(chosen, "AI-generated voice of Harbour, for Alice")
-        check(len(self.recordings_of("Harbour")) == 1, "its recording was posted again")
+        check(not self.recordings_of("Harbour"), "its recording was posted where members read")
 
     async def _share(self) -> None:
         """Bob may not speak with Harbour, until Alice shares it with him."""
@@ -202,7 +201,6 @@ class VoicesTour(VoiceWalk):
         await self._take_back(packets)
         words = await self.told(said)
         check("withdrawn" in words, "Alice was not told why it broke off")
-        check(not self.recordings_of("Bobby"), "the message with its recording is still there")
         check("Bobby" not in await self.proposed(self._alice), "it is still proposed")
         words = await self.told(await self.type(self._alice, "speak", text="Hello?", voice="Bobby"))
         check(words.startswith("There is no voice with that name here."), "it can still be used")
@@ -225,12 +223,11 @@ class VoicesTour(VoiceWalk):
         check(late <= SILENT_SECONDS, f"it was heard for {late:.1f} s after it was taken back")
 
     async def _delete(self) -> None:
-        """Alice deletes Harbour: the voice, its recording, and the message with it."""
+        """Alice deletes Harbour: the voice and its recording."""
         question = await self.type(self._alice, "voice delete", name="Harbour")
         await self.told_to_choose(question, "Delete it")
         words = await self.press_and_read(self._alice, question, "Delete it")
         check("are deleted" in words, "it was not deleted")
-        check(not self.recordings_of("Harbour"), "the message with its recording is still there")
         check("Harbour" not in await self.proposed(self._bob), "it is still proposed to Bob")
 
     async def _leave_nothing(self) -> None:

@@ -8,7 +8,7 @@ from rehearsal.backstage import Backstage
 from rehearsal.channels import Channel, ChannelKind
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
-from rehearsal.users import User
+from rehearsal.users import Team, User
 
 
 class World:
@@ -38,6 +38,15 @@ class World:
         if has_installed_app:
             self._backstage.directory.app_users.add(user.id)
         return person
+
+    def give_application_to(self, *people: Person, team: str | None = None) -> None:
+        """Let the application belong to one person, or to a ``team`` that the first of ``people`` owns.
+
+        The bot learns of it when it logs in.
+        """
+        users = tuple(person.user for person in people)
+        directory = self._backstage.directory
+        directory.owner = users[0] if team is None else Team(self._backstage.snowflakes.old(), team, users)
 
     def dm(self, person: Person) -> Channel:
         """Return the bot's conversation with ``person``."""

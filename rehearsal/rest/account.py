@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rehearsal.backstage import Backstage
 from rehearsal.rest.call import Call, Reply, Route
+from rehearsal.users import Team
 from rehearsal.wire import Json
 
 SOCKET_URL = "wss://gateway.discord.gg"
@@ -17,7 +18,10 @@ async def get_me(backstage: Backstage, call: Call) -> Reply:
 async def get_application(backstage: Backstage, call: Call) -> Reply:
     """GET /oauth2/applications/@me and /applications/@me."""
     directory = backstage.directory
-    owner = next((user for user in directory.users.values() if not user.bot), directory.bot)
+    team, owner = None, directory.owner
+    if isinstance(owner, Team):
+        team, owner = owner, None
+    first = next((user for user in directory.users.values() if not user.bot), directory.bot)
     application: Json = {
         "id": str(backstage.bot.id),
         "name": backstage.bot.name,
@@ -25,8 +29,8 @@ async def get_application(backstage: Backstage, call: Call) -> Reply:
         "icon": None,
         "bot_public": True,
         "bot_require_code_grant": False,
-        "owner": owner.payload(),
-        "team": None,
+        "owner": team.pseudo_user() if team else (owner or first).payload(),
+        "team": team.payload() if team else None,
         "verify_key": "0" * 64,
         "flags": 0,
         "tags": [],

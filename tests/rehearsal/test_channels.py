@@ -101,6 +101,18 @@ TEXT = Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES | Permission.ATTACH_FI
 VOICE = Permission.VIEW_CHANNEL | Permission.CONNECT | Permission.SPEAK | Permission.MOVE_MEMBERS
 
 
+async def test_a_silent_message_says_that_it_is(scene: Scene, bot: HeldBot) -> None:
+    channel = bot.get_channel(scene.text.id)
+    assert isinstance(channel, discord.TextChannel)
+
+    quiet = await channel.send("x", silent=True, suppress_embeds=True)
+    loud = await channel.send("x")
+
+    assert quiet.flags.suppress_notifications and quiet.flags.suppress_embeds
+    assert scene.text.messages[quiet.id].silent
+    assert not scene.text.messages[loud.id].silent
+
+
 async def test_unknown_things_are_unknown(scene: Scene, ask: Ask) -> None:
     base = f"/channels/{scene.text.id}"
 

@@ -45,6 +45,23 @@ async def test_a_frame_that_makes_no_sense_closes_with_4002(scene: Scene) -> Non
     assert await close_code_after(scene, {"no": "op"}) == 4002
 
 
+async def test_the_application_belongs_to_a_person_or_to_a_team(scene: Scene) -> None:
+    bob = scene.rehearsal.world.add_person("Bob")
+    scene.rehearsal.world.give_application_to(bob)
+    async with logged_in(scene.rehearsal) as bot:
+        theirs = bot.application
+    scene.rehearsal.world.give_application_to(bob, scene.alice, team="The Keepers")
+    async with logged_in(scene.rehearsal) as bot:
+        shared = bot.application
+
+    assert theirs is not None and (theirs.owner.id, theirs.team) == (bob.id, None)
+    assert shared is not None and shared.team is not None
+    assert (shared.team.name, shared.team.owner_id) == ("The Keepers", bob.id)
+    assert [member.id for member in shared.team.members] == [bob.id, scene.alice.id]
+    assert shared.owner.id == shared.team.id
+    assert shared.owner.name == f"team{shared.team.id}"
+
+
 async def close_code_after(scene: Scene, frame: dict[str, Any]) -> int | None:
     connector = scene.rehearsal.connector()
     url = "wss://gateway.discord.gg/?v=10&encoding=json"
