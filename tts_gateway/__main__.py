@@ -6,12 +6,10 @@ import argparse
 import asyncio
 import ipaddress
 import logging
-import os
 import re
 import signal
 import ssl
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Final
 from tts_gateway.engines.base import Engine
 from tts_gateway.faults import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
+from tts_gateway.handing_over import HandedOver, follow_stdin
 from tts_gateway.server import ServerOptions, create_app, serving
 
 _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
@@ -39,15 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(wishes: argparse.Namespace) -> int:
     ended = asyncio.Event()
     _end_on_signals(ended)
-    if wishes.until_stdin_closes:
-        _end_with_stdin(ended)
+    handed_over = HandedOver() if wishes.take_recordings else None
+    if wishes.until_stdin_closes or handed_over is not None:
+        follow_stdin(ended, handed_over)
     options = ServerOptions(
         api_key=wishes.api_key_file,
         keep_seconds=wishes.keep_seconds,
         allow_fault_scripts=wishes.allow_faults,
         fetch=FetchOptions(resolve=dict(wishes.resolve), ca_file=wishes.ca_file),
     )
-    app = create_app(_engine(), options=options, faults=FaultScript() if wishes.allow_faults else None)
+    faults = FaultScript() if wishes.allow_faults else None
+    app = create_app(_engine(), options=options, faults=faults, handed_over=handed_over)
     async with AsyncExitStack() as stack:
         try:
             base_url = await stack.enter_async_context(serving(app, host=wishes.host, port=wishes.port))
@@ -70,26 +71,6 @@ def _end_on_signals(ended: asyncio.Event) -> None:
     if sys.platform != "win32":
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
-
-
-def _end_with_stdin(ended: asyncio.Event) -> None:
-    """Set ``ended`` when stdin closes, as it does when the process that started us dies.
-
-    A daemon thread on the bare descriptor: event loops cannot watch every kind of stdin (files and
-    devices on Linux, pipes on Windows), and such a thread does not hold up the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-
-    def watch() -> None:
-        try:
-            while os.read(0, 4096):
-                pass
-        except OSError:  # it was closed from the beginning
-            pass
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=watch, name="stdin", daemon=True).start()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--allow-faults", action="store_true", help="let PUT /faults make it misbehave, for tests")
     add("--until-stdin-closes", action="store_true", help="end when stdin does")
+    add(
+        "--take-recordings",
+        action="store_true",
+        help="until then, take recordings from stdin, each for one call",
+    )
     return parser
 
 

@@ -16,6 +16,7 @@ from tts_gateway.engines.base import Engine
 from tts_gateway.faults import FaultScript
 from tts_gateway.faults.answers import POLLING_PATH
 from tts_gateway.faults.serving import FaultyHandlers
+from tts_gateway.handing_over import HandedOver
 from tts_gateway.openapi import BASE_PATH
 from tts_gateway.options import ServerOptions
 from tts_gateway.refusal import Refusal, answer_for
@@ -29,15 +30,21 @@ _GOODBYE_SECONDS: Final = 1.0  # what requests under way get when the server end
 
 
 def create_app(
-    engine: Engine, *, options: ServerOptions | None = None, faults: FaultScript | None = None
+    engine: Engine,
+    *,
+    options: ServerOptions | None = None,
+    faults: FaultScript | None = None,
+    handed_over: HandedOver | None = None,
 ) -> web.Application:
     """Return the web application; it closes ``engine`` when it is cleaned up.
+
+    ``handed_over`` has recordings that calls may name besides those that can be fetched.
 
     Run it with ``handler_cancellation=True``, as `serving` does, so that work whose caller has gone is
     dropped.
     """
     options = options or ServerOptions()
-    service = SpeechService(engine, options)
+    service = SpeechService(engine, options, handed_over or HandedOver())
     app = web.Application(
         client_max_size=options.max_body_bytes, middlewares=[_errors_as_json, _reads_in_time(options)]
     )

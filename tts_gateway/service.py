@@ -17,6 +17,7 @@ from aiohttp import web
 from tts_gateway import wire
 from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import CANNOT_BE_REACHED, ReferenceFetcher
+from tts_gateway.handing_over import HandedOver
 from tts_gateway.line import Line
 from tts_gateway.openapi import KEY_HEADER, openapi_document
 from tts_gateway.options import ServerOptions
@@ -36,8 +37,9 @@ _SOUND_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": 
 class SpeechService:
     """The handlers of the contract, and what they share. Refusals and errors leave as exceptions."""
 
-    def __init__(self, engine: Engine, options: ServerOptions) -> None:
+    def __init__(self, engine: Engine, options: ServerOptions, handed_over: HandedOver) -> None:
         self._engine = engine
+        self._handed_over = handed_over
         self._options = options
         self._line = Line(places=options.engine_places, waiting=options.waiting_places)
         self._fetcher = ReferenceFetcher(options.fetch)
@@ -48,6 +50,7 @@ class SpeechService:
     async def aclose(self) -> None:
         """Forget the sounds, and close the connections and the engine."""
         self._sounds.clear()
+        self._handed_over.clear()
         await self._fetcher.aclose()
         await self._engine.aclose()
 
@@ -106,6 +109,9 @@ class SpeechService:
             yield
 
     async def _reference(self, url: str, request: web.Request) -> bytes:
+        handed_over = self._handed_over.take(url)
+        if handed_over is not None:
+            return handed_over
         if not _is_ours(url, request):
             return await self._fetcher.fetch(url)
         wav = self.sound_at(url)

@@ -34,13 +34,18 @@ class Sounds:
     def add(self, wav: bytes) -> str:
         """Keep ``wav``, and return the name it is found under."""
         name = f"{secrets.token_urlsafe(_NAME_BYTES)}.wav"
+        self.keep(name, wav)
+        return name
+
+    def keep(self, name: str, wav: bytes) -> None:
+        """Keep ``wav`` under a name that others have chosen."""
+        self._forget(name)
         expiry = asyncio.get_running_loop().call_later(self._keep_seconds, self._forget, name)
         self._kept[name] = _Kept(wav, expiry)
         self._bytes += len(wav)
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             log.warning("%d bytes of sound are kept; the oldest is dropped before its time", self._bytes)
             self._forget(next(iter(self._kept)))
-        return name
 
     def get(self, name: str) -> bytes | None:
         """Return the WAV of that name, or None if it never was or is no longer kept."""
@@ -48,6 +53,12 @@ class Sounds:
         if kept is None or kept.expiry.when() <= asyncio.get_running_loop().time():
             return None
         return kept.wav
+
+    def take(self, name: str) -> bytes | None:
+        """Return what `get` returns, and keep it no longer."""
+        wav = self.get(name)
+        self._forget(name)
+        return wav
 
     def clear(self) -> None:
         """Forget everything."""
