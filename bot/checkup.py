@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+import aiohttp
 import discord
 
 from bot.errors import LibraryError, TTSError
 from bot.library.database import Database
-from bot.models import Speech, SpeechRequest
+from bot.library.posts import RecordingPosts, Undeleted
+from bot.models import RecordingPlace, Speech, SpeechRequest
+from bot.reference_posts import owner_of, storage_problem
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
 
 _INSTALL = "python -m pip install --require-hashes -r requirements.txt"
 _DISCORD_PY = "2.7.1"
+_RECORDINGS = "recordings of saved voices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +49,27 @@ async def check(settings: Settings) -> int:
     return 0 if fine else 1
 
 
-async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Yield the findings, cheapest first."""
+async def findings(
+    settings: Settings, *, connector: aiohttp.BaseConnector | None = None
+) -> AsyncIterator[Finding]:
+    """Yield the findings, cheapest first. ``connector`` carries what is said to Discord."""
     yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "")
     yield _package("discord.py", "discord", "talks to Discord", exactly=_DISCORD_PY)
     yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
     yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
     yield await _opus()
     yield await _data_dir(settings)
-    yield await _database(settings)
+    async for finding in _database(settings):
+        yield finding
     for path in files_others_can_read():
         yield Finding(
             False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
         )
     yield await (_own_tts_gateway() if settings.own_tts_gateway else _tts_gateway(settings))
-    yield await _token(settings)
+    if settings.recording_place is RecordingPlace.THIS_MACHINE:
+        yield Finding(True, f"{_RECORDINGS} go to our own TTS gateway on this machine; nothing is posted")
+    async for finding in _discord(settings, connector):
+        yield finding
 
 
 def _package(name: str, module: str, purpose: str, *, exactly: str | None = None) -> Finding:
@@ -99,17 +109,28 @@ async def _data_dir(settings: Settings) -> Finding:
     return Finding(True, f"the folder {path} can be written")
 
 
-async def _database(settings: Settings) -> Finding:
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
     url = settings.database_url
     what = "the database at DATABASE_URL" if url else f"the database in {settings.data_dir}"
     try:
         async with await Database.open(url.reveal() if url else None, settings.data_dir) as database:
             problem = await database.problem()
+            left = await RecordingPosts(database).undeleted() if problem is None else Undeleted(0, 0)
     except LibraryError as error:
-        return Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
+        yield Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
+        return
     if problem is not None:
-        return Finding(False, f"{what} is damaged: {problem}", "stop the bot; go back to a copy in backups/")
-    return Finding(True, f"{what}: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, in order")
+        yield Finding(False, f"{what} is damaged: {problem}", "stop the bot; go back to a copy in backups/")
+        return
+    yield Finding(True, f"{what}: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, in order")
+    if left.waiting:
+        yield Finding(True, f"messages with recordings that are still to be deleted: {left.waiting}")
+    if left.given_up:
+        yield Finding(
+            True,
+            f"messages with recordings that could not be deleted in a week of tries: {left.given_up}",
+            "delete the bot's messages with voice.wav where it cannot go any more",
+        )
 
 
 async def _own_tts_gateway() -> Finding:
@@ -139,24 +160,41 @@ async def _tts_gateway(settings: Settings) -> Finding:
     )
 
 
-async def _token(settings: Settings) -> Finding:
+async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) -> AsyncIterator[Finding]:
     if settings.discord_token is None:
-        return Finding(
+        yield Finding(
             False,
             "DISCORD_TOKEN is not set",
             "put the token of your bot into .env, or try without an account: python -m rehearsal",
         )
-    client = discord.Client(intents=discord.Intents.none())
+        return
+    client = discord.Client(intents=discord.Intents.none(), connector=connector)
     try:
         async with asyncio.timeout(20):
             await client.login(settings.discord_token.reveal())
-        name = str(client.user)
+            found = [Finding(True, f"Discord knows this bot as {client.user}")]
+            if settings.recording_place is not RecordingPlace.THIS_MACHINE:
+                found.append(await _recordings(client, settings.storage_channel_id))
     except discord.LoginFailure:
-        return Finding(False, "Discord refuses DISCORD_TOKEN", "copy it again from the developer portal")
+        found = [Finding(False, "Discord refuses DISCORD_TOKEN", "copy it again from the developer portal")]
     except (discord.HTTPException, OSError) as error:
-        return Finding(
-            False, f"Discord cannot be reached: {type(error).__name__}", "look at this machine's network"
-        )
+        what = f"Discord cannot be reached: {type(error).__name__}"
+        found = [Finding(False, what, "look at this machine's network")]
     finally:
         await client.close()
-    return Finding(True, f"Discord knows this bot as {name}")
+    for finding in found:
+        yield finding
+
+
+async def _recordings(client: discord.Client, storage_channel_id: int | None) -> Finding:
+    if storage_channel_id is None:
+        owner = owner_of(client)
+        if owner is None:
+            what = f"{_RECORDINGS} have no place: nobody owns this application"
+            return Finding(False, what, "set STORAGE_CHANNEL_ID to a private channel")
+        return Finding(True, f"{_RECORDINGS} go to the owner of this bot, {owner}, as silent direct messages")
+    problem = await storage_problem(client, storage_channel_id)
+    if problem is not None:
+        cure = "let the bot see it, send messages and attach files there, and @everyone not see it"
+        return Finding(False, f"{_RECORDINGS}: {problem}", cure)
+    return Finding(True, f"{_RECORDINGS} go into the channel STORAGE_CHANNEL_ID, which members cannot read")

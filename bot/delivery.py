@@ -58,6 +58,7 @@ class Delivery:
         answer = Answer.of(interaction)
         await answer.defer()
         with self._kept_open(answer):
+            order = await self._accesses.reachable(order)
             place, note = await self._reserve(interaction, order, channel)
             if place is None:
                 speech = await self._make(interaction, order)

@@ -4,6 +4,7 @@ SpeechBotError
 ├── SettingsError                a setting is missing or wrong; its text is the cure
 ├── MemberError                  the member asked for something that cannot be done now
 │   ├── NameTakenError           another voice here has that name
+│   ├── NoRecordingPlaceError    no private place from which the TTS gateway gets a voice's recording
 │   └── RecordingError           this file is no recording of speech that we can use
 ├── AudioError                   these bytes are not sound we accept
 ├── PlaybackError                the voice channel could not be joined or was lost
@@ -46,6 +47,10 @@ class MemberError(SpeechBotError):
 
 class NameTakenError(MemberError):
     """Another voice of this server has that name, or one that people take for the same."""
+
+
+class NoRecordingPlaceError(MemberError):
+    """There is no private place for the recording of a saved voice. The text says what to set."""
 
 
 class RecordingError(MemberError):

@@ -12,10 +12,15 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAudio:
-    """The recording a voice is cloned from: a public address, and what is said in it if known."""
+    """The recording a voice is cloned from: a public address, and what is said in it if known.
+
+    With ``wav`` it is the recording itself, for a TTS gateway that takes it without an address; ``url`` is
+    then only a name for it.
+    """
 
     url: str = field(repr=False)  # a signed CDN address opens the recording for anyone who reads it
     transcript: str | None = None
+    wav: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,14 @@ class SpokenVoice:
     transcript: str | None = field(default=None, repr=False)
 
 
+class RecordingPlace(Enum):
+    """Where the TTS gateway gets the recording of a saved voice from; never a channel that members read."""
+
+    THIS_MACHINE = "this machine"  # our own TTS gateway takes it from us: nothing is posted
+    STORAGE_CHANNEL = "storage channel"
+    OWNER = "owner"  # a direct message to whoever owns the application
+
+
 MaySpeak = Callable[[SpokenVoice], Awaitable[str | None]]
 """Returns why a voice may not speak now, as a sentence for the member, or None: it may."""
 
@@ -40,13 +53,13 @@ class VoiceAccess:
     """How saved voices come to be heard; asked only when they are.
 
     ``may_speak`` is asked before a speech is begun and again in front of every call of the TTS gateway.
-    ``address`` returns
-    a public address of the voice's recording, ``renew`` a new one, after the TTS gateway could not use it.
+    ``reference`` returns the voice's recording for the TTS gateway, ``renew`` with a new address, after it
+    could not use the one before.
     """
 
     may_speak: MaySpeak
-    address: Callable[[SpokenVoice], Awaitable[str]]
-    renew: Callable[[SpokenVoice], Awaitable[str]]
+    reference: Callable[[SpokenVoice], Awaitable[ReferenceAudio]]
+    renew: Callable[[SpokenVoice], Awaitable[ReferenceAudio]]
 
 
 @dataclass(frozen=True)  # with slots, Python 3.11 cannot make a Line[...] of it

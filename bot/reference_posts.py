@@ -1,4 +1,4 @@
-"""A public address of a saved voice's recording, whenever the TTS gateway needs one."""
+"""How the TTS gateway gets the recording of a saved voice: from us, or at an address in a private place."""
 
 from __future__ import annotations
 
@@ -13,31 +13,43 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.errors import MemberError
+from bot.errors import LibraryError, NoRecordingPlaceError
 from bot.library.clock import Clock, utc_now
 from bot.library.posts import RecordingPost, RecordingPosts
 from bot.library.recordings import Recordings
 from bot.library.withdrawal import Post
-from bot.models import SpokenVoice
+from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
 
 log = logging.getLogger(__name__)
 
 SPARE_SECONDS: Final = 300.0
 """An address that is valid for less is not handed out: a call may wait for its turn for so long."""
 
-_NOWHERE: Final = (
-    "I have nowhere to put the recording of that voice. Let me send files in this channel, "
-    "or ask my owner for a storage channel."
+REST_SECONDS: Final = 60.0
+"""So long no recording is sent to a place that refused the last one: every try is an upload of a megabyte."""
+
+TIDY_SECONDS: Final = 3_600.0
+_PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
+_INVALID_RECIPIENT: Final = 50033
+
+_NO_STORAGE: Final = (
+    "I cannot put the recording of that voice into my storage channel, so saved voices are silent. "
+    "Whoever runs me has to set STORAGE_CHANNEL_ID to a private channel where I may send files."
+)
+_NO_OWNER: Final = (
+    "I cannot send the recording of that voice to whoever runs me, so saved voices are silent. "
+    "They have to set STORAGE_CHANNEL_ID to a private channel where I may send files."
 )
 
 
 class ReferencePosts:
-    """Keeps one message with the recording of each voice that is spoken, and posts it again when it is lost.
+    """Gives saved voices to the TTS gateway, and keeps one private message for each that needs an address.
 
-    Discord signs the address of an attachment for about a day, and gives a fresh one with every look at
-    the message (its API reference, "Signed attachment CDN URLs"). Our own copy is what counts: a deleted
-    message costs one more upload. ``storage_channel_id`` is the operator's channel for recordings; without
-    one they go to the channel where the voice is used.
+    ``place`` is where recordings go: to our own TTS gateway with nothing posted, into the channel
+    ``storage_channel_id``, or to the owner of the application; never where members read. Discord signs the
+    address of an attachment for about a day, and gives a fresh one with every look at the message (its API
+    reference, "Signed attachment CDN URLs"). Our own copy is what counts: a deleted message costs one more
+    upload.
     """
 
     def __init__(
@@ -46,47 +58,56 @@ class ReferencePosts:
         posts: RecordingPosts,
         recordings: Recordings,
         *,
+        place: RecordingPlace,
         storage_channel_id: int | None = None,
         now: Clock = utc_now,
     ) -> None:
         self._client = client
         self._posts = posts
         self._recordings = recordings
+        self.place = place
         self._storage_channel_id = storage_channel_id
         self._now = now
+        self._owner_channel: discord.DMChannel | None = None
+        self._refused_until = 0.0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def address(self, voice: SpokenVoice, place: discord.abc.Messageable) -> str:
-        """Return an address that is valid for five minutes at least; ``place`` is where the voice is used.
+    @property
+    def has_place(self) -> bool:
+        """Whether recordings reach the TTS gateway, as far as is known: nothing was refused just now."""
+        return self._now().timestamp() >= self._refused_until
 
-        Raises `MemberError` if there is no place for the recording, and `LibraryError` if our copy is lost.
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the voice's recording; an address in it is valid for five minutes at least.
+
+        Messages with it that stand anywhere else are deleted. Raises `NoRecordingPlaceError`, and
+        `LibraryError` if our copy is lost.
         """
         async with self._lock(voice):
-            for post in await self._posts.of(voice.id):
-                if seconds_left(post.url, self._now().timestamp()) > SPARE_SECONDS:
-                    return post.url
-                url = await self._look_again(post)
+            posts = await self._posts.of(voice.id)
+            if self.place is RecordingPlace.THIS_MACHINE:
+                await self._delete_posts(posts)
+                return await self._whole(voice)
+            channel = await self._private_channel()
+            for post in posts:
+                url = await self._usable_address(post) if post.channel_id == channel.id else None
                 if url is not None:
-                    return url
-            return await self._upload(voice, place)
+                    await self._delete_posts([one for one in posts if one is not post])
+                    return ReferenceAudio(url, voice.transcript)
+            return await self._post_anew(voice, channel)
 
-    async def renew(self, voice: SpokenVoice, place: discord.abc.Messageable) -> str:
-        """Return the address of a new upload, for when the one before could not be reached.
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the voice's recording with a new address, for when the one before could not be used.
 
-        Raises what `address` raises.
+        Raises what `reference` raises.
         """
         async with self._lock(voice):
-            before = await self._posts.of(voice.id)
-            url = await self._upload(voice, place)
-            await self.delete([Post(post.channel_id, post.message_id) for post in before])
-            return url
-
-    async def delete_orphans(self) -> None:
-        """Delete the messages of voices that are gone: those that could not be deleted with their voice."""
-        await self.delete([Post(post.channel_id, post.message_id) for post in await self._posts.orphans()])
+            if self.place is RecordingPlace.THIS_MACHINE:
+                return await self._whole(voice)
+            return await self._post_anew(voice, await self._private_channel())
 
     async def delete(self, posts: Sequence[Post]) -> None:
-        """Delete these messages in Discord, and forget those that are gone. The others stay remembered."""
+        """Delete these messages in Discord, and forget those that are gone. The others are tried again."""
         for post in posts:
             channel = self._client.get_partial_messageable(post.channel_id)
             try:
@@ -95,19 +116,83 @@ class ReferencePosts:
                 pass
             except (discord.HTTPException, OSError) as error:
                 log.warning("a recording in channel %d could not be deleted: %s", post.channel_id, error)
+                await self._posts.not_deleted(post.message_id, self._now())
                 continue
             await self._posts.forget(post.message_id)
+
+    async def delete_orphans(self) -> None:
+        """Delete the messages of voices that are gone, and those that were replaced, if it is time to try."""
+        await self.delete(await self._posts.to_delete(self._now()))
+
+    async def tidy(self, *, pace: float = _PACE_SECONDS) -> None:
+        """Delete every message with a recording that is not wanted where it stands, ``pace`` seconds apart.
+
+        Raises `LibraryError`, and `discord.HTTPException` or OSError if Discord cannot be asked.
+        """
+        channel_id = None
+        if self.place is not RecordingPlace.THIS_MACHINE:
+            with suppress(NoRecordingPlaceError):
+                channel_id = (await self._private_channel()).id
+        unwanted = [*await self._posts.elsewhere(channel_id), *await self._posts.to_delete(self._now())]
+        for number, post in enumerate(dict.fromkeys(unwanted)):
+            await asyncio.sleep(pace if number else 0.0)
+            await self.delete([post])
+
+    async def keep_tidy(self) -> None:
+        """Say what is wrong with the storage channel; then tidy, now and every hour. It never returns."""
+        try:
+            if self.place is RecordingPlace.STORAGE_CHANNEL and self._storage_channel_id is not None:
+                problem = await storage_problem(self._client, self._storage_channel_id)
+                if problem is not None:
+                    log.warning("%s", problem)
+        except (discord.HTTPException, OSError) as error:
+            log.warning("the storage channel could not be looked at: %s", error)
+        while True:
+            try:
+                await self.tidy()
+            except (LibraryError, discord.HTTPException, OSError) as error:
+                log.warning("messages with recordings are not tidied up: %s", error)
+            await asyncio.sleep(TIDY_SECONDS)
 
     def _lock(self, voice: SpokenVoice) -> asyncio.Lock:
         return self._locks.setdefault(voice.id, asyncio.Lock())
 
+    async def _whole(self, voice: SpokenVoice) -> ReferenceAudio:
+        wav = await self._recordings.read(voice.recording)
+        return ReferenceAudio(f"recording:{voice.recording}", voice.transcript, wav)
+
+    async def _private_channel(self) -> discord.PartialMessageable | discord.DMChannel:
+        """Return where recordings are posted. Raises `NoRecordingPlaceError` if nobody is there."""
+        if self._storage_channel_id is not None:
+            return self._client.get_partial_messageable(self._storage_channel_id)
+        if self._owner_channel is None:
+            owner = owner_of(self._client)
+            if owner is None:
+                raise NoRecordingPlaceError(_NO_OWNER)
+            try:
+                self._owner_channel = await self._client.create_dm(owner)
+            except discord.HTTPException as error:
+                if isinstance(error, discord.Forbidden | discord.NotFound) or (
+                    error.code == _INVALID_RECIPIENT
+                ):
+                    raise self._refused(error) from None
+                raise
+        return self._owner_channel
+
+    async def _usable_address(self, post: RecordingPost) -> str | None:
+        if seconds_left(post.url, self._now().timestamp()) > SPARE_SECONDS:
+            return post.url
+        return await self._look_again(post)
+
     async def _look_again(self, post: RecordingPost) -> str | None:
-        """Return the fresh address in the message; None if it is gone or out of reach."""
+        """Return the fresh address in the message; None if it is gone or cannot be seen any more."""
         channel = self._client.get_partial_messageable(post.channel_id)
         try:
             message = await channel.fetch_message(post.message_id)
-        except (discord.NotFound, discord.Forbidden):
+        except discord.NotFound:
             await self._posts.forget(post.message_id)
+            return None
+        except discord.Forbidden:  # it still stands there: a new one is made, then this is deleted
             return None
         for attachment in message.attachments:
             if attachment.id == post.attachment_id:
@@ -115,25 +200,38 @@ class ReferencePosts:
                 return attachment.url
         return None
 
-    async def _upload(self, voice: SpokenVoice, place: discord.abc.Messageable) -> str:
+    async def _post_anew(
+        self, voice: SpokenVoice, channel: discord.PartialMessageable | discord.DMChannel
+    ) -> ReferenceAudio:
+        """Post the recording, and delete every message before it."""
+        if not self.has_place:
+            raise NoRecordingPlaceError(self._sentence)
         wav = await self._recordings.read(voice.recording)
-        message = await self._send(voice, wav, place)
+        name = discord.utils.escape_markdown(voice.name)
+        words = f"The recording of the voice {name}: my TTS gateway fetches it here when that voice speaks."
+        file = discord.File(BytesIO(wav), "voice.wav")
+        try:
+            message = await channel.send(words, file=file, silent=True, suppress_embeds=True)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise self._refused(error) from None
         attachment = message.attachments[0]
         await self._remember(voice.id, message, attachment)
-        return attachment.url
+        posts = await self._posts.of(voice.id)
+        await self._delete_posts([one for one in posts if one.message_id != message.id])
+        return ReferenceAudio(attachment.url, voice.transcript)
 
-    async def _send(self, voice: SpokenVoice, wav: bytes, place: discord.abc.Messageable) -> discord.Message:
-        name = discord.utils.escape_markdown(voice.name)
-        words = f"The recording of the voice {name}: I need it here to speak in that voice."
-        if self._storage_channel_id is not None:
-            storage = self._client.get_partial_messageable(self._storage_channel_id)
-            with suppress(discord.Forbidden, discord.NotFound):
-                return await storage.send(words, file=_file(wav), silent=True)
-            log.error("STORAGE_CHANNEL_ID: I cannot send files there; recordings go where voices are used")
-        try:
-            return await place.send(words, file=_file(wav), silent=True)
-        except discord.Forbidden:
-            raise MemberError(_NOWHERE) from None
+    async def _delete_posts(self, posts: Sequence[RecordingPost]) -> None:
+        await self.delete([Post(post.channel_id, post.message_id) for post in posts])
+
+    def _refused(self, error: discord.HTTPException) -> NoRecordingPlaceError:
+        self._refused_until = self._now().timestamp() + REST_SECONDS
+        where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
+        log.error("%s takes no recordings, so saved voices are silent: %s", where, error)
+        return NoRecordingPlaceError(self._sentence)
+
+    @property
+    def _sentence(self) -> str:
+        return _NO_OWNER if self._storage_channel_id is None else _NO_STORAGE
 
     async def _remember(
         self, voice_id: str, message: discord.Message, attachment: discord.Attachment
@@ -150,6 +248,57 @@ class ReferencePosts:
         )
 
 
+def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
+    """Return who owns the application, or its team; None before the login, or for a team without an owner."""
+    application = client.application
+    if application is None:
+        return None
+    if application.team is None:
+        return application.owner
+    owner_id = application.team.owner_id
+    return None if owner_id is None else discord.Object(owner_id)
+
+
+async def storage_problem(client: discord.Client, channel_id: int) -> str | None:
+    """Return what is wrong with the storage channel, as a sentence for the operator; None: nothing.
+
+    ``client`` has logged in. Raises `discord.HTTPException` or OSError if Discord cannot be asked.
+    """
+    assert client.user is not None, "it has logged in"  # noqa: S101
+    try:
+        found = await client.fetch_channel(channel_id)
+        if isinstance(found, discord.abc.PrivateChannel):
+            return None
+        guild = await client.fetch_guild(found.guild.id)  # with its roles, which the channel alone lacks
+        me = await guild.fetch_member(client.user.id)
+        channel = await guild.fetch_channel(channel_id)
+        parent = channel
+        if isinstance(channel, discord.Thread):
+            parent = await guild.fetch_channel(channel.parent_id)
+    except discord.NotFound:
+        return "STORAGE_CHANNEL_ID names a channel that does not exist."
+    except (discord.Forbidden, discord.InvalidData):
+        return "STORAGE_CHANNEL_ID names a channel that I cannot see."
+    assert not isinstance(parent, discord.Thread), "a thread is in a channel"  # noqa: S101
+    if not isinstance(channel, discord.abc.Messageable):
+        return "STORAGE_CHANNEL_ID names a channel in which nobody can write."
+    mine, everyone = parent.permissions_for(me), parent.permissions_for(guild.default_role)
+    in_thread = isinstance(channel, discord.Thread)
+    needed = {
+        "View Channel": mine.view_channel,
+        "Send Messages": mine.send_messages_in_threads if in_thread else mine.send_messages,
+        "Attach Files": mine.attach_files,
+        "Read Message History": mine.read_message_history,
+    }
+    missing = [name for name, is_there in needed.items() if not is_there]
+    if missing:
+        return f"In the channel STORAGE_CHANNEL_ID I need: {', '.join(missing)}."
+    is_private_thread = isinstance(channel, discord.Thread) and channel.is_private()
+    if everyone.view_channel and not is_private_thread:
+        return "@everyone can read the channel STORAGE_CHANNEL_ID, and hear the recordings in it."
+    return None
+
+
 def seconds_left(url: str, now: float) -> float:
     """Return how long a signed address of Discord's is still valid; 0 where it does not say.
 
@@ -159,7 +308,3 @@ def seconds_left(url: str, now: float) -> float:
         return int(parse_qs(urlsplit(url).query)["ex"][0], 16) - now
     except (KeyError, ValueError):
         return 0.0
-
-
-def _file(wav: bytes) -> discord.File:
-    return discord.File(BytesIO(wav), "voice.wav")

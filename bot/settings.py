@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 
 from bot.errors import SettingsError
 from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
+from bot.models import RecordingPlace
 
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""
@@ -103,6 +104,13 @@ class Settings:
         """A word for where speech comes from; it is another one whenever it may sound different."""
         where = "own" if self.own_tts_gateway else self.tts_base_url or HOSTED_TTS_BASE_URL
         return f"{where} {self.tts_guidance} {self.tts_steps}"
+
+    @property
+    def recording_place(self) -> RecordingPlace:
+        """Where the TTS gateway gets recordings of saved voices from."""
+        if self.own_tts_gateway:
+            return RecordingPlace.THIS_MACHINE
+        return RecordingPlace.OWNER if self.storage_channel_id is None else RecordingPlace.STORAGE_CHANNEL
 
     @property
     def secrets(self) -> list[str]:

@@ -109,10 +109,12 @@ class SpeechBot(commands.AutoShardedBot):
         self.library = await self._parts.enter_async_context(
             Library(url.reveal() if url else None, self._settings.data_dir)
         )
+        own = self._own_tts_gateway()
         tts = await self._parts.enter_async_context(
             TTSClient(
-                await self._tts_base_url(),
+                await own.start() if own else self._settings.tts_base_url or HOSTED_TTS_BASE_URL,
                 self._settings.tts_api_key,
+                own=own,
                 guidance=self._settings.tts_guidance,
                 steps=self._settings.tts_steps,
             )
@@ -136,12 +138,15 @@ class SpeechBot(commands.AutoShardedBot):
             self,
             self.library.posts,
             self.library.recordings,
+            place=self._settings.recording_place,
             storage_channel_id=self._settings.storage_channel_id,
         )
         self._build_delivery(maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
         if await self.tree.sync_if_changed(self._settings.data_dir / "commands.sha256"):
             log.info("commands registered with Discord")
+        tidying = asyncio.create_task(self.reference_posts.keep_tidy(), name="reference-posts")
+        self._parts.callback(tidying.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
 
@@ -150,7 +155,6 @@ class SpeechBot(commands.AutoShardedBot):
             self.library.consents,
             Presence(self.library),
             self.reference_posts,
-            has_storage=self._settings.storage_channel_id is not None,
         )
         self.ordering = Ordering(self.library)
         self.keeping = TakeKeeping(self.library, maker)
@@ -173,7 +177,6 @@ class SpeechBot(commands.AutoShardedBot):
         """Log that the bot is at work; may happen more than once."""
         log.info("logged in as %s, in %d servers", self.user, len(self.guilds))
         await self.library.settings.present([guild.id for guild in self.guilds])
-        await self.reference_posts.delete_orphans()
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Keep what is kept of this server."""
@@ -201,12 +204,12 @@ class SpeechBot(commands.AutoShardedBot):
         finally:
             await super().close()
 
-    async def _tts_base_url(self) -> str:
-        if self._settings.own_tts_gateway:
-            own = OwnTTSGateway(extra_arguments=self._own_tts_gateway_arguments)
-            self._parts.push_async_callback(own.aclose)
-            return await own.start()
-        return self._settings.tts_base_url or HOSTED_TTS_BASE_URL
+    def _own_tts_gateway(self) -> OwnTTSGateway | None:
+        if not self._settings.own_tts_gateway:
+            return None
+        own = OwnTTSGateway(extra_arguments=self._own_tts_gateway_arguments)
+        self._parts.push_async_callback(own.aclose)
+        return own
 
     def _cache_folder(self) -> CacheFolder | None:
         max_bytes = self._settings.cache_megabytes * 1024**2

@@ -79,7 +79,7 @@ class Speak(commands.Cog):
             guidance=guidance,
             steps=steps,
             to=Destination(to) if to else None,
-            can_post=self._accesses.can_post(interaction),
+            can_cast=self._accesses.has_place,
         )
         await self._delivery.carry_out(interaction, order)
 
@@ -112,7 +112,7 @@ class Speak(commands.Cog):
             names_in(interaction, message),
             may_speak=self._accesses.at(interaction).may_speak,
             voice=voice,
-            can_post=self._accesses.can_post(interaction),
+            can_cast=self._accesses.has_place,
         )
         await self._delivery.carry_out(interaction, order)
 

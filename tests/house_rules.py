@@ -67,10 +67,10 @@ _DISCORD = (
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
-    # speech_bot: the type of a connector; the others: discord.py lets the errors of aiohttp through
+    # speech_bot, checkup: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
         *("bot.tts", "bot.speech_bot", "bot.answer", "bot.giving.under_takes", "bot.voice_making"),
-        *("tts_gateway", "rehearsal"),
+        *("bot.checkup", "tts_gateway", "rehearsal"),
     ),
     "av": ("bot.audio", "decoding", "rehearsal.voice"),
     "pydub": ("bot.audio",),

@@ -20,7 +20,8 @@ class Order:
 
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
     recording whose voice is imitated, if it is not a saved one. ``casts``: the first take of it becomes the
-    voice of the server that has none yet.
+    voice of the server that has none yet. ``is_named``: the member asked for the voice; one that nobody
+    named can be done without.
     """
 
     request: SpeechRequest
@@ -28,6 +29,7 @@ class Order:
     likeness: str | None = None
     voices: tuple[Voice, ...] = ()
     casts: bool = False
+    is_named: bool = True
 
     @property
     def cloned(self) -> tuple[Voice, ...]:

@@ -44,12 +44,12 @@ class Ordering:
         guidance: float | None = None,
         steps: int | None = None,
         to: Destination | None = None,
-        can_post: bool = True,
+        can_cast: bool = True,
     ) -> Order:
         """Return what is to be said of ``text`` as it was written; it may be a dialogue.
 
-        ``voice`` is a name or an id; what ``may_speak`` says decides. Unless the bot ``can_post``
-        recordings, only a named voice is used. Raises `MemberError`: an unknown voice, one that may not
+        ``voice`` is a name or an id; what ``may_speak`` says decides. Unless it ``can_cast``, the first
+        take does not become the server's voice. Raises `MemberError`: an unknown voice, one that may not
         speak now, or a text that cannot be said.
         """
         lines = self._lines(scope, text)
@@ -60,10 +60,11 @@ class Ordering:
             return _in_lines(request, voiced, to)
         said = check_text(speakable(text, names))
         found, casts = named, False
-        if found is None and style is None and can_post:
+        if found is None and style is None:
             found, casts = await self._unnamed(scope, may_speak)
         request = _with(request, said, found)
-        return Order(request, to, voices=(found,) if found else (), casts=casts)
+        voices = (found,) if found else ()
+        return Order(request, to, voices=voices, casts=casts and can_cast, is_named=named is not None)
 
     async def again(self, scope: Scope, take: Take, may_speak: MaySpeak) -> Order:
         """Return the order that makes a kept take anew, in the same voices. Raises `MemberError`."""

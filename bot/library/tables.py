@@ -183,7 +183,10 @@ class ChosenVoiceRow(Base):
 
 
 class RecordingPostRow(Base):
-    """A message in which a voice's recording stands. It outlives its voice until the message is deleted."""
+    """A message in which a voice's recording stands. It outlives its voice until the message is deleted.
+
+    ``tries`` is how often it could not be deleted, ``tried_at`` when that was last.
+    """
 
     __tablename__ = "recording_posts"
 
@@ -193,6 +196,8 @@ class RecordingPostRow(Base):
     attachment_id: Mapped[int]
     url: Mapped[str]
     posted_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    tried_at: Mapped[datetime | None]
 
 
 class UseRow(Base):

@@ -1,4 +1,4 @@
-"""What a saved voice is cloned from: an address asked for when a call is made, and its leave to speak."""
+"""What a saved voice is cloned from: asked for when a call is made, and its leave to speak."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class SavedReference:
             raise MemberError(reason)
 
     async def audio(self) -> ReferenceAudio:
-        """Return where its recording can be fetched now, and its transcript. Raises what `check` raises."""
+        """Return its recording as the TTS gateway can have it now. Raises what `check` raises."""
         async with self._lock:
             if self._audio is None:
                 await self.check()  # the recording of a revoked voice is not published again
-                self._audio = self._at(await self._access.address(self._voice))
+                self._audio = await self._access.reference(self._voice)
             return self._audio
 
     async def renew(self, refused: ReferenceAudio) -> bool:
@@ -52,8 +52,5 @@ class SavedReference:
             self._was_renewed = True
             await self.check()
             log.info("the TTS gateway could not use a reference; it gets a fresh address once")
-            self._audio = self._at(await self._access.renew(self._voice))
+            self._audio = await self._access.renew(self._voice)
             return True
-
-    def _at(self, url: str) -> ReferenceAudio:
-        return ReferenceAudio(url, self._voice.transcript)

@@ -7,6 +7,8 @@ import contextlib
 import logging
 import os
 import re
+import secrets
+import struct
 import subprocess
 import sys
 from collections import deque
@@ -23,6 +25,9 @@ from bot.tts.plain_text import printable
 log = logging.getLogger(__name__)
 
 _ANSWERS: Final = re.compile(r"TTS gateway: (http://127\.0\.0\.1:\d{1,5}/\S*)")
+_TAKEN: Final = re.compile(r"taken: (\S+)")
+_HEAD: Final = struct.Struct("!HI")  # the lengths of an address and of its WAV, which follow
+_TAKEN_SECONDS: Final = 10.0
 _QUIET_LEVELS: Final = ("DEBUG ", "INFO ")
 _PATIENCE: Final = (3.0, 1.0, 1.0)  # seconds after closing stdin, after terminate, after kill
 _LAST_WORDS_SECONDS: Final = 1.0
@@ -37,6 +42,7 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._last_words: deque[str] = deque(maxlen=3)
+        self._offered: dict[str, asyncio.Future[None]] = {}
         self._ready: asyncio.Future[URL | None] = asyncio.get_running_loop().create_future()
         self._readers = asyncio.gather(self._read_output(), self._read_complaints())
 
@@ -48,7 +54,7 @@ class Child:
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tts_gateway", "--until-stdin-closes", *arguments),
+                *(sys.executable, "-m", "tts_gateway", "--take-recordings", *arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -77,6 +83,26 @@ class Child:
             raise TTSUnreachableError(f"our own TTS gateway did not start: {reason}")
         self.base_url = base_url
 
+    async def hand_over(self, wav: bytes) -> str:
+        """Return an address that is good for one call which names this recording, in the next minute.
+
+        It goes over the child's stdin, which nobody else can read or write; nothing is served at the
+        address. Raises `TTSUnreachableError` if the child does not take it.
+        """
+        address = str(self.base_url.origin() / "recordings" / secrets.token_urlsafe(24))
+        stdin = self._process.stdin
+        if stdin is None or stdin.is_closing() or self._process.returncode is not None:
+            raise TTSUnreachableError("our own TTS gateway has ended")
+        taken = self._offered[address] = asyncio.get_running_loop().create_future()
+        try:
+            stdin.write(_HEAD.pack(len(address), len(wav)) + address.encode() + wav)
+            await asyncio.wait_for(taken, _TAKEN_SECONDS)
+        except TimeoutError:
+            raise TTSUnreachableError("our own TTS gateway does not take a recording") from None
+        finally:
+            del self._offered[address]
+        return address
+
     async def ended(self) -> int:
         """Wait until it has ended and what it said was read; return its status."""
         status = await self._process.wait()
@@ -102,6 +128,13 @@ class Child:
             announced = _ANSWERS.fullmatch(line)
             if announced is not None and not self._ready.done():
                 self._ready.set_result(URL(announced[1]))
+            taken = _TAKEN.fullmatch(line)
+            offered = self._offered.get(taken[1]) if taken is not None else None
+            if offered is not None and not offered.done():
+                offered.set_result(None)
+        for offered in self._offered.values():
+            if not offered.done():
+                offered.set_exception(TTSUnreachableError("our own TTS gateway has ended"))
         if not self._ready.done():
             await self._process.wait()
             self._ready.set_result(None)

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from bot.tts.answers import error_for, outcome_of
 from bot.tts.body import READ_BYTES
 from bot.tts.download import LOOPBACK_HOSTS, Downloader
 from bot.tts.latch import Latch
+from bot.tts.own import OwnTTSGateway
 from bot.tts.polling import wait_for_speech
 from bot.tts.retry import RetryPolicy
 from bot.tts.secrecy import bare
@@ -47,7 +49,8 @@ class TTSClient:
     """Speaks the TTS gateway's contract at one address.
 
     ``base_url`` goes up to and without `/text-to-speech`. ``guidance`` and ``steps`` serve requests
-    that bring none of their own. Objects of this class may be made before the event loop runs and
+    that bring none of their own. ``own`` is the child process behind that address, if we started it: it gets
+    recordings without an address. Objects of this class may be made before the event loop runs and
     are used in one loop. ``clock`` is for tests of the latch.
     """
 
@@ -56,6 +59,7 @@ class TTSClient:
         base_url: str,
         api_key: Secret | None = None,
         *,
+        own: OwnTTSGateway | None = None,
         retry: RetryPolicy = _RETRY,
         timeouts: Timeouts = _TIMEOUTS,
         downloads: DownloadLimits = _DOWNLOADS,
@@ -65,6 +69,7 @@ class TTSClient:
     ) -> None:
         self._base_url = URL(base_url.rstrip("/"))
         self._api_key = api_key
+        self._own = own
         self._retry = retry
         self._timeouts = timeouts
         self._guidance = guidance
@@ -136,16 +141,24 @@ class TTSClient:
     async def _outcome(
         self, request: SpeechRequest, on_progress: ProgressListener, check: Callable[[], Awaitable[None]]
     ) -> bytes | wire.AudioAt:
-        if request.reference is None:
-            body = wire.speech_body(request, guidance=self._guidance, steps=self._steps)
-            return await self._call("text-to-speech", body, on_progress, check, cloning=False)
-        body = wire.cloning_body(request, request.reference)
-        return await self._call("voice-cloning", body, on_progress, check, cloning=True)
+        cloning = request.reference is not None
+        path = "voice-cloning" if cloning else "text-to-speech"
+        return await self._call(path, request, on_progress, check, cloning=cloning)
+
+    async def _body(self, request: SpeechRequest) -> bytes:
+        reference = request.reference
+        if reference is None:
+            return wire.speech_body(request, guidance=self._guidance, steps=self._steps)
+        if reference.wav is not None:
+            if self._own is None:
+                raise ValueError("a recording without an address, and no TTS gateway of ours to take it")
+            reference = replace(reference, url=await self._own.hand_over(reference.wav))
+        return wire.cloning_body(request, reference)
 
     async def _call(
         self,
         path: str,
-        body: bytes,
+        request: SpeechRequest,
         on_progress: ProgressListener,
         check: Callable[[], Awaitable[None]],
         *,
@@ -158,7 +171,7 @@ class TTSClient:
             tries += 1
             on_progress(Progress(Stage.MAKING))
             try:
-                return await self._call_once(path, body, cloning=cloning)
+                return await self._call_once(path, await self._body(request), cloning=cloning)
             except TTSError as error:
                 self._latch.failed(error)
                 delay = self._retry.delay_after(tries, error, random.random())

@@ -62,6 +62,15 @@ class OwnTTSGateway:
             self._keeper = asyncio.create_task(self._keep_running(), name="own-tts-gateway")
         return str(self._base_url)
 
+    async def hand_over(self, wav: bytes) -> str:
+        """Return an address with which one call, and only one, can name this recording.
+
+        Raises `TTSUnreachableError` while there is no child.
+        """
+        if self._child is None:
+            raise TTSUnreachableError("our own TTS gateway is being started again")
+        return await self._child.hand_over(wav)
+
     async def aclose(self) -> None:
         """End the child and wait until it is gone."""
         keeper, self._keeper = self._keeper, None

@@ -17,7 +17,7 @@ from bot.speech_bot import SpeechBot
 from bot.voice_making import NOT_SHARED, Recorded, VoiceMaking
 from cogs.consent.own_voice import cloning_on
 from cogs.consent.words import question
-from cogs.lasting import Lasting, row_of
+from cogs.lasting import Lasting, bot_of, row_of
 from cogs.scopes import scope_of
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,11 @@ class Asking:
             role_id=shares.role_id,
             member_ids=shares.member_ids,
         )
-        channel = interaction.channel
+        channel, place = interaction.channel, bot_of(interaction).reference_posts.place
         assert isinstance(channel, discord.abc.Messageable), "it was checked"  # noqa: S101
         try:
             message = await channel.send(
-                question(interaction.user.mention, request),
+                question(interaction.user.mention, request, place),
                 view=row_of(ConsentButton("yes", request.id), ConsentButton("no", request.id)),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(speaker.id)]),
             )

@@ -7,6 +7,7 @@ from typing import Final
 from bot.library.consent import Request, Shares
 from bot.library.consent_rules import CONSENT_HOURS
 from bot.library.voices import Sharing
+from bot.models import RecordingPlace
 
 POLICY: Final = (
     "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
@@ -24,12 +25,20 @@ NOTED: Final = "Noted. Now type your command again."
 TURNED_ON: Final = "Cloning is on. Now type your command again."
 
 
-def question(asker: str, request: Request) -> str:
+_PLACES: Final = {
+    RecordingPlace.THIS_MACHINE: "it stays on the machine that I run on",
+    RecordingPlace.STORAGE_CHANNEL: "into a private channel, for the service that makes the speech",
+    RecordingPlace.OWNER: "in private to whoever runs me, for the service that makes the speech",
+}
+
+
+def question(asker: str, request: Request, place: RecordingPlace) -> str:
     """Return what the speaker is asked; ``asker`` is a mention. It names all they agree to."""
     return (
         f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
         f"as **{request.name}**.\n"
         f"- Who may speak with it: {who(asker, request.shares)}.\n"
+        f"- Where the recording goes: {_PLACES[place]}.\n"
         "- How long: until you take it back, which works at any time with /privacy revoke.\n"
         f"- If you do nothing, this lapses in {CONSENT_HOURS} hours, and nothing is kept."
     )

@@ -94,8 +94,8 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
     await scene.let_clone()
     voice = await cloned(scene, "Bobby", scene.alice, scene.bob, sharing=Sharing.SERVER)
     spoken = SpokenVoice(voice.id, voice.name, voice.recording)
-    await scene.bot.reference_posts.address(spoken, scene.bot.get_partial_messageable(scene.general.id))
-    assert [message for message in scene.general.history if message.files]
+    await scene.bot.reference_posts.reference(spoken)
+    assert [message for message in scene.alice.dms() if message.files]
     await designed(scene, "Old man", scene.alice)
 
     asked = await typed(scene.bob, scene.general, "privacy delete")
@@ -108,7 +108,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
         assert asked.content.startswith("Deleted: 1 voice with its recording, ")
         assert asked.buttons == []
         assert names(scene) == ["Old man"]
-        assert [message for message in scene.general.history if message.files] == []
+        assert [message for message in scene.alice.dms() if message.files] == []
 
 
 async def test_keeping_it_deletes_nothing(scene: Scene) -> None:

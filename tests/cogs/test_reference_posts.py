@@ -1,46 +1,73 @@
-"""The recordings of saved voices in Discord: their addresses stay good whatever becomes of the messages."""
+"""The recordings of saved voices in Discord: in private, with addresses that stay good."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import discord
 import pytest
 
-from bot.errors import MemberError
+from bot.errors import NoRecordingPlaceError
+from bot.library.posts import RecordingPost, Undeleted
 from bot.library.scope import Scope
 from bot.library.voices import Kind, NewVoice
 from bot.library.withdrawal import Post
-from bot.models import SpokenVoice
-from bot.reference_posts import ReferencePosts, seconds_left
+from bot.models import RecordingPlace, SpokenVoice
+from bot.reference_posts import REST_SECONDS, ReferencePosts, seconds_left, storage_problem
 from rehearsal.channels import Channel
-from rehearsal.permissions import Permission
+from rehearsal.messages import Message
+from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.recordings import RECORDINGS
+from rehearsal.rest.misbehaviour import Misbehaviour
 from tests.cogs.scene import Scene
 
 WAV = RECORDINGS[1].path.read_bytes()
 
 
-@dataclasses.dataclass
 class Shelf:
-    """A saved voice of Alice's, and where its recording is posted."""
+    """A saved voice of Alice's, to whom the application belongs, and how its recording is given."""
 
-    scene: Scene
-    voice: SpokenVoice
-    posts: ReferencePosts
+    def __init__(self, scene: Scene, voice: SpokenVoice) -> None:
+        self.scene = scene
+        self.voice = voice
+        self.vault = scene.guild.add_text_channel("vault")
+        self.now = datetime.now(UTC)
+        self.posts = self.giving(RecordingPlace.OWNER)
+
+    def giving(self, place: RecordingPlace, channel: Channel | None = None) -> ReferencePosts:
+        library, storage = self.scene.bot.library, None if channel is None else channel.id
+        return ReferencePosts(
+            self.scene.bot,
+            library.posts,
+            library.recordings,
+            place=place,
+            storage_channel_id=storage,
+            now=lambda: self.now,
+        )
 
     async def address(self) -> str:
-        return await self.posts.address(self.voice, self._place())
+        return (await self.posts.reference(self.voice)).url
 
-    async def renew(self) -> str:
-        return await self.posts.renew(self.voice, self._place())
+    async def post_in_public(self) -> Message:
+        """Post the recording in #general, as the bot did before it had a private place."""
+        channel = self.scene.bot.get_partial_messageable(self.scene.general.id)
+        sent = await channel.send("The recording", file=discord.File(RECORDINGS[1].path, "voice.wav"))
+        url = sent.attachments[0].url
+        post = RecordingPost(
+            self.voice.id, self.scene.general.id, sent.id, sent.attachments[0].id, url, self.now
+        )
+        await self.scene.bot.library.posts.remember(post)
+        return self.scene.general.messages[sent.id]
 
-    def _place(self):
-        return self.scene.bot.get_partial_messageable(self.scene.general.id)
+    def in_private(self) -> list[Message]:
+        return [message for message in self.scene.alice.dms() if message.files]
 
-    def shown(self, channel: Channel):
-        return [message for message in channel.history if message.files]
+    def in_servers(self) -> list[Message]:
+        guilds = self.scene.rehearsal.world.guilds
+        channels = (channel for guild in guilds for channel in guild.channels.values())
+        return [message for channel in channels for message in channel.history if message.files]
 
 
 @pytest.fixture
@@ -49,8 +76,13 @@ async def shelf(scene: Scene) -> Shelf:
     recording = await library.recordings.keep(WAV)
     new = NewVoice("Sister", Kind.DESIGNED, recording, seconds=4.0, transcript="Hello")
     saved = await library.voices.save(Scope(scene.guild.id, scene.alice.id), new)
-    voice = SpokenVoice(saved.id, saved.name, saved.recording, saved.transcript)
-    return Shelf(scene, voice, ReferencePosts(scene.bot, library.posts, library.recordings))
+    shelf = Shelf(scene, SpokenVoice(saved.id, saved.name, saved.recording, saved.transcript))
+    await scene.rehearsal.caught_up()
+    return shelf
+
+
+def missing_access(method: str, path_part: str) -> Misbehaviour:
+    return Misbehaviour(method, path_part, 403, {"code": 50001, "message": "Missing Access"})
 
 
 async def fetched(scene: Scene, url: str) -> bytes | int:
@@ -61,20 +93,46 @@ async def fetched(scene: Scene, url: str) -> bytes | int:
         return await got.read() if got.status == 200 else got.status
 
 
-async def test_the_recording_is_posted_once_and_its_address_used_again(shelf: Shelf) -> None:
-    first = await shelf.address()
-    again = await shelf.address()
+async def test_the_recording_goes_to_the_owner_silently_once_and_its_address_is_used_again(
+    shelf: Shelf,
+) -> None:
+    first = await shelf.posts.reference(shelf.voice)
+    again = await shelf.posts.reference(shelf.voice)
 
     assert first == again
-    assert await fetched(shelf.scene, first) == WAV
-    assert len(shelf.shown(shelf.scene.general)) == 1
+    assert first.transcript == "Hello"
+    assert await fetched(shelf.scene, first.url) == WAV
+    (message,) = shelf.in_private()
+    assert message.silent
+    assert message.embeds == []
+    assert shelf.in_servers() == []
 
 
 async def test_many_who_need_it_at_once_get_one_upload(shelf: Shelf) -> None:
     addresses = await asyncio.gather(*(shelf.address() for _ in range(8)))
 
     assert len(set(addresses)) == 1
-    assert len(shelf.shown(shelf.scene.general)) == 1
+    assert len(shelf.in_private()) == 1
+
+
+async def test_with_a_storage_channel_it_goes_there_and_not_to_the_owner(shelf: Shelf) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+
+    url = await shelf.address()
+
+    assert await fetched(shelf.scene, url) == WAV
+    assert [message.channel_id for message in shelf.in_servers()] == [shelf.vault.id]
+    assert shelf.in_private() == []
+
+
+async def test_our_own_tts_gateway_gets_the_bytes_and_nothing_is_posted(shelf: Shelf) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.THIS_MACHINE)
+
+    given = [await shelf.posts.reference(shelf.voice), await shelf.posts.renew(shelf.voice)]
+
+    assert [one.wav for one in given] == [WAV, WAV]
+    assert not [one for one in given if "://" in one.url]
+    assert [request for request in shelf.scene.rehearsal.requests if request.files] == []
 
 
 async def test_an_expired_address_is_replaced_by_looking_at_the_message_again(shelf: Shelf) -> None:
@@ -86,13 +144,14 @@ async def test_an_expired_address_is_replaced_by_looking_at_the_message_again(sh
 
     assert fresh != first
     assert await fetched(shelf.scene, fresh) == WAV
-    assert len(shelf.shown(shelf.scene.general)) == 1
+    assert len(shelf.in_private()) == 1
 
 
 async def test_a_deleted_message_costs_a_new_upload_and_no_voice(shelf: Shelf) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     shelf.scene.rehearsal.cdn.link_seconds = 60
     await shelf.address()
-    (post,) = shelf.shown(shelf.scene.general)
+    (post,) = shelf.in_servers()
     shelf.scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, shelf.scene.alice)
     shelf.scene.alice.delete(post)
 
@@ -101,22 +160,182 @@ async def test_a_deleted_message_costs_a_new_upload_and_no_voice(shelf: Shelf) -
     assert await fetched(shelf.scene, fresh) == WAV
 
 
-async def test_renewing_posts_it_anew_and_takes_the_old_message_away(shelf: Shelf) -> None:
-    first = await shelf.address()
+async def test_a_message_that_cannot_be_seen_any_more_goes_once_there_is_a_new_one(
+    shelf: Shelf,
+) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.scene.rehearsal.cdn.link_seconds = 60
+    await shelf.address()
+    (before,) = shelf.in_servers()
+    shelf.scene.guild.deny_bot(Permission.READ_MESSAGE_HISTORY, shelf.vault)
 
-    fresh = await shelf.renew()
+    await shelf.address()
 
-    assert fresh != first
-    assert await fetched(shelf.scene, fresh) == WAV
-    assert len(shelf.shown(shelf.scene.general)) == 1
+    (after,) = shelf.in_servers()
+    assert after.id != before.id
+
+
+async def test_a_replaced_message_that_cannot_be_deleted_is_deleted_later(
+    shelf: Shelf,
+) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    await shelf.address()
+    (before,) = shelf.in_servers()
+    shelf.scene.rehearsal.misbehave(missing_access("DELETE", f"/messages/{before.id}"))
+
+    fresh = (await shelf.posts.renew(shelf.voice)).url
+    assert len(shelf.in_servers()) == 2
+    assert await shelf.address() == fresh
+    assert await shelf.scene.bot.library.posts.undeleted() == Undeleted(waiting=1, given_up=0)
+    await shelf.posts.delete_orphans()  # too early
+    assert len(shelf.in_servers()) == 2
+    shelf.now += timedelta(hours=1)
+    await shelf.posts.delete_orphans()
+
+    (left,) = shelf.in_servers()
+    assert left.id != before.id
     assert await shelf.address() == fresh
 
 
-async def test_where_no_file_can_be_sent_the_member_reads_what_to_do(shelf: Shelf) -> None:
-    shelf.scene.guild.deny_bot(Permission.SEND_MESSAGES)
+async def test_renewing_posts_it_anew_and_takes_the_old_message_away(shelf: Shelf) -> None:
+    first = await shelf.address()
 
-    with pytest.raises(MemberError, match="nowhere to put the recording"):
+    fresh = (await shelf.posts.renew(shelf.voice)).url
+
+    assert fresh != first
+    assert await fetched(shelf.scene, fresh) == WAV
+    assert len(shelf.in_private()) == 1
+    assert await shelf.address() == fresh
+
+
+async def test_orphans_in_a_channel_out_of_reach_are_not_tried_at_every_withdrawal(shelf: Shelf) -> None:
+    library = shelf.scene.bot.library
+    for number in range(10):
+        orphan = RecordingPost("gone", shelf.scene.general.id, 100 + number, 0, "", shelf.now)
+        await library.posts.remember(orphan)
+    shelf.scene.guild.deny_bot(Permission.VIEW_CHANNEL, shelf.scene.general)
+
+    for _ in range(5):
+        await shelf.posts.delete_orphans()
+
+    tried = [request for request in shelf.scene.rehearsal.requests if request.method == "DELETE"]
+    assert len(tried) == 10
+    assert await library.posts.undeleted() == Undeleted(waiting=10, given_up=0)
+
+
+@pytest.mark.parametrize("place", list(RecordingPlace))
+async def test_a_message_in_public_is_never_used_again_and_goes_at_the_next_use(
+    shelf: Shelf, place: RecordingPlace
+) -> None:
+    channel = shelf.vault if place is RecordingPlace.STORAGE_CHANNEL else None
+    shelf.posts = shelf.giving(place, channel)
+    public = await shelf.post_in_public()
+
+    given = await shelf.posts.reference(shelf.voice)
+
+    assert str(public.files[0].id) not in given.url
+    assert public.deleted
+    assert {message.channel_id for message in shelf.in_servers()} <= {shelf.vault.id}
+
+
+@pytest.mark.parametrize("place", list(RecordingPlace))
+async def test_messages_in_public_go_also_when_their_voice_is_not_used(
+    shelf: Shelf, place: RecordingPlace
+) -> None:
+    public = [await shelf.post_in_public() for _ in range(3)]
+    channel = shelf.vault if place is RecordingPlace.STORAGE_CHANNEL else None
+
+    await shelf.giving(place, channel).tidy(pace=0)
+
+    assert all(message.deleted for message in public)
+    assert await shelf.scene.bot.library.posts.undeleted() == Undeleted(waiting=0, given_up=0)
+
+
+async def test_tidying_leaves_the_message_in_private_alone(shelf: Shelf) -> None:
+    url = await shelf.address()
+
+    await shelf.posts.tidy(pace=0)
+
+    assert len(shelf.in_private()) == 1
+    assert await shelf.address() == url
+
+
+async def close_dms(shelf: Shelf) -> None:
+    shelf.scene.alice.refuse_dms()
+
+
+async def leave_every_server(shelf: Shelf) -> None:
+    await shelf.scene.guild.remove_member(shelf.scene.alice)
+
+
+@pytest.mark.parametrize("closing", [close_dms, leave_every_server])
+async def test_an_owner_out_of_reach_is_a_sentence_that_says_what_to_set(shelf: Shelf, closing) -> None:
+    await closing(shelf)
+
+    with pytest.raises(NoRecordingPlaceError, match="have to set STORAGE_CHANNEL_ID to a private channel"):
         await shelf.address()
+
+    assert not shelf.posts.has_place
+    assert shelf.in_servers() == []
+
+
+async def deny_writing(shelf: Shelf) -> None:
+    shelf.scene.guild.deny_bot(Permission.SEND_MESSAGES, shelf.vault)
+
+
+async def deny_files(shelf: Shelf) -> None:
+    shelf.scene.guild.deny_bot(Permission.ATTACH_FILES, shelf.vault)
+
+
+async def hide(shelf: Shelf) -> None:
+    shelf.scene.guild.deny_bot(Permission.VIEW_CHANNEL, shelf.vault)
+
+
+async def remove(shelf: Shelf) -> None:
+    await shelf.scene.guild.delete_channel(shelf.vault)
+
+
+@pytest.mark.parametrize("closing", [deny_writing, deny_files, hide, remove])
+async def test_a_storage_channel_out_of_reach_is_a_sentence_and_no_other_place(shelf: Shelf, closing) -> None:
+    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    await closing(shelf)
+
+    with pytest.raises(NoRecordingPlaceError, match="has to set STORAGE_CHANNEL_ID to a private channel"):
+        await shelf.address()
+
+    assert shelf.in_private() == []
+    assert shelf.in_servers() == []
+    problem = await storage_problem(shelf.scene.bot, shelf.vault.id)
+    assert problem is not None
+    assert "STORAGE_CHANNEL_ID" in problem
+
+
+async def test_a_place_that_refused_is_left_alone_for_a_while_then_tried_again(shelf: Shelf) -> None:
+    shelf.scene.alice.refuse_dms()
+
+    for _ in range(20):
+        with pytest.raises(NoRecordingPlaceError):
+            await shelf.address()
+    uploads = [request for request in shelf.scene.rehearsal.requests if request.files]
+    shelf.scene.alice.accept_dms()
+    shelf.now += timedelta(seconds=REST_SECONDS)
+
+    assert len(uploads) == 1
+    assert shelf.posts.has_place
+    assert await fetched(shelf.scene, await shelf.address()) == WAV
+
+
+async def test_a_storage_channel_that_everyone_reads_is_found(shelf: Shelf) -> None:
+    asked = shelf.scene.bot, shelf.vault.id
+
+    problem = await storage_problem(*asked)
+    shelf.scene.guild.set_everyone_permissions(EVERYONE & ~Permission.VIEW_CHANNEL, shelf.vault)
+    shelf.scene.guild.deny_bot(0, shelf.vault)
+    mended = await storage_problem(*asked)
+
+    assert problem is not None
+    assert problem.startswith("@everyone can read the channel STORAGE_CHANNEL_ID")
+    assert mended is None
 
 
 async def test_deleting_takes_the_message_away_and_forgets_it(shelf: Shelf) -> None:
@@ -125,7 +344,7 @@ async def test_deleting_takes_the_message_away_and_forgets_it(shelf: Shelf) -> N
 
     await shelf.posts.delete([Post(post.channel_id, post.message_id)])
 
-    assert shelf.shown(shelf.scene.general) == []
+    assert shelf.in_private() == []
     assert await shelf.scene.bot.library.posts.of(shelf.voice.id) == []
 
 

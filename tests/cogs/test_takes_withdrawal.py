@@ -28,8 +28,8 @@ def engine() -> Engine:
 
 
 def posts(scene: Scene) -> list[str]:
-    """Return the words of the messages in #general that hold a recording."""
-    return [message.content for message in scene.general.history if "The recording of" in message.content]
+    """Return the words of the messages that hold a recording: the application belongs to Alice."""
+    return [message.content for message in scene.alice.dms() if "The recording of" in message.content]
 
 
 async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_left(scene: Scene):
@@ -107,7 +107,7 @@ async def test_heard_and_given_as_a_file_the_answer_says_that_the_rest_was_dropp
 
 async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
-    path = f"/channels/{scene.general.id}/messages"
+    path = f"/channels/{scene.rehearsal.world.dm(scene.alice).id}/messages"
     scene.rehearsal.misbehave(late("POST", path, 1.5))
     answer = await scene.speak(LONG, voice="Bobby", to="here")
     await scene.rehearsal.router.changes.until(

@@ -6,15 +6,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.errors import MemberError
 from bot.library.consent import POLICY_VERSION, Consent, Consents
 from bot.library.library import Library
 from bot.library.posts import RecordingPost
 from bot.library.scope import Scope
+from bot.library.tables import RecordingPostRow
 from bot.library.voice import Kind, NewVoice, Sharing
 from bot.library.withdrawal import Post, Withdrawal, Withdrawals
 from tests.library.consents import (
@@ -208,8 +211,10 @@ async def test_revoking_is_told_within_a_second_with_the_posts_though_somebody_h
     (withdrawal,) = told
     assert (withdrawal.is_final, list(withdrawal.posts)) == (True, [Post(31, 32)])
     assert took < 30  # a second and what a busy machine adds, not for ever
-    (orphan,) = await library.posts.orphans()
-    assert (orphan.message_id, orphan.url, orphan.attachment_id) == (32, "", 0)
+    assert await library.posts.to_delete(datetime.now(UTC)) == [Post(31, 32)]
+    async with library.database.reading() as session:
+        (wiped,) = await session.scalars(select(RecordingPostRow))
+    assert (wiped.message_id, wiped.url, wiped.attachment_id) == (32, "", 0)
 
 
 @pytest.mark.parametrize("state", ["asked", "granted", "away", "off", "frozen", "new policy"])

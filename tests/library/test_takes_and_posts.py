@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from bot.library.database import Database
-from bot.library.posts import RecordingPost, RecordingPosts
+from bot.library.posts import MAX_TRIES, RecordingPost, RecordingPosts, Undeleted
 from bot.library.recordings import Recordings
 from bot.library.takes import Take, Takes
 from bot.library.voices import Voices
+from bot.library.withdrawal import Post
 from bot.limits import TAKE_DAYS
 from tests.library.shelves import AVIARY, a_voice, ada
 
@@ -66,9 +68,55 @@ async def test_posts_outlive_their_voice_until_their_message_is_deleted(
     fresh = replace(old, url="https://cdn.example/fresh?hm=1", posted_at=NOW + timedelta(hours=2))
     await posts.remember(fresh)
     assert await posts.of(voice.id) == [fresh, new]
-    assert await posts.orphans() == []
+    assert await posts.to_delete(NOW) == []
     await voices.delete(ada, voice.id)
-    assert await posts.orphans() == [fresh, new]
+    assert await posts.to_delete(NOW) == [Post(1, 2), Post(1, 4)]
     await posts.forget(2)
-    assert await posts.orphans() == [new]
+    assert await posts.to_delete(NOW) == [Post(1, 4)]
     assert "hm=" not in repr(new)
+
+
+async def test_a_post_that_cannot_be_deleted_is_tried_ever_later_and_given_up_after_a_week(
+    database: Database,
+) -> None:
+    posts = RecordingPosts(database)
+    await posts.remember(RecordingPost("gone", 1, 2, 3, "https://cdn.example/a", NOW))
+    now, tries = NOW, []
+
+    while now < NOW + timedelta(days=30):
+        if await posts.to_delete(now):
+            tries.append(now - NOW)
+            await posts.not_deleted(2, now)
+        assert await posts.to_delete(now) == []
+        now += timedelta(minutes=30)
+
+    assert len(tries) == MAX_TRIES
+    waits = [later - earlier for earlier, later in pairwise(tries)]
+    assert waits == sorted(waits)
+    assert timedelta(days=5) < tries[-1] < timedelta(days=10)
+    assert await posts.undeleted() == Undeleted(waiting=0, given_up=1)
+
+
+async def test_a_post_of_a_living_voice_that_could_not_be_deleted_is_not_used_again(
+    database: Database, voices: Voices, recordings: Recordings
+) -> None:
+    posts = RecordingPosts(database)
+    voice = await a_voice(voices, recordings, "Alice")
+    await posts.remember(RecordingPost(voice.id, 1, 2, 3, "https://cdn.example/a", NOW))
+    assert await posts.to_delete(NOW) == []
+
+    await posts.not_deleted(2, NOW)
+
+    assert await posts.of(voice.id) == []
+    assert await posts.to_delete(NOW) == []
+    assert await posts.to_delete(NOW + timedelta(hours=1)) == [Post(1, 2)]
+    assert await posts.undeleted() == Undeleted(waiting=1, given_up=0)
+
+
+async def test_posts_elsewhere_are_those_in_any_other_channel(database: Database) -> None:
+    posts = RecordingPosts(database)
+    for channel_id in (1, 2):
+        await posts.remember(RecordingPost("v", channel_id, channel_id + 10, 3, "https://cdn.example/a", NOW))
+
+    assert await posts.elsewhere(1) == [Post(2, 12)]
+    assert sorted(await posts.elsewhere(None), key=lambda post: post.message_id) == [Post(1, 11), Post(2, 12)]

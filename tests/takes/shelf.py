@@ -11,7 +11,7 @@ from typing import Self
 from aiohttp import web
 
 from bot.audio.wav import write_wav
-from bot.models import SpokenVoice, VoiceAccess
+from bot.models import ReferenceAudio, SpokenVoice, VoiceAccess
 from tests.takes.babble import babble
 from tts_gateway.server import serving
 
@@ -58,21 +58,21 @@ class Shelf:
         self.granted[voice.id] += 1
         return None
 
-    async def _address(self, voice: SpokenVoice) -> str:
+    async def _address(self, voice: SpokenVoice) -> ReferenceAudio:
         self.addresses[voice.id] += 1
         return self._place(voice)
 
-    async def _renew(self, voice: SpokenVoice) -> str:
+    async def _renew(self, voice: SpokenVoice) -> ReferenceAudio:
         self.renewals[voice.id] += 1
         return self._place(voice)
 
-    def _place(self, voice: SpokenVoice) -> str:
+    def _place(self, voice: SpokenVoice) -> ReferenceAudio:
         name = f"{voice.id}-{self.addresses[voice.id]}-{self.renewals[voice.id]}.wav"
         if self.broken:
             self.broken -= 1
         else:
             self._served[name] = write_wav(babble(voice.transcript or ""))
-        return f"{self._base_url}/{name}"
+        return ReferenceAudio(f"{self._base_url}/{name}", voice.transcript)
 
     async def _serve(self, request: web.Request) -> web.Response:
         wav = self._served.get(request.match_info["place"])

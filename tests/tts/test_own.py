@@ -13,16 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.errors import TTSUnreachableError
-from bot.models import SpeechRequest
+from bot.errors import TTSReferenceError, TTSUnreachableError
+from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
+from rehearsal.recordings import RECORDINGS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 HELLO = SpeechRequest("Hello")
+WAV = RECORDINGS[1].path.read_bytes()
 
 
 def own_children() -> list[psutil.Process]:
@@ -34,17 +36,17 @@ class LogWaiter(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str] = []
+        self.lines: list[str] = []
         self._changed = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
+        self.lines.append(record.getMessage())
         self._changed.set()
 
     async def until(self, words: str) -> str:
         async with asyncio.timeout(DEADLINE):
             while True:
-                for line in self._lines:
+                for line in self.lines:
                     if words in line:
                         return line
                 self._changed.clear()
@@ -105,6 +107,59 @@ async def test_its_log_becomes_ours(make_own, log: LogWaiter):
         await client.synthesize(HELLO)
 
     assert "POST" in await log.until("text-to-speech")
+
+
+async def test_a_recording_is_handed_over_for_each_call_and_its_address_is_good_for_one(make_own):
+    own = make_own()
+    base_url = await own.start()
+    request = SpeechRequest("Hello", reference=ReferenceAudio("recording:one", wav=WAV))
+
+    async with TTSClient(base_url, own=own) as client, TTSClient(base_url) as stranger:
+        takes = await asyncio.gather(*(client.synthesize(request) for _ in range(4)))
+        address = await own.hand_over(WAV)
+        used = SpeechRequest("Hello", reference=ReferenceAudio(address))
+        await stranger.synthesize(used)
+        with pytest.raises(TTSReferenceError):
+            await stranger.synthesize(used)
+
+    assert all(take.startswith(b"RIFF") for take in takes)
+
+
+async def test_a_large_recording_goes_over_whole_among_others(make_own):
+    own = make_own()
+    base_url = await own.start()
+    silence = WAV[:44] + bytes(8 * 1024 * 1024)
+
+    large, *small = await asyncio.gather(*(own.hand_over(wav) for wav in (silence, WAV, WAV, WAV)))
+
+    async with TTSClient(base_url) as client:
+        with pytest.raises(TTSReferenceError):  # it came, and is no speech
+            await client.synthesize(SpeechRequest("Hello", reference=ReferenceAudio(large)))
+        for address in small:
+            await client.synthesize(SpeechRequest("Hello", reference=ReferenceAudio(address)))
+
+
+async def test_while_there_is_no_child_nothing_is_handed_over(make_own, log: LogWaiter):
+    own = make_own(restart_delay=60.0)
+    await own.start()
+
+    os.kill(own.process_id, signal.SIGKILL)
+    await log.until("ended with status -9")
+
+    with pytest.raises(TTSUnreachableError):
+        await own.hand_over(WAV)
+
+
+async def test_the_address_of_a_recording_is_in_no_log(make_own, log: LogWaiter):
+    own = make_own()
+    base_url = await own.start()
+
+    address = await own.hand_over(WAV)
+    async with TTSClient(base_url) as client:
+        await client.synthesize(SpeechRequest("Hello", reference=ReferenceAudio(address)))
+    await log.until("voice-cloning")
+
+    assert not [line for line in log.lines if address.rpartition("/")[2] in line]
 
 
 async def test_our_secrets_are_not_in_its_environment(
