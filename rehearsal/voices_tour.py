@@ -63,9 +63,7 @@ class VoicesTour(VoiceWalk):
         self._listener = await self._alice.join(self._stage.perch)
         await self._bob.join(self._stage.perch)
         first = await self.speak(self._bob, text="Good evening, everybody.")
-        check(
-            "This is now the voice of this server, **House**" in first.answer.content, "none was cast"
-        )
+        check("This is now the voice of this server, **House**" in first.answer.content, "none was cast")
         second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
         self.check_credit(second, "AI-generated voice of House, for Alice")
         self.check_same_voice("the second take", pitch_in(second), pitch_in(first))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -266,3 +268,29 @@ async def test_check_counts_the_messages_that_could_not_be_deleted(scene: Scene)
 
     assert [finding.what.rpartition(" ")[2] for finding in found] == ["1", "2"]
     assert all(finding.fine for finding in found)
+
+
+class Told(logging.Handler):
+    """Is set once a line with ``words`` was logged."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+        self.told = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._words in record.getMessage():
+            self.told.set()
+
+
+async def test_a_storage_channel_that_everyone_reads_is_told_at_the_start(scene: Scene) -> None:
+    vault = scene.guild.add_text_channel("vault")
+    settings = replace(scene.settings, storage_channel_id=vault.id)
+    logger, told = logging.getLogger("bot.reference_posts"), Told("@everyone can read the channel")
+    logger.addHandler(told)
+    try:
+        async with restarted(scene.bot, settings, scene.rehearsal) as bot, asyncio.timeout(PATIENCE):
+            scene.bot = bot
+            await told.told.wait()
+    finally:
+        logger.removeHandler(told)
