@@ -25,15 +25,17 @@ class ReferenceAudio:
 
 @dataclass(frozen=True, slots=True)
 class SpokenVoice:
-    """A saved voice to speak with. ``recording`` is the SHA-256 of its recording in hexadecimal digits,
+    """A voice to speak with. ``recording`` is the SHA-256 of its recording in hexadecimal digits,
 
     ``transcript`` what is said there if known. Where the recording can be fetched changes; see `VoiceAccess`.
+    A likeness, which is not saved, has no ``recording`` of ours but the ``url`` of a member's.
     """
 
     id: str
     name: str
     recording: str = field(repr=False)
     transcript: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)  # signed: it opens for anyone who reads it
 
 
 class RecordingPlace(Enum):
@@ -50,11 +52,11 @@ MaySpeak = Callable[[SpokenVoice], Awaitable[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class VoiceAccess:
-    """How saved voices come to be heard; asked only when they are.
+    """How saved voices and likenesses come to be heard; asked only when they are.
 
     ``may_speak`` is asked before a speech is begun and again in front of every call of the TTS gateway.
-    ``reference`` returns the voice's recording for the TTS gateway, ``renew`` with a new address, after it
-    could not use the one before.
+    ``reference`` returns a saved voice's recording for the TTS gateway, ``renew`` with a new address, after
+    it could not use the one before.
     """
 
     may_speak: MaySpeak
@@ -90,7 +92,7 @@ class SpeechRequest:
 
     @property
     def voices(self) -> tuple[SpokenVoice, ...]:
-        """The saved voices that speak in it, each once, in the order of their first words."""
+        """The voices that need leave to speak in it, each once, in the order of their first words."""
         if not self.lines:
             return () if self.voice is None else (self.voice,)
         spoken = (line.voice or self.voice for line in self.lines)

@@ -88,7 +88,7 @@ class SpeechMaker:
 
         What it returns is what was handed on. ``seconds_before`` is what the listener hears before it. Equal
         requests get the same speech, made once, unless they ask for a fresh one. An error may come after
-        the first frames. ``access`` is needed for a request with saved voices.
+        the first frames. ``access`` is needed for a request with saved voices or a likeness.
 
         Raises `TTSError` if the TTS gateway gave no usable audio, and `MemberError` if this member has
         enough in hand already, or a voice may not speak or is withdrawn on the way.
@@ -99,18 +99,18 @@ class SpeechMaker:
             making = self._making(request, asker, listening, access)
             return await making.follow(on_frames or _nobody, on_progress)
 
-    async def withdraw(self, voice_id: str) -> None:
-        """End everything that is being made with this voice, and forget what is kept of it.
+    async def withdraw(self, *voice_ids: str) -> None:
+        """End everything that is being made with these voices or likenesses, and forget what is kept of them.
 
         Whoever waits for it gets a `MemberError` that says so. New requests are up to `VoiceAccess`.
         """
-        ended = []
+        gone, ended = set(voice_ids), []
         for making, (request, _) in self._makings.items():
             for voice in request.voices:
-                if voice.id == voice_id:
+                if voice.id in gone:
                     making.fail(MemberError(f"The voice {voice.name} was withdrawn, so it is silent now."))
                     ended.append(making.wait_ended())
-        await asyncio.gather(self._cache.forget(voice_label(voice_id)), *ended)
+        await asyncio.gather(self._cache.forget(*map(voice_label, voice_ids)), *ended)
 
     async def made_before(
         self, request: SpeechRequest, frames: Sequence[bytes], *, rest_is_missing: bool
@@ -248,6 +248,6 @@ def _labels(request: SpeechRequest, asker: Asker, key: str) -> list[str]:
     voices = [
         label
         for voice in request.voices
-        for label in (voice_label(voice.id), recording_label(voice.recording))
+        for label in (voice_label(voice.id), *([recording_label(voice.recording)] if voice.recording else ()))
     ]
     return [member_label(asker.member_id), speech_label(key), *voices]

@@ -82,8 +82,8 @@ class GuildPlayer:
     def reserve(self, *, member_id: int, title: str, voice_ids: frozenset[str] = frozenset()) -> Utterance:
         """Return a place in the queue, to be supplied with sound later.
 
-        ``voice_ids`` are the saved voices in it, see `withdraw`. Raises `MemberError` when the member, the
-        guild or the waiting sound is at its limit.
+        ``voice_ids`` are the saved voices and likenesses in it, see `withdraw`. Raises `MemberError` when
+        the member, the guild or the waiting sound is at its limit.
         """
         if self._closed:
             raise MemberError("I have just left the voice channel. Ask me once more.")
@@ -129,9 +129,10 @@ class GuildPlayer:
         dropped = [entry for entry in self.utterances() if member_id in (None, entry.member_id)]
         return _end(dropped, outcome)
 
-    def withdraw(self, voice_id: str) -> int:
-        """Drop everything in which this saved voice is heard, at once; return how many that were."""
-        return _end([one for one in self.utterances() if voice_id in one.voice_ids], Outcome.WITHDRAWN)
+    def withdraw(self, *voice_ids: str) -> int:
+        """Drop everything in which one of these voices is heard, at once; return how many that were."""
+        heard = [one for one in self.utterances() if not one.voice_ids.isdisjoint(voice_ids)]
+        return _end(heard, Outcome.WITHDRAWN)
 
     # -- standing still ---------------------------------------------------------------------------
 

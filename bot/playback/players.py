@@ -129,9 +129,9 @@ class GuildPlayers:
         mine = [guild for guild in guilds if self._concerns_us(guild)]
         await asyncio.gather(*(one(guild) for guild in mine))
 
-    def withdraw(self, voice_id: str) -> int:
-        """Drop what this saved voice says or would say, in every guild; return how many that were."""
-        return sum(player.withdraw(voice_id) for player in list(self._players.values()))
+    def withdraw(self, *voice_ids: str) -> int:
+        """Drop what these voices or likenesses say or would say, everywhere; return how many that were."""
+        return sum(player.withdraw(*voice_ids) for player in list(self._players.values()))
 
     def stop_all_of(self, member_id: int) -> int:
         """Drop what this member asked for, in every guild; return how many that were."""

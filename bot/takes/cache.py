@@ -87,13 +87,13 @@ class SpeechCache:
         labels = frozenset(keeping.labels) if keeping else frozenset()
         await self._run(lambda: folder.put(key, kept, labels))
 
-    async def forget(self, label: str) -> None:
-        """Throw away what has this label, and do not keep what is being made with it now."""
+    async def forget(self, *labels: str) -> None:
+        """Throw away what has one of these labels, and do not keep what is being made with one now."""
         for keeping in self._keepings:
-            keeping.is_forgotten |= label in keeping.labels
+            keeping.is_forgotten |= not keeping.labels.isdisjoint(labels)
         folder = self._folder
         if folder is not None:
-            await self._run(lambda: folder.forget(label))
+            await self._run(lambda: folder.forget(*labels))
 
     async def _purge(self, folder: CacheFolder) -> None:
         while True:

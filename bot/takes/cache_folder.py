@@ -112,10 +112,10 @@ class CacheFolder:
         self._has_complained = False
         self._entries[key] = _Entry(now, len(data), marks)
 
-    def forget(self, label: str) -> int:
-        """Throw away everything with this label; return how much it was."""
-        (mark,) = digests([label])
-        found = [key for key, entry in self._entries.items() if mark in entry.labels]
+    def forget(self, *labels: str) -> int:
+        """Throw away everything with one of these labels; return how much it was."""
+        marks = digests(labels)
+        found = [key for key, entry in self._entries.items() if not marks.isdisjoint(entry.labels)]
         for key in found:
             self._drop(key)
             if (self._folder / key).exists():

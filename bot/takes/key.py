@@ -32,6 +32,8 @@ def _voice(voice: SpokenVoice | None, reference: ReferenceAudio | None) -> tuple
 
     Its id counts too: what one server has made is not heard in another, and goes when its voice goes.
     """
+    if voice is not None and voice.url is not None:
+        return "likeness", voice.id, *_identity(ReferenceAudio(voice.url, voice.transcript))
     if voice is not None:
         return "saved", voice.id, voice.recording, voice.transcript
     return _identity(reference)

@@ -9,7 +9,7 @@ def member_label(member_id: int) -> str:
 
 
 def voice_label(voice_id: str) -> str:
-    """Return the label of speech in this saved voice."""
+    """Return the label of speech in this saved voice, or likeness."""
     return f"voice {voice_id}"
 
 

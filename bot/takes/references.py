@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class SavedReference:
-    """The reference audio of one saved voice in one utterance.
+    """The reference audio of one saved voice, or of a likeness, in one utterance.
 
-    All calls of the utterance have the same address. It is replaced once, should the TTS gateway not be able
-    to use it.
+    All calls of the utterance have the same address. That of a saved voice is replaced once, should the TTS
+    gateway not be able to use it.
     """
 
     def __init__(self, voice: SpokenVoice, access: VoiceAccess) -> None:
@@ -36,7 +36,7 @@ class SavedReference:
         async with self._lock:
             if self._audio is None:
                 await self.check()  # the recording of a revoked voice is not published again
-                self._audio = await self._access.reference(self._voice)
+                self._audio = self._member_s_own() or await self._access.reference(self._voice)
             return self._audio
 
     async def renew(self, refused: ReferenceAudio) -> bool:
@@ -47,10 +47,15 @@ class SavedReference:
         async with self._lock:
             if self._audio is not refused:  # another call has renewed it already
                 return True
-            if self._was_renewed:
+            if self._was_renewed or self._voice.url is not None:
                 return False
             self._was_renewed = True
             await self.check()
             log.info("the TTS gateway could not use a reference; it gets a fresh address once")
             self._audio = await self._access.renew(self._voice)
             return True
+
+    def _member_s_own(self) -> ReferenceAudio | None:
+        """Return the recording of a likeness, which lies where its member has put it."""
+        url = self._voice.url
+        return None if url is None else ReferenceAudio(url, self._voice.transcript)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import MemberError, TTSReferenceError
-from bot.models import SpeechRequest
+from bot.models import SpeechRequest, SpokenVoice
 from bot.takes.key import speech_key
 from tests.takes.babble import howl
 from tests.takes.shelf import WITHDRAWN, Shelf, voice
@@ -186,3 +186,42 @@ def test_a_voice_is_its_recording_and_its_place_not_its_name():
 def test_nothing_about_a_recording_is_in_what_is_logged_of_a_voice():
     assert ALICE.recording not in repr(ALICE)
     assert "my voice" not in repr(SpeechRequest(TEXT, voice=ALICE))
+
+
+OWN = SpokenVoice(
+    "own:1", "after me.wav", "", "Hello there", "https://cdn.discordapp.com/attachments/1/2/me.wav"
+)
+"""A voice that is not saved: a likeness."""
+
+
+async def test_a_likeness_asks_leave_before_every_try_and_has_no_other_address(studio: Studio, shelf: Shelf):
+    studio.faults.on_post(BUSY, UNREACHABLE)
+
+    with pytest.raises(TTSReferenceError):
+        await studio.make(TEXT, voice=OWN, access=shelf.access)
+
+    assert [fields["reference_audio_url"] for _, fields in studio.calls] == [OWN.url, OWN.url]
+    assert [fields["prompt_text"] for _, fields in studio.calls] == ["Hello there", "Hello there"]
+    assert shelf.granted[OWN.id] == 4  # at the order, for its address, and before each try
+    assert not shelf.addresses
+    assert not shelf.renewals
+
+
+async def test_a_silenced_likeness_is_never_called(studio: Studio, shelf: Shelf):
+    shelf.silenced_after[OWN.id] = 2  # the order, and the address of its recording
+
+    with pytest.raises(MemberError, match=WITHDRAWN):
+        await studio.make(TEXT, voice=OWN, access=shelf.access)
+
+    assert studio.calls == []
+
+
+def test_a_likeness_is_its_consent_and_its_recording_however_that_is_signed():
+    def key(voice_id: str, url: str) -> str:
+        voice = SpokenVoice(voice_id, "after me.wav", "", None, url)
+        return speech_key(SpeechRequest(TEXT, voice=voice), "here")
+
+    address = "https://cdn.discordapp.com/attachments/1/2/voice.wav"
+    assert key("own:1", f"{address}?ex=1&is=2&hm=3&") == key("own:1", f"{address}?ex=4&is=5&hm=6&")
+    assert key("own:1", address) != key("own:2", address)
+    assert key("own:1", address) != key("own:1", address.replace("voice", "other"))
