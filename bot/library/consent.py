@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from bot.errors import MemberError
@@ -13,7 +13,11 @@ from bot.library.consent_rules import (
     Consent,
     Request,
     Shares,
+    Standing,
+    consent_behind,
     lapse_of_question,
+    likeness_id,
+    likeness_under,
     state_at,
     why_not_answer,
     why_not_ask,
@@ -30,6 +34,10 @@ ENDED_DAYS: Final = 30
 """So long a question is remembered that came to nothing; see `ASK_AGAIN_DAYS` for why it is at all."""
 
 EXPIRED: Final = "This button has expired. Ask for a new one with the command that made it."
+
+NOT_SAID: Final = (
+    "You have not told me that this is your own voice, or took it back. Type your command again."
+)
 
 
 class Spoken(Protocol):
@@ -81,6 +89,39 @@ class Consents(Revoking):
                 await rows.add(request)
             await self._renew(rows, request)
         return request.id
+
+    async def own_likeness(self, scope: Scope) -> str:
+        """Return the id under which a recording of this member's own voice passes `may_speak` here.
+
+        Raises `MemberError` as `refusal`, and if they have not said that they clone their own voice.
+        """
+        async with self._database.reading() as session:
+            rows = self._rows(session)
+            refusal = await self._refusal(rows, scope, scope.member_id)
+            found = None if refusal else await self._likeness(rows, scope, self._now())
+        if found is None:
+            raise MemberError(refusal or NOT_SAID)
+        return found
+
+    async def own_likeness_at(self, scope: Scope, at: datetime) -> str:
+        """Return the same for what was made ``at`` that moment, without a note of the consent behind it.
+
+        Where there was none that still counts, it is an id that never passes.
+        """
+        async with self._database.reading() as session:
+            return await self._likeness(self._rows(session), scope, at) or likeness_id("")
+
+    async def likenesses_in(self, guild_id: int) -> list[str]:
+        """Return the ids of all likenesses that can be heard in a server, for whoever silences them."""
+        async with self._database.reading() as session:
+            said = await self._rows(session).own_in(guild_id)
+        return [likeness_id(request.id) for request in said]
+
+    async def speaker_of_likeness(self, voice_id: str) -> int | None:
+        """Return whose likeness this is; None for a saved voice, and where the consent is gone."""
+        request_id = consent_behind(voice_id)
+        request = None if request_id is None else await self.request(request_id)
+        return None if request is None else request.speaker_id
 
     async def ask(
         self,
@@ -149,11 +190,17 @@ class Consents(Revoking):
     async def may_speak(self, voice: Spoken, guild_id: int) -> str | None:
         """Return why this voice may not be heard in this server now, as a sentence, or None: it may.
 
-        THE gate: to be asked at every use, before anything is made. Designed and cast voices need no
-        consent, but no voice may speak that is deleted, frozen, or another server's.
+        THE gate: to be asked at every use, before anything is made; for what /clone makes too, whose voice
+        is a likeness. Designed and cast voices need no consent, but no voice may speak that is deleted,
+        frozen, or another server's.
         """
+        request_id = consent_behind(voice.id)
         async with self._database.reading() as session:
-            standing = await self._rows(session).standing(voice.id)
+            rows = self._rows(session)
+            if request_id is None:
+                standing = await rows.standing(voice.id)
+            else:
+                standing = await self._standing_of_likeness(rows, request_id)
         return why_not_speak(standing, guild_id, policy=self._policy, now=self._now())
 
     async def sweep(self) -> list[Request]:
@@ -174,6 +221,18 @@ class Consents(Revoking):
             accepted=await rows.accepted_policy(scope.guild_id),
             policy=self._policy,
         )
+
+    async def _standing_of_likeness(self, rows: ConsentRows, request_id: str) -> Standing | None:
+        request = await rows.request(request_id)
+        if request is None:
+            return None
+        is_never_cloned = await rows.is_never_cloned(request.speaker_id)
+        accepted = await rows.accepted_policy(request.guild_id)
+        return Standing(likeness_under(request), request, is_never_cloned, accepted)
+
+    async def _likeness(self, rows: ConsentRows, scope: Scope, at: datetime) -> str | None:
+        said = [one for one in await self._own(rows, scope) if one.recording is None and one.asked_at <= at]
+        return likeness_id(said[0].id) if said else None
 
     async def _own(self, rows: ConsentRows, scope: Scope) -> list[Request]:
         """Return what counts here of the member's word for their own voice, the widest first."""

@@ -35,6 +35,15 @@ class ConsentRows:
             ConsentRow.speaker_id == speaker_id,
         )
 
+    async def own_in(self, guild_id: int) -> list[Request]:
+        """Return the consents of a server with which members may clone any recording of their own voice."""
+        return await self._requests(
+            ConsentRow.guild_id == guild_id,
+            ConsentRow.asker_id == ConsentRow.speaker_id,
+            ConsentRow.recording.is_(None),
+            ConsentRow.state == Consent.GRANTED.value,
+        )
+
     async def standing(self, voice_id: str) -> Standing | None:
         """Return what decides about a voice; None: there is no such voice."""
         voice = next(iter(await load_voices(self._session, VoiceRow.id == voice_id)), None)

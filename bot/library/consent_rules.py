@@ -19,6 +19,9 @@ CONSENT_HOURS: Final = 24
 ASK_AGAIN_DAYS: Final = 7
 """Who was refused, or lost a consent, may ask the same member again after this long: nobody is pestered."""
 
+_LIKENESS: Final = "own:"
+"""Begins the id of a voice that is not saved; the id of a saved one has no colon."""
+
 
 class Consent(Enum):
     """How a consent stands."""
@@ -81,6 +84,47 @@ class Standing:
     request: Request | None
     is_never_cloned: bool
     policy: int | None
+
+
+def likeness_id(request_id: str) -> str:
+    """Return the id of the voice that /clone speaks with under this consent.
+
+    Nothing is saved of it, so it lives as long as the consent: one that is given anew is another voice.
+    """
+    return f"{_LIKENESS}{request_id}"
+
+
+def consent_behind(voice_id: str) -> str | None:
+    """Return the id of the consent on which a likeness hangs; None: this is the id of a saved voice."""
+    return voice_id.removeprefix(_LIKENESS) if voice_id.startswith(_LIKENESS) else None
+
+
+def likeness_under(request: Request) -> Voice:
+    """Return the voice that /clone speaks with under this consent, for the rules that saved voices obey.
+
+    Its recording is none that we keep, so only a consent to any recording of one's own is enough for it.
+    """
+    return Voice(
+        id=likeness_id(request.id),
+        guild_id=request.guild_id,
+        name="",
+        owner_id=request.asker_id,
+        speaker_id=request.speaker_id,
+        kind=Kind.CLONED,
+        recording="",
+        seconds=0.0,
+        transcript=None,
+        language=None,
+        description=None,
+        sharing=Sharing.ME,
+        role_id=None,
+        member_ids=frozenset(),
+        uses=0,
+        created_at=request.asked_at,
+        last_used_at=None,
+        is_frozen=False,
+        consent_id=request.id,
+    )
 
 
 def state_at(state: Consent, lapses_at: datetime | None, now: datetime) -> Consent:

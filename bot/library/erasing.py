@@ -20,7 +20,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, String, cast, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.library.consent_rules import Consent
+from bot.library.consent_rules import Consent, likeness_id
 from bot.library.exporting import belongs_to
 from bot.library.tables import (
     Base,
@@ -42,19 +42,23 @@ _GIVEN: Final = (Consent.GRANTED.value, Consent.REVOKED.value)
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was deleted: voices, rows by kind, and the recordings and messages that are left to be deleted."""
+    """What was deleted: voices, rows by kind, and the recordings and messages that are left to be deleted.
+
+    ``likenesses`` are the ids of the voices that were not saved and hung on a consent of the member's.
+    """
 
     voices: tuple[Voice, ...]
     posts: tuple[Post, ...]
     recordings: frozenset[str]
     rows: dict[str, int]
+    likenesses: tuple[str, ...]
 
 
 async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
     """Delete everything of a member in all servers, but for what the module says."""
     voices = await load_voices(session, belongs_to(member_id))
     posts = await take_away(session, [voice.id for voice in voices])
-    asked, recordings = await _what_was_asked(session, member_id)
+    asked, recordings, likenesses = await _what_was_asked(session, member_id)
     rows = {"consents": await _erase_consents(session, member_id, now)}
     of_their_own = [voice.id for voice in voices if voice.speaker_id in (None, member_id)]
     rows["uses"] = await _erase_uses(session, member_id, of_their_own)
@@ -66,19 +70,22 @@ async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
     rows["shared_with"] = await _delete(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id)
     await _erase_settings(session, member_id)
     recordings |= {voice.recording for voice in voices}
-    return Erased(tuple(voices), (*posts, *asked), frozenset(recordings), rows)
+    return Erased(tuple(voices), (*posts, *asked), frozenset(recordings), rows, tuple(likenesses))
 
 
-async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[Post], set[str]]:
-    """Return the messages that name the member beside buttons, and the recordings they are about."""
+async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[Post], set[str], list[str]]:
+    """Return the messages that name the member beside buttons, the recordings they are about,
+
+    and the likenesses that hang on what was answered.
+    """
+    columns = (ConsentRow.id, ConsentRow.channel_id, ConsentRow.message_id, ConsentRow.recording)
     asked = await session.execute(
-        select(ConsentRow.channel_id, ConsentRow.message_id, ConsentRow.recording).where(
-            or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
-        )
+        select(*columns).where(or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id))
     )
     found = asked.all()
     posts = [Post(row.channel_id, row.message_id) for row in found if row.channel_id and row.message_id]
-    return posts, {row.recording for row in found if row.recording}
+    recordings = {row.recording for row in found if row.recording}
+    return posts, recordings, [likeness_id(row.id) for row in found]
 
 
 async def _erase_consents(session: AsyncSession, member_id: int, now: datetime) -> int:

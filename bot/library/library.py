@@ -91,6 +91,8 @@ class Library:
     async def _erase(self, withdrawal: Withdrawal) -> None:
         """Complete no voice that was withdrawn; of one that is deleted, leave nothing on the disk either."""
         voice_ids = [voice.id for voice in withdrawal.voices]
+        if not voice_ids:  # of a likeness nothing is kept here
+            return
         if not withdrawal.is_final:
             await self.voices.refresh(*voice_ids)
             return

@@ -72,7 +72,9 @@ class Privacy:
         """
         async with self._database.session() as session:
             erased = await erase(session, member_id, self._now())
-        await self._withdrawals.announce(Withdrawal(erased.voices, erased.posts))
+        await self._withdrawals.announce(
+            Withdrawal(erased.voices, erased.posts, likenesses=erased.likenesses)
+        )
         await self._forget_speech(member_id, erased)
         is_scrubbed = True
         try:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import MemberError
 from bot.library.clock import Clock, utc_now
 from bot.library.consent_rows import ConsentRows
-from bot.library.consent_rules import POLICY_VERSION, Consent
+from bot.library.consent_rules import POLICY_VERSION, Consent, likeness_id
 from bot.library.database import Database
 from bot.library.voice import Voice
 from bot.library.withdrawal import Withdrawal, Withdrawals
@@ -100,7 +100,7 @@ class Revoking:
             ended = {voice.consent_id for voice in voices if voice.consent_id}
             ended -= await rows.consents_in_use(ended)
         await rows.change(ended, OPEN, Consent.REVOKED, self._now())
-        return Withdrawal(voices, posts)
+        return Withdrawal(voices, posts, likenesses=[likeness_id(one) for one in sorted(ended)])
 
     async def _set_lapse(self, guild_id: int, member_id: int, *, is_here: bool) -> None:
         async with self._database.session() as session:
@@ -111,4 +111,5 @@ class Revoking:
             await rows.set_lapse([one.id for one in resting], None if is_here else self._now())
             voices = [] if is_here else await rows.voices_of(member_id)
         silent = [replace(voice, is_frozen=True) for voice in voices if voice.guild_id == guild_id]
-        await self._withdrawals.announce(Withdrawal(silent, is_final=False))
+        likenesses = [] if is_here else [likeness_id(one.id) for one in resting]
+        await self._withdrawals.announce(Withdrawal(silent, is_final=False, likenesses=likenesses))

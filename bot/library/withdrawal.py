@@ -26,7 +26,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """These ``voices`` may not be heard any more.
+    """These ``voices`` may not be heard any more, nor ``likenesses``, the ids of those that are not saved.
 
     ``is_final``: they are deleted, and ``posts`` are to be deleted in Discord; otherwise they are frozen or
     rest and may come back. A voice that was thawed is told of too: it is not ``is_frozen`` then.
@@ -35,6 +35,7 @@ class Withdrawal:
     voices: Sequence[Voice]
     posts: Sequence[Post] = ()
     is_final: bool = True
+    likenesses: Sequence[str] = ()
 
 
 Listener = Callable[[Withdrawal], Awaitable[None]]
@@ -55,7 +56,7 @@ class Withdrawals:
 
     async def announce(self, withdrawal: Withdrawal) -> None:
         """Tell everybody, and wait a moment for them."""
-        if not withdrawal.voices and not withdrawal.posts:
+        if not (withdrawal.voices or withdrawal.posts or withdrawal.likenesses):
             return
         tasks = {
             asyncio.create_task(self._tell(listener, withdrawal), name="withdrawal")

@@ -13,7 +13,7 @@ from bot.library.consent import Consent, Consents
 from bot.library.scope import Scope
 from bot.library.voice import Kind, NewVoice, Sharing, Voice
 from bot.library.withdrawal import Withdrawals
-from tests.library.consent_model import Event, Model
+from tests.library.consent_model import CloneTake, Event, Model
 
 RECORDINGS = ("a" * 64, "b" * 64)
 SHARINGS = (Sharing.ME, Sharing.SERVER)
@@ -33,7 +33,8 @@ class World(Protocol):
 class History:
     """One history in a world; ``number`` keeps its people apart from those of others there.
 
-    After every step each voice it ever saved tries to speak. ``heard`` counts how often one may.
+    After every step each voice it ever saved tries to speak, and so does all that /clone has made in it.
+    ``heard`` counts how often a saved voice may, ``takes_heard`` how often such a take.
     """
 
     def __init__(self, world: World, number: int, seed: int) -> None:
@@ -45,18 +46,21 @@ class History:
         self._speaker, self._asker, self._guild = (10 * (number + 1) + n for n in (1, 2, 3))
         self._voices: dict[str, Voice] = {}
         self._gone: list[Voice] = []
+        self._takes: list[CloneTake] = []
         self._asked: list[str] = []
         self._consents_seen: list[tuple[str, int, int, str]] = []
         self.heard = 0
+        self.takes_heard = 0
         self.refused = 0
         self._first_moves = (
-            (self._ask, self._ask, self._attest, self._wait),
+            (self._ask, self._ask, self._attest, self._attest, self._wait),
             (self._yes, self._yes, self._yes, self._attest, self._move),
-            (self._save, self._save, self._save, self._meddle),
+            (self._save, self._save, self._save, self._meddle, self._clone, self._clone, self._clone),
         )
         self._moves = (
             *(self._ask, self._yes, self._yes, self._attest, self._save, self._save, self._wait, self._share),
             *(self._no, self._revoke_all, self._revoke_one, self._delete, self._never, self._move),
+            *(self._clone, self._clone),
             *(self._cloning_off, self._cloning_on, self._freeze, self._new_policy, self._sweep, self._meddle),
         )
         self._restart()
@@ -92,6 +96,14 @@ class History:
                 self.heard += 1
             elif voice.id in self._voices and voice.consent_id and self._is_plain():
                 assert not self._model.may_be_heard(voice, self._policy), (refusal, self._model.log)
+        for take in self._takes:
+            refusal = await self._consents.may_speak(take, take.guild_id)
+            if refusal is None:
+                assert self._model.may_take_be_heard(take, self._policy), self._model.log
+                self.takes_heard += 1
+            elif self._is_plain():
+                assert not self._model.may_take_be_heard(take, self._policy), (refusal, self._model.log)
+            assert await self._consents.may_speak(take, take.guild_id + 1) is not None
         if self._voices:
             voice = self._dice.choice(list(self._voices.values()))
             assert await self._consents.may_speak(voice, voice.guild_id + 1) is not None
@@ -138,12 +150,18 @@ class History:
         self._at += timedelta(seconds=1)
 
     async def _attest(self) -> None:
-        recording = self._dice.choice((None, *RECORDINGS))
+        recording = self._dice.choice((None, None, *RECORDINGS))
         guild_id = self._dice.choice((self._guild, self._speaker))
         consent_id = await self._consents.attest(Scope(guild_id, self._speaker), recording=recording)
         for one in RECORDINGS if recording is None else (recording,):
             self._consents_seen.append((consent_id, self._speaker, self._speaker, one))
         self._note("attest", guild_id=guild_id, member_id=self._speaker, recording=recording)
+
+    async def _clone(self) -> None:
+        """Let the speaker say something once after a recording of their own."""
+        guild_id = self._dice.choice((self._guild, self._guild, self._speaker))
+        likeness = await self._consents.own_likeness(Scope(guild_id, self._speaker))
+        self._takes.append(CloneTake(likeness, guild_id, self._speaker, len(self._model.log)))
 
     async def _save(self) -> None:
         """Save a voice with a consent that was seen, however it stands by now."""

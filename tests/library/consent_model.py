@@ -24,6 +24,15 @@ class Event(NamedTuple):
     voice: str = ""
 
 
+class CloneTake(NamedTuple):
+    """What /clone has made of a member's own voice in a server; ``place`` is where in the log it was made."""
+
+    id: str
+    guild_id: int
+    speaker_id: int
+    place: int
+
+
 class Model:
     """The log of one history."""
 
@@ -55,6 +64,28 @@ class Model:
             return False
         return any(self._counts(n, voice, policy) for n in range(len(self.log)))
 
+    def may_take_be_heard(self, take: CloneTake, policy: int) -> bool:
+        """Return whether what /clone has made may be heard in its own server now."""
+        if any(self._takes_back(event, take) for event in self.log[take.place :]):
+            return False
+        if self._last("never on", "never off", member_id=take.speaker_id) == "never on":
+            return False
+        switched = self._last(f"on {policy}", "on other", "off", guild_id=take.guild_id)
+        if take.guild_id != take.speaker_id and switched != f"on {policy}":
+            return False
+        return any(self._is_word_for(n, take, policy) for n in range(take.place))
+
+    def _is_word_for(self, place: int, take: CloneTake, policy: int) -> bool:
+        """Return whether the speaker said at ``place``, of any recording, that it is their own voice."""
+        event, after = self.log[place], self.log[place + 1 :]
+        who = (event.guild_id, event.member_id, event.policy) == (take.guild_id, take.speaker_id, policy)
+        if event.what != "attest" or event.recording is not None or not who:
+            return False
+        if any(self._takes_back(later, take) for later in after):
+            return False
+        moves = [later.what for later in after if self._moves(later, take)]
+        return not moves or moves[-1] == "return"
+
     def _counts(self, place: int, voice: Voice, policy: int) -> bool:
         """Return whether what happened at ``place`` is a consent that still counts for the voice."""
         event, after = self.log[place], self.log[place + 1 :]
@@ -80,11 +111,11 @@ class Model:
         return not late and not any(event.request == answer.request for event in between)
 
     @staticmethod
-    def _takes_back(event: Event, voice: Voice) -> bool:
+    def _takes_back(event: Event, voice: Voice | CloneTake) -> bool:
         return event.what in ("revoke all", "never on") and event.member_id == voice.speaker_id
 
     @staticmethod
-    def _moves(event: Event, voice: Voice) -> bool:
+    def _moves(event: Event, voice: Voice | CloneTake) -> bool:
         where = (event.guild_id, event.member_id) == (voice.guild_id, voice.speaker_id)
         return where and event.what in ("leave", "return")
 

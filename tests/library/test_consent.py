@@ -20,6 +20,7 @@ from bot.library.scope import Scope
 from bot.library.tables import RecordingPostRow
 from bot.library.voice import Kind, NewVoice, Sharing
 from bot.library.withdrawal import Post, Withdrawal, Withdrawals
+from bot.models import SpokenVoice
 from tests.library.consents import (
     ELSEWHERE,
     GUILD,
@@ -324,3 +325,82 @@ async def test_a_voice_that_its_owner_deletes_takes_its_consent_with_it(library:
 
     assert (await library.consents.request(voice.consent_id or "")).state is Consent.REVOKED  # type: ignore[union-attr]
     assert await library.consents.has_attested(speaker)
+
+
+async def likeness_of(library: Library, scope: Scope = speaker) -> SpokenVoice:
+    """Return what /clone speaks with for somebody who has said that it is their own voice."""
+    await library.consents.attest(scope)
+    return SpokenVoice(await library.consents.own_likeness(scope), "after me.wav", "")
+
+
+async def test_a_likeness_passes_the_gate_like_a_saved_voice(library: Library, clock: Clock):
+    with pytest.raises(MemberError, match="off in this server"):
+        await library.consents.own_likeness(speaker)
+    await cloning_on(library, GUILD, ELSEWHERE)
+    await library.consents.attest(speaker, recording="a" * 64)  # of one recording alone
+    with pytest.raises(MemberError, match="not told me that this is your own voice"):
+        await library.consents.own_likeness(speaker)
+    likeness = await likeness_of(library)
+    may_speak = library.consents.may_speak
+
+    assert await may_speak(likeness, GUILD) is None
+    assert await may_speak(likeness, ELSEWHERE) is not None
+    await library.settings.set_cloning(moderator, False, policy=POLICY_VERSION)
+    assert "off in this server" in (await may_speak(likeness, GUILD) or "")
+    await cloning_on(library)
+    await library.consents.speaker_left(GUILD, SPEAKER)
+    assert "has left" in (await may_speak(likeness, GUILD) or "")
+    await library.consents.speaker_returned(GUILD, SPEAKER)
+    assert await may_speak(likeness, GUILD) is None
+    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+    assert "rules" in (await newer.may_speak(likeness, GUILD) or "")
+
+
+@pytest.mark.parametrize("act", ["revoke", "never", "delete"])
+async def test_a_likeness_that_was_taken_back_is_told_of_and_never_comes_back(library: Library, act: str):
+    await cloning_on(library)
+    here, alone = await likeness_of(library), await likeness_of(library, Scope.alone(SPEAKER))
+    others = await likeness_of(library, other)
+    told: list[Withdrawal] = []
+
+    async def listen(withdrawal: Withdrawal) -> None:
+        told.append(withdrawal)
+
+    library.withdrawals.subscribe(listen)
+    if act == "revoke":
+        await library.consents.revoke(SPEAKER)
+    elif act == "never":
+        await library.consents.never_clone(SPEAKER, True)
+        await library.consents.never_clone(SPEAKER, False)
+    else:
+        await library.privacy.delete(SPEAKER)
+    after = await likeness_of(library)
+
+    assert {one for withdrawal in told for one in withdrawal.likenesses} == {here.id, alone.id}
+    assert await library.consents.may_speak(here, GUILD) is not None
+    assert await library.consents.may_speak(alone, SPEAKER) is not None
+    assert await library.consents.may_speak(others, GUILD) is None
+    assert await library.consents.may_speak(after, GUILD) is None
+
+
+async def test_all_likenesses_of_a_server_are_known_to_whoever_silences_them(library: Library):
+    await cloning_on(library, GUILD, ELSEWHERE)
+    here = {(await likeness_of(library, scope)).id for scope in (speaker, other)}
+    elsewhere = await likeness_of(library, Scope(ELSEWHERE, SPEAKER))
+    await agreed_voice(library)
+
+    assert set(await library.consents.likenesses_in(GUILD)) == here
+    assert await library.consents.likenesses_in(ELSEWHERE) == [elsewhere.id]
+    assert await library.consents.speaker_of_likeness(elsewhere.id) == SPEAKER
+    assert await library.consents.speaker_of_likeness("own:") is None
+
+
+async def test_what_was_made_before_a_word_was_given_does_not_hang_on_it(library: Library, clock: Clock):
+    await cloning_on(library)
+    before = clock.now
+    clock.forward(hours=1)
+    likeness = await likeness_of(library)
+
+    assert await library.consents.own_likeness_at(speaker, clock.now) == likeness.id
+    too_early = await library.consents.own_likeness_at(speaker, before)
+    assert await library.consents.may_speak(SpokenVoice(too_early, "", ""), GUILD) is not None

@@ -1,4 +1,4 @@
-"""Ten thousand histories, and in none of them is a voice heard whose speaker does not agree."""
+"""Ten thousand histories, and in none is a voice heard, saved or not, whose speaker does not agree."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.library.fake_consent_rows import Store, consents_in
 
 SEED = 20_261_125
 HISTORIES = 10_000
+STEPS = 11
 HISTORIES_IN_DATABASE = 8  # a step there takes milliseconds
 
 
@@ -89,16 +90,18 @@ class InDatabase:
 
 
 async def test_in_ten_thousand_histories_no_voice_is_heard_without_its_speakers_consent():
-    heard, refused = 0, 0
+    heard, takes_heard, refused = 0, 0, 0
     await _without_debugging()
 
     for number in range(HISTORIES):
         history = History(InMemory(), number, SEED)
-        await history.run(9)
+        await history.run(STEPS)
         heard += history.heard
+        takes_heard += history.takes_heard
         refused += history.refused
 
     assert heard > HISTORIES  # and it is not so because nobody is ever heard
+    assert takes_heard > HISTORIES / 2
     assert refused > HISTORIES / 2
 
 
@@ -109,9 +112,10 @@ async def test_a_database_gives_the_very_same_histories(database: Database):
     for number in range(HISTORIES_IN_DATABASE):
         remembered = History(InMemory(), number, SEED)
         stored = History(InDatabase(database), number, SEED)
-        await remembered.run(9)
-        await stored.run(9)
+        await remembered.run(STEPS)
+        await stored.run(STEPS)
         assert (stored.heard, stored.refused) == (remembered.heard, remembered.refused)
+        assert stored.takes_heard == remembered.takes_heard
         heard += stored.heard
 
     assert heard > HISTORIES_IN_DATABASE / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,13 +11,18 @@ from bot.library.consent_rules import (
     Consent,
     Request,
     Shares,
+    Standing,
+    consent_behind,
     covers,
+    likeness_id,
+    likeness_under,
     state_at,
     why_not_answer,
     why_not_ask,
     why_not_begin,
+    why_not_speak,
 )
-from bot.library.voice import Sharing
+from bot.library.voice import Sharing, new_id
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ASKER, SPEAKER, STRANGER = 1, 2, 3
@@ -141,3 +147,39 @@ ROLE, OTHER_ROLE = Shares(Sharing.ROLE, 7), Shares(Sharing.ROLE, 8)
 def test_who_agreed_to_some_people_did_not_agree_to_others(agreed: Shares, enough_for: set[Shares]):
     for shares in (ME, ONE, TWO, ROLE, OTHER_ROLE, SERVER):
         assert covers(agreed, shares) is (shares in enough_for)
+
+
+def may_likeness_speak(consent: Request, *, policy: int | None = 1, never: bool = False) -> bool:
+    standing = Standing(likeness_under(consent), consent, is_never_cloned=never, policy=policy)
+    return why_not_speak(standing, consent.guild_id, policy=1, now=NOW) is None
+
+
+def test_a_likeness_needs_the_speaker_s_word_for_any_recording_of_their_own():
+    own = request(Consent.GRANTED, asker_id=SPEAKER, recording=None, name=None)
+
+    assert may_likeness_speak(own)
+    assert not may_likeness_speak(request(Consent.GRANTED, asker_id=SPEAKER))
+    assert not may_likeness_speak(request(Consent.GRANTED, recording=None))
+    assert not may_likeness_speak(request(Consent.GRANTED))
+    for state in (one for one in Consent if one is not Consent.GRANTED):
+        assert not may_likeness_speak(replace(own, state=state))
+
+
+def test_a_likeness_obeys_all_that_silences_a_saved_voice():
+    own = request(Consent.GRANTED, asker_id=SPEAKER, recording=None, name=None)
+
+    assert not may_likeness_speak(own, never=True)
+    assert not may_likeness_speak(own, policy=None)
+    assert not may_likeness_speak(own, policy=2)
+    assert not may_likeness_speak(replace(own, policy_version=2))
+    assert not may_likeness_speak(replace(own, lapses_at=NOW))
+    standing = Standing(likeness_under(own), own, is_never_cloned=False, policy=1)
+    assert why_not_speak(standing, own.guild_id + 1, policy=1, now=NOW) is not None
+
+
+def test_the_id_of_a_likeness_is_that_of_no_saved_voice():
+    consent_id = new_id()
+
+    assert consent_behind(likeness_id(consent_id)) == consent_id
+    assert consent_behind(new_id()) is None
+    assert consent_behind("") is None
