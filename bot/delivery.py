@@ -214,6 +214,7 @@ class Delivery:
             file = await export(speech, max_bytes=interaction.filesize_limit, tags=kept.tags)
         except AudioError as error:
             raise MemberError("That is too long to send as a file here. Try a shorter text.") from error
+        await self._keeping.check(interaction, order)  # the encoding took a moment
         name = f"{file_stem(order.request.text)}.{file.extension}"
         content = f"{note}\n{kept.words}" if note else kept.words
         await Answer.of(interaction).finish(content, Upload(name, file.data), kept.buttons)
@@ -229,6 +230,7 @@ class Delivery:
         if reason is None and interaction.channel_id is not None:
             try:
                 message = await voice_message(speech, tags=kept.tags)
+                await self._keeping.check(interaction, order)
                 await send_voice_message(interaction.client, interaction.channel_id, message)
             except (discord.HTTPException, AudioError) as error:
                 log.warning("a voice message is given as a file: %s", error)

@@ -151,16 +151,17 @@ class SpeechBot(commands.AutoShardedBot):
         self._parts.callback(heartbeat.cancel)
 
     def _build_delivery(self, maker: SpeechMaker) -> None:
+        presence = Presence(self.library)
         self.accesses = VoiceAccesses(
             self.library.consents,
-            Presence(self.library),
+            presence,
             self.reference_posts,
         )
         self.ordering = Ordering(self.library)
         self.keeping = TakeKeeping(self.library, maker)
         places = Places(self.players, self.volumes)
         self.delivery = Delivery(maker, places, self.keeping, self.accesses)
-        self.under_takes = UnderTakes(self.library, self.voice_making, maker, places)
+        self.under_takes = UnderTakes(self.library, self.voice_making, maker, places, presence)
         silencing = Silencing(self.players, maker, self.accesses, self.reference_posts)
         self.library.withdrawals.subscribe(silencing.hear)
 

@@ -12,7 +12,7 @@ from bot.answer import Answer
 from bot.delivery import Delivery, Order
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
-from bot.models import Destination, SpeechRequest
+from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
 from bot.tree import answer_error
@@ -22,6 +22,7 @@ from cogs.consent.question import Asking
 from cogs.names import name_of, names_in
 from cogs.options import DESTINATIONS, everywhere
 from cogs.recordings import recording_from, recording_in, reference_from
+from cogs.scopes import scope_of
 
 MODAL_SECONDS = 15 * 60.0
 """A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
@@ -101,10 +102,16 @@ class Clone(commands.Cog):
         transcript: str | None,
         to: Destination | None,
     ) -> None:
-        """Speak in the voice of a recording that is the member's own, if it is good enough."""
+        """Speak in the voice of a recording that is the member's own, if it is good enough.
+
+        Whether they may is judged here, however long ago the command or the form was opened.
+        """
         await Answer.of(interaction).defer()
+        likeness = await self._library.consents.own_likeness(scope_of(interaction))
         await self._making.examine(recording)
-        request = SpeechRequest(text, reference=reference_from(recording, transcript))
+        url = reference_from(recording).url
+        voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
+        request = SpeechRequest(text, voice=voice)
         await self._delivery.carry_out(interaction, Order(request, to, likeness=recording.filename))
 
 

@@ -88,7 +88,7 @@ class Privacy(app_commands.Group):
         if gone:
             await Answer.of(interaction).finish(f"Taken back. {_gone(gone)}")
         else:
-            await Answer.of(interaction).finish("Taken back. There is no voice in which you are heard.")
+            await Answer.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
 
     def _heard(self, interaction: discord.Interaction, typed: str) -> str:
         """Return the id of the one voice that is meant by what was typed or chosen.

@@ -27,8 +27,8 @@ _BY_MENU: Final = "Right-click the message and choose Apps, Clone this voice."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 
 
-def reference_from(attachment: discord.Attachment, transcript: str | None = None) -> ReferenceAudio:
-    """Return ``attachment`` as reference audio: its signed Discord address and its transcript.
+def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
+    """Return ``attachment`` as reference audio: its signed Discord address.
 
     Raises `MemberError` if it cannot be a recording. Only its name and size are looked at: what the
     bytes are is judged by the TTS gateway, and the content type follows from the name anyway.
@@ -43,7 +43,7 @@ def reference_from(attachment: discord.Attachment, transcript: str | None = None
     host = url.removeprefix("https://").split("/", 1)[0]
     if host not in _CDN_HOSTS or len(url) > MAX_URL_CHARS:
         raise MemberError("That recording does not come from Discord. Upload it here.")
-    return ReferenceAudio(url, transcript)
+    return ReferenceAudio(url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class TakeKeeping:
         Raises `MemberError` if a voice in it was withdrawn meanwhile, and `LibraryError` if the use of a
         cloned voice cannot be written down: then it is not given.
         """
-        await self._check(interaction, order)
+        await self.check(interaction, order)
         await self.note_use(interaction, order, speech.seconds)
         member = interaction.user.display_name
         words, note = credit(order, speech, member=member), ""
@@ -111,8 +111,9 @@ class TakeKeeping:
         except LibraryError as error:
             log.warning("the use of a voice is not counted: %s", error)
 
-    async def _check(self, interaction: discord.Interaction, order: Order) -> None:
-        for voice in order.cloned:
+    async def check(self, interaction: discord.Interaction, order: Order) -> None:
+        """Raise `MemberError` if a voice in ``order``, saved or not, may not be heard any more."""
+        for voice in order.request.voices:
             reason = await self._library.consents.may_speak(voice, shelf_of(interaction))
             if reason is not None:
                 raise MemberError(reason)

@@ -19,9 +19,9 @@ class Order:
     """What a member wants said: ``to`` None leaves the destination to us.
 
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
-    recording whose voice is imitated, if it is not a saved one. ``casts``: the first take of it becomes the
-    voice of the server that has none yet. ``is_named``: the member asked for the voice; one that nobody
-    named can be done without.
+    recording whose voice is imitated, if that of the request is not a saved one. ``casts``: the first take
+    of it becomes the voice of the server that has none yet. ``is_named``: the member asked for the voice;
+    one that nobody named can be done without.
     """
 
     request: SpeechRequest

@@ -84,5 +84,5 @@ class Places:
 
     async def for_order(self, channel: VoiceRoom, member: discord.Member, order: Order) -> Place:
         """Return a place for what an order says."""
-        voice_ids = frozenset(voice.id for voice in order.voices)
+        voice_ids = frozenset(voice.id for voice in order.request.voices)
         return await self.reserve(channel, member, order.request.text, voice_ids)

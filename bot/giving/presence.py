@@ -37,13 +37,13 @@ class Presence:
 
         Where Discord does not answer, what was known before still holds.
         """
-        voice = None if guild is None else await self._library.voices.unscoped(voice_id)
-        if guild is None or voice is None or voice.speaker_id is None:
+        speaker_id = None if guild is None else await self._speaker_of(voice_id)
+        if guild is None or speaker_id is None:
             return
-        key = (guild.id, voice.speaker_id)
+        key = (guild.id, speaker_id)
         if self._clock() < self._looked.get(key, float("-inf")) + LOOK_SECONDS:
             return
-        is_here = voice.speaker_id == asker_id or await _is_member(guild, voice.speaker_id)
+        is_here = speaker_id == asker_id or await _is_member(guild, speaker_id)
         if is_here is None:
             return
         if len(self._looked) >= _FEW:
@@ -53,6 +53,10 @@ class Presence:
             await self._library.consents.speaker_returned(*key)
         else:
             await self._library.consents.speaker_left(*key)
+
+    async def _speaker_of(self, voice_id: str) -> int | None:
+        voice = await self._library.voices.unscoped(voice_id)
+        return voice.speaker_id if voice else await self._library.consents.speaker_of_likeness(voice_id)
 
 
 async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:

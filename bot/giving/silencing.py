@@ -31,14 +31,12 @@ class Silencing:
 
     async def hear(self, withdrawal: Withdrawal) -> None:
         """Take in a withdrawal; who waited for such a voice reads a sentence."""
-        silent = [voice for voice in withdrawal.voices if withdrawal.is_final or voice.is_frozen]
-        for voice in silent:
-            dropped = self._players.withdraw(voice.id)
-            if dropped:
-                log.info("a voice was withdrawn: %d utterances dropped", dropped)
-        await asyncio.gather(
-            self._posts.delete(withdrawal.posts), *(self._speeches.withdraw(voice.id) for voice in silent)
-        )
-        if withdrawal.is_final and silent:
+        silent = [voice.id for voice in withdrawal.voices if withdrawal.is_final or voice.is_frozen]
+        silent += withdrawal.likenesses
+        dropped = self._players.withdraw(*silent)
+        if dropped:
+            log.info("voices were withdrawn: %d utterances dropped", dropped)
+        await asyncio.gather(self._posts.delete(withdrawal.posts), self._speeches.withdraw(*silent))
+        if withdrawal.is_final and withdrawal.voices:
             await self._accesses.settle()  # a recording that was just being posted is known by now
             await self._posts.delete_orphans()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -18,14 +19,16 @@ from bot.errors import AudioError, MemberError
 from bot.giving.credit import tags
 from bot.giving.order import Order, title_of
 from bot.giving.places import Place, Places
+from bot.giving.presence import Presence
 from bot.giving.voice_posting import send_voice_message
+from bot.library.audit import OWN_RECORDING
 from bot.library.library import Library
 from bot.library.scope import Scope
 from bot.library.takes import Take
 from bot.library.voices import Kind, Voice
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.messages import REST_IS_MISSING
-from bot.models import Speech, SpeechRequest
+from bot.models import Speech, SpeechRequest, SpokenVoice
 from bot.playback.audience import VoiceRoom
 from bot.synthesis import SpeechMaker
 from bot.voice_making import VoiceMaking
@@ -43,8 +46,16 @@ _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one
 class UnderTakes:
     """The takes of the last days, for whoever answers the buttons under them; who may is checked there."""
 
-    def __init__(self, library: Library, making: VoiceMaking, speeches: SpeechMaker, places: Places) -> None:
+    def __init__(
+        self,
+        library: Library,
+        making: VoiceMaking,
+        speeches: SpeechMaker,
+        places: Places,
+        presence: Presence,
+    ) -> None:
         self._library = library
+        self._presence = presence
         self._making = making
         self._speeches = speeches
         self._places = places
@@ -67,7 +78,27 @@ class UnderTakes:
         take = await self._library.takes.get(take_id)
         if take is None or take.guild_id != guild_id:
             raise MemberError(EXPIRED)
-        return take
+        if take.likeness is None or take.voice_ids:
+            return take
+        # Kept before a likeness had an id: whoever asked for it spoke in their own voice.
+        own = Scope(take.guild_id or take.member_id, take.member_id)
+        likeness = await self._library.consents.own_likeness_at(own, take.created_at)
+        return replace(take, voice_ids=(likeness,))
+
+    async def check(self, take: Take, guild: discord.Guild | None, member_id: int) -> None:
+        """Raise `MemberError` if a voice in a take may not be heard any more, as a member wants to hear it.
+
+        In ``guild`` it is looked up whether its speaker still belongs there.
+        """
+        for voice_id in dict.fromkeys(filter(None, take.voice_ids)):
+            await self._presence.look(guild, voice_id, member_id)
+            voice = await self._library.voices.unscoped(voice_id)
+            if voice is None and take.likeness is None:
+                raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
+            heard = voice or SpokenVoice(voice_id, take.likeness or "", recording="")
+            reason = await self._library.consents.may_speak(heard, take.guild_id or take.member_id)
+            if reason is not None:
+                raise MemberError(reason)
 
     async def voices(self, take: Take) -> list[Voice]:
         """Return the saved voices that are heard in a take, without those that are gone."""
@@ -86,12 +117,12 @@ class UnderTakes:
         Raises `MemberError` and `PlaybackError`, as the others do: it is no longer kept, a voice in it was
         withdrawn, the queue is full.
         """
-        speech = await self._sound(take, message)
+        speech = await self._sound(take, message, member.id)
         voice_ids = frozenset(filter(None, take.voice_ids))
         place = await self._places.reserve(channel, member, title_of(take), voice_ids)
         with place.given_back_on_failure():
             frames = await opus_frames(speech)
-            await self._check(take)  # the encoding took a moment
+            await self.check(take, channel.guild, member.id)  # the encoding took a moment
             await self._note_use(take, message, member.id, speech)
             place.append(frames)
             await place.sound.complete()
@@ -104,11 +135,12 @@ class UnderTakes:
 
         Raises discord.HTTPException too.
         """
-        speech = await self._sound(take, message)
+        speech = await self._sound(take, message, member_id)
         try:
             made = await voice_message(speech, tags=await self._tags(take, message))
         except AudioError:
             raise MemberError(NOT_KEPT) from None
+        await self.check(take, _guild_of(take, message), member_id)
         await self._note_use(take, message, member_id, speech)
         await send_voice_message(client, message.channel.id, made, reply_to=message)
 
@@ -129,7 +161,7 @@ class UnderTakes:
         """
         name = await self._library.voices.check_place(scope, name)
         await self.check_saving(take)
-        speech = await self._sound(take, message)
+        speech = await self._sound(take, message, scope.member_id)
         if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
             raise MemberError(
                 f"That take is {speech.seconds:.1f} s long, and a voice needs {MIN_REFERENCE_SECONDS:.0f} to "
@@ -157,13 +189,14 @@ class UnderTakes:
 
     async def clip(self, take: Take, message: discord.Message, *, member_id: int) -> SoundboardClip:
         """Return the take as a sound for the soundboard that a member wants it on."""
-        speech = await self._sound(take, message)
+        speech = await self._sound(take, message, member_id)
         try:
             clip = await soundboard_clip(speech, tags=await self._tags(take, message))
         except AudioError:
             raise MemberError(
                 "There is nothing to be heard in that. Press Again to make a new one."
             ) from None
+        await self.check(take, _guild_of(take, message), member_id)
         await self._note_use(take, message, member_id, speech)
         return clip
 
@@ -173,9 +206,9 @@ class UnderTakes:
         if take.cache_key is not None:
             await self._speeches.forget(take.cache_key)
 
-    async def _sound(self, take: Take, message: discord.Message | None) -> Speech:
+    async def _sound(self, take: Take, message: discord.Message | None, member_id: int) -> Speech:
         """Return how the take sounds: from the file under it, else as it is kept."""
-        await self._check(take)
+        await self.check(take, _guild_of(take, message), member_id)
         for attachment in message.attachments[:1] if message else []:
             if attachment.size > MAX_AUDIO_BYTES:
                 break
@@ -192,10 +225,13 @@ class UnderTakes:
 
     async def _note_use(self, take: Take, message: discord.Message, member_id: int, speech: Speech) -> None:
         """Write down that a member has let a cloned voice be heard once more. Raises `LibraryError`."""
-        for voice in await self.cloned(take):
+        heard = [voice.id for voice in await self.cloned(take)]
+        if take.likeness is not None:
+            heard.append(OWN_RECORDING)
+        for voice_id in heard:
             await self._library.audit.record(
-                voice.guild_id,
-                voice.id,
+                take.guild_id or take.member_id,
+                voice_id,
                 member_id,
                 seconds=speech.seconds,
                 channel_id=message.channel.id,
@@ -207,16 +243,10 @@ class UnderTakes:
         order = Order(SpeechRequest(title_of(take)), likeness=take.likeness, voices=voices)
         return tags(order, member=_asker_of(message))
 
-    async def _check(self, take: Take) -> None:
-        """Raise `MemberError` if a voice in it may not be heard any more."""
-        for voice_id in dict.fromkeys(take.voice_ids):
-            voice = await self._library.voices.unscoped(voice_id) if voice_id else None
-            if voice is None and voice_id:
-                raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
-            if voice is not None:
-                reason = await self._library.consents.may_speak(voice, take.guild_id or take.member_id)
-                if reason is not None:
-                    raise MemberError(reason)
+
+def _guild_of(take: Take, message: discord.Message | None) -> discord.Guild | None:
+    """Return the server of a take that was given in one of the bot's."""
+    return message.guild if message is not None and take.guild_id is not None else None
 
 
 def _asker_of(message: discord.Message) -> str:

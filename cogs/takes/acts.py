@@ -26,9 +26,13 @@ _REPORTED: Final = "Thank you. The moderators can see your report, and freeze th
 async def again(press: Press) -> None:
     """Make a new take for who asked for the first."""
     take = await press.own_take(_NOT_YOURS)
+    may_speak = press.bot.accesses.at(press.interaction).may_speak
     order = press.bot.keeping.order_again(take.id)
+    for voice in order.request.voices if order else ():
+        refusal = await may_speak(voice)
+        if refusal is not None:
+            raise MemberError(refusal)
     if order is None:
-        may_speak = press.bot.accesses.at(press.interaction).may_speak
         order = await press.bot.ordering.again(scope_of(press.interaction), take, may_speak)
     await press.bot.delivery.carry_out(press.interaction, order)
 

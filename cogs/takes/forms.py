@@ -80,6 +80,7 @@ async def to_soundboard(press: Press) -> None:
     """Ask how the sound shall be called, and add it."""
     check_may_add(press.interaction)
     take = await press.take()
+    await press.bot.under_takes.check(take, None, press.interaction.user.id)
 
     async def named(interaction: discord.Interaction, name: str) -> str:
         return await _add(press, take, interaction, name)

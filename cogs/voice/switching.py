@@ -63,7 +63,8 @@ class Switching(app_commands.Group):
         await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
         page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
         cloned = [replace(voice, is_frozen=True) for voice in page.voices if voice.kind is Kind.CLONED]
-        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False))
+        likenesses = await self._library.consents.likenesses_in(scope.guild_id)
+        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
 
 
 async def _say_on(press: discord.Interaction) -> None:

@@ -86,7 +86,7 @@ async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> 
 
     assert "**Bobby**" in answer.content
     assert "**Mine**" in answer.content
-    assert again.content == "Taken back. There is no voice in which you are heard."
+    assert again.content == "Taken back. There is no saved voice in which you are heard."
     assert names(scene) == []
 
 

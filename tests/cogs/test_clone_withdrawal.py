@@ -1,0 +1,336 @@
+"""What /clone makes of a member's voice falls silent when cloning is turned off, or the member says so."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bot.library.scope import Scope
+from bot.playback.utterance import Outcome
+from rehearsal.answers import Answer
+from rehearsal.attendance import restarted
+from rehearsal.files import SentFile
+from rehearsal.people import Person
+from rehearsal.permissions import EVERYONE, Permission
+from tests.cogs.given_takes import may_add_sounds, opened, take_of
+from tests.cogs.in_voice import LONG, player_of
+from tests.cogs.saved_voices import WAV
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.playback.scene import until
+from tests.takes.babble import BabbleEngine
+from tts_gateway.engines.base import Engine
+from tts_gateway.faults import Hold
+
+OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+NEVER = "The member whose voice this is does not want to be cloned. Choose another one."
+TAKEN_BACK = "The member whose voice this is does not agree to its use. Choose another one."
+GONE = "This voice is not here any more. Choose another one."
+ENDINGS = {"off": OFF, "revoke": TAKEN_BACK, "never-clone-me": NEVER, "delete": GONE}
+"""Each way in which Bob's voice is taken away, and what whoever tries to hear it reads then."""
+BUTTONS = ["Play in my channel", "As voice message", "To soundboard"]
+
+in_every_way = pytest.mark.parametrize("way", list(ENDINGS))
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+@pytest.fixture(autouse=True)
+async def cloning(scene: Scene) -> None:
+    await scene.let_clone(scene.bob)
+    scene.guild.add_role("Moderator", int(EVERYONE) | int(Permission.MANAGE_GUILD), scene.alice)
+    await scene.rehearsal.caught_up()
+
+
+async def clone(scene: Scene, text: str = "Say it in my voice", **options: object) -> Answer:
+    """Let Bob type /clone in #general, with a recording of his own."""
+    return await scene.bob.slash(
+        scene.general, "clone", text=text, reference=SentFile("me.wav", WAV), **options
+    )
+
+
+async def given(scene: Scene, text: str = "Say it in my voice") -> Answer:
+    """Return the answer with a take in Bob's voice."""
+    answer = await clone(scene, text, to="here")
+    await file_of(answer)
+    return answer
+
+
+async def take_away(scene: Scene, way: str) -> None:
+    """Let Bob's voice be taken away, by a moderator or by himself, as they would."""
+    if way == "off":
+        words = await words_of(await scene.alice.slash(scene.general, "voice cloning", switch="off"))
+        assert words.startswith("Cloning is off.")
+    elif way == "revoke":
+        words = await words_of(await scene.bob.slash(scene.general, "privacy revoke"))
+        assert words.startswith("Taken back.")
+    elif way == "never-clone-me":
+        answer = await scene.bob.slash(scene.general, "privacy never-clone-me", switch="on")
+        assert "nobody can clone you" in await words_of(answer)
+    else:
+        asked = await scene.bob.slash(scene.general, "privacy delete")
+        await words_of(asked)
+        await scene.bob.press(asked, "Delete everything")
+        await asked.until(lambda shown: "Deleted: " in shown.content, timeout=PATIENCE)
+
+
+async def pressed(scene: Scene, person: Person, answer: Answer, label: str) -> str:
+    """Let ``person`` press a button, and return what they read; with a form, after it was sent."""
+    if label != "To soundboard":
+        return await words_of(await person.press(answer, label))
+    form = await person.press(answer, label)
+    await form.until(lambda shown: shown.modal is not None or bool(shown.content), timeout=PATIENCE)
+    return await words_of(form if form.modal is None else await person.submit(form, {"Name": "Bob"}))
+
+
+@in_every_way
+async def test_again_after_it_was_taken_away_makes_no_call(scene: Scene, way: str):
+    answer = await given(scene)
+
+    await take_away(scene, way)
+    words = await pressed(scene, scene.bob, answer, "Again")
+
+    expired = "This button has expired. Type /speak to have something said."
+    assert words == (expired if way == "delete" else ENDINGS[way])
+    assert len(scene.asked) == 1
+
+
+@in_every_way
+async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way: str):
+    message = await scene.bob.say(scene.general, files=[SentFile("me.wav", WAV)])
+    form = await scene.bob.message_menu("Clone this voice", message)
+    await form.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
+    assert form.modal is not None
+
+    await take_away(scene, way)
+    answer = await scene.bob.submit(form, {form.modal.labels[0]: "Words from the form"})
+
+    assert await words_of(answer) == {
+        "off": OFF,
+        "never-clone-me": "You have told me never to clone you. Take that back first: "
+        "/privacy never-clone-me.",
+    }.get(way, "You have not told me that this is your own voice, or took it back. Type your command again.")
+    assert scene.asked == []
+
+
+@in_every_way
+async def test_what_is_being_made_is_not_given(scene: Scene, way: str):
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await clone(scene, to="here")
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+
+    await take_away(scene, way)
+
+    assert await words_of(answer) == "The voice after your recording was withdrawn, so it is silent now."
+    hold.released.set()
+    assert list((scene.settings.data_dir / "cache").iterdir()) == []
+
+
+@in_every_way
+async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
+    hold = Hold()
+    scene.faults.on_post(None, hold)
+    text = " ".join(f"{LONG} This is part {number} of it." for number in range(7))
+    answer = await clone(scene, text, to="here")
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=2)
+
+    await take_away(scene, way)
+    assert "withdrawn" in await words_of(answer)
+    calls = len(scene.asked)
+    hold.released.set()
+    await scene.bot.speeches.aclose()
+
+    assert len(scene.asked) == calls
+
+
+@in_every_way
+async def test_what_is_heard_and_what_waits_ends(scene: Scene, way: str):
+    listener = await scene.bob.join(scene.perch)
+    answers = [await clone(scene, f"{LONG} {LONG} Number 1.", to="voice channel")]
+    await listener.wait_for_speech(timeout=PATIENCE)
+    answers.append(await clone(scene, f"{LONG} {LONG} Number 2.", to="voice channel"))
+    await until(lambda: any(made.is_complete for made in player_of(scene).utterances()[1:]))
+    heard, waiting = player_of(scene).utterances()
+
+    await take_away(scene, way)
+
+    assert player_of(scene).utterances() == []
+    if way != "delete":  # there all that he asked for was stopped before
+        assert (heard.outcome, waiting.outcome) == (Outcome.WITHDRAWN, Outcome.WITHDRAWN)
+        assert ["withdrawn" in await words_of(answer) for answer in answers] == [True, True]
+    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+
+
+@in_every_way
+async def test_what_two_others_have_played_again_ends(scene: Scene, way: str):
+    answer = await given(scene, LONG)
+    carol = scene.rehearsal.world.add_person("Carol")
+    scene.guild.add_member(carol)
+    listener = await scene.alice.join(scene.perch)
+    await carol.join(scene.perch)
+    for person in (scene.alice, carol):
+        playing = await person.press(answer, "Play in my channel")
+        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=PATIENCE)
+    utterances = player_of(scene).utterances()
+
+    await take_away(scene, way)
+
+    assert [one.outcome for one in utterances] == [Outcome.WITHDRAWN, Outcome.WITHDRAWN]
+
+
+@in_every_way
+@pytest.mark.parametrize("label", BUTTONS)
+async def test_nobody_else_hears_it_again_or_sends_it(scene: Scene, way: str, label: str):
+    answer = await given(scene)
+    may_add_sounds(scene, scene.alice)
+    await scene.alice.join(scene.perch)
+    messages = len(scene.general.history)
+
+    await take_away(scene, way)
+    told = [one for one in scene.general.history[messages:] if one.author.id != scene.bot.application_id]
+    words = await pressed(scene, scene.alice, answer, label)
+
+    expired = "This button has expired. Type /speak to have something said."
+    assert words == (expired if way == "delete" else ENDINGS[way])
+    assert told == []
+    assert scene.bot.players.get(scene.guild.id) is None
+    assert not scene.guild.sounds
+
+
+@pytest.mark.parametrize("way", ["off", "never-clone-me"])
+async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: str):
+    answer = await given(scene)
+    may_add_sounds(scene, scene.alice)
+    form = await opened(scene.alice, answer, "To soundboard")
+
+    await take_away(scene, way)
+
+    assert await words_of(await scene.alice.submit(form, {"Name": "Bob"})) == ENDINGS[way]
+    assert not scene.guild.sounds
+
+
+@in_every_way
+async def test_what_was_kept_of_its_sound_is_gone(scene: Scene, way: str):
+    await given(scene)
+    await scene.bot.speeches.aclose()
+    kept = scene.settings.data_dir / "cache"
+    assert len(list(kept.iterdir())) == 1
+
+    await take_away(scene, way)
+
+    assert list(kept.iterdir()) == []
+
+
+async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Scene):
+    answer = await given(scene)
+    await take_away(scene, "off")
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        listener = await scene.alice.join(scene.perch)
+        assert await pressed(scene, scene.alice, answer, "Play in my channel") == OFF
+        await scene.let_clone()
+        playing = await scene.alice.press(answer, "Play in my channel")
+        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+        await listener.wait_for_speech(timeout=PATIENCE)
+        scene.say_no_more()
+
+
+async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_taken_back(scene: Scene):
+    before = await given(scene)
+    await take_away(scene, "revoke")
+    await scene.let_clone(scene.bob)
+    after = await given(scene, "Something else")
+    listener = await scene.alice.join(scene.perch)
+
+    assert await pressed(scene, scene.alice, before, "Play in my channel") == TAKEN_BACK
+    assert await pressed(scene, scene.bob, before, "Again") == TAKEN_BACK
+    playing = await scene.alice.press(after, "Play in my channel")
+    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("way", ["off", "revoke", "never-clone-me"])
+async def test_a_take_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own(scene: Scene, way: str):
+    answer = await given(scene)
+    take = await take_of(scene, answer)
+    assert take is not None
+    await scene.bot.library.takes.keep(replace(take, voice_ids=()))  # as it was kept before there were ids
+    listener = await scene.alice.join(scene.perch)
+    playing = await scene.alice.press(answer, "Play in my channel")
+    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    await take_away(scene, way)
+    assert player_of(scene).utterances() == []
+    words = await pressed(scene, scene.alice, answer, "Play in my channel")
+
+    assert words == (OFF if way == "off" else GONE)
+    await scene.let_clone()
+    await scene.bot.library.consents.never_clone(scene.bob.id, False)
+    await scene.bot.library.consents.attest(Scope(scene.guild.id, scene.bob.id))
+    if way != "off":  # said anew, it is not said of what was made before
+        assert await pressed(scene, scene.alice, answer, "Play in my channel") == GONE
+
+
+async def test_it_rests_while_its_speaker_is_away(scene: Scene):
+    answer = await given(scene)
+    async with restarted(
+        scene.bot, scene.settings, scene.rehearsal
+    ) as bot:  # nothing is believed from before
+        scene.bot = bot
+        listener = await scene.alice.join(scene.perch)
+        await scene.guild.remove_member(scene.bob)
+        away = "The member whose voice this is has left this server. The voice rests until they are back."
+
+        assert await pressed(scene, scene.alice, answer, "Play in my channel") == away
+        assert await pressed(scene, scene.alice, answer, "As voice message") == away
+        scene.guild.add_member(scene.bob)
+        playing = await scene.alice.press(answer, "Play in my channel")
+        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+        await listener.wait_for_speech(timeout=PATIENCE)
+        scene.say_no_more()
+
+
+async def test_a_switch_reaches_no_further_than_its_server(scene: Scene):
+    dm = scene.rehearsal.world.dm(scene.bob)
+    await scene.bot.library.consents.attest(Scope.alone(scene.bob.id))
+    sent = SentFile("me.wav", WAV)
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await scene.bob.slash(dm, "clone", text="Only between us", reference=sent)
+    async with asyncio.timeout(PATIENCE):
+        await scene.faults.received(posts=1)
+
+    await take_away(scene, "off")
+    hold.released.set()
+    await file_of(answer)
+    await file_of(await scene.bob.press(answer, "Again"))
+    await take_away(scene, "revoke")
+
+    assert await pressed(scene, scene.bob, answer, "Again") == TAKEN_BACK
+    assert len(scene.asked) == 2
+
+
+async def test_every_hearing_of_it_stands_in_the_record(scene: Scene):
+    answer = await given(scene)
+    listener = await scene.alice.join(scene.perch)
+    playing = await scene.alice.press(answer, "Play in my channel")
+    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    page = await scene.bot.library.audit.page(moderator)
+
+    assert [(use.voice_id, use.member_id) for use in page.uses] == [
+        ("/clone", scene.alice.id),
+        ("/clone", scene.bob.id),
+    ]
