@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot.errors import LibraryBusyError, LibraryError
 from bot.library.engine import address, engine_for, file_of, outside_transactions, writing
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 _PRIVATE: Final = 0o600
 _CLOSE_SECONDS: Final = 5.0
 
+_SCRUB_SECONDS: Final = 0.1
+"""So long emptying SQLite's log may keep others from writing; what our own readers take is a tenth of it."""
+
 
 class Database:
     """SQLite under the data directory, or PostgreSQL. Entered it does nothing more, left it is closed.
@@ -35,9 +38,10 @@ class Database:
     passes as it is, for those in this package who expect one.
     """
 
-    def __init__(self, engine: AsyncEngine, file: Path | None) -> None:
+    def __init__(self, engine: AsyncEngine, file: Path | None, *, busy_seconds: float) -> None:
         self._engine = engine
         self._file = file
+        self._busy_seconds = busy_seconds
         self._came_back = asyncio.Event()
         event.listen(engine.sync_engine, "checkin", lambda *_: self._came_back.set())
         self._outside = outside_transactions(engine)
@@ -67,7 +71,7 @@ class Database:
         if file is not None:
             await asyncio.to_thread(_make_private, file)
         await bring_up_to_date(where, migrations, busy_seconds=busy_seconds)
-        return cls(engine_for(where, busy_seconds=busy_seconds), file)
+        return cls(engine_for(where, busy_seconds=busy_seconds), file, busy_seconds=busy_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,26 +127,49 @@ class Database:
             await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     async def scrub(self) -> None:
-        """Leave nothing of deleted rows: empty SQLite's log, rewrite PostgreSQL's tables, drop old backups.
+        """Leave nothing of deleted rows in SQLite's log, and drop old backups; nobody waits long for it.
 
-        What PostgreSQL has in its own log and backups is its operator's. Until this has succeeded,
-        ``needs_scrubbing`` is set.
+        Raises `LibraryBusyError` where somebody reads the file at this moment; until this has succeeded,
+        ``needs_scrubbing`` is set. Nothing can take deleted rows out of PostgreSQL's files without keeping
+        everybody out of them: there it does nothing, and `vacuum` frees their room.
         """
-        self.needs_scrubbing = True
+        self.needs_scrubbing = self._file is not None
+        if self._file is None:
+            return
         async with self._one_writer or nullcontext():
             try:
                 async with self._outside.connect() as connection:
-                    if self._file is None:
-                        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-                        await connection.execute(text(f"VACUUM FULL {names}"))
-                    else:
-                        done = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-                        if done.scalar():
-                            raise LibraryBusyError("somebody reads the database file")
+                    await self._empty_log(connection)
             except (SQLAlchemyError, OSError) as error:
                 raise library_error(error) from error
         self.needs_scrubbing = False
         await self.forget_old_backups()
+
+    async def _empty_log(self, connection: AsyncConnection) -> None:
+        """Move SQLite's log into the file. While it waits for readers, nobody can write: so not for long."""
+        seconds = min(self._busy_seconds, _SCRUB_SECONDS)
+        await connection.execute(text(f"PRAGMA busy_timeout = {1000 * seconds:.0f}"))
+        try:
+            done = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            if done.scalar():
+                raise LibraryBusyError("somebody reads the database file")
+        finally:
+            await connection.execute(text(f"PRAGMA busy_timeout = {1000 * self._busy_seconds:.0f}"))
+
+    async def vacuum(self) -> None:
+        """Let PostgreSQL use the room of deleted rows for others; SQLite has overwritten them already.
+
+        For now and then: no table is rewritten, and nobody who reads or writes waits. Without TRUNCATE,
+        which would lock a table for a moment; one that somebody else works on is left for the next time.
+        """
+        if self._file is not None:
+            return
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        try:
+            async with self._outside.connect() as connection:
+                await connection.execute(text(f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {names}"))
+        except (SQLAlchemyError, OSError) as error:
+            raise library_error(error) from error
 
     async def forget_old_backups(self) -> None:
         """Delete the backups that are too old; they hold what has been deleted since."""

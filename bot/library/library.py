@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bot.errors import LibraryError
+from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
 from bot.library.clock import Clock, utc_now
 from bot.library.consent import Consents
@@ -31,6 +31,8 @@ RECORDING_FOLDER: Final = "recordings"
 
 TIDY_SECONDS: Final = 3_600.0
 _FIRST_TIDY_SECONDS: Final = 10.0  # the start has other work
+_SCRUB_AGAIN_SECONDS: Final = (0.1, 0.5, 2.0)
+"""Pauses for whoever reads the database file; a copy of it takes about a second."""
 
 
 class Library:
@@ -99,6 +101,15 @@ class Library:
         self.voices.forget(*voice_ids)
         self.database.needs_scrubbing = True  # if it fails now, `tidy` does it
         await self.recordings.drop_unused([voice.recording for voice in withdrawal.voices])
+        await self._scrub()
+
+    async def _scrub(self) -> None:
+        """Scrub the database, a few times where somebody reads it; after that `tidy` does it."""
+        for seconds in _SCRUB_AGAIN_SECONDS:
+            with suppress(LibraryBusyError):
+                await self.database.scrub()
+                return
+            await asyncio.sleep(seconds)  # without a lock: others write meanwhile
         await self.database.scrub()
 
     async def _keep_tidy(self) -> None:
@@ -125,7 +136,8 @@ class Library:
         await self.recordings.drop_unused()
         await self.database.forget_old_backups()
         if purged.guild_ids or self.database.needs_scrubbing:
-            await self.database.scrub()
+            await self._scrub()
+        await self.database.vacuum()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -27,7 +27,8 @@ Forget = Callable[[str], Awaitable[None]]
 class Deleted:
     """What was deleted. ``rows`` counts by kind; ``posts`` are still to be deleted in Discord.
 
-    ``is_scrubbed``: nothing of it is left on the disk; otherwise the rest goes the next time it can.
+    ``is_scrubbed``: nothing of it is left under the data directory; otherwise the rest goes the next time it
+    can. What a server of PostgreSQL keeps of deleted rows is not meant.
     """
 
     voices: tuple[Voice, ...]
