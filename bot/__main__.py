@@ -17,7 +17,7 @@ import discord
 from bot import __version__, logs
 from bot.allocator import give_large_blocks_back
 from bot.checkup import check
-from bot.errors import LibraryError, MemberError, SettingsError, TTSError
+from bot.errors import LibraryError, MemberError, OtherDatabaseError, SettingsError, TTSError
 from bot.settings import Settings, files_others_can_read
 from bot.speech_bot import SpeechBot, is_healthy
 from bot.voice_files import export_voice, import_voice
@@ -85,7 +85,7 @@ def _say(work: Coroutine[Any, Any, str]) -> int:
         print(asyncio.run(work))
     except (MemberError, LibraryError) as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, OtherDatabaseError) else 1
     return 0
 
 
@@ -108,7 +108,7 @@ def _run(settings: Settings) -> int:
         return 1
     except LibraryError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, OtherDatabaseError) else 1
     except TTSError as error:
         print(f"The TTS gateway could not be started: {error}. Try: python -m bot check", file=sys.stderr)
         return 1

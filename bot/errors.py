@@ -11,7 +11,8 @@ SpeechBotError
 │   └── PlaybackLimitedError     ... because Discord limits our voice connections for a while
 ├── LibraryError                 what we keep cannot be read or written; nothing is half-saved
 │   ├── LibraryBusyError         ... because something else holds the database for too long
-│   └── LibraryFullError         ... because the disk is full
+│   ├── LibraryFullError         ... because the disk is full
+│   └── OtherDatabaseError       ... because the database is not the one of this DATA_DIR
 └── TTSError                     the TTS gateway gave us no usable audio
     ├── TTSUnreachableError      nothing was sent, so it is tried again
     ├── TTSNoAnswerError         sent, then silence: it may have been billed, never tried again
@@ -79,6 +80,10 @@ class LibraryBusyError(LibraryError):
 
 class LibraryFullError(LibraryError):
     """There is no room left on the disk."""
+
+
+class OtherDatabaseError(LibraryError):
+    """The database is not the one that the recordings belong to. The text says which settings to look at."""
 
 
 class TTSError(SpeechBotError):

@@ -146,6 +146,9 @@ MAX_BACKUPS: Final = 3
 BACKUP_DAYS: Final = 30
 """Copies of the database from before its last changes of shape; what was deleted is in none for longer."""
 
+ASIDE_DAYS: Final = 30
+"""Recordings that the database never knew, in case the right database comes back; then they are deleted."""
+
 MAX_DIALOGUE_VOICES: Final = 8
 """Voices in one dialogue; nobody tells more apart, and each asks for its recording's address."""
 

@@ -6,6 +6,8 @@ import pytest
 
 from bot.checkup import Finding, findings
 from bot.library.engine import DATABASE_FILE
+from bot.library.identity import ID_FILE
+from bot.library.library import Library
 from bot.settings import Secret, Settings
 
 PASSWORD = "canary-password"
@@ -32,6 +34,23 @@ async def test_a_file_that_is_no_database_is_found(tmp_path: Path) -> None:
     assert not finding.fine
     assert "cannot be opened" in finding.what
     assert finding.cure
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+async def test_settings_that_lead_to_another_database_are_found_and_nothing_is_made(
+    tmp_path: Path, is_marked: bool
+) -> None:
+    async with Library(None, tmp_path / "data") as library:
+        await library.recordings.keep(b"RIFF")
+    if not is_marked:
+        (tmp_path / "data" / ID_FILE).unlink()
+    typo = Secret(f"sqlite:///{tmp_path / 'typo.db'}")
+
+    finding = await about_the_database(Settings(data_dir=tmp_path / "data", database_url=typo))
+
+    assert not finding.fine
+    assert "No recording was touched. Look at DATABASE_URL and DATA_DIR" in finding.what
+    assert not (tmp_path / "typo.db").exists()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost:9"])

@@ -108,6 +108,7 @@ class Choosing(Shelf):
                 await _choose(session, scope, voice.id)
             else:
                 await _set_default(session, scope.guild_id, voice.id)
+        await self._recordings.saved(new.recording)
         self._index.put(voice)
         return voice
 

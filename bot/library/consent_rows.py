@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent, Request, Shares, Standing
-from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, VoiceRow
+from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow
 from bot.library.voice import Sharing, Voice
 from bot.library.voice_rows import load_voices
 from bot.library.withdrawal import Post
@@ -74,13 +74,17 @@ class ConsentRows:
                 answered_at=request.answered_at,
             )
         )
+        if request.state is Consent.ASKED:
+            named = update(RecordingRow).where(RecordingRow.sha256 == request.recording)
+            await self._session.execute(named.values(was_named=True))
 
     async def change(
         self, request_ids: Collection[str], before: Collection[Consent], after: Consent, at: datetime
     ) -> int:
         """Bring those of these requests that stand as in ``before`` to ``after``; return how many.
 
-        What is over says no more what it was about: recording and name are wiped.
+        What is over says no more what it was about: recording and name are wiped. What is granted names its
+        recording no more until a voice does, so that is as if just kept.
         """
         values: dict[str, Any] = {"state": after.value}
         if after in (Consent.GRANTED, Consent.DECLINED):
@@ -89,14 +93,19 @@ class ConsentRows:
             values |= {"revoked_at": at, "lapses_at": None}
         if after is not Consent.GRANTED:
             values |= {"recording": None, "name": None, "role_id": None, "member_ids": None}
-        changed = await self._session.scalars(
+        found = await self._session.execute(
             update(ConsentRow)
             .where(ConsentRow.id.in_(request_ids), ConsentRow.state.in_([state.value for state in before]))
             .values(values)
-            .returning(ConsentRow.id)
+            .returning(ConsentRow.id, ConsentRow.recording)
             .execution_options(synchronize_session=False)
         )
-        return len(changed.all())
+        changed = found.all()
+        recordings = [recording for _, recording in changed if recording is not None]
+        if after is Consent.GRANTED:
+            kept = update(RecordingRow).where(RecordingRow.sha256.in_(recordings))
+            await self._session.execute(kept.values(kept_at=at, was_named=False))
+        return len(changed)
 
     async def in_states(
         self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None

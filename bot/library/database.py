@@ -14,9 +14,10 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from bot.errors import LibraryBusyError, LibraryError
+from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
 from bot.library.engine import address, engine_for, file_of, outside_transactions, writing
 from bot.library.faults import library_error
+from bot.library.identity import check_belongs, give_id, known_id, why_not_new
 from bot.library.migrating import bring_up_to_date, forget_old_backups
 from bot.library.migrations import OURS, Migrations
 from bot.library.tables import Base
@@ -25,6 +26,8 @@ from bot.limits import DATABASE_BUSY_SECONDS
 log = logging.getLogger(__name__)
 
 _PRIVATE: Final = 0o600
+_IDENTITY_LOCK: Final = -2
+"""For `Database.lock`: a database gets one id, also where two bots open it at once."""
 _CLOSE_SECONDS: Final = 5.0
 
 _SCRUB_SECONDS: Final = 0.1
@@ -34,9 +37,12 @@ _SCRUB_SECONDS: Final = 0.1
 class Database:
     """SQLite under the data directory, or PostgreSQL. Entered it does nothing more, left it is closed.
 
-    Every error of the driver comes out as a `LibraryError`, with nothing half-saved; only `IntegrityError`
-    passes as it is, for those in this package who expect one.
+    ``id`` tells it from every other one; its copies have the same. Every error of the driver comes out as a
+    `LibraryError`, with nothing half-saved; only `IntegrityError` passes as it is, for those in this package
+    who expect one.
     """
+
+    id: str
 
     def __init__(self, engine: AsyncEngine, file: Path | None, *, busy_seconds: float) -> None:
         self._engine = engine
@@ -64,14 +70,35 @@ class Database:
 
         A backup of the file is made before its tables change. Raises `LibraryError` with a sentence for the
         operator: it cannot be reached, is newer than this bot, or could not be brought up to date; then it
-        is as it was.
+        is as it was. `OtherDatabaseError`: ``data_dir`` belongs to another database, or it has recordings and
+        there is no database yet; then none is made.
         """
         where = address(url, data_dir)
         file = file_of(where)
+        refusal = await asyncio.to_thread(why_not_new, data_dir, str(file or "at DATABASE_URL"))
         if file is not None:
+            if refusal is not None and not file.exists():
+                raise OtherDatabaseError(refusal)
             await asyncio.to_thread(_make_private, file)
-        await bring_up_to_date(where, migrations, busy_seconds=busy_seconds)
-        return cls(engine_for(where, busy_seconds=busy_seconds), file, busy_seconds=busy_seconds)
+        await bring_up_to_date(where, migrations, busy_seconds=busy_seconds, refusal_of_new=refusal)
+        database = cls(engine_for(where, busy_seconds=busy_seconds), file, busy_seconds=busy_seconds)
+        try:
+            await database._identify(data_dir)
+        except BaseException:
+            await database.aclose()
+            raise
+        return database
+
+    async def _identify(self, data_dir: Path) -> None:
+        """Find out which database this is, and whether the directory belongs to it."""
+        async with self.reading() as session:
+            known = await known_id(session)
+        if known is None:
+            async with self.session() as session:
+                await self.lock(session, _IDENTITY_LOCK)
+                known = await give_id(session, data_dir)
+        await asyncio.to_thread(check_belongs, data_dir, known)
+        self.id = known
 
     async def __aenter__(self) -> Self:
         return self

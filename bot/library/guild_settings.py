@@ -46,6 +46,8 @@ class GuildSettings:
         self._kept: dict[int, _Kept] = {}
         self._to_write: set[int] = set()
         self._writing: asyncio.Task[None] | None = None
+        self.has_looked = False
+        """Whether `present` was called: before that, a server said to be left may have taken the bot back."""
 
     async def __aenter__(self) -> Self:
         async with self._database.reading() as session:
@@ -110,6 +112,7 @@ class GuildSettings:
             await self.left(guild_id)
         for guild_id in known & set(guild_ids):
             await self.returned(guild_id)
+        self.has_looked = True
 
     def forget(self, guild_id: int) -> None:
         """Know nothing of a server any more, whose row was deleted."""

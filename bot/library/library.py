@@ -16,18 +16,17 @@ from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.former_store import FORMER_FILE, move_in
 from bot.library.guild_settings import GuildSettings
+from bot.library.identity import mark
 from bot.library.posts import RecordingPosts
 from bot.library.privacy import Privacy
 from bot.library.purging import purge_left_guilds
+from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.recordings import Recordings
 from bot.library.takes import Takes
 from bot.library.voices import Voices
 from bot.library.withdrawal import Withdrawal, Withdrawals
 
 log = logging.getLogger(__name__)
-
-RECORDING_FOLDER: Final = "recordings"
-"""A folder under the data directory."""
 
 TIDY_SECONDS: Final = 3_600.0
 _FIRST_TIDY_SECONDS: Final = 10.0  # the start has other work
@@ -72,9 +71,11 @@ class Library:
 
     async def _open(self, parts: AsyncExitStack) -> None:
         self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
+        await asyncio.to_thread(mark, self._data_dir, self.database.id)
         await move_in(self.database, self._data_dir / FORMER_FILE)
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
+        await self._drop_recordings()
         self.posts = RecordingPosts(self.database)
         self.takes = Takes(self.database, now=self._now)
         self.withdrawals = Withdrawals()
@@ -90,17 +91,25 @@ class Library:
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)
 
+    async def _drop_recordings(self) -> None:
+        """Delete the recordings that nothing names; what fails now is tried again the next time."""
+        try:
+            await self.recordings.drop_unused()
+        except (LibraryError, OSError) as error:
+            log.warning("the recordings are not tidied up: %s", error)
+
     async def _erase(self, withdrawal: Withdrawal) -> None:
         """Complete no voice that was withdrawn; of one that is deleted, leave nothing on the disk either."""
         voice_ids = [voice.id for voice in withdrawal.voices]
-        if not voice_ids:  # of a likeness nothing is kept here
+        if not voice_ids and not withdrawal.recordings:  # of a likeness nothing is kept here
             return
         if not withdrawal.is_final:
             await self.voices.refresh(*voice_ids)
             return
         self.voices.forget(*voice_ids)
         self.database.needs_scrubbing = True  # if it fails now, `tidy` does it
-        await self.recordings.drop_unused([voice.recording for voice in withdrawal.voices])
+        gone = [voice.recording for voice in withdrawal.voices]
+        await self.recordings.drop_unused([*gone, *withdrawal.recordings])
         await self._scrub()
 
     async def _scrub(self) -> None:
@@ -128,16 +137,20 @@ class Library:
         """
         await self.takes.sweep()
         await self.audit.sweep()
+        if self.settings.has_looked:
+            await self._purge()
+        await self.database.forget_old_backups()
+        if self.database.needs_scrubbing:
+            await self._scrub()
+        await self.database.vacuum()
+        await self._drop_recordings()
+
+    async def _purge(self) -> None:
         purged = await purge_left_guilds(self.database, self._now())
         for guild_id in purged.guild_ids:
             self.settings.forget(guild_id)
+            self.database.needs_scrubbing = True
         await self.withdrawals.announce(Withdrawal(purged.voices, purged.posts))
-        await self.recordings.drop_unused(purged.recordings)
-        await self.recordings.drop_unused()
-        await self.database.forget_old_backups()
-        if purged.guild_ids or self.database.needs_scrubbing:
-            await self._scrub()
-        await self.database.vacuum()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

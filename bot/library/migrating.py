@@ -15,7 +15,7 @@ from sqlalchemy import URL, Column, Connection, MetaData, String, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.errors import LibraryError
+from bot.errors import LibraryError, OtherDatabaseError
 from bot.library.engine import engine_for, file_of, writing
 from bot.library.faults import library_error
 from bot.library.migrations import OURS, Migrations
@@ -30,16 +30,21 @@ BACKUP_FOLDER: Final = "backups"
 _VERSIONS: Final = "alembic_version"
 
 
-async def bring_up_to_date(url: URL, migrations: Migrations, *, busy_seconds: float) -> None:
+async def bring_up_to_date(
+    url: URL, migrations: Migrations, *, busy_seconds: float, refusal_of_new: str | None = None
+) -> None:
     """Run the migrations that the database at ``url`` has not seen; most times there are none.
 
-    Raises `LibraryError` with a sentence for the operator; then the database is as it was.
+    ``refusal_of_new`` says why no new database may be made there: then `OtherDatabaseError` with it, and none
+    is made. Raises `LibraryError` with a sentence for the operator; then the database is as it was.
     """
     engine = engine_for(url, busy_seconds=busy_seconds, foreign_keys=False)
     try:
         revision = await _revision(engine)
         if revision == migrations.newest:
             return
+        if revision is None and refusal_of_new is not None:
+            raise OtherDatabaseError(refusal_of_new)
         if revision is not None and revision not in migrations.revisions:
             raise LibraryError(
                 f"The database was made by a newer version of this bot (its tables are {revision!r}, this "

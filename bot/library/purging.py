@@ -29,12 +29,11 @@ _TABLES: Final = (ChosenVoiceRow, ReportRow, TakeRow, UseRow, GuildSettingsRow, 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What went: servers, voices, every recording that something of them named. ``posts`` are still there."""
+    """What went: servers and voices. ``posts`` are still there, and recordings, which nothing names now."""
 
     guild_ids: tuple[int, ...]
     voices: tuple[Voice, ...]
     posts: tuple[Post, ...]
-    recordings: frozenset[str]
 
 
 async def purge_left_guilds(database: Database, now: datetime) -> Purged:
@@ -44,10 +43,7 @@ async def purge_left_guilds(database: Database, now: datetime) -> Purged:
         left = select(GuildSettingsRow.guild_id).where(GuildSettingsRow.left_at < oldest)
         guild_ids = tuple(await session.scalars(left))
         voices = await load_voices(session, VoiceRow.guild_id.in_(guild_ids)) if guild_ids else []
-        asked = select(ConsentRow.recording).where(ConsentRow.guild_id.in_(guild_ids))
-        recordings = {voice.recording for voice in voices}
-        recordings |= {recording for recording in await session.scalars(asked) if recording}
         posts = await take_away(session, [voice.id for voice in voices])
         for table in _TABLES if guild_ids else ():
             await session.execute(delete(table).where(table.guild_id.in_(guild_ids)))
-    return Purged(guild_ids, tuple(voices), tuple(posts), frozenset(recordings))
+    return Purged(guild_ids, tuple(voices), tuple(posts))

@@ -1,44 +1,51 @@
-"""Our own copies of recordings, under the hash of what is in them."""
+"""Our own copies of recordings: kept while a row needs them, deleted when none does any more.
+
+Three kinds of files can lie in the folder without a voice or an open question that names them:
+
+- What this database has known (`RecordingRow`) and nothing names any more: it was declined, lapsed, was
+  revoked, deleted, or never became a voice. It is deleted: at once by whoever deletes what named it, or at
+  the next start, if that was cut off.
+- What this database knows as just kept: its voice may be about to be saved. It stays an hour.
+- What this database never knew: it belongs to another one, or to a newer copy of this one. It is put aside,
+  and deleted after `ASIDE_DAYS`; when the database that knows it is back, it is brought back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
-import os
-import re
-import secrets
-import time
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from datetime import datetime
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.errors import LibraryError, LibraryFullError
+from bot.errors import LibraryError
 from bot.library.clock import Clock, utc_now
 from bot.library.database import Database
-from bot.library.tables import ConsentRow, VoiceRow
+from bot.library.recording_folder import RecordingFolder, is_sha256
+from bot.library.tables import ConsentRow, RecordingRow, VoiceRow
+from bot.library.upsert import upsert
+from bot.limits import ASIDE_DAYS
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 3_600.0
 """So long a recording stays that nothing names: its voice may be about to be saved."""
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SUFFIX: Final = ".wav"
-_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 _LOCK: Final = -1
 """For `Database.lock`: a recording is held, or dropped, never both. No server has this id."""
 
 
 class Recordings:
-    """A folder of recordings that only our own user can read. Every file is whole or not there."""
+    """The recordings in a folder, as the database knows them."""
 
     def __init__(self, database: Database, folder: Path, *, now: Clock = utc_now) -> None:
         self._database = database
-        self._folder = folder
+        self._folder = RecordingFolder(folder)
         self._now = now
 
     async def keep(self, wav: bytes) -> str:
@@ -46,36 +53,101 @@ class Recordings:
 
         It stays an hour, and then while a voice or an open request names it. Raises `LibraryError`.
         """
-        return await asyncio.to_thread(_keep, self._folder, wav)
+        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(wav).hexdigest())
+        # The row first: a file that this database does not know is never deleted for it.
+        async with self._database.session() as session:
+            kept = {"kept_at": self._now(), "was_named": False, "unused_since": None}
+            await upsert(session, RecordingRow, {"sha256": sha256}, kept)
+        await asyncio.to_thread(self._folder.keep, wav, sha256)
+        return sha256
 
     async def read(self, sha256: str) -> bytes:
         """Return a recording. Raises `LibraryError` if it is not there or is damaged."""
-        return await asyncio.to_thread(_read, self._folder, sha256)
+        return await asyncio.to_thread(self._folder.read, sha256)
 
     async def hold(self, session: AsyncSession, sha256: str) -> None:
-        """Make sure that the recording which a row of this transaction names is there when it commits.
+        """Make sure that the recording which a voice of this transaction names is there when it commits.
 
-        Raises `LibraryError` if it is not there now.
+        Raises `LibraryError` if it is not there now. After the commit `saved` is to be called.
         """
         await self._database.lock(session, _LOCK)
-        if not _SHA256.fullmatch(sha256) or not await asyncio.to_thread(_path(self._folder, sha256).is_file):
+        if not await asyncio.to_thread(self._folder.has, sha256):
             raise LibraryError("the recording of a new voice is not there")
+        held = {"kept_at": self._now(), "was_named": True, "was_saved": True, "unused_since": None}
+        await upsert(session, RecordingRow, {"sha256": sha256}, held)
+
+    async def saved(self, sha256: str) -> None:
+        """Mark the file: a voice was saved with it."""
+        await asyncio.to_thread(self._folder.seal, [sha256])
 
     async def drop_unused(self, among: Collection[str] | None = None) -> int:
-        """Delete the recordings that nothing names any more; return how many.
+        """Delete the recordings that nothing names any more; return how many went.
 
-        ``among`` these hashes at once, after something that named them was deleted. Without it, all that are
-        older than an hour, and what a killed process has left half-written.
+        ``among`` these hashes at once, after something that named them was deleted. Without it, all that the
+        database has known, but for those just kept; and what it never knew is put aside. Raises
+        `LibraryError` for what cannot be deleted now; the next time it is tried again.
         """
+        if among is None:
+            return await self._sweep()
+        wanted = {sha256 for sha256 in among if is_sha256(sha256)}
         async with self._database.session() as session:
             await self._database.lock(session, _LOCK)
-            named: set[str | None] = set(await session.scalars(select(VoiceRow.recording)))
-            named.update(await session.scalars(_waiting(self._now())))
-            if among is None:
-                oldest = time.time() - GRACE_SECONDS
-                return await asyncio.to_thread(_sweep, self._folder, named, oldest)
-            unused = {sha256 for sha256 in among if _SHA256.fullmatch(sha256)} - named
-            return await asyncio.to_thread(_drop, [_path(self._folder, sha256) for sha256 in unused])
+            rows = await session.scalars(select(RecordingRow).where(RecordingRow.sha256.in_(wanted)))
+            was_saved = dict.fromkeys(wanted, False) | {row.sha256: row.was_saved for row in rows}
+            for sha256 in await self._named(session, wanted):
+                was_saved.pop(sha256, None)
+            gone, failed = await self._drop(session, was_saved)
+        _complain(failed)
+        return gone
+
+    async def _sweep(self) -> int:
+        """Put the folder in order: drop, put aside, bring back; forget rows whose files never turned up."""
+        now = self._now()
+        oldest = now - timedelta(seconds=GRACE_SECONDS)
+        async with self._database.session() as session:
+            await self._database.lock(session, _LOCK)
+            rows = (await session.scalars(select(RecordingRow))).all()
+            named = await self._named(session)
+            back = await asyncio.to_thread(self._folder.bring_back, named)
+            unused = [
+                row for row in rows if row.sha256 not in named and (row.was_named or row.kept_at < oldest)
+            ]
+            gone, failed = await self._drop(session, {row.sha256: row.was_saved for row in unused})
+            elsewhere = RecordingRow.unused_since < now - timedelta(days=ASIDE_DAYS)
+            await session.execute(delete(RecordingRow).where(elsewhere))
+            known = {row.sha256 for row in rows} | named
+            aside = await asyncio.to_thread(self._folder.put_unknown_aside, known, oldest, now)
+            gone += await asyncio.to_thread(self._folder.drop_drafts, oldest)
+            await asyncio.to_thread(self._folder.forget_aside, now - timedelta(days=ASIDE_DAYS))
+            saved = {row.sha256 for row in rows if row.was_saved} & named
+        await asyncio.to_thread(self._folder.seal, saved)
+        if aside:
+            log.warning(
+                "%d recordings that this database never knew are put aside, for %d days", aside, ASIDE_DAYS
+            )
+        if back:
+            log.warning("%d recordings that had been put aside are back", back)
+        _complain(failed)
+        return gone + aside
+
+    async def _drop(self, session: AsyncSession, was_saved: dict[str, bool]) -> tuple[int, list[OSError]]:
+        """Delete these files, and their rows; a row whose file is not here stays for whoever has the file."""
+        now = self._now()
+        gone, failed = await asyncio.to_thread(self._folder.drop, was_saved, now)
+        await session.execute(delete(RecordingRow).where(RecordingRow.sha256.in_(gone)))
+        elsewhere = (RecordingRow.sha256.in_(was_saved.keys() - gone), RecordingRow.unused_since.is_(None))
+        await session.execute(update(RecordingRow).where(*elsewhere).values(was_named=True, unused_since=now))
+        return len(gone), failed
+
+    async def _named(self, session: AsyncSession, among: Collection[str] | None = None) -> set[str]:
+        """Return the recordings that voices and open questions name, of all or ``among`` these."""
+        voices, asked = select(VoiceRow.recording), _waiting(self._now())
+        if among is not None:
+            voices = voices.where(VoiceRow.recording.in_(among))
+            asked = asked.where(ConsentRow.recording.in_(among))
+        named: set[str | None] = set(await session.scalars(voices))
+        named.update(await session.scalars(asked))
+        return {sha256 for sha256 in named if sha256 is not None}
 
 
 def _waiting(now: datetime) -> Select[str | None]:
@@ -84,84 +156,7 @@ def _waiting(now: datetime) -> Select[str | None]:
     return select(ConsentRow.recording).where(ConsentRow.state == "asked", open_still)
 
 
-def _path(folder: Path, sha256: str) -> Path:
-    return folder / f"{sha256}{_SUFFIX}"
-
-
-def _keep(folder: Path, wav: bytes) -> str:
-    sha256 = hashlib.sha256(wav).hexdigest()
-    path = _path(folder, sha256)
-    draft = folder / f"{sha256}.{secrets.token_hex(4)}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
-        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-            file.write(wav)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync(folder)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise _library_error(error) from error
-    return sha256
-
-
-def _read(folder: Path, sha256: str) -> bytes:
-    if not _SHA256.fullmatch(sha256):
-        raise LibraryError("that is not the name of a recording")
-    try:
-        wav = _path(folder, sha256).read_bytes()
-    except OSError as error:
-        raise _library_error(error) from error
-    if hashlib.sha256(wav).hexdigest() != sha256:
-        raise LibraryError("a recording on the disk is damaged")
-    return wav
-
-
-def _sweep(folder: Path, named: set[str | None], oldest: float) -> int:
-    return _drop(
-        [path for path in _files(folder) if not _is_named(path, named) and _written_at(path) < oldest]
-    )
-
-
-def _is_named(path: Path, named: set[str | None]) -> bool:
-    return path.suffix == _SUFFIX and path.stem in named
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError):
-        yield from (path for path in folder.iterdir() if _SHA256.fullmatch(path.name.partition(".")[0]))
-
-
-def _written_at(path: Path) -> float:
-    with suppress(FileNotFoundError):
-        return path.stat().st_mtime
-    return 0.0
-
-
-def _drop(paths: list[Path]) -> int:
-    dropped = 0
-    for path in paths:
-        with suppress(FileNotFoundError):
-            path.unlink()
-            dropped += 1
-    return dropped
-
-
-def _sync(folder: Path) -> None:
-    """Make the name of a new file last; Windows does that by itself and opens no folders."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _library_error(error: OSError) -> LibraryError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return LibraryFullError(f"a recording cannot be kept: {error.strerror}")
-    return LibraryError(f"a recording cannot be kept or read: {error.strerror or type(error).__name__}")
+def _complain(failed: list[OSError]) -> None:
+    if failed:
+        reason = failed[0].strerror or type(failed[0]).__name__
+        raise LibraryError(f"{len(failed)} recordings cannot be deleted now: {reason}")

@@ -94,13 +94,21 @@ class Revoking:
         if voice_id is not None and not voices:
             raise MemberError("There is no such voice of yours. /privacy export shows what there is.")
         posts = await rows.delete_voices([voice.id for voice in voices])
+        recordings: set[str | None] = set()
         if voice_id is None:
-            ended = {one.id for one in await rows.in_states(speaker_id, OPEN)}
+            open_ones = await rows.in_states(speaker_id, OPEN)
+            ended = {one.id for one in open_ones}
+            recordings = {one.recording for one in open_ones}
         else:
             ended = {voice.consent_id for voice in voices if voice.consent_id}
             ended -= await rows.consents_in_use(ended)
         await rows.change(ended, OPEN, Consent.REVOKED, self._now())
-        return Withdrawal(voices, posts, likenesses=[likeness_id(one) for one in sorted(ended)])
+        return Withdrawal(
+            voices,
+            posts,
+            likenesses=[likeness_id(one) for one in sorted(ended)],
+            recordings=[one for one in recordings if one is not None],
+        )
 
     async def _set_lapse(self, guild_id: int, member_id: int, *, is_here: bool) -> None:
         async with self._database.session() as session:

@@ -80,6 +80,31 @@ _ID = String(22)
 _SHA256 = String(64)
 
 
+class IdentityRow(Base):
+    """Which database this is; one row. See `bot.library.identity`."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+
+
+class RecordingRow(Base):
+    """A recording that this database has known, until its file is deleted. See `bot.library.recordings`.
+
+    ``was_named``: a voice or a question has named it since it was last kept. ``was_saved``: a voice has,
+    ever. ``unused_since``: nothing names it any more, and its file was not in the folder of whoever noticed,
+    but maybe in that of another bot.
+    """
+
+    __tablename__ = "recordings"
+
+    sha256: Mapped[str] = mapped_column(_SHA256, primary_key=True)
+    kept_at: Mapped[datetime]
+    was_named: Mapped[bool] = mapped_column(default=False)
+    was_saved: Mapped[bool] = mapped_column(default=False)
+    unused_since: Mapped[datetime | None]
+
+
 class VoiceRow(Base):
     """A voice of one server. ``consent_id`` is set exactly for cloned voices whose consent is still there."""
 

@@ -80,6 +80,7 @@ class Voices(Choosing):
             await _find_room(session, scope)
             voice = await insert_voice(session, scope.guild_id, scope.member_id, new, self._now())
             await self._recordings.hold(session, new.recording)
+        await self._recordings.saved(new.recording)
         self._index.put(voice)
         return voice
 

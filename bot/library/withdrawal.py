@@ -30,12 +30,14 @@ class Withdrawal:
 
     ``is_final``: they are deleted, and ``posts`` are to be deleted in Discord; otherwise they are frozen or
     rest and may come back. A voice that was thawed is told of too: it is not ``is_frozen`` then.
+    ``recordings`` are of questions that are over.
     """
 
     voices: Sequence[Voice]
     posts: Sequence[Post] = ()
     is_final: bool = True
     likenesses: Sequence[str] = ()
+    recordings: Sequence[str] = ()
 
 
 Listener = Callable[[Withdrawal], Awaitable[None]]
@@ -56,7 +58,7 @@ class Withdrawals:
 
     async def announce(self, withdrawal: Withdrawal) -> None:
         """Tell everybody, and wait a moment for them."""
-        if not (withdrawal.voices or withdrawal.posts or withdrawal.likenesses):
+        if not (withdrawal.voices or withdrawal.posts or withdrawal.likenesses or withdrawal.recordings):
             return
         tasks = {
             asyncio.create_task(self._tell(listener, withdrawal), name="withdrawal")

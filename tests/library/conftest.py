@@ -5,6 +5,7 @@ import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -44,6 +45,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / DATABASE_FILE
 
 
+@asynccontextmanager
+async def a_database(server: PostgreSQL) -> AsyncIterator[str]:
+    """Have a database without tables on the server; the value is its address."""
+    name = f"test_{next(_numbers)}"
+    await _administer(server, "postgres", f"CREATE DATABASE {name}")
+    yield server.url(name)
+    await _administer(server, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Which database the test runs on: each test runs on both."""
@@ -56,11 +66,8 @@ async def empty_url(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[
     if kind == "sqlite":
         yield None
         return
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    name = f"test_{next(_numbers)}"
-    await _administer(server, "postgres", f"CREATE DATABASE {name}")
-    yield server.url(name)
-    await _administer(server, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+    async with a_database(request.getfixturevalue("postgresql")) as url:
+        yield url
 
 
 @pytest.fixture

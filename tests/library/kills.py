@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from bot.library.engine import DATABASE_FILE
-from bot.library.library import RECORDING_FOLDER, Library
+from bot.library.library import Library
+from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.scope import Scope
 from bot.library.voices import Kind, NewVoice
 
@@ -37,7 +38,8 @@ class Acknowledged:
     """What the children have said is done."""
 
     saved: dict[str, str] = field(default_factory=dict)  # voice id -> recording
-    deleted: set[str] = field(default_factory=set)
+    deleted: dict[str, str] = field(default_factory=dict)  # voice id -> recording
+    deleting: dict[str, str] = field(default_factory=dict)
     switched_on: set[str] = field(default_factory=set)  # servers
 
     def hear(self, line: str) -> None:
@@ -47,9 +49,9 @@ class Acknowledged:
             voice_id, _, recording = rest.partition(" ")
             self.saved[voice_id] = recording
         elif what == "deleting":
-            self.saved.pop(rest)  # from now on it may be there or not
+            self.deleting[rest] = self.saved.pop(rest)  # from now on it may be there or not
         elif what == "deleted":
-            self.deleted.add(rest)
+            self.deleted[rest] = self.deleting.get(rest, "")
         elif what == "on":
             self.switched_on.add(rest)
 
@@ -69,6 +71,7 @@ def kill_often(times: int, seed: int) -> tuple[int, list[str]]:
             acknowledged = Acknowledged()
             for _ in range(kills):
                 _kill_once(Path(folder), acknowledged, chance)
+            asyncio.run(_start_once(Path(folder)))
             faults += look(Path(folder), acknowledged)
             checked += acknowledged.count()
     return checked, faults
@@ -90,7 +93,17 @@ def look(folder: Path, acknowledged: Acknowledged) -> list[str]:
         path = folder / RECORDING_FOLDER / f"{recording}.wav"
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != recording:
             faults.append(f"no recording: voice {voice_id}")
+    kept = {path.stem for path in (folder / RECORDING_FOLDER).rglob("*.wav")}
+    faults += [
+        f"left: the recording of {one}" for one, sha256 in acknowledged.deleted.items() if sha256 in kept
+    ]
     return faults
+
+
+async def _start_once(folder: Path) -> None:
+    """Let the library end what the last kill has cut off."""
+    async with Library(None, folder):
+        pass
 
 
 def _kill_once(folder: Path, acknowledged: Acknowledged, chance: random.Random) -> None:

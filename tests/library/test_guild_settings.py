@@ -174,6 +174,24 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
                     assert await session.scalar(here) == 0, table.name
 
 
+async def test_nothing_of_a_server_goes_before_it_is_known_where_the_bot_is(
+    url: str | None, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    async with Library(url, tmp_path, now=lambda: now) as library:
+        voice = await a_voice(library.voices, library.recordings, "Alice")
+        await library.settings.left(AVIARY)
+        now += timedelta(days=LEFT_GUILD_DAYS + 1)
+
+    async with Library(url, tmp_path, now=lambda: now) as library:
+        await library.tidy()  # the servers are not known yet; this one has taken the bot back meanwhile
+        await library.settings.present([AVIARY])
+        await library.tidy()
+
+        assert await library.voices.find(ada, "alice") == voice
+        assert await library.recordings.read(voice.recording)
+
+
 async def test_a_server_that_comes_back_in_time_loses_nothing(url: str | None, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     async with Library(url, tmp_path, now=lambda: now) as library:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.library.engine import DATABASE_FILE
-from bot.library.library import RECORDING_FOLDER, Library
+from bot.library.library import Library
+from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.voices import Kind, NewVoice
 from tests.library.kills import Acknowledged, look
 from tests.library.shelves import ada

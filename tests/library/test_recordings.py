@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from bot.errors import LibraryError, LibraryFullError
 from bot.library.database import Database
-from bot.library.recordings import GRACE_SECONDS, Recordings
+from bot.library.recordings import Recordings
 from bot.library.tables import ConsentRow
 from bot.library.voices import Voices
 from tests.library.shelves import a_voice, ada
@@ -22,12 +21,6 @@ NOW = datetime.now(UTC)
 
 def files(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "recordings").iterdir()}
-
-
-def make_old(tmp_path: Path) -> None:
-    for path in (tmp_path / "recordings").iterdir():
-        long_ago = path.stat().st_mtime - GRACE_SECONDS - 60
-        os.utime(path, (long_ago, long_ago))
 
 
 async def test_a_recording_is_read_as_it_was_kept_under_the_hash_of_its_content(
@@ -73,18 +66,18 @@ async def test_only_what_nothing_names_is_dropped(
     database: Database, voices: Voices, recordings: Recordings, tmp_path: Path
 ) -> None:
     voice = await a_voice(voices, recordings, "Alice")
+    later = Recordings(database, tmp_path / "recordings", now=lambda: NOW + timedelta(hours=12))
     hashes = {state: await recordings.keep(state.encode()) for state in ("asked", "lapsed", "granted")}
     async with database.session() as session:
         for state, sha256 in hashes.items():
-            lapses_at = NOW + timedelta(hours=-1 if state == "lapsed" else 1)
+            lapses_at = NOW + timedelta(hours=-1 if state == "lapsed" else 24)
             session.add(_consent(state if state == "granted" else "asked", sha256, lapses_at))
     await recordings.keep(b"nothing names it")
     (tmp_path / "recordings" / f"{'0' * 64}.1234abcd").write_bytes(b"half")
     (tmp_path / "recordings" / "not ours").write_bytes(b"")
 
     assert await recordings.drop_unused() == 0  # all are young
-    make_old(tmp_path)
-    assert await recordings.drop_unused() == 4
+    assert await later.drop_unused() == 4
 
     assert files(tmp_path) == {f"{voice.recording}.wav", f"{hashes['asked']}.wav", "not ours"}
 
