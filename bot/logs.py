@@ -29,7 +29,7 @@ _PATTERNS: Final = (
     (re.compile(r"\b(hm=)[0-9A-Za-z]+"), rf"\g<1>{_HIDDEN}"),  # the signature of a CDN address
     # A header in any dress: `name: value`, a dict, pairs of strings or bytes, the parameter of an address.
     (re.compile(rf"(?i)(subscription-key{_IS})[^\s'\",)}}&]+"), rf"\g<1>{_HIDDEN}"),
-    (re.compile(rf"(?i)(authorization{_IS}(?:bot |bearer )?)[^\s'\",)}}]+"), rf"\g<1>{_HIDDEN}"),
+    (re.compile(rf"(?i)(authorization{_IS}(?:bot |bearer |basic )?)[^\s'\",)}}]+"), rf"\g<1>{_HIDDEN}"),
     (re.compile(r"(?i)(['\"](?:\w+_)?token['\"]\s*[:,]\s*b?['\"])[^'\"]+"), rf"\g<1>{_HIDDEN}"),
 )
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from urllib.request import proxy_bypass_environment
 
 from dotenv import dotenv_values
+from yarl import URL
 
 from bot.errors import SettingsError
 from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
@@ -23,13 +29,21 @@ _CHILD_VARIABLES = (
     *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "COMSPEC", "PATHEXT"),
 )
 
-_SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL")
+_SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL", "HTTPS_PROXY")
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
 _DATABASES = ("postgresql", "postgres", "postgresql+asyncpg", "sqlite", "sqlite+aiosqlite")
 _MAX_DISCORD_ID = 2**63 - 1
-_PRINTABLE = re.compile(r"[\x21-\x7e]{16,256}")
+_TOKEN = re.compile(r"[\x21-\x7e]{16,256}")
+_HEADER = re.compile(r"[\x20-\x7e]{1,8000}")  # common servers refuse a header line of more than 8,190 bytes
+_NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_BYTE_ORDER_MARKS = (
+    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),  # the mark of 32 begins like it
+)
+_MAX_FILE_BYTES = 1024 * 1024  # of a file with settings; a path may name something endless
 
 
 class Secret:
@@ -51,6 +65,42 @@ class Secret:
         raise TypeError("a Secret is not serialised")
 
 
+@dataclass(frozen=True)
+class Proxy:
+    """The HTTP proxy that leads out of this network, and the hosts that are reached without it.
+
+    ``address`` may hold a password. ``exempt`` is what NO_PROXY says: names, which stand for everything
+    below them too, IP addresses, networks such as 10.0.0.0/8, or ``*``, with commas between them.
+    """
+
+    address: Secret
+    exempt: str = ""
+
+    def for_host(self, host: str) -> str | None:
+        """Return the proxy's address for ``host``; None where it is reached directly, as this machine is."""
+        host = host.strip("[]").rstrip(".").lower()
+        if host == "localhost" or host.endswith(".localhost"):
+            return None
+        with suppress(ValueError):
+            address = ipaddress.ip_address(host)
+            if address.is_loopback or any(address in network for network in self._exempt_networks()):
+                return None
+        if proxy_bypass_environment(host, {"no": self.exempt}):
+            return None
+        return self.address.reveal()
+
+    @property
+    def place(self) -> str:
+        """Its host and port, for sentences."""
+        parts = urlsplit(self.address.reveal())
+        return parts.netloc.rpartition("@")[2]
+
+    def _exempt_networks(self) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        for part in self.exempt.split(","):
+            with suppress(ValueError):
+                yield ipaddress.ip_network(part.strip(), strict=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything an operator can set. Field ``tts_api_key`` is variable ``TTS_API_KEY``."""
@@ -63,6 +113,8 @@ class Settings:
     data_dir: Path = field(default=Path("data"))
     database_url: Secret | None = None
     storage_channel_id: int | None = None
+    https_proxy: Secret | None = None
+    no_proxy: str | None = None
     cache_megabytes: int = 200
     idle_minutes: int = 0
     log_level: str = "info"
@@ -76,14 +128,16 @@ class Settings:
         """
         values = _Reader(environment)
         return cls(
-            discord_token=values.secret("DISCORD_TOKEN"),
+            discord_token=values.token("DISCORD_TOKEN"),
             tts_base_url=values.address("TTS_BASE_URL"),
-            tts_api_key=values.secret("TTS_API_KEY"),
+            tts_api_key=values.key("TTS_API_KEY"),
             tts_guidance=values.number("TTS_GUIDANCE", cls.tts_guidance, MIN_GUIDANCE, MAX_GUIDANCE),
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
-            data_dir=Path(values.text("DATA_DIR") or cls.data_dir),
+            data_dir=values.path("DATA_DIR", Path("data")),
             database_url=values.database("DATABASE_URL"),
             storage_channel_id=values.discord_id("STORAGE_CHANNEL_ID"),
+            https_proxy=values.proxy("HTTPS_PROXY"),
+            no_proxy=values.text("NO_PROXY") or values.text("no_proxy"),
             cache_megabytes=int(
                 values.number("CACHE_MEGABYTES", cls.cache_megabytes, 0, MAX_CACHE_MEGABYTES, whole=True)
             ),
@@ -96,8 +150,16 @@ class Settings:
 
     @classmethod
     def load(cls) -> Settings:
-        """Return the settings in `.env` and the environment; the environment wins."""
-        return cls.from_env({**dotenv_values(".env"), **os.environ})
+        """Return the settings in `.env` and the environment; the environment wins.
+
+        Raises `SettingsError` as `from_env` does, and for a `.env` that is no readable text.
+        """
+        return cls.from_env({**_dotenv(), **os.environ})
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy to the internet, if there is one."""
+        return Proxy(self.https_proxy, self.no_proxy or "") if self.https_proxy else None
 
     @property
     def tts_source(self) -> str:
@@ -116,10 +178,10 @@ class Settings:
     def secrets(self) -> list[str]:
         """Every word that must not stand in a log."""
         known = [secret.reveal() for secret in (self.discord_token, self.tts_api_key) if secret]
-        address = self.database_url.reveal() if self.database_url else ""
-        password = urlsplit(address).password
-        if password:
-            known += [address, *{password, unquote(password)}]
+        for address in (self.database_url, self.https_proxy):
+            password = urlsplit(address.reveal()).password if address else None
+            if address and password:
+                known += [address.reveal(), *{password, unquote(password)}]
         return known
 
     @property
@@ -138,18 +200,62 @@ def files_others_can_read() -> list[Path]:
 
     Always empty on Windows, where the mode says nothing, and for what a container mounts on purpose.
     """
-    named = [Path(os.environ[f"{name}_FILE"]) for name in _SECRETS if os.environ.get(f"{name}_FILE")]
-    dotenv = Path(".env")
-    if dotenv.is_file() and any(dotenv_values(dotenv).get(name) for name in _SECRETS):
-        named.append(dotenv)
     if os.name != "posix":
         return []
+    paths = [os.environ.get(f"{name}_FILE") for name in _SECRETS]
+    named = [Path(path).expanduser() for path in paths if path]
+    dotenv = Path(".env")
+    if dotenv.is_file() and any(_dotenv().get(name) for name in _SECRETS):
+        named.append(dotenv)
     mounted = Path("/run/secrets")
     return [
         path
         for path in named
         if path.is_file() and mounted not in path.parents and path.stat().st_mode & 0o044
     ]
+
+
+def _dotenv() -> dict[str, str | None]:
+    path = Path(".env")
+    try:
+        data = _content(path)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(
+            f".env cannot be read ({error.strerror}). It must be a text file that the bot may read, such as "
+            "a copy of .env.example."
+        ) from None
+    try:
+        text = _decoded(data)
+    except UnicodeDecodeError as error:
+        line = _line_after(error.object[: error.start].decode(error.encoding, "replace"))
+        raise SettingsError(
+            f"Line {line} of .env has characters that are not UTF-8. Save the file as UTF-8 and start again."
+        ) from None
+    if "\0" in text:
+        line = _line_after(text.partition("\0")[0])
+        raise SettingsError(
+            f"Line {line} of .env has NUL bytes, so the file is damaged or not UTF-8. Save it as UTF-8 and "
+            "start again."
+        )
+    return dotenv_values(stream=StringIO(text))
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in the file. Raises `OSError`."""
+    with path.open("rb") as file:
+        return file.read(_MAX_FILE_BYTES)
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text, read by its byte order mark; without one it is UTF-8. Raises `UnicodeDecodeError`."""
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding)
+
+
+def _line_after(text: str) -> int:
+    return len(_LINE_END.findall(text)) + 1
 
 
 class _Reader:
@@ -161,25 +267,75 @@ class _Reader:
     def text(self, name: str) -> str | None:
         value = (self._environment.get(name) or "").strip()
         path = (self._environment.get(f"{name}_FILE") or "").strip()
+        if "\0" in value:
+            raise SettingsError(f"{name} has NUL bytes in it. Copy it again.")
         if value or not path:
             return value or None
         try:
-            return Path(path).read_text(encoding="utf-8").strip() or None
-        except (OSError, ValueError) as error:
+            value = _decoded(_content(Path(path).expanduser())).strip()
+            if "\0" in value:
+                raise ValueError("NUL bytes")
+            return value or None
+        except (OSError, ValueError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or "it is not a text file"
             raise SettingsError(
                 f"{name}_FILE names {path!r}, which cannot be read ({reason}). "
                 "Check the path, and that the bot may read it."
             ) from error
 
-    def secret(self, name: str) -> Secret | None:
+    def token(self, name: str) -> Secret | None:
         value = self.text(name)
         if value is None:
             return None
-        if not _PRINTABLE.fullmatch(value):
+        if not _TOKEN.fullmatch(value):
             raise SettingsError(
                 f"{name} does not look like a key: it needs 16 to 256 printable characters without "
                 "spaces. Copy it again, whole and without quotes."
+            )
+        return Secret(value)
+
+    def key(self, name: str) -> Secret | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not _HEADER.fullmatch(value):
+            raise SettingsError(
+                f"{name} cannot be sent as a header: it must be one line of up to 8000 plain ASCII "
+                "characters. Copy it again, whole and without quotes."
+            )
+        return Secret(value)
+
+    def path(self, name: str, default: Path) -> Path:
+        value = self.text(name)
+        if value is None:
+            return default
+        return Path(self._expanded(name, value))
+
+    def _expanded(self, name: str, value: str) -> str:
+        """Return ``value`` with the home folder for the ``~`` or ``~user`` that it begins with."""
+        try:
+            return str(Path(value).expanduser()) if value.startswith("~") else value
+        except RuntimeError:
+            raise SettingsError(
+                f"{name} begins with {Path(value).parts[0]!r}, and there is no such home folder. Write the "
+                "path in full."
+            ) from None
+
+    def proxy(self, name: str) -> Secret | None:
+        value = self.text(name) or self.text(name.lower())
+        if value is None:
+            return None
+        if "://" not in value:
+            value = f"http://{value}"
+        try:
+            address = URL(value)
+            whole = address.scheme in ("http", "https") and bool(address.host) and bool(address.port)
+        except ValueError:
+            whole = False
+        if not whole or not _HEADER.fullmatch(value) or " " in value:
+            raise SettingsError(
+                f"{name} must be http://host:port or http://user:password@host:port, with special characters "
+                "in the password written as %40 for @ and so on; SOCKS is not supported."
             )
         return Secret(value)
 
@@ -190,10 +346,11 @@ class _Reader:
         try:
             parts = urlsplit(value)
             host, _port = parts.hostname, parts.port
+            written = URL(value).host is not None and value.isprintable() and " " not in value
         except ValueError:
-            host = None
+            host, written = None, False
         loopback = host in ("127.0.0.1", "localhost", "::1")
-        plain = host is not None and not (parts.username or parts.query or parts.fragment)
+        plain = written and not (parts.username or parts.query or parts.fragment)
         if not plain or parts.scheme not in (("http", "https") if loopback else ("https",)):
             raise SettingsError(
                 f"{name} must be an https:// address up to and without /text-to-speech, for example "
@@ -215,6 +372,9 @@ class _Reader:
                 f"{name} must be postgresql://user:password@host/database or sqlite:///path/to/file.db, with "
                 "special characters in the password written as %40 for @ and so on."
             )
+        scheme, where, file = value.partition(":///")
+        if scheme.startswith("sqlite"):
+            return Secret(f"{scheme}{where}{self._expanded(name, file)}")
         return Secret(value)
 
     def discord_id(self, name: str) -> int | None:
@@ -237,6 +397,8 @@ class _Reader:
         if value is None:
             return default
         try:
+            if not _NUMBER.fullmatch(value):  # Python also reads other digits, and underscores
+                raise ValueError("not a number as people write it")
             number = int(value) if whole else float(value)
         except ValueError:
             number = lowest - 1

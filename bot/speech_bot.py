@@ -51,6 +51,8 @@ HEARTBEAT_SECONDS: Final = 20.0
 CACHE_FOLDER: Final = "cache"
 """A folder under the data directory for speech that is kept for a day."""
 
+DISCORD_HOST: Final = "discord.com"
+
 EXTENSIONS_PACKAGE: Final = "cogs"
 
 
@@ -95,6 +97,7 @@ class SpeechBot(commands.AutoShardedBot):
             max_messages=None,
             chunk_guilds_at_startup=False,
             connector=connector,
+            proxy=settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None,
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
         )
         self._settings = settings
@@ -117,6 +120,7 @@ class SpeechBot(commands.AutoShardedBot):
                 own=own,
                 guidance=self._settings.tts_guidance,
                 steps=self._settings.tts_steps,
+                proxy=self._settings.proxy,
             )
         )
         kept = self.library.settings

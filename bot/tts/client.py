@@ -15,7 +15,7 @@ from yarl import URL
 
 from bot.errors import TTSError
 from bot.models import Progress, ProgressListener, SpeechRequest, Stage
-from bot.settings import Secret
+from bot.settings import Proxy, Secret
 from bot.tts import wire
 from bot.tts.answers import error_for, outcome_of
 from bot.tts.body import READ_BYTES
@@ -50,8 +50,9 @@ class TTSClient:
 
     ``base_url`` goes up to and without `/text-to-speech`. ``guidance`` and ``steps`` serve requests
     that bring none of their own. ``own`` is the child process behind that address, if we started it: it gets
-    recordings without an address. Objects of this class may be made before the event loop runs and
-    are used in one loop. ``clock`` is for tests of the latch.
+    recordings without an address. ``proxy`` leads to the TTS gateway and to what it has made. Objects of
+    this class may be made before the event loop runs and are used in one loop. ``clock`` is for tests of
+    the latch.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class TTSClient:
         downloads: DownloadLimits = _DOWNLOADS,
         guidance: float = 2.0,
         steps: int = 10,
+        proxy: Proxy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = URL(base_url.rstrip("/"))
@@ -75,11 +77,12 @@ class TTSClient:
         self._guidance = guidance
         self._steps = steps
         self._latch = Latch(clock)
-        self._transport = Transport(self._base_url.origin(), api_key, timeouts)
+        self._transport = Transport(self._base_url.origin(), api_key, timeouts, proxy)
         self._downloads = Downloader(
             allow_loopback=self._base_url.host in LOOPBACK_HOSTS,
             limits=downloads,
             trusted=self._transport.addresses,
+            proxy=proxy,
         )
 
     async def open(

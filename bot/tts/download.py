@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import Final
 
 import aiohttp
@@ -16,6 +17,7 @@ from yarl import URL
 from bot.errors import TTSFetchError
 from bot.limits import MAX_URL_CHARS
 from bot.models import Progress, ProgressListener, Stage
+from bot.settings import Proxy
 from bot.tts.body import Handover, TryAgainError, check_head, chunks_of
 from bot.tts.guard import AddressGuard, AddressRefused
 from bot.tts.retry import RetryPolicy
@@ -34,7 +36,8 @@ class Downloader:
 
     ``allow_loopback`` permits addresses on this machine and plain http to them; it is meant for a
     TTS gateway that itself runs here. ``trusted`` holds further addresses: those of a TTS gateway in
-    the operator's own network, which mostly serves its recordings itself.
+    the operator's own network, which mostly serves its recordings itself. Behind a ``proxy`` the name is
+    looked up here all the same, and the proxy is told the address that was judged.
     """
 
     def __init__(
@@ -44,14 +47,18 @@ class Downloader:
         limits: DownloadLimits,
         trusted: Collection[str] = (),
         resolver: AbstractResolver | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
         self._limits = limits
         self._retry = RetryPolicy(tries=limits.tries, base_delay=limits.base_delay, max_retry_after=10.0)
         self._guard = AddressGuard(allow_loopback=allow_loopback, trusted=trusted)
+        self._guard_behind_proxy = AddressGuard(allow_loopback=False)  # loopback would be the proxy's
         self._resolver = resolver
+        self._proxy = proxy
         self._closed = False
-        self._download_session: aiohttp.ClientSession | None = None
+        self._direct_session: aiohttp.ClientSession | None = None
+        self._proxied_session: aiohttp.ClientSession | None = None
 
     async def fetch(self, address: str, on_progress: ProgressListener) -> bytes:
         """Return the WAV at ``address``: bytes that begin as one, whole as far as HTTP can tell.
@@ -89,8 +96,9 @@ class Downloader:
     async def aclose(self) -> None:
         """Close all connections; later downloads fail."""
         self._closed = True
-        if self._download_session is not None:
-            await self._download_session.close()
+        for session in (self._direct_session, self._proxied_session):
+            if session is not None:
+                await session.close()
 
     def checked(self, address: str) -> URL:
         """Return ``address`` parsed, or raise `TTSFetchError` if we do not go there."""
@@ -129,7 +137,7 @@ class Downloader:
             if self._closed:
                 raise TTSFetchError("the client is closed")
             with _in_our_words(url):
-                async with self._opened().get(url, allow_redirects=False) as response:
+                async with await self._get(url) as response:
                     if response.status not in _REDIRECTS:
                         check_head(response, self._limits)
                         yield response
@@ -138,28 +146,55 @@ class Downloader:
             url = self.checked(address)
         raise TTSFetchError(f"{url.host}: more than {self._limits.redirects} redirects")
 
-    def _opened(self) -> aiohttp.ClientSession:
+    async def _get(self, url: URL) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        proxy = self._proxy.for_host(url.host or "") if self._proxy else None
+        if proxy is None:
+            if self._direct_session is None:
+                self._direct_session = self._session(
+                    aiohttp.TCPConnector(
+                        socket_factory=self._guard, resolver=self._resolver, force_close=True
+                    )
+                )
+            return self._direct_session.get(url, allow_redirects=False)
+        if self._proxied_session is None:
+            self._proxied_session = self._session(aiohttp.TCPConnector(force_close=True))
+        return self._proxied_session.get(
+            url.with_host(await self._judged_address(url)),
+            headers={"Host": url.authority},
+            server_hostname=url.host,
+            proxy=proxy,
+            allow_redirects=False,
+        )
+
+    async def _judged_address(self, url: URL) -> str:
+        """Return an address of the host that may be connected to; the proxy must not choose another."""
+        resolver = self._resolver or aiohttp.DefaultResolver()
+        try:
+            found = await resolver.resolve(url.host or "", url.port or 443, socket.AF_UNSPEC)
+        finally:
+            if self._resolver is None:
+                await resolver.close()
+        for address in sorted(found, key=lambda one: ":" in one["host"]):  # few proxies speak IPv6
+            if self._guard_behind_proxy.allows(address["host"]):
+                return address["host"]
+        raise TTSFetchError(f"{url.host}: {AddressRefused.__name__}")
+
+    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         # Not in the constructor: aiohttp's objects need the running loop.
-        if self._download_session is None:
-            self._download_session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    socket_factory=self._guard,
-                    resolver=self._resolver,
-                    force_close=True,
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    connect=self._limits.connect,
-                    sock_connect=self._limits.connect,
-                    sock_read=self._limits.gap,
-                    total=self._limits.total,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-                auto_decompress=False,
-                trust_env=False,
-                middlewares=(_once,),
-            )
-        return self._download_session
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(
+                connect=self._limits.connect,
+                sock_connect=self._limits.connect,
+                sock_read=self._limits.gap,
+                total=self._limits.total,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,
+            middlewares=(_once,),
+        )
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -14,7 +14,7 @@ from yarl import URL
 from bot import __version__
 from bot.errors import TTSError, TTSNoAnswerError, TTSPayloadError, TTSUnreachableError
 from bot.limits import MAX_ANSWER_BYTES, MAX_AUDIO_BYTES
-from bot.settings import Secret
+from bot.settings import Proxy, Secret
 from bot.tts.secrecy import key_headers
 from bot.tts.timeouts import Timeouts
 
@@ -40,14 +40,17 @@ class Received:
 class Transport:
     """Sends requests to one origin, with the key, and to nowhere else."""
 
-    def __init__(self, origin: URL, api_key: Secret | None, timeouts: Timeouts) -> None:
+    def __init__(
+        self, origin: URL, api_key: Secret | None, timeouts: Timeouts, proxy: Proxy | None = None
+    ) -> None:
         self._origin = origin
+        self._proxy = proxy.for_host(origin.host or "") if proxy else None
         self._api_key = api_key
         self._timeouts = timeouts
         self._http_session: aiohttp.ClientSession | None = None
         self._closed = False
         self.addresses: set[str] = set()
-        """The IP addresses of the TTS gateway, as far as it has been spoken to."""
+        """The IP addresses of the TTS gateway, as far as it has been spoken to; none behind a proxy."""
 
     async def send(self, method: str, url: URL, body: bytes | None = None) -> Received:
         """Return the answer, whatever its status.
@@ -81,12 +84,18 @@ class Transport:
                 data=body,
                 headers=self._headers(body),
                 allow_redirects=False,  # aiohttp takes the key along to wherever it is sent
+                proxy=self._proxy,
             ) as response:
                 content = await _read(response)
                 if isinstance(content, TTSError):
                     return content
                 return Received(response.status, response.headers, content)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError) as error:
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,  # it refused the way, so nothing has gone along it
+            aiohttp.ConnectionTimeoutError,
+            UnicodeError,
+        ) as error:
             # A UnicodeError comes from names that not even a resolver would take.
             return TTSUnreachableError(f"{url.path}: {name_of(error)}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -122,7 +131,8 @@ class Transport:
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, peer = info
-        self.addresses.add(str(peer[0]))
+        if self._proxy is None:
+            self.addresses.add(str(peer[0]))
         return socket.socket(family, kind, protocol)
 
 
@@ -164,5 +174,7 @@ def _decoded(content: bytes, encoding: str, cap: int) -> bytes | None:
 
 def name_of(error: BaseException) -> str:
     """Return what kind of error this is, and what is behind it; never its text, which has addresses."""
-    cause = getattr(error, "os_error", None)
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"{type(error).__name__} (status {error.status})"
     return type(error).__name__ if cause is None else f"{type(error).__name__} ({type(cause).__name__})"
