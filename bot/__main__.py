@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import signal
 import sys
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import discord
-
 from bot import __version__, logs
 from bot.allocator import give_large_blocks_back
 from bot.checkup import check
-from bot.errors import LibraryError, MemberError, OtherDatabaseError, SettingsError, TTSError
+from bot.data_folder import DataFolder, StartTimes
+from bot.errors import NotDiscordError, SpeechBotError
 from bot.settings import Settings, files_others_can_read
 from bot.speech_bot import SpeechBot, is_healthy
+from bot.start import Obstacle, Waits, identifies_left, obstacle_of
 from bot.voice_files import export_voice, import_voice
 
 log = logging.getLogger(__name__)
@@ -30,20 +32,41 @@ _HOW_TO_START = (
 )
 
 
-async def run(bot: SpeechBot, token: str, stop: asyncio.Event) -> None:
+async def run(bot: SpeechBot, token: str, stop: asyncio.Event, *, starts: StartTimes | None = None) -> None:
     """Run ``bot`` until ``stop`` is set, then shut it down in order.
 
-    Raises what ended the bot by itself, for example `discord.LoginFailure`.
+    With ``starts`` it does not identify itself too often. Raises what ended the bot by itself, for example
+    `discord.LoginFailure`; see `obstacle_of`.
     """
     give_large_blocks_back()
     async with bot:
-        running = asyncio.create_task(bot.start(token), name="discord")
+        running = asyncio.create_task(_start(bot, token, starts), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if stop.is_set():
-            await bot.shut_down()
-        await running
+        if not stop.is_set():
+            await running
+            return
+        if not bot.heart_has_beaten.is_set():
+            running.cancel()  # still on its way up: nothing more is opened while everything is closed
+            await asyncio.wait({running})
+        await bot.shut_down()
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def _start(bot: SpeechBot, token: str, starts: StartTimes | None) -> None:
+    """Log in and stay connected until the bot is closed."""
+    try:
+        await bot.login(token)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        if bot.application is not None or isinstance(error, OSError):  # a refused certificate is both
+            raise
+        raise NotDiscordError("what answered the login has not its form") from error
+    if starts is not None:
+        await identifies_left(bot)
+        await starts.wait_for_turn()
+    await bot.connect()
 
 
 def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
@@ -57,35 +80,66 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     return stop
 
 
+async def run_until_stopped(
+    settings: Settings, token: str, stop: asyncio.Event, *, starts: StartTimes, waits: Waits
+) -> Obstacle | None:
+    """Run bots of these ``settings`` until ``stop`` is set, one after the other while waiting may help.
+
+    Return what ended the last one by itself; None if none did.
+    """
+    while not stop.is_set():
+        bot = SpeechBot(settings)
+        try:
+            await run(bot, token, stop, starts=starts)
+        except Exception as error:  # whatever it is, the operator reads a sentence
+            obstacle = obstacle_of(error, settings.proxy)
+            was_connected = bot.heart_has_beaten.is_set()
+            log.log(logging.ERROR if was_connected else logging.DEBUG, "the bot ended", exc_info=error)
+        else:
+            return None
+        pause = waits.after(obstacle, time.monotonic())
+        if pause is None:
+            return obstacle
+        log.warning("%s It tries again in %.0f s.", obstacle.sentence, pause)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+    return None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out the command line; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may have what the terminal has not
     given = _parser().parse_args(arguments)
-    command = given.command
     try:
-        settings = Settings.load()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if command == "has-token":
-        return 0 if settings.discord_token else 1
-    if command == "healthy":
-        return 0 if is_healthy(settings.data_dir) else 1
-    if command == "check":
-        return asyncio.run(check(settings))
-    if command == "export-voice":
-        return _say(export_voice(settings, given.name, given.guild, given.to))
-    if command == "import-voice":
-        return _say(import_voice(settings, given.file, given.guild, given.owner))
+        return _carry_out(given, Settings.load())
+    except (SpeechBotError, OSError) as error:
+        obstacle = obstacle_of(error)
+        print(obstacle.sentence, file=sys.stderr)
+        return obstacle.status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
+    match given.command:
+        case "has-token":
+            return 0 if settings.discord_token else 1
+        case "healthy":
+            return 0 if is_healthy(settings.data_dir) else 1
+        case "check":
+            return asyncio.run(check(settings))
+        case "export-voice":
+            return _say(export_voice(settings, given.name, given.guild, given.to))
+        case "import-voice":
+            return _say(import_voice(settings, given.file, given.guild, given.owner))
     return _run(settings)
 
 
 def _say(work: Coroutine[Any, Any, str]) -> int:
-    """Do ``work``, print what was done or what stood in the way, and return the exit status."""
-    try:
-        print(asyncio.run(work))
-    except (MemberError, LibraryError) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, OtherDatabaseError) else 1
+    """Do ``work``, print what was done, and return the exit status."""
+    print(asyncio.run(work))
     return 0
 
 
@@ -98,28 +152,18 @@ def _run(settings: Settings) -> int:
         log.warning(
             "%s holds a secret, and other users of this machine can read it: chmod 600 %s", path, path
         )
-    try:
-        asyncio.run(_run_until_signalled(settings, settings.discord_token.reveal()))
-    except discord.LoginFailure:
-        print("Discord refused DISCORD_TOKEN. Copy it again from the developer portal.", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"Discord cannot be reached ({type(error).__name__}). Is this machine online?", file=sys.stderr)
-        return 1
-    except LibraryError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, OtherDatabaseError) else 1
-    except TTSError as error:
-        print(f"The TTS gateway could not be started: {error}. Try: python -m bot check", file=sys.stderr)
-        return 1
-    return 0
+    with DataFolder(settings) as folder:
+        obstacle = asyncio.run(_run_until_signalled(settings, settings.discord_token.reveal(), folder.starts))
+    if obstacle is None:
+        return 0
+    print(obstacle.sentence, file=sys.stderr)
+    return obstacle.status
 
 
-async def _run_until_signalled(settings: Settings, token: str) -> None:
+async def _run_until_signalled(settings: Settings, token: str, starts: StartTimes) -> Obstacle | None:
     loop = asyncio.get_running_loop()
     logs.watch_loop(loop)
-    with suppress(asyncio.CancelledError):
-        await run(SpeechBot(settings), token, stop_on_signals(loop))
+    return await run_until_stopped(settings, token, stop_on_signals(loop), starts=starts, waits=Waits())
 
 
 def _parser() -> argparse.ArgumentParser:

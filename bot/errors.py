@@ -2,6 +2,8 @@
 
 SpeechBotError
 ├── SettingsError                a setting is missing or wrong; its text is the cure
+├── DataFolderError              the data folder, or a file in it, cannot be used; its text is the cure
+├── NotDiscordError              something else answers in Discord's place
 ├── MemberError                  the member asked for something that cannot be done now
 │   ├── NameTakenError           another voice here has that name
 │   ├── NoRecordingPlaceError    no private place from which the TTS gateway gets a voice's recording
@@ -10,6 +12,7 @@ SpeechBotError
 ├── PlaybackError                the voice channel could not be joined or was lost
 │   └── PlaybackLimitedError     ... because Discord limits our voice connections for a while
 ├── LibraryError                 what we keep cannot be read or written; nothing is half-saved
+│   ├── LibraryUnreachableError  ... because the server of the database does not answer, or not yet
 │   ├── LibraryBusyError         ... because something else holds the database for too long
 │   ├── LibraryFullError         ... because the disk is full
 │   └── OtherDatabaseError       ... because the database is not the one of this DATA_DIR
@@ -42,6 +45,14 @@ class SettingsError(SpeechBotError):
     """A setting is missing or wrong. The text says which one and how to mend it."""
 
 
+class DataFolderError(SpeechBotError):
+    """The data folder, or a file in it, cannot be used. The text says which and what to do about it."""
+
+
+class NotDiscordError(SpeechBotError):
+    """Something that is not Discord answers in its place, such as the login page of a network."""
+
+
 class MemberError(SpeechBotError):
     """What the member asked for cannot be done now. The text is the sentence they read."""
 
@@ -72,6 +83,10 @@ class PlaybackLimitedError(PlaybackError):
 
 class LibraryError(SpeechBotError):
     """What we keep cannot be read or written, and nothing is half-saved. The text is for the operator."""
+
+
+class LibraryUnreachableError(LibraryError):
+    """The server of the database does not answer, or not yet."""
 
 
 class LibraryBusyError(LibraryError):

@@ -51,8 +51,10 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or with a traceback the lines, for ``record``."""
-        message = self.redact(record.getMessage())
-        trace = self.redact(self._trace(record))
+        message, trace = record.getMessage(), self._trace(record)
+        if lost := _lost_connection(record):
+            message, trace = f"{message} ({lost})", ""
+        message, trace = self.redact(message), self.redact(trace)
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         moment = f"{moment}.{int(record.msecs):03d}Z"
         if self._json:
@@ -104,6 +106,15 @@ def set_up(
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Log what nobody awaited in ``loop`` through our own handler; asyncio's would print locals' reprs."""
     loop.set_exception_handler(_unhandled_in_loop)
+
+
+def _lost_connection(record: logging.LogRecord) -> str:
+    """Return what discord.py lost its connection by: a line says it all; empty for every other record."""
+    kind = record.exc_info[0] if record.exc_info else None
+    if kind is None or not record.name.startswith("discord."):
+        return ""
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    return kind.__name__ if issubclass(kind, OSError) or libraries & {"aiohttp", "discord"} else ""
 
 
 def _forms(secret: str) -> list[str]:

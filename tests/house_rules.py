@@ -35,6 +35,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.answer": GROUND,
     "bot.destinations": (*GROUND, "bot.playback"),
     "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
+    "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
+    "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
     "bot.reference_posts": (*GROUND, "bot.library"),
     "bot.giving": (
         *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
@@ -63,14 +65,14 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 _DISCORD = (
     *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.destinations", "bot.giving"),
     *("bot.playback", "bot.reference_posts", "bot.voice_making", "cogs"),
-    *("bot.__main__", "bot.checkup"),  # to name the errors of a login
+    *("bot.start", "bot.checkup"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
     # speech_bot, checkup: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
-        *("bot.tts", "bot.speech_bot", "bot.answer", "bot.giving.under_takes", "bot.voice_making"),
-        *("bot.checkup", "tts_gateway", "rehearsal"),
+        *("bot.tts", "bot.speech_bot", "bot.start", "bot.answer", "bot.giving.under_takes"),
+        *("bot.voice_making", "bot.checkup", "tts_gateway", "rehearsal"),
     ),
     "av": ("bot.audio", "decoding", "rehearsal.voice"),
     "pydub": ("bot.audio",),

@@ -8,10 +8,13 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTimeError
 
-from bot.errors import LibraryBusyError, LibraryError, LibraryFullError
+from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, LibraryUnreachableError
 
 _BUSY_STATES: Final = ("55P03", "40001", "40P01", "57014", "53300")
 """PostgreSQL: lock not available, could not serialise, deadlock, cancelled, too many connections."""
+
+_NOT_THERE_STATES: Final = ("57P01", "57P02", "57P03", "08001", "08006")
+"""PostgreSQL: shut down, crashed, not up yet, connection not made, connection lost."""
 
 _FULL_STATE: Final = "53100"
 
@@ -21,13 +24,17 @@ def library_error(error: SQLAlchemyError | OSError) -> LibraryError:
     if isinstance(error, NoConnectionInTimeError | TimeoutError):
         return LibraryBusyError("the database has not answered in time")
     if isinstance(error, OSError):
-        return LibraryError(f"the database cannot be reached: {error.strerror or type(error).__name__}")
+        return LibraryUnreachableError(
+            f"the database cannot be reached: {error.strerror or type(error).__name__}"
+        )
     fault = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(fault, sqlite3.Error):
         return _of_sqlite(fault)
     state = getattr(fault, "sqlstate", None)
     if state in _BUSY_STATES:
         return LibraryBusyError(f"the database is busy (SQLSTATE {state})")
+    if state in _NOT_THERE_STATES:
+        return LibraryUnreachableError(f"the database is not up (SQLSTATE {state})")
     if state == _FULL_STATE:
         return LibraryFullError("the disk of the database is full")
     return LibraryError(f"the database failed: {type(fault or error).__name__}, SQLSTATE {state}")

@@ -67,8 +67,9 @@ async def _revision(engine: AsyncEngine) -> str | None:
             found = await connection.execute(text(f"SELECT version_num FROM {_VERSIONS}"))  # noqa: S608
             return found.scalar()
     except (SQLAlchemyError, OSError) as error:
-        raise LibraryError(
-            f"The database cannot be opened: {library_error(error)}. Look at DATABASE_URL and at DATA_DIR, "
+        found = library_error(error)
+        raise type(found)(
+            f"The database cannot be opened: {found}. Look at DATABASE_URL and at DATA_DIR, "
             "and whether another bot uses it."
         ) from error
 

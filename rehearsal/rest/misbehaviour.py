@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ class Misbehaviour:
     """What the next ``times`` calls of ``method`` whose path contains ``path_part`` meet.
 
     They wait ``delay`` seconds. With ``carried_out`` they are done all the same. ``status`` is what they
-    are answered with (None: the truth), and with ``cuts`` the connection breaks before the answer.
+    are answered with (None: the truth), with ``headers`` if it must be others than a bot of ours meets at
+    Discord itself, and with ``cuts`` the connection breaks before the answer.
     """
 
     method: str
@@ -24,6 +26,7 @@ class Misbehaviour:
     times: int = 1
     carried_out: bool = False
     cuts: bool = False
+    headers: Mapping[str, str] | None = None
 
     def matches(self, method: str, path: str) -> bool:
         """Return whether a call meets it."""
@@ -33,6 +36,8 @@ class Misbehaviour:
         """Return the wrong answer, or None for the true one."""
         if self.status is None:
             return None
+        if self.headers is not None:
+            return Reply(self.body, self.status, dict(self.headers))
         if self.status == 429:
             # Without `Via` discord.py takes it for a ban by Cloudflare and does not try again.
             limited = {"message": "You are being rate limited.", "retry_after": 0.1, "global": False}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.data_folder import HEARTBEAT_FILE
 from bot.settings import Settings
-from bot.speech_bot import HEARTBEAT_FILE, SpeechBot, is_healthy
+from bot.speech_bot import SpeechBot, is_healthy
 from rehearsal.attendance import attending
 from rehearsal.rest.misbehaviour import Misbehaviour
 from rehearsal.server import Rehearsal

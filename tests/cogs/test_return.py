@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from bot.speech_bot import HEARTBEAT_FILE, SpeechBot
+from bot.data_folder import HEARTBEAT_FILE
+from bot.speech_bot import SpeechBot
 from rehearsal.attendance import attending
 from rehearsal.voice.codes import CloseCode
 from tests.cogs.in_voice import command, speaking

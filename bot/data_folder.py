@@ -1,0 +1,235 @@
+"""The data folder: held by one bot at a time, and looked over before anything is written into it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import socket
+import stat
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from bot.errors import DataFolderError
+from bot.library.engine import address, file_of
+from bot.library.library import RECORDING_FOLDER
+from bot.library.migrating import BACKUP_FOLDER
+from bot.settings import Settings
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_FILE: Final = "heartbeat"
+"""Touched while the bot is connected; see `bot healthy`."""
+
+COMMANDS_FILE: Final = "commands.json"
+"""Which commands Discord has of us, and what it said when it did not take them."""
+
+CACHE_FOLDER: Final = "cache"
+"""Speech that is kept for a day."""
+
+LOCK_FILE: Final = "lock"
+"""Held by the running bot. It stays behind afterwards, and means nothing then."""
+
+STARTS_FILE: Final = "starts.json"
+"""When the bot identified itself to Discord within the last hour."""
+
+MAX_STARTS_PER_HOUR: Final = 10
+"""Discord resets the token of a bot that identifies itself 1,000 times a day; this is a quarter of it."""
+
+_HOUR: Final = 3_600.0
+
+_FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, LOCK_FILE)
+_FOLDERS: Final = (CACHE_FOLDER, RECORDING_FOLDER, BACKUP_FOLDER)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS_HERE: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_LOCKED_BYTE: Final = 1_024  # behind the words: on Windows nobody else can read what is locked
+_PROBE: Final = bytes(4_096)
+
+
+class DataFolder:
+    """A context manager: entered, the folder is ours until we leave it or die, however we die.
+
+    Entering raises `DataFolderError` with a sentence for the operator: what is in it cannot be used, or
+    another bot has it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.data_dir.absolute()
+        self._database_url = settings.database_url
+        self.starts = StartTimes(self.path / STARTS_FILE)
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        self.check()
+        file = self.path / LOCK_FILE
+        try:
+            self._lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)  # no child of ours inherits it
+            self._take(self._lock)
+        except OSError as error:
+            self._close()
+            raise disk_error(error, file) from error
+        except DataFolderError:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def check(self) -> None:
+        """Return if the folder is there, or can be made, and everything of ours in it can be used.
+
+        So it is with the database, if that is a file. Raises `DataFolderError` and, for a DATABASE_URL that
+        is none, `LibraryError`.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        _check_folder(self.path)
+        for name in _FOLDERS:
+            if (self.path / name).exists():
+                _check_folder(self.path / name)
+        for name in _FILES:
+            _check_file(self.path / name)
+        url = self._database_url
+        database = file_of(address(url.reveal() if url else None, self.path))
+        if database is not None:
+            for suffix in ("", "-wal", "-shm"):
+                _check_file(database.with_name(database.name + suffix))
+
+    def _take(self, lock: int) -> None:
+        try:
+            if sys.platform == "win32":
+                os.lseek(lock, _LOCKED_BYTE, os.SEEK_SET)
+                msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+                os.lseek(lock, 0, os.SEEK_SET)
+            else:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS_HERE:
+                log.warning("%s cannot be locked: see to it that only one bot uses it", self.path)
+                return
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise
+            other = os.read(lock, 200).decode("utf-8", "replace").strip() or "unknown"
+            raise DataFolderError(
+                f"Another bot ({other}) is running on the data folder {self.path}. Stop that one first, or "
+                "set DATA_DIR to another folder."
+            ) from None
+        os.truncate(lock, 0)
+        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+
+    def _close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class StartTimes:
+    """When this bot identified itself to Discord, so that a loop of crashes never costs the token.
+
+    Kept in a file, because each start is a process of its own. Raises `OSError` if that cannot be written.
+    """
+
+    def __init__(self, file: Path, *, most: int = MAX_STARTS_PER_HOUR, within: float = _HOUR) -> None:
+        self._file = file
+        self._most = most
+        self._within = within
+
+    async def wait_for_turn(self) -> None:
+        """Return when the bot may identify itself once more, and count that."""
+        while (wait := await asyncio.to_thread(self._take_turn, time.time())) > 0:
+            log.warning(
+                "The bot has started %d times within %.0f minutes. It waits %.0f s now, because Discord "
+                "takes the token from a bot that starts too often; look above for why it ended.",
+                *(self._most, self._within / 60, wait),
+            )
+            await asyncio.sleep(wait)
+
+    def _take_turn(self, now: float) -> float:
+        """Return 0 if a start at ``now`` is fine and noted, else the seconds until it is."""
+        times = [at for at in self._read() if now - self._within < at <= now]
+        if len(times) >= self._most:
+            return times[-self._most] + self._within - now
+        draft = self._file.with_suffix(".new")
+        draft.write_text(json.dumps([*times, now]), encoding="ascii")
+        draft.replace(self._file)
+        return 0.0
+
+    def _read(self) -> list[float]:
+        try:
+            found = json.loads(self._file.read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            return []
+        return sorted(at for at in found if isinstance(at, float)) if isinstance(found, list) else []
+
+
+def disk_error(error: OSError, path: Path | None = None) -> DataFolderError:
+    """Return the sentence for what the disk refused, with the file or folder and what to do about it."""
+    named = path or (Path(os.fsdecode(error.filename)) if error.filename else None)
+    where = str(named.absolute()) if named else "The data folder"
+    reason = error.strerror or type(error).__name__
+    if error.errno in _FULL:
+        return DataFolderError(
+            f"The disk is full: {where} cannot be written. Free some space and start again."
+        )
+    if error.errno == errno.EROFS:
+        return DataFolderError(f"{where} cannot be written: {reason}. Set DATA_DIR to a folder that can be.")
+    if isinstance(error, PermissionError):
+        return DataFolderError(
+            f"{where} cannot be read and written ({reason}{_owner(named)}). Give it to the user that runs "
+            "the bot, or set DATA_DIR to another folder."
+        )
+    return DataFolderError(
+        f"{where} cannot be used: {reason}. Look at it, or set DATA_DIR to another folder."
+    )
+
+
+def _owner(path: Path | None) -> str:
+    if path is None or not hasattr(os, "getuid"):
+        return ""
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return ""
+    return f"; it belongs to user {owner}, the bot runs as {os.getuid()}" if owner != os.getuid() else ""
+
+
+def _check_folder(path: Path) -> None:
+    if not path.is_dir():
+        raise DataFolderError(f"{path} must be a folder, and it is none. Move it away and start again.")
+    try:
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(_PROBE)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataFolderError(f"{path} must be a file, and it is a folder. Move it away and start again.")
+    try:
+        opened = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise disk_error(error, path) from error
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise DataFolderError(f"{path} must be a file, and it is none. Move it away and start again.")
+    finally:
+        os.close(opened)

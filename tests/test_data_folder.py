@@ -1,0 +1,184 @@
+"""The data folder of `python -m bot`: one bot at a time, and files that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.data_folder import LOCK_FILE, DataFolder, disk_error
+from bot.errors import DataFolderError
+from bot.library.engine import DATABASE_FILE
+from bot.library.library import Library
+from bot.settings import Secret, Settings
+from bot.start import Obstacle, obstacle_of
+from rehearsal.server import Rehearsal
+from tests.bot_process import LOGGED_IN, bot_process, discord_for
+from tests.test_voice_files import ADA, AVIARY, exported, saved
+
+NOBODY = 65_534
+TOKEN = "a-token-that-is-never-sent"
+
+
+@pytest.fixture
+async def discord_here() -> AsyncIterator[Mapping[str, str]]:
+    async with Rehearsal() as rehearsal, discord_for(rehearsal) as settings:
+        yield settings
+
+
+def given_away(path: Path) -> None:
+    """Give it to somebody else; who may not do that takes the right to write from themselves."""
+    if os.getuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    else:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+
+
+async def test_a_second_bot_on_one_folder_is_told_of_the_first_and_may_come_when_that_is_killed(
+    discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with bot_process(tmp_path, **discord_here) as first:
+        await first.until(LOGGED_IN)
+        async with bot_process(tmp_path, **discord_here) as second:
+            status, said = await second.ended()
+        await first.killed()
+    async with bot_process(tmp_path, **discord_here) as third:
+        await third.until(LOGGED_IN)
+
+    assert status == 2
+    sentence = r"Another bot \(process \d+ on .+\) is running on the data folder (.+)\. Stop that one first"
+    found = re.search(sentence, said)
+    assert found is not None
+    assert found[1] == str(tmp_path / "data")
+    assert LOGGED_IN not in said
+    assert "Traceback" not in said
+
+
+async def test_a_voice_is_imported_and_the_folder_checked_beside_a_running_bot(
+    discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    await saved(tmp_path / "before", speaker_id=None)
+    file = await exported(tmp_path / "before")
+    settings = {**discord_here, "DATA_DIR": str(tmp_path / "data")}
+    async with bot_process(tmp_path, **settings) as bot:
+        await bot.until(LOGGED_IN)
+        arguments = ("import-voice", str(file), "--guild", str(AVIARY), "--owner", str(ADA))
+        async with bot_process(tmp_path, *arguments, **settings) as importing:
+            imported = await importing.ended()
+        async with bot_process(tmp_path, "check", **settings) as checking:
+            _, checked = await checking.ended()
+        status, said = await bot.stopped()
+
+    assert imported[0] == 0
+    assert "is saved" in imported[1]
+    assert "in order" in checked
+    assert status == 0
+    assert "Traceback" not in said + checked
+    async with Library(None, tmp_path / "data") as library:
+        assert await library.database.problem() is None
+
+
+def test_two_folders_are_two_locks_and_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
+    here, there = Settings(data_dir=tmp_path / "a"), Settings(data_dir=tmp_path / "b")
+
+    with DataFolder(here), DataFolder(there), pytest.raises(DataFolderError, match=str(os.getpid())):
+        DataFolder(here).__enter__()
+    with DataFolder(here):
+        assert (tmp_path / "a" / LOCK_FILE).exists()
+
+
+def test_one_folder_under_two_names_is_one_lock(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "real")
+
+    with DataFolder(Settings(data_dir=tmp_path / "real")), pytest.raises(DataFolderError):
+        DataFolder(Settings(data_dir=tmp_path / "other")).__enter__()
+
+
+@pytest.mark.parametrize(
+    "name", [DATABASE_FILE, f"{DATABASE_FILE}-wal", "heartbeat", "commands.json", "starts.json", "lock"]
+)
+def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+
+    with pytest.raises(DataFolderError) as raised:
+        DataFolder(Settings(data_dir=tmp_path)).check()
+
+    sentence = f"{tmp_path / name} must be a file, and it is a folder. Move it away and start again."
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("name", ["", "recordings"])
+async def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    async with bot_process(tmp_path, DISCORD_TOKEN=TOKEN) as bot:
+        status, said = await bot.ended()
+
+    assert status == 2
+    assert said.startswith(str(path))
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root obeys nobody elsewhere")
+@pytest.mark.parametrize("name", [DATABASE_FILE, "heartbeat", "lock", "cache", ""])
+async def test_what_belongs_to_somebody_else_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    path.mkdir() if name in ("cache", "recordings", "") else path.write_bytes(b"")
+    given_away(path)
+    async with bot_process(tmp_path, as_nobody_special=True, DISCORD_TOKEN=TOKEN) as bot:
+        status, said = await bot.ended()
+
+    assert status == 2
+    assert said.startswith(f"{path} cannot be read and written (Permission denied")
+    assert "Give it to the user that runs the bot" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root obeys nobody elsewhere")
+async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    given_away(closed)
+    data = {"DATA_DIR": str(closed / "data")}
+    async with bot_process(tmp_path, as_nobody_special=True, DISCORD_TOKEN=TOKEN, **data) as bot:
+        status, said = await bot.ended()
+
+    assert status == 2
+    assert said.startswith(f"{closed / 'data'} cannot be read and written (Permission denied")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is needed")
+def test_a_full_disk_is_a_sentence_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="space") as raised, Path("/dev/full").open("wb", buffering=0) as full:
+        full.write(b"x")
+
+    said = str(disk_error(raised.value, tmp_path))
+
+    assert said == f"The disk is full: {tmp_path} cannot be written. Free some space and start again."
+    assert obstacle_of(raised.value) == Obstacle(
+        "The disk is full: The data folder cannot be written. Free some space and start again.", status=2
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device is needed")
+def test_a_device_where_a_file_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "heartbeat").symlink_to("/dev/full")
+
+    with pytest.raises(DataFolderError, match="heartbeat must be a file"):
+        DataFolder(Settings(data_dir=tmp_path)).check()
+
+
+def test_a_database_file_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "voices.db").mkdir()
+    settings = Settings(data_dir=tmp_path / "data", database_url=Secret(f"sqlite:///{tmp_path}/voices.db"))
+
+    with pytest.raises(DataFolderError, match=r"voices\.db must be a file, and it is a folder"):
+        DataFolder(settings).check()
