@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
 from bot.delivery import Delivery
 from bot.giving.access import VoiceAccesses
 from bot.giving.keeping import TakeKeeping
@@ -36,20 +38,22 @@ from bot.synthesis import SpeechMaker
 from bot.takes.cache import SpeechCache
 from bot.takes.cache_folder import CacheFolder
 from bot.text.pacing import Speed
-from bot.tree import SpeechTree
+from bot.tree import SpeechTree, refusal_of
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
+from bot.tts.retry_after import seconds_to_wait
 from bot.voice_design import VoiceDesign
 from bot.voice_making import VoiceMaking
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_FILE: Final = "heartbeat"
 HEARTBEAT_SECONDS: Final = 20.0
-"""A file under the data directory that is touched while the bot is connected; see `bot healthy`."""
 
-CACHE_FOLDER: Final = "cache"
-"""A folder under the data directory for speech that is kept for a day."""
+_FIRST_TRY_SECONDS: Final = 20.0
+"""So long a start waits for its commands to be registered; then that goes on beside it."""
+
+_LONGEST_PAUSE_SECONDS: Final = 3_600.0
+"""Between two tries to register commands that Discord did not take."""
 
 DISCORD_HOST: Final = "discord.com"
 
@@ -77,6 +81,8 @@ class SpeechBot(commands.AutoShardedBot):
     reference_posts: ReferencePosts
     voice_making: VoiceMaking
     voice_design: VoiceDesign
+    registration_pause: float = 60.0
+    """Seconds after which commands that Discord did not take are registered again; later it is longer."""
 
     def __init__(
         self,
@@ -147,12 +153,36 @@ class SpeechBot(commands.AutoShardedBot):
         )
         self._build_delivery(maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
-        if await self.tree.sync_if_changed(self._settings.data_dir / "commands.sha256"):
-            log.info("commands registered with Discord")
+        tried = asyncio.Event()
+        registering = asyncio.create_task(self._register_commands(tried), name="commands")
+        self._parts.callback(registering.cancel)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tried.wait(), _FIRST_TRY_SECONDS)
         tidying = asyncio.create_task(self.reference_posts.keep_tidy(), name="reference-posts")
         self._parts.callback(tidying.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
+
+    async def _register_commands(self, tried: asyncio.Event) -> None:
+        """Have the commands registered, however often Discord must be asked; set ``tried`` after once."""
+        pause = self.registration_pause
+        while True:
+            try:
+                if await self.tree.register(self._settings.data_dir / COMMANDS_FILE):
+                    log.info("commands registered with Discord")
+                return
+            except Exception as error:  # also an answer without sense: the bot can do without this
+                headers = error.response.headers if isinstance(error, discord.HTTPException) else {}
+                wait = max(pause, seconds_to_wait(headers) or 0.0) * random.uniform(1.0, 1.25)
+                log.warning(
+                    "The commands were not registered: %s The bot works with those that Discord has, and "
+                    "tries again in %.0f minutes.",
+                    *(refusal_of(error), wait / 60),
+                )
+            finally:
+                tried.set()
+            await asyncio.sleep(wait)
+            pause = min(pause * 4, _LONGEST_PAUSE_SECONDS)
 
     def _build_delivery(self, maker: SpeechMaker) -> None:
         presence = Presence(self.library)
@@ -225,7 +255,10 @@ class SpeechBot(commands.AutoShardedBot):
         await self.wait_until_ready()
         while True:
             if self.is_ready() and not self.is_closed():
-                await asyncio.to_thread(_touch, path)
+                try:
+                    await asyncio.to_thread(_touch, path)
+                except OSError as error:
+                    log.warning("%s cannot be written: %s", path, error.strerror)
                 self.heart_has_beaten.set()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import discord
 from discord import app_commands
@@ -17,6 +18,13 @@ from bot.errors import SpeechBotError
 from bot.messages import sentence_for
 
 log = logging.getLogger(__name__)
+
+# Discord's numbers: where an application is installed, where a command is shown, a kind of command, an error.
+_IN_SERVERS, _FOR_PERSONS = 0, 1
+_PRIVATE_CHANNEL: Final = 2
+_ENTRY_POINT: Final = 4
+_TOO_MANY_TODAY: Final = 30034
+_MAX_REFUSAL_CHARS: Final = 300
 
 
 class SpeechTree(app_commands.CommandTree[Any]):
@@ -39,20 +47,64 @@ class SpeechTree(app_commands.CommandTree[Any]):
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await answer_error(interaction, cause)
 
-    async def sync_if_changed(self, record: Path) -> bool:
-        """Register the commands with Discord unless ``record`` says that these very ones are registered.
+    async def register(self, record: Path) -> bool:
+        """Have exactly our commands registered with Discord; return whether they were sent for that.
 
-        Return whether they were sent. Discord counts new commands against 200 a day, and a start is no
-        reason to send them again.
+        They are sent only if they, or those that Discord has, are others than ``record`` says: Discord counts
+        new commands against 200 a day, and a start is no reason to send them again. What the application is
+        not open to, servers or persons, is left out. Raises `discord.HTTPException`, `aiohttp.ClientError`
+        and `OSError`, and writes down in ``record`` what Discord refused; see `refused`.
         """
-        payload = [command.to_dict(self) for command in self._get_all_commands(guild=None)]
-        canonical = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        if await asyncio.to_thread(_read, record) == digest:
-            return False
-        await self.sync()
-        await asyncio.to_thread(_write, record, digest)
+        payload = self._payload()
+        ours = _digest([self.client.application_id, payload])
+        kept = await asyncio.to_thread(_read, record)
+        http, application_id = self.client.http, self.client.application_id
+        try:
+            there = await http.get_global_commands(application_id)
+            if (kept.get("ours"), kept.get("there")) == (ours, _digest_of_registered(there)):
+                return False
+            # An Activity's own command is not ours, and Discord refuses a list without it.
+            foreign = [command for command in there if command.get("type") == _ENTRY_POINT]
+            registered = await http.bulk_upsert_global_commands(application_id, [*payload, *foreign])
+        except discord.HTTPException as error:
+            await asyncio.to_thread(_write, record, {**kept, "refused": refusal_of(error)})
+            raise
+        new = {"ours": ours, "there": _digest_of_registered(registered)}
+        await asyncio.to_thread(_write, record, new)
         return True
+
+    def _payload(self) -> list[dict[str, Any]]:
+        """Return our commands as Discord is to have them, without what the application is not open to."""
+        commands: list[dict[str, Any]] = [
+            dict(command.to_dict(self)) for command in self._get_all_commands(guild=None)
+        ]
+        open_to = _installs(self.client.application)
+        if not open_to:
+            return commands
+        for command in commands:
+            command["integration_types"] = [
+                kind for kind in command.get("integration_types") or [_IN_SERVERS] if kind in open_to
+            ]
+            if _FOR_PERSONS not in command["integration_types"] and command.get("contexts"):
+                command["contexts"] = [place for place in command["contexts"] if place != _PRIVATE_CHANNEL]
+        return [command for command in commands if command["integration_types"]]
+
+
+def refusal_of(error: Exception) -> str:
+    """Return in one sentence why Discord did not take the commands."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror})."
+    if not isinstance(error, discord.HTTPException):
+        return f"Discord did not answer as it should ({type(error).__name__})."
+    if error.code == _TOO_MANY_TODAY:
+        return "Discord takes no more new commands from this bot today (code 30034)."
+    said = " ".join(error.text.split())[:_MAX_REFUSAL_CHARS]
+    return f"Discord answered with status {error.status}, code {error.code}: {said or 'no reason'}."
+
+
+def refused(record: Path) -> str | None:
+    """Return why Discord did not take the commands the last time, as ``record`` says; None: it did."""
+    return _read(record).get("refused")
 
 
 async def answer_error(interaction: discord.Interaction, error: BaseException) -> None:
@@ -75,13 +127,38 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
         log.warning("%s: the member could not be told: %s", name, failure)
 
 
-def _read(record: Path) -> str:
-    return record.read_text(encoding="ascii").strip() if record.is_file() else ""
+def _installs(application: discord.AppInfo | None) -> set[int]:
+    """Return where the application may be installed; nothing if Discord does not say."""
+    if application is None:
+        return set()
+    servers, persons = application.guild_integration_config, application.user_integration_config
+    return {kind for kind, config in ((_IN_SERVERS, servers), (_FOR_PERSONS, persons)) if config is not None}
 
 
-def _write(record: Path, digest: str) -> None:
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _digest_of_registered(commands: Iterable[Mapping[str, Any]]) -> str:
+    """Return a digest that changes when a command at Discord is deleted, added, or made another."""
+    return _digest(sorted([str(command.get("id")), str(command.get("version"))] for command in commands))
+
+
+def _read(record: Path) -> dict[str, str]:
+    try:
+        found = json.loads(record.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _write(record: Path, kept: Mapping[str, str]) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(digest + "\n", encoding="ascii")
+    draft = record.with_suffix(".new")
+    draft.write_text(json.dumps(kept), encoding="ascii")
+    draft.replace(record)
 
 
 def _log(name: str, error: BaseException) -> None:

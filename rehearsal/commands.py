@@ -26,11 +26,13 @@ class Commands:
         self._application_id = application_id
         self._snowflakes = snowflakes
         self._scopes: dict[int | None, dict[tuple[int, str], Json]] = {None: {}}
+        self.installs: tuple[int, ...] = (0, 1)
+        """Where the application may be installed: in servers (0), by persons (1)."""
         self.changes = Changes()
 
     def replace(self, payloads: Sequence[Json], guild_id: int | None = None) -> list[Json]:
         """Carry out a bulk overwrite and return the commands. Raises `DiscordAPIError`."""
-        check_commands(payloads, in_guild=guild_id is not None)
+        check_commands(payloads, in_guild=guild_id is not None, installs=self.installs)
         before = self._scopes.get(guild_id, {})
         after: dict[tuple[int, str], Json] = {}
         for payload in payloads:

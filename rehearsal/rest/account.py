@@ -35,7 +35,7 @@ async def get_application(backstage: Backstage, call: Call) -> Reply:
         "flags": 0,
         "tags": [],
         "interactions_endpoint_url": None,
-        "integration_types_config": {"0": {}, "1": {}},
+        "integration_types_config": {str(kind): {} for kind in backstage.commands.installs},
         "approximate_guild_count": len(directory.bot_guilds()),
     }
     return Reply(application)

@@ -23,11 +23,20 @@ _CHOOSABLE = (STRING, INTEGER, NUMBER)
 Path = tuple[str | int, ...]
 
 
-def check_commands(payloads: Sequence[Json], *, in_guild: bool) -> None:
-    """Raise the `DiscordAPIError` with which Discord refuses this bulk overwrite, if it does."""
+def check_commands(payloads: Sequence[Json], *, in_guild: bool, installs: Sequence[int] = (0, 1)) -> None:
+    """Raise the `DiscordAPIError` with which Discord refuses this bulk overwrite, if it does.
+
+    ``installs`` are the integration types of the application.
+    """
     errors = FormErrors()
     for index, payload in enumerate(payloads):
         _check_command(payload, errors, (index,), in_guild=in_guild)
+        if set(payload.get("integration_types") or ()) - set(installs):
+            errors.add(
+                (index, "integration_types"),
+                "APPLICATION_COMMANDS_INVALID_INTEGRATION_TYPE",
+                "The application is not configured for this integration type.",
+            )
     names = Counter((payload.get("type", CHAT_INPUT), payload.get("name")) for payload in payloads)
     for index, payload in enumerate(payloads):
         if names[payload.get("type", CHAT_INPUT), payload.get("name")] > 1:
