@@ -12,18 +12,23 @@ from importlib.metadata import PackageNotFoundError, version
 import aiohttp
 import discord
 
-from bot.errors import LibraryError, TTSError
+from bot.data_folder import COMMANDS_FILE, DataFolder
+from bot.errors import DataFolderError, LibraryError, TTSError
 from bot.library.database import Database
 from bot.library.posts import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, Speech, SpeechRequest
 from bot.reference_posts import owner_of, storage_problem
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
+from bot.speech_bot import DISCORD_HOST
+from bot.start import obstacle_of
+from bot.tree import refused
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
 
 _INSTALL = "python -m pip install --require-hashes -r requirements.txt"
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
+_LOGIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +99,11 @@ async def _opus() -> Finding:
 
 
 async def _data_dir(settings: Settings) -> Finding:
-    path = settings.data_dir
-
-    def write() -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".check"
-        probe.write_bytes(b"")
-        probe.unlink()
-
     try:
-        await asyncio.to_thread(write)
-    except OSError as error:
-        return Finding(False, f"the folder {path} cannot be written: {error.strerror}", "set DATA_DIR")
-    return Finding(True, f"the folder {path} can be written")
+        await asyncio.to_thread(DataFolder(settings).check)
+    except (DataFolderError, LibraryError) as error:
+        return Finding(False, str(error), "look at DATA_DIR and DATABASE_URL")
+    return Finding(True, f"the folder {settings.data_dir} can be written")
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
@@ -149,7 +146,7 @@ async def _own_tts_gateway() -> Finding:
 async def _tts_gateway(settings: Settings) -> Finding:
     address = settings.tts_base_url or HOSTED_TTS_BASE_URL
     try:
-        async with TTSClient(address, settings.tts_api_key) as tts:
+        async with TTSClient(address, settings.tts_api_key, proxy=settings.proxy) as tts:
             await tts.probe()
     except TTSError as error:
         what = f"the TTS gateway at {address} does not answer: {error}"
@@ -168,18 +165,18 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             "put the token of your bot into .env, or try without an account: python -m rehearsal",
         )
         return
-    client = discord.Client(intents=discord.Intents.none(), connector=connector)
+    proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
+    client = discord.Client(intents=discord.Intents.none(), connector=connector, proxy=proxy)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(_LOGIN_SECONDS):
             await client.login(settings.discord_token.reveal())
             found = [Finding(True, f"Discord knows this bot as {client.user}")]
+            found.append(await _commands(client, settings))
             if settings.recording_place is not RecordingPlace.THIS_MACHINE:
                 found.append(await _recordings(client, settings.storage_channel_id))
-    except discord.LoginFailure:
-        found = [Finding(False, "Discord refuses DISCORD_TOKEN", "copy it again from the developer portal")]
-    except (discord.HTTPException, OSError) as error:
-        what = f"Discord cannot be reached: {type(error).__name__}"
-        found = [Finding(False, what, "look at this machine's network")]
+    except Exception as error:  # also for an answer that is none of Discord's
+        what = obstacle_of(error, settings.proxy if proxy else None).sentence
+        found = [Finding(False, what, "look at DISCORD_TOKEN and at this machine's network")]
     finally:
         await client.close()
     for finding in found:
@@ -198,3 +195,27 @@ async def _recordings(client: discord.Client, storage_channel_id: int | None) ->
         cure = "let the bot see it, send messages and attach files there, and @everyone not see it"
         return Finding(False, f"{_RECORDINGS}: {problem}", cure)
     return Finding(True, f"{_RECORDINGS} go into the channel STORAGE_CHANNEL_ID, which members cannot read")
+
+
+async def _commands(client: discord.Client, settings: Settings) -> Finding:
+    """Say which commands Discord has, and why it has not taken those of the last start."""
+    application_id = client.application_id or 0
+    there = await client.http.get_global_commands(application_id)
+    reason = await asyncio.to_thread(refused, settings.data_dir / COMMANDS_FILE)
+    if reason is not None:
+        return Finding(
+            False,
+            f"Discord has {len(there)} commands of this bot, and did not take the newest: {reason}",
+            "look at Installation in the developer portal; a running bot tries again by itself",
+        )
+    application = client.application
+    closed = [
+        name
+        for name, config in (
+            ("Guild Install", application and application.guild_integration_config),
+            ("User Install", application and application.user_integration_config),
+        )
+        if config is None
+    ]
+    only = f"; without {closed[0]}, which is off in the developer portal" if len(closed) == 1 else ""
+    return Finding(True, f"Discord has {len(there)} commands of this bot (a start registers the rest){only}")

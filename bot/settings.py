@@ -374,6 +374,8 @@ class _Reader:
             )
         scheme, where, file = value.partition(":///")
         if scheme.startswith("sqlite"):
+            if not where or file.startswith((":memory:", "file:")):
+                raise SettingsError(f"{name} must name a file that stays, such as sqlite:///path/to/file.db.")
             return Secret(f"{scheme}{where}{self._expanded(name, file)}")
         return Secret(value)
 

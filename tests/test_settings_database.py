@@ -37,6 +37,11 @@ def test_what_is_no_database_is_refused_without_showing_the_password(url: str) -
     assert KEY not in text
 
 
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite://host/x.db", "sqlite:///file:x?mode=memory"])
+def test_a_database_that_would_be_gone_with_the_bot_is_refused(url: str) -> None:
+    assert problem({"DATABASE_URL": url}).startswith("DATABASE_URL must name a file that stays")
+
+
 @pytest.mark.parametrize("number", ["#recordings", "0", "-5", "1.5", "9" * 19, "1" * 40, "１２"])
 def test_a_channel_is_named_by_its_number(number: str) -> None:
     assert problem({"STORAGE_CHANNEL_ID": number}).startswith("STORAGE_CHANNEL_ID must be the number of a ")

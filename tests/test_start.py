@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import aiohttp
+import discord
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from bot.start import Obstacle, Waits, obstacle_of
 from rehearsal.rest.misbehaviour import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for
@@ -204,3 +210,125 @@ async def test_discords_own_count_of_starts_is_minded(
         said = await bot.until(LOGGED_IN)
 
     assert said.index("identify itself only 1 more times today") < said.index(LOGGED_IN)
+
+
+async def test_check_says_which_commands_discord_has_and_what_it_refused(
+    rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    rehearsal.misbehave(Misbehaviour("PUT", "/commands", 400, {"code": 30034, "message": "Max"}, headers={}))
+    async with bot_process(tmp_path, **discord_here) as bot:
+        await bot.until(LOGGED_IN)
+    async with bot_process(tmp_path, "check", **discord_here) as bot:
+        _, refused = await bot.ended()
+    rehearsal.commands.installs = (0,)
+    async with bot_process(tmp_path, **discord_here) as bot:
+        await bot.until(LOGGED_IN)
+    async with bot_process(tmp_path, "check", **discord_here) as bot:
+        _, said = await bot.ended()
+
+    assert "ok      Discord knows this bot as " in refused
+    assert "MISSING Discord has 0 commands of this bot, and did not take the newest: " in refused
+    assert "code 30034" in refused
+    assert f"ok      Discord has {len(rehearsal.commands.listed())} commands of this bot" in said
+    assert "without User Install" in said
+
+
+@pytest.mark.parametrize("status", [403])
+async def test_check_says_what_discord_answers_in_a_sentence(
+    rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path, status: int
+) -> None:
+    rehearsal.misbehave(Misbehaviour("GET", "/users/@me", status, headers=SOON))
+    async with bot_process(tmp_path, "check", **discord_here) as bot:
+        ended, said = await bot.ended()
+
+    assert ended == 1
+    assert f"(status {status})." in said
+    assert "Traceback" not in said
+
+
+async def test_a_database_server_that_is_not_up_yet_is_waited_for(
+    discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"postgresql://myna:canary-password@127.0.0.1:{nobody.getsockname()[1]}/myna"
+        async with bot_process(tmp_path, DATABASE_URL=url, **discord_here) as bot:
+            await bot.until("It tries again in")
+            status, said = await bot.stopped()
+
+    assert status == 0
+    assert "The database cannot be opened: the database cannot be reached" in said
+    assert "canary-password" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_bot_that_fails_in_a_way_nobody_thought_of_ends_with_a_sentence(
+    rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    rehearsal.misbehave(Misbehaviour("GET", "/gateway/bot", 200, {"url": "wss://x.example"}, headers={}))
+    async with bot_process(tmp_path, **discord_here) as bot:
+        status, said = await bot.ended()
+
+    assert status == 1
+    assert "a fault of its own (KeyError). Set LOG_LEVEL=debug to see where" in said
+    assert "Traceback" not in said
+
+
+def test_the_waits_grow_to_a_bound_and_no_network_is_waited_for_only_some_minutes() -> None:
+    refused, offline = Obstacle("", math.inf), obstacle_of(ConnectionRefusedError())
+    forever, some_minutes = Waits(), Waits()
+
+    pauses = [forever.after(refused, now) or 0.0 for now in range(2_000)]
+    tries, now = 0, 0.0
+    while (pause := some_minutes.after(offline, now)) is not None:
+        tries, now = tries + 1, now + pause
+
+    assert pauses[0] < pauses[2] < pauses[4] < pauses[8]
+    assert 0 < max(pauses) <= 120
+    assert len(set(pauses[-100:])) > 50  # nobody knocks together with all others
+    assert tries > 5
+    assert 300 < now < 1_200
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"), [(5.0, 5.0, 6.0), (1e9, 3_600.0, 4_000.0), (0.0, 1.0, 2.0)]
+)
+def test_a_wait_that_was_told_is_kept_and_is_never_longer_than_an_hour(
+    told: float, least: float, most: float
+) -> None:
+    pause = Waits().after(Obstacle("", math.inf, told), 0.0)
+
+    assert pause is not None
+    assert least <= pause <= most
+
+
+@pytest.mark.parametrize("code", [4004, 4013, 4014])
+async def test_a_close_for_a_wrong_token_or_wrong_intents_is_final(code: int) -> None:
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        there = web.WebSocketResponse()
+        await there.prepare(request)
+        await there.close(code=code)
+        return there
+
+    app = web.Application()
+    app.router.add_get("/", serve)
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(server.make_url("/")) as here,
+    ):
+        await here.receive()
+        closed = obstacle_of(discord.ConnectionClosed(here, shard_id=0))
+
+    assert (closed.status, closed.patience) == (2, 0.0)
+
+
+async def test_a_name_that_is_not_found_is_told_from_a_machine_that_is_offline() -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorDNSError) as raised:
+            await session.get("https://nobody.invalid")
+
+    obstacle = obstacle_of(raised.value)
+
+    assert obstacle.sentence.startswith("The name discord.com is not found.")
+    assert 0 < obstacle.patience < math.inf

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -15,6 +17,13 @@ _BUSY_STATES: Final = ("55P03", "40001", "40P01", "57014", "53300")
 
 _NOT_THERE_STATES: Final = ("57P01", "57P02", "57P03", "08001", "08006")
 """PostgreSQL: shut down, crashed, not up yet, connection not made, connection lost."""
+
+_SETTING_STATES: Final[Mapping[str, str]] = MappingProxyType({
+    "28000": "PostgreSQL does not let this user in",
+    "28P01": "PostgreSQL refuses the user or the password",
+    "3D000": "PostgreSQL has no database of this name",
+    "42501": "this user may not make tables there",
+})  # fmt: skip
 
 _FULL_STATE: Final = "53100"
 
@@ -33,6 +42,8 @@ def library_error(error: SQLAlchemyError | OSError) -> LibraryError:
     state = getattr(fault, "sqlstate", None)
     if state in _BUSY_STATES:
         return LibraryBusyError(f"the database is busy (SQLSTATE {state})")
+    if state in _SETTING_STATES:
+        return LibraryError(f"{_SETTING_STATES[state]} (SQLSTATE {state})")
     if state in _NOT_THERE_STATES:
         return LibraryUnreachableError(f"the database is not up (SQLSTATE {state})")
     if state == _FULL_STATE:

@@ -66,6 +66,9 @@ async def _revision(engine: AsyncEngine) -> str | None:
                 return None
             found = await connection.execute(text(f"SELECT version_num FROM {_VERSIONS}"))  # noqa: S608
             return found.scalar()
+    except TypeError as error:  # the driver's, for a word behind the ? that it does not know
+        reason = str(error).removeprefix("connect() got an ")
+        raise LibraryError(f"DATABASE_URL has an option that cannot be used: {reason}.") from error
     except (SQLAlchemyError, OSError) as error:
         found = library_error(error)
         raise type(found)(
