@@ -6,13 +6,12 @@ import codecs
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import proxy_bypass_environment
 
 from dotenv import dotenv_values
 from yarl import URL
@@ -79,14 +78,13 @@ class Proxy:
     def for_host(self, host: str) -> str | None:
         """Return the proxy's address for ``host``; None where it is reached directly, as this machine is."""
         host = host.strip("[]").rstrip(".").lower()
-        if host == "localhost" or host.endswith(".localhost"):
+        exempt = [part.strip().lower() for part in self.exempt.split(",")]
+        if any(_is_below(host, name) for name in ("localhost", *exempt)):
             return None
         with suppress(ValueError):
             address = ipaddress.ip_address(host)
-            if address.is_loopback or any(address in network for network in self._exempt_networks()):
+            if address.is_loopback or any(address in network for network in _networks(exempt)):
                 return None
-        if proxy_bypass_environment(host, {"no": self.exempt}):
-            return None
         return self.address.reveal()
 
     @property
@@ -95,10 +93,17 @@ class Proxy:
         parts = urlsplit(self.address.reveal())
         return parts.netloc.rpartition("@")[2]
 
-    def _exempt_networks(self) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        for part in self.exempt.split(","):
-            with suppress(ValueError):
-                yield ipaddress.ip_network(part.strip(), strict=False)
+
+def _is_below(host: str, name: str) -> bool:
+    """Return whether NO_PROXY's ``name`` stands for ``host``: itself, what is above it, or everything."""
+    name = name.removeprefix("*").removeprefix(".") if name != "*" else name
+    return name == "*" or (name != "" and (host == name or host.endswith(f".{name}")))
+
+
+def _networks(parts: Iterable[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for part in parts:
+        with suppress(ValueError):
+            yield ipaddress.ip_network(part, strict=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +334,8 @@ class _Reader:
             value = f"http://{value}"
         try:
             address = URL(value)
-            whole = address.scheme in ("http", "https") and bool(address.host) and bool(address.port)
+            host = (address.host or "").encode("idna")  # what connecting will do; it has rules of its own
+            whole = address.scheme in ("http", "https") and host != b"" and bool(address.port)
         except ValueError:
             whole = False
         if not whole or not _HEADER.fullmatch(value) or " " in value:

@@ -172,8 +172,12 @@ class SpeechBot(commands.AutoShardedBot):
                     log.info("commands registered with Discord")
                 return
             except Exception as error:  # also an answer without sense: the bot can do without this
-                headers = error.response.headers if isinstance(error, discord.HTTPException) else {}
-                wait = max(pause, seconds_to_wait(headers) or 0.0) * random.uniform(1.0, 1.25)
+                told = (
+                    seconds_to_wait(error.response.headers)
+                    if isinstance(error, discord.HTTPException)
+                    else None
+                )
+                wait = max(pause, told or 0.0) * random.uniform(1.0, 1.25)
                 log.warning(
                     "The commands were not registered: %s The bot works with those that Discord has, and "
                     "tries again in %.0f minutes.",

@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -66,20 +66,30 @@ def _obey_modes() -> None:
 
 
 @asynccontextmanager
-async def bot_process(
-    folder: Path, *arguments: str, as_nobody_special: bool = False, **variables: str
-) -> AsyncIterator[BotProcess]:
-    """Yield `python -m bot` at work in ``folder`` with these settings; on leaving, it is gone.
+async def bot_process(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[BotProcess]:
+    """Yield `python -m bot` at work in ``folder`` with these settings; on leaving, it is gone."""
+    async with _running(folder, arguments, variables, None) as process:
+        yield process
 
-    ``as_nobody_special``: it may do no more with files than their mode and their owner say, even as root.
-    """
+
+@asynccontextmanager
+async def obedient_bot_process(folder: Path, **variables: str) -> AsyncIterator[BotProcess]:
+    """Yield one as `bot_process` does that may do no more with files than their modes say, even as root."""
+    async with _running(folder, (), variables, _obey_modes) as process:
+        yield process
+
+
+@asynccontextmanager
+async def _running(
+    folder: Path, arguments: Sequence[str], variables: Mapping[str, str], before: Callable[[], None] | None
+) -> AsyncIterator[BotProcess]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments),
         cwd=folder,
         env={**child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=_obey_modes if as_nobody_special else None,
+        preexec_fn=before,
     )
     try:
         yield BotProcess(process)

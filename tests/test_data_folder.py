@@ -17,7 +17,7 @@ from bot.library.library import Library
 from bot.settings import Secret, Settings
 from bot.start import Obstacle, obstacle_of
 from rehearsal.server import Rehearsal
-from tests.bot_process import LOGGED_IN, bot_process, discord_for
+from tests.bot_process import LOGGED_IN, bot_process, discord_for, obedient_bot_process
 from tests.test_voice_files import ADA, AVIARY, exported, saved
 
 NOBODY = 65_534
@@ -133,7 +133,7 @@ async def test_what_belongs_to_somebody_else_is_named(tmp_path: Path, name: str)
     path.parent.mkdir(exist_ok=True)
     path.mkdir() if name in ("cache", "recordings", "") else path.write_bytes(b"")
     given_away(path)
-    async with bot_process(tmp_path, as_nobody_special=True, DISCORD_TOKEN=TOKEN) as bot:
+    async with obedient_bot_process(tmp_path, DISCORD_TOKEN=TOKEN) as bot:
         status, said = await bot.ended()
 
     assert status == 2
@@ -148,7 +148,7 @@ async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> Non
     closed.mkdir()
     given_away(closed)
     data = {"DATA_DIR": str(closed / "data")}
-    async with bot_process(tmp_path, as_nobody_special=True, DISCORD_TOKEN=TOKEN, **data) as bot:
+    async with obedient_bot_process(tmp_path, DISCORD_TOKEN=TOKEN, **data) as bot:
         status, said = await bot.ended()
 
     assert status == 2

@@ -38,6 +38,8 @@ def test_this_machine_is_never_reached_through_the_proxy(host: str) -> None:
         ("gateway.discord.com", ".discord.com", False),
         ("evildiscord.com", "discord.com", True),
         ("DISCORD.com", "discord.COM", False),
+        ("gateway.discord.com", "*.discord.com", False),
+        ("", "", True),
         ("10.1.2.3", "10.0.0.0/8", False),
         ("11.1.2.3", "10.0.0.0/8", True),
         ("fd00::5", "fd00::/8", False),
@@ -59,7 +61,16 @@ def test_the_names_in_small_letters_count_too() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["socks5://proxy:1080", "http://", "http://a b:1", "http://proxy:99999", "ftp://proxy", "http://:80"],
+    [
+        "socks5://proxy:1080",
+        "http://",
+        "http://a b:1",
+        "http://proxy:99999",
+        "ftp://proxy",
+        "http://:80",
+        "http://a..b:1",
+        f"http://{'a' * 64}:1",
+    ],
 )
 def test_what_is_no_http_proxy_is_refused(address: str) -> None:
     assert problem({"HTTPS_PROXY": address}).startswith("HTTPS_PROXY must be http://host:port")

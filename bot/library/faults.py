@@ -42,7 +42,7 @@ def library_error(error: SQLAlchemyError | OSError) -> LibraryError:
     state = getattr(fault, "sqlstate", None)
     if state in _BUSY_STATES:
         return LibraryBusyError(f"the database is busy (SQLSTATE {state})")
-    if state in _SETTING_STATES:
+    if state is not None and state in _SETTING_STATES:
         return LibraryError(f"{_SETTING_STATES[state]} (SQLSTATE {state})")
     if state in _NOT_THERE_STATES:
         return LibraryUnreachableError(f"the database is not up (SQLSTATE {state})")

@@ -70,9 +70,9 @@ async def _revision(engine: AsyncEngine) -> str | None:
         reason = str(error).removeprefix("connect() got an ")
         raise LibraryError(f"DATABASE_URL has an option that cannot be used: {reason}.") from error
     except (SQLAlchemyError, OSError) as error:
-        found = library_error(error)
-        raise type(found)(
-            f"The database cannot be opened: {found}. Look at DATABASE_URL and at DATA_DIR, "
+        fault = library_error(error)
+        raise type(fault)(
+            f"The database cannot be opened: {fault}. Look at DATABASE_URL and at DATA_DIR, "
             "and whether another bot uses it."
         ) from error
 
