@@ -106,12 +106,13 @@ async def post_message(backstage: Backstage, call: Call) -> Reply:
 
 def _check_permissions(backstage: Backstage, channel: Channel, body: Json, *, uploads: bool) -> None:
     _require(backstage, channel, Permission.SEND_MESSAGES)
-    if uploads:
+    is_voice_message = bool((body.get("flags") or 0) & VOICE_MESSAGE)
+    if uploads and not is_voice_message:
         _require(backstage, channel, Permission.ATTACH_FILES)
     if body.get("embeds"):
         _require(backstage, channel, Permission.EMBED_LINKS)
     guild = backstage.directory.guild_of(channel)
-    if guild and (body.get("flags") or 0) & VOICE_MESSAGE:
+    if guild and is_voice_message:
         permissions = guild.permissions_of(backstage.bot.id, channel)
         if not permissions & Permission.SEND_VOICE_MESSAGES:
             raise DiscordAPIError(403, 50173, "You cannot send voice messages in this channel.")

@@ -15,7 +15,8 @@ class Misbehaviour:
 
     They wait ``delay`` seconds. With ``carried_out`` they are done all the same. ``status`` is what they
     are answered with (None: the truth), with ``headers`` if it must be others than a bot of ours meets at
-    Discord itself, and with ``cuts`` the connection breaks before the answer.
+    Discord itself, and with ``cuts`` the connection breaks before the answer. With ``only_files`` it meets
+    only those that carry a file.
     """
 
     method: str
@@ -27,9 +28,12 @@ class Misbehaviour:
     carried_out: bool = False
     cuts: bool = False
     headers: Mapping[str, str] | None = None
+    only_files: bool = False
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, *, has_files: bool = False) -> bool:
         """Return whether a call meets it."""
+        if self.only_files and not has_files:
+            return False
         return self.times > 0 and method == self.method and self.path_part in path
 
     def reply(self) -> Reply | None:

@@ -86,7 +86,7 @@ class Router:
         try:
             call = await read_call(request, path, ids)
             record.json, record.files = call.json, list(call.files.values())
-            scripted = self._misbehaviour(request.method, path)
+            scripted = self._misbehaviour(request.method, path, has_files=bool(call.files))
             reply = await self._misbehaving(scripted, route, call, request)
         except DiscordAPIError as error:
             reply = Reply(error.body(), error.status)
@@ -114,9 +114,9 @@ class Router:
         headers = {"Content-Type": "application/json", **reply.headers}
         return web.Response(status=reply.status, body=json.dumps(reply.json).encode(), headers=headers)
 
-    def _misbehaviour(self, method: str, path: str) -> Misbehaviour | None:
+    def _misbehaviour(self, method: str, path: str, *, has_files: bool) -> Misbehaviour | None:
         for misbehaviour in self.misbehaviours:
-            if misbehaviour.matches(method, path):
+            if misbehaviour.matches(method, path, has_files=has_files):
                 misbehaviour.times -= 1
                 return misbehaviour
         return None
