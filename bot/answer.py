@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
+from itertools import count
 from typing import Any, Final
 
-import aiohttp
 import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
+
+__all__ = ["Answer", "Upload"]
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +29,32 @@ _NOTICE_SECONDS: Final = 60.0
 _EDIT_SECONDS: Final = 1.5
 """Progress is shown this often; every edit counts against the rate limit of the answer."""
 
-_TRIES: Final = 3
-_PASSING = (discord.DiscordServerError, aiohttp.ClientError, OSError)
-"""Faults worth another try; discord.py lets those of aiohttp through (2.7.1, http.py)."""
+_PROGRESS_SECONDS: Final = 30.0
+"""So long is one of these edits waited for; the final one has to come after it."""
 
-_GONE = (10008, 10015, 10062, 50027)
+_TRY_SECONDS: Final = 120.0
+"""So long may one try take, the upload included."""
+
+_PAUSE_SECONDS: Final = 1.0
+_MAX_PAUSE_SECONDS: Final = 30.0
+"""Between two tries, growing from the first to the second."""
+
+_POST_SECONDS: Final = 60.0
+"""So long a message of our own is tried; Discord remembers a nonce for a few minutes."""
+
+_TRIES: Final = 3
+"""For what is not worth more; and with so many broken connections it is tried without the file."""
+
+_LOOKED_UP: Final = 50
+"""Messages of a channel that are looked through for one that nobody has confirmed."""
+
+_GONE: Final = (10008, 10015, 10062, 50027)
 """Discord's codes for an answer that can no longer be edited: message, webhook, interaction, token."""
 
+_CLOSED: Final = (10003, 50001, 50007, 50278)
+"""Discord's codes for a place where the bot cannot post at all: unknown, unseen, or closed to it."""
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file for an answer: its name as people see it, and its bytes."""
-
-    name: str
-    data: bytes
+_Send = Callable[..., Awaitable[discord.Message | None]]
 
 
 class Answer:
@@ -50,16 +66,24 @@ class Answer:
         *,
         token_seconds: float = TOKEN_SECONDS,
         edit_seconds: float = _EDIT_SECONDS,
+        pause_seconds: float = _PAUSE_SECONDS,
+        post_seconds: float = _POST_SECONDS,
     ) -> None:
         self._interaction = interaction
         self._edit_seconds = edit_seconds
-        self._expires = asyncio.get_running_loop().time() + token_seconds
+        self._pause_seconds = pause_seconds
+        self._post_seconds = post_seconds
+        self._expires = _now() + token_seconds
         self._acknowledged = False
+        self._is_deferral = False
         self._ephemeral = False
         self._final = False
         self._line = ""
         self._ended = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
+        self._taken: discord.Message | None = None
+        self._words = ""
+        self._may_have_file = False
         self.message_id: int | None = None
         """The message it stands in, as soon as Discord has said so."""
 
@@ -73,7 +97,7 @@ class Answer:
 
     @property
     def is_final(self) -> bool:
-        """Whether the member has the last word already."""
+        """Whether the member has the last word already: Discord has taken it."""
         return self._final
 
     async def defer(self, *, ephemeral: bool = False) -> None:
@@ -84,6 +108,7 @@ class Answer:
         if self._is_acknowledged:
             return
         self._ephemeral = ephemeral
+        self._is_deferral = True
         try:
             acknowledged = await self._interaction.response.defer(thinking=True, ephemeral=ephemeral)
             self.message_id = acknowledged.message_id if acknowledged else None
@@ -94,45 +119,67 @@ class Answer:
 
     def show(self, line: str) -> None:
         """Show ``line`` until there is something newer; returns at once."""
-        if self._final or line == self._line:
+        if self._ended.is_set() or line == self._line:
             return
         self._line = line
         if self._showing is None:
             self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
 
     async def finish(
-        self, content: str, upload: Upload | None = None, view: discord.ui.View | None = None
+        self,
+        content: str,
+        upload: Uploadable | None = None,
+        view: discord.ui.View | None = None,
+        *,
+        because: str = "",
     ) -> None:
-        """Give the final answer.
+        """Give the final answer, as much of it as Discord takes.
 
-        Where the original response can no longer be edited, the bot posts it itself; ``view`` only in the
-        channel where it was asked for.
+        While the original response can be edited, that is tried again and again; what is refused goes on
+        without the file, and with a sentence why, at last as that sentence alone. Where it cannot be edited
+        the bot posts it itself, with a file made for that place, and ``view`` only in the channel where it
+        was asked for. ``because`` says why there is a file at all, as the beginning of a sentence.
+
+        Raises `discord.HTTPException`, `aiohttp.ClientError` or `OSError` only where nothing of it was
+        acknowledged before, and what ``upload`` raises. What nobody takes is logged, and taken back.
         """
-        self._final = True
         await self._end_showing()
-        with suppress(discord.InteractionResponded):
-            if not self._is_acknowledged:
-                await self._interaction.response.send_message(content, ephemeral=True)
-                return
-        if self._seconds_left() > 0 and await self._edit(content, upload, view):
+        if not self._is_acknowledged and await self._respond(content):
+            self._final = True
             return
-        await self._post(content, upload, view)
+        offer = Offer(content, upload, view, because)
+        self._final = (
+            await self._edit(offer) or await self._post(offer) or await self._has_come_through(offer)
+        )
+        if not self._final:
+            await self._remove_original()
+            log.error("Discord took nothing of an answer: %s", offer.faults)
+        elif offer.faults:
+            log.warning("Discord did not take an answer at once: %s", offer.faults)
 
-    async def amend(self, content: str) -> None:
-        """Replace the words of a final answer and keep its file; silently nothing if it is too late."""
-        if self._seconds_left() > 0:
-            await self._edit(content, None)
+    async def amend(self, addition: str) -> None:
+        """Put a line under the words of a final answer; silently nothing if it is too late."""
+        if self._taken is None:
+            return
+        words = f"{self._words}\n{addition}"[:MAX_WORDS]
+        for pause in (*_growing(self._pause_seconds, _TRIES - 1), None):
+            fault = await _tried(self._taken.edit, message_of(words), self._post_seconds)
+            if pause is None or not isinstance(fault, PASSING):
+                return
+            await asyncio.sleep(pause)
 
     @property
     def _is_acknowledged(self) -> bool:
         return self._acknowledged or self._interaction.response.is_done()
 
     def _seconds_left(self) -> float:
-        return self._expires - asyncio.get_running_loop().time()
+        return self._expires - _now()
+
+    # -- before the end ---------------------------------------------------------------------------
 
     async def _show(self) -> None:
         shown = ""
-        while not self._final:
+        while not self._ended.is_set():
             if self._seconds_left() < _NOTICE_SECONDS:
                 await self._quiet_edit("This takes longer than usual. I will post it here when it is done.")
                 return
@@ -144,61 +191,196 @@ class Answer:
                     await self._ended.wait()
 
     async def _quiet_edit(self, content: str) -> None:
-        try:
-            await self._interaction.edit_original_response(content=content)
-        except (discord.HTTPException, *_PASSING) as error:
-            log.debug("progress could not be shown: %s", type(error).__name__)
+        edit = self._interaction.edit_original_response
+        said = await _tried(edit, {"content": content}, _PROGRESS_SECONDS)
+        if isinstance(said, discord.Message):
+            self.message_id = said.id
+        else:
+            log.debug("progress could not be shown: %s", brief(said))
 
     async def _end_showing(self) -> None:
         # Waited for, not cancelled: an edit that is on its way could otherwise land after the final one.
         self._ended.set()
         if self._showing is not None:
-            await asyncio.wait([self._showing], timeout=10)
+            await asyncio.wait([self._showing])
 
-    async def _edit(self, content: str, upload: Upload | None, view: discord.ui.View | None = None) -> bool:
-        """Return whether the original response could be edited."""
-        edit = self._interaction.edit_original_response
-        try:
-            await self._send(
-                edit if view is None else partial(edit, view=view), content, upload, key="attachments"
-            )
-        except discord.HTTPException as error:
-            if error.status == 401 or error.code in _GONE:
+    # -- the end ----------------------------------------------------------------------------------
+
+    async def _respond(self, content: str) -> bool:
+        """Return whether it was taken as the first response; False: there was one, so that is edited."""
+        respond = partial(self._interaction.response.send_message, ephemeral=True)
+        for pause in (*_growing(self._pause_seconds / 4, _TRIES - 1), None):
+            try:
+                async with asyncio.timeout(_PROGRESS_SECONDS):
+                    await respond(**message_of(content))
+                return True
+            except discord.InteractionResponded:
                 return False
-            raise
+            except (discord.HTTPException, *PASSING) as error:
+                if isinstance(error, discord.HTTPException) and error.code == 40060:
+                    return False
+                if pause is None or not is_passing(error):
+                    raise
+            await asyncio.sleep(pause)
+        return False
+
+    async def _edit(self, offer: Offer) -> bool:
+        """Return whether the original response has become the answer, while the token lives."""
+        offer.made_for(self._interaction.filesize_limit, with_view=True)
+        edit = partial(self._interaction.edit_original_response)
+        if self._may_have_file and not offer.has_file:  # the file of an end that was broken off
+            edit = partial(edit, attachments=[])
+        self._may_have_file |= offer.has_file
+        return await self._give(edit, offer, "attachments", ends=self._expires, closed=_GONE)
+
+    async def _post(self, offer: Offer) -> bool:
+        """Return whether a message of the bot's own has become the answer; the original is deleted then."""
+        interaction = self._interaction
+        here = interaction.channel
+        places: list[discord.abc.Messageable] = [interaction.user]
+        in_channel = interaction.is_guild_integration() and not self._ephemeral
+        if in_channel and isinstance(here, discord.abc.Messageable):
+            places.insert(0, here)
+        for place in places:
+            limit = DEFAULT_FILE_SIZE_LIMIT_BYTES
+            if place is here and interaction.guild is not None:
+                limit = interaction.guild.filesize_limit
+            offer.made_for(limit, with_view=place is here or interaction.guild_id is None)
+            # Under one nonce Discord makes one message of all tries.
+            send = partial(place.send, nonce=secrets.randbits(63))
+            ends = _now() + self._post_seconds
+            is_given = await self._give(send, offer, "files", ends=ends, closed=_CLOSED)
+            if is_given or (offer.is_unclear and await self._is_posted(place, offer)):
+                await self._remove_original()
+                return True
+        return False
+
+    async def _give(
+        self, send: _Send, offer: Offer, key: str, *, ends: float, closed: Collection[int]
+    ) -> bool:
+        """Return whether Discord has taken the offer, or less of it, before ``ends``."""
+        pauses, broken = _growing(self._pause_seconds), 0
+        while _now() < ends:
+            said = await _tried(send, await offer.arguments(key), ends - _now())
+            if isinstance(said, discord.Message):
+                await self._settle(said, offer, ends)
+                return True
+            offer.note(said)
+            if is_passing(said):
+                broken += 1
+                if broken >= _TRIES and await self._give_words_first(send, offer, said, ends):
+                    return True
+                await asyncio.sleep(min(next(pauses), max(0.0, ends - _now())))
+            elif _is_over(said, closed) or not offer.lessen(said):
+                return False
+        return False
+
+    async def _give_words_first(self, send: _Send, offer: Offer, fault: object, ends: float) -> bool:
+        """Return whether at least the words came through; then the file gets one more try.
+
+        A file can break where words do not. Or it arrived long ago, and only nobody said so.
+        """
+        if not offer.has_file:
+            return False
+        words = offer.without_file(fault)
+        said = await _tried(send, await words.arguments(""), ends - _now())
+        if not isinstance(said, discord.Message):
+            return False
+        await self._settle(said, words, ends)
+        if not said.attachments:
+            better = await _tried(said.edit, await offer.arguments("attachments"), ends - _now())
+            if isinstance(better, discord.Message):
+                self._taken, self._words = better, offer.words
         return True
 
-    async def _post(self, content: str, upload: Upload | None, view: discord.ui.View | None) -> None:
-        interaction = self._interaction
-        in_channel = interaction.is_guild_integration() and not self._ephemeral
-        if in_channel and isinstance(interaction.channel, discord.abc.Messageable):
-            with suppress(discord.Forbidden):
-                send = interaction.channel.send
-                await self._send(
-                    send if view is None else partial(send, view=view), content, upload, key="files"
-                )
-                return
-        try:
-            await self._send(interaction.user.send, content, upload, key="files")
-        except discord.Forbidden:
-            log.warning("an answer came after its 15 minutes, and there was no place left to post it")
+    async def _settle(self, message: discord.Message, offer: Offer, ends: float) -> None:
+        """Keep what Discord has taken; a file that stands there after all is not called missing."""
+        self._taken, self._words = message, offer.words
+        if message.attachments and offer.misses_file:
+            words = offer.with_file().words
+            better = await _tried(message.edit, message_of(words), ends - _now())
+            if isinstance(better, discord.Message):
+                self._taken, self._words = better, words
 
-    async def _send(
-        self, send: Callable[..., Awaitable[object]], content: str, upload: Upload | None, *, key: str
-    ) -> None:
-        for attempt in range(1, _TRIES + 1):
-            arguments: dict[str, Any] = {
-                "content": content,
-                "allowed_mentions": discord.AllowedMentions.none(),
-            }
-            if upload is not None:  # a discord.File can be sent only once
-                arguments[key] = [discord.File(BytesIO(upload.data), upload.name)]
-            try:
-                async with asyncio.timeout(120):
-                    await send(**arguments)
+    async def _has_come_through(self, offer: Offer) -> bool:
+        """Return whether an edit that seemed to fail stands there all the same."""
+        fetch: _Send = self._interaction.original_response
+        if self._seconds_left() <= 0:
+            message_id = await self._original_id()
+            if message_id is None:
+                return False
+            fetch = self._own_message(message_id).fetch
+        found = await _tried(fetch, {}, _PROGRESS_SECONDS)
+        return isinstance(found, discord.Message) and offer.has_said(found)
+
+    async def _is_posted(self, place: discord.abc.Messageable, offer: Offer) -> bool:
+        """Return whether a message that nobody has confirmed stands in ``place``, as far as can be seen."""
+        found = await self._own_messages(place)
+        return any(message.interaction_metadata is None and offer.has_said(message) for message in found)
+
+    async def _remove_original(self) -> None:
+        """Delete what stands there of the making, if that can still be done."""
+        if not self._is_deferral:  # what was pressed must not be deleted
+            return
+        if self._seconds_left() > 0:
+            fault = await _tried(self._interaction.delete_original_response, {}, self._seconds_left())
+            if fault is None:
                 return
-            except _PASSING as error:
-                if attempt == _TRIES:
-                    raise
-                log.warning("an answer could not be sent, try %d: %s", attempt, type(error).__name__)
-            await asyncio.sleep(attempt)
+        message_id = await self._original_id()
+        if message_id is not None and not self._ephemeral:
+            await _tried(self._own_message(message_id).delete, {}, _PROGRESS_SECONDS)
+
+    async def _original_id(self) -> int | None:
+        """Return the id of the original response, looked up where nobody has confirmed it."""
+        interaction = self._interaction
+        if self.message_id is None and isinstance(interaction.channel, discord.abc.Messageable):
+            for message in await self._own_messages(interaction.channel):
+                about = message.interaction_metadata
+                if about is not None and about.id == interaction.id:
+                    self.message_id = message.id
+        return self.message_id
+
+    async def _own_messages(self, place: discord.abc.Messageable) -> list[discord.Message]:
+        """Return what the bot has written in ``place`` since it was asked, as far as it can be seen."""
+        since, me = discord.Object(self._interaction.id), self._interaction.client.user
+        found = place.history(limit=_LOOKED_UP, after=since, oldest_first=False)
+        with suppress(discord.HTTPException, *PASSING):
+            async with asyncio.timeout(_PROGRESS_SECONDS):
+                return [message async for message in found if message.author == me]
+        return []
+
+    def _own_message(self, message_id: int) -> discord.PartialMessage:
+        """Return the original response as a message of the bot: so it outlives the token."""
+        client, place = self._interaction.client, self._interaction
+        channel = client.get_partial_messageable(place.channel_id or 0, guild_id=place.guild_id)
+        return channel.get_partial_message(message_id)
+
+
+def _is_over(fault: object, closed: Collection[int]) -> bool:
+    return isinstance(fault, discord.HTTPException) and (fault.status in (401, 404) or fault.code in closed)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _growing(first: float, times: int | None = None) -> Iterator[float]:
+    """Return the pauses between tries: each twice the one before."""
+    pause = first
+    for _ in count() if times is None else range(times):
+        yield pause
+        pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+
+
+async def _tried(
+    send: _Send, arguments: dict[str, Any], seconds: float
+) -> discord.Message | Exception | None:
+    """Return what came of one try of at most so many seconds, or the fault."""
+    try:
+        async with asyncio.timeout(min(seconds, _TRY_SECONDS)):
+            return await send(**arguments)
+    except (discord.HTTPException, *PASSING) as error:
+        return error
+    except Exception as error:  # discord.py raises what it likes at an answer that is not Discord's
+        log.warning("a request to Discord failed", exc_info=error)
+        return error

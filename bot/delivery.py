@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import ClassVar
 
 import discord
 
-from bot.answer import Answer, Upload
+from bot.answer import Answer
 from bot.audio.export import export
 from bot.audio.opus import FRAME_SECONDS
 from bot.audio.voice_message import voice_message
-from bot.destinations import destination_of
+from bot.destinations import Target, target_of, why_no_file
 from bot.errors import AudioError, MemberError, PlaybackError
 from bot.giving.access import VoiceAccesses
 from bot.giving.keeping import Kept, TakeKeeping
@@ -22,7 +23,7 @@ from bot.giving.places import ENDINGS, UNHEARD, Place, Places
 from bot.giving.voice_posting import send_voice_message, why_not_here
 from bot.messages import progress_line, sentence_for
 from bot.models import Destination, Progress, Speech
-from bot.playback.audience import VoiceRoom
+from bot.offer import Upload
 from bot.playback.utterance import Outcome
 from bot.synthesis import Asker, SpeechMaker
 from bot.text.style import file_stem
@@ -32,6 +33,45 @@ __all__ = ["Delivery", "Order"]
 log = logging.getLogger(__name__)
 
 _RESTARTING = "I am restarting. Try again in a minute."
+
+
+class SpeechFile:
+    """A speech as the best file that a place takes, made when it is asked for."""
+
+    too_large: ClassVar[str] = "That is too long to send as a file here. Try a shorter text."
+    """What the member reads where no place takes it."""
+
+    def __init__(
+        self,
+        keeping: TakeKeeping,
+        interaction: discord.Interaction,
+        order: Order,
+        speech: Speech,
+        tags: Mapping[str, str],
+    ) -> None:
+        self._keeping = keeping
+        self._interaction = interaction
+        self._order = order
+        self._speech = speech
+        self._tags = tags
+        self._made: Upload | None = None
+
+    async def fitting(self, max_bytes: int) -> Upload | None:
+        """Return the file with at most ``max_bytes``, or None if there is none so small.
+
+        Raises `MemberError` if a voice in it may not be heard any more: tries can take long.
+        """
+        if self._made is None or len(self._made.data) > max_bytes:
+            self._made = None
+            try:
+                file = await export(self._speech, max_bytes=max_bytes, tags=self._tags)
+            except AudioError as error:
+                log.info("a speech is given without its file: %s", error)
+                return None
+            name = f"{file_stem(self._order.request.text)}.{file.extension}"
+            self._made = Upload(name, file.data)
+        await self._keeping.check(self._interaction, self._order)
+        return self._made
 
 
 class Delivery:
@@ -54,20 +94,21 @@ class Delivery:
         """
         if self._closing:
             raise MemberError(_RESTARTING)
-        to, channel = destination_of(interaction, order.to)
+        target = target_of(interaction, order.to)
+        self._check_voice_message(interaction, target.to)
         answer = Answer.of(interaction)
         await answer.defer()
         with self._kept_open(answer):
             order = await self._accesses.reachable(order)
-            place, note = await self._reserve(interaction, order, channel)
+            place, note = await self._reserve(interaction, order, target)
             if place is None:
                 speech = await self._make(interaction, order)
                 kept = await self._keeping.settle(interaction, order, speech)
-                if to is Destination.VOICE_MESSAGE:
+                if target.to is Destination.VOICE_MESSAGE:
                     await self._give_voice_message(interaction, order, speech, kept)
                 else:
                     await self._give_file(interaction, order, speech, kept, note=note)
-            elif to is Destination.BOTH:
+            elif target.to is Destination.BOTH:
                 await self._speak_and_give_file(interaction, order, place)
             else:
                 await self._speak_only(interaction, order, place)
@@ -81,7 +122,9 @@ class Delivery:
         for task in left:
             task.cancel()
         endings = [answer.finish(_RESTARTING) for answer in left.values() if not answer.is_final]
-        await asyncio.gather(*endings, return_exceptions=True)
+        with suppress(TimeoutError):  # what Discord does not take it may not take for a quarter of an hour
+            async with asyncio.timeout(wait / 2):
+                await asyncio.gather(*endings, return_exceptions=True)
 
     @contextmanager
     def _kept_open(self, answer: Answer) -> Iterator[None]:
@@ -94,18 +137,21 @@ class Delivery:
             del self._open[task]
 
     async def _reserve(
-        self, interaction: discord.Interaction, order: Order, channel: VoiceRoom | None
+        self, interaction: discord.Interaction, order: Order, target: Target
     ) -> tuple[Place | None, str]:
         """Return a place in the queue, or None and the reason why only the file can be given."""
         member = interaction.user
-        if channel is None or not isinstance(member, discord.Member):
-            return None, ""
+        if target.channel is None or not isinstance(member, discord.Member):
+            return None, target.note
         try:
-            return await self._places.for_order(channel, member, order), ""
+            return await self._places.for_order(target.channel, member, order), ""
         except (MemberError, PlaybackError) as error:
-            if order.to is None:  # we chose the voice channel, so the file will do
-                return None, sentence_for(error)
-            raise
+            no_file = why_no_file(interaction)
+            if order.to is not None:
+                raise
+            if no_file is not None:
+                raise MemberError(f"{sentence_for(error)} {no_file}") from error
+            return None, sentence_for(error)  # we chose the voice channel, so the file will do
 
     async def _make(
         self, interaction: discord.Interaction, order: Order, place: Place | None = None
@@ -182,7 +228,7 @@ class Delivery:
             note = ENDINGS[outcome]
         else:
             return
-        await Answer.of(interaction).amend(f"{kept.words}\n{note}")
+        await Answer.of(interaction).amend(note)
 
     async def _speak_only(self, interaction: discord.Interaction, order: Order, place: Place) -> None:
         answer = Answer.of(interaction)
@@ -195,11 +241,10 @@ class Delivery:
         del speech  # ten times as large as its frames, which are enough while it waits
         outcome = await place.utterance.finished()
         if outcome in UNHEARD:
-            note = f"{UNHEARD[outcome]}, so here is the file."
             speech = await self._speeches.made_before(
                 order.request, place.frames, rest_is_missing=rest_is_missing
             )
-            await self._give_file(interaction, order, speech, kept, note=note)
+            await self._give_file(interaction, order, speech, kept, because=UNHEARD[outcome])
         elif outcome is Outcome.PLAYED:
             words = f"Spoken in {place.channel.mention} · {kept.words}"
             await answer.finish(words, view=kept.buttons)
@@ -208,16 +253,37 @@ class Delivery:
             await answer.finish(f"{ENDINGS[outcome]}\n{kept.words}", view=buttons)
 
     async def _give_file(
-        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept, *, note: str = ""
+        self,
+        interaction: discord.Interaction,
+        order: Order,
+        speech: Speech,
+        kept: Kept,
+        *,
+        note: str = "",
+        because: str = "",
     ) -> None:
-        try:
-            file = await export(speech, max_bytes=interaction.filesize_limit, tags=kept.tags)
-        except AudioError as error:
-            raise MemberError("That is too long to send as a file here. Try a shorter text.") from error
-        await self._keeping.check(interaction, order)  # the encoding took a moment
-        name = f"{file_stem(order.request.text)}.{file.extension}"
-        content = f"{note}\n{kept.words}" if note else kept.words
-        await Answer.of(interaction).finish(content, Upload(name, file.data), kept.buttons)
+        """Answer with the file, or where there can be none with the words and the missing permission.
+
+        ``note`` is a sentence above the words, ``because`` the beginning of one that says why it is a file.
+        """
+        answer = Answer.of(interaction)
+        no_file = why_no_file(interaction)
+        if no_file is None:
+            file = SpeechFile(self._keeping, interaction, order, speech, kept.tags)
+            words = "\n".join(filter(None, (note, kept.words)))
+            await answer.finish(words, file, kept.buttons, because=because)
+        else:
+            reason = f"{because}. {no_file}" if because else no_file
+            words = "\n".join(filter(None, (note, reason, kept.words)))
+            await answer.finish(words, view=kept.buttons)
+
+    def _check_voice_message(self, interaction: discord.Interaction, to: Destination) -> None:
+        """Raise `MemberError` where neither a voice message can be sent nor the file in its stead."""
+        if to is not Destination.VOICE_MESSAGE:
+            return
+        reason, no_file = why_not_here(interaction), why_no_file(interaction)
+        if reason is not None and no_file is not None:
+            raise MemberError(f"{reason}. {no_file}")
 
     async def _give_voice_message(
         self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept
@@ -228,14 +294,23 @@ class Delivery:
         """
         reason = why_not_here(interaction)
         if reason is None and interaction.channel_id is not None:
-            try:
-                message = await voice_message(speech, tags=kept.tags)
-                await self._keeping.check(interaction, order)
-                await send_voice_message(interaction.client, interaction.channel_id, message)
-            except (discord.HTTPException, AudioError) as error:
-                log.warning("a voice message is given as a file: %s", error)
-                reason = "Discord did not take the voice message"
-            else:
+            if await self._has_sent_voice_message(interaction, order, speech, kept):
                 await Answer.of(interaction).finish(kept.words, view=kept.buttons)
                 return
-        await self._give_file(interaction, order, speech, kept, note=f"{reason}, so here is the file.")
+            reason = "Discord did not take the voice message"
+        await self._give_file(interaction, order, speech, kept, because=reason or "")
+
+    async def _has_sent_voice_message(
+        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept
+    ) -> bool:
+        """Return whether it was sent. Raises `MemberError` if a voice in it may not be heard any more."""
+        try:
+            message = await voice_message(speech, tags=kept.tags)
+        except AudioError:
+            return False
+        await self._keeping.check(interaction, order)  # the encoding took a moment
+        try:
+            await send_voice_message(interaction.client, interaction.channel_id or 0, message)
+        except MemberError:
+            return False
+        return True

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import discord
 
 from bot.errors import MemberError
 from bot.models import Destination
 from bot.playback.audience import VoiceRoom
-from bot.playback.permissions import why_not_speak_in
+from bot.playback.permissions import missing_permission, why_not_speak_in
 
 _HEARD = (Destination.VOICE_CHANNEL, Destination.BOTH)
 
 
-def destination_of(
-    interaction: discord.Interaction, wish: Destination | None
-) -> tuple[Destination, VoiceRoom | None]:
-    """Return where the speech goes, and the voice channel if it is heard in one.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a speech goes, and the voice channel if it is heard in one.
 
-    Raises `MemberError` where the wish cannot be fulfilled.
+    ``note`` says why it is not heard in the member's own, where nothing else was asked for.
     """
-    channel = None
+
+    to: Destination
+    channel: VoiceRoom | None = None
+    note: str = ""
+
+
+def target_of(interaction: discord.Interaction, wish: Destination | None) -> Target:
+    """Return where the speech goes. Raises `MemberError` where the wish cannot be fulfilled."""
+    channel, note = None, ""
     if wish is None or wish in _HEARD:
         channel = voice_channel_of(interaction)
         reason = why_not_voice(interaction, channel)
         if reason is not None:
             if wish is not None:
                 raise MemberError(reason)
-            channel = None
-    to = wish or (Destination.BOTH if channel else Destination.HERE)
-    if to is not Destination.VOICE_CHANNEL and not interaction.app_permissions.attach_files:
-        raise MemberError("I may not send files here: I need the permission Attach Files.")
-    return to, channel
+            channel, note = None, reason if channel is not None else ""
+    target = Target(wish or (Destination.BOTH if channel else Destination.HERE), channel, note)
+    no_file = why_no_file(interaction)
+    if target.to is Destination.HERE and no_file is not None:
+        raise MemberError(f"{note} {no_file}".strip())
+    return target
 
 
 def shelf_of(interaction: discord.Interaction) -> int:
@@ -40,12 +50,21 @@ def shelf_of(interaction: discord.Interaction) -> int:
     return guild_id if guild_id is not None and is_in_server else interaction.user.id
 
 
-def may_write(interaction: discord.Interaction) -> bool:
-    """Return whether the bot may send messages of its own where ``interaction`` happens, in a server."""
+def why_no_file(interaction: discord.Interaction) -> str | None:
+    """Return why the bot can send no file where ``interaction`` happens, as a sentence; None: it can.
+
+    Who cannot see a channel has no other permission there, so that one is named first.
+    """
     allowed = interaction.app_permissions
-    if isinstance(interaction.channel, discord.Thread):
-        return allowed.view_channel and allowed.send_messages_in_threads
-    return allowed.view_channel and allowed.send_messages
+    if not interaction.is_guild_integration() or interaction.channel_id is None:
+        if allowed.attach_files:
+            return None
+        return 'I can send files here only if you can: you need the permission "Attach Files".'
+    if not allowed.view_channel:
+        return missing_permission("View Channel", interaction.channel_id)
+    if not allowed.attach_files:
+        return missing_permission("Attach Files", interaction.channel_id)
+    return None
 
 
 def voice_channel_of(interaction: discord.Interaction) -> VoiceRoom | None:

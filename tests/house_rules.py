@@ -32,7 +32,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.playback": (*GROUND, "bot.audio"),
     "bot.takes": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
     "bot.synthesis": (*GROUND, "bot.audio", "bot.takes", "bot.text", "bot.tts"),
-    "bot.answer": GROUND,
+    "bot.offer": GROUND,
+    "bot.answer": (*GROUND, "bot.offer"),
     "bot.destinations": (*GROUND, "bot.playback"),
     "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
@@ -40,11 +41,12 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.reference_posts": (*GROUND, "bot.library"),
     "bot.giving": (
         *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
-        *("bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text", "bot.voice_making"),
+        *("bot.offer", "bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text"),
+        "bot.voice_making",
     ),
     "bot.delivery": (
         *(*GROUND, "bot.answer", "bot.audio", "bot.destinations", "bot.giving", "bot.messages"),
-        *("bot.playback", "bot.synthesis", "bot.text"),
+        *("bot.offer", "bot.playback", "bot.synthesis", "bot.text"),
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.checkup": ("bot.*",),
@@ -64,14 +66,14 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 
 _DISCORD = (
     *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.destinations", "bot.giving"),
-    *("bot.playback", "bot.reference_posts", "bot.voice_making", "cogs"),
+    *("bot.offer", "bot.playback", "bot.reference_posts", "bot.voice_making", "cogs"),
     *("bot.start", "bot.checkup"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
     # speech_bot, checkup: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
-        *("bot.tts", "bot.speech_bot", "bot.start", "bot.answer", "bot.giving.under_takes"),
+        *("bot.tts", "bot.speech_bot", "bot.start", "bot.offer", "bot.giving.under_takes"),
         *("bot.voice_making", "bot.checkup", "tts_gateway", "rehearsal"),
     ),
     "av": ("bot.audio", "decoding", "rehearsal.voice"),

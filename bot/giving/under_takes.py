@@ -131,10 +131,7 @@ class UnderTakes:
     async def send_as_voice_message(
         self, take: Take, message: discord.Message, client: discord.Client, *, member_id: int
     ) -> None:
-        """Answer ``message``, under which the take stands, with a voice message that a member wants.
-
-        Raises discord.HTTPException too.
-        """
+        """Answer ``message``, under which the take stands, with a voice message that a member wants."""
         speech = await self._sound(take, message, member_id)
         try:
             made = await voice_message(speech, tags=await self._tags(take, message))

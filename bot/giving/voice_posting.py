@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import secrets
 from io import BytesIO
 from typing import Any, Final
 
@@ -9,9 +12,19 @@ import discord
 from discord.http import handle_message_parameters
 
 from bot.audio.voice_message import VoiceMessage
-from bot.destinations import may_write
+from bot.errors import MemberError
+from bot.offer import PASSING
+
+log = logging.getLogger(__name__)
 
 _FILE: Final = "voice-message.ogg"
+_PAUSES: Final = (1.0, 2.0, 4.0)
+"""Seconds between the tries of sending one."""
+
+_TRY_SECONDS: Final = 60.0
+
+
+_NOT_TAKEN: Final = "Discord did not take the voice message. Try again in a minute."
 
 
 class _VoiceFile(discord.File):
@@ -34,27 +47,46 @@ def why_not_here(interaction: discord.Interaction) -> str | None:
     if interaction.guild_id is None or not interaction.is_guild_integration():
         return "I can send voice messages only in servers I have been added to"
     allowed = interaction.app_permissions
-    if not may_write(interaction):
-        return "I may not write in this channel"
-    if not (allowed.send_voice_messages and allowed.attach_files):
-        return "I need the permission Send Voice Messages for voice messages"
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    may_send = allowed.send_messages_in_threads if in_thread else allowed.send_messages
+    send = "Send Messages in Threads" if in_thread else "Send Messages"
+    # Who cannot see a channel, or not write there, has none of the others: the decisive one comes first.
+    needed = {
+        "View Channel": allowed.view_channel,
+        send: may_send,
+        "Send Voice Messages": allowed.send_voice_messages,
+    }
+    for permission, is_given in needed.items():
+        if not is_given:
+            return f'I need the permission "{permission}" here for voice messages'
     return None
 
 
 async def send_voice_message(
     client: discord.Client, channel_id: int, message: VoiceMessage, *, reply_to: discord.Message | None = None
 ) -> None:
-    """Send a voice message. It carries neither words nor buttons, and cannot be edited.
+    """Send a voice message, once however often that is tried. It carries neither words nor buttons.
 
-    Raises discord.HTTPException.
+    Raises `MemberError` if Discord does not take it.
     """
-    file = _VoiceFile(message)
     answered = reply_to.to_reference(fail_if_not_exists=False) if reply_to else None
     reference: Any = answered.to_message_reference_dict() if answered else discord.utils.MISSING
-    with handle_message_parameters(
-        file=file,
-        flags=discord.MessageFlags(voice=True),
-        allowed_mentions=discord.AllowedMentions.none(),
-        message_reference=reference,
-    ) as params:
-        await client.http.send_message(channel_id, params=params)
+    nonce = secrets.randbits(63)  # under one nonce Discord makes one message of all tries
+    for pause in (*_PAUSES, None):
+        with handle_message_parameters(
+            file=_VoiceFile(message),
+            flags=discord.MessageFlags(voice=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            message_reference=reference,
+            nonce=nonce,
+        ) as params:
+            try:
+                async with asyncio.timeout(_TRY_SECONDS):
+                    await client.http.send_message(channel_id, params=params)
+                return
+            except (discord.HTTPException, *PASSING) as error:
+                code = error.code if isinstance(error, discord.HTTPException) else type(error).__name__
+                if pause is None or not isinstance(error, PASSING):
+                    log.warning("Discord did not take a voice message: %s", code)
+                    raise MemberError(_NOT_TAKEN) from None
+        await asyncio.sleep(pause)

@@ -14,9 +14,9 @@ def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
     """Return the sentence for the member, or None when ``me`` can speak in ``channel``."""
     rights = channel.permissions_for(me)
     if not rights.view_channel:
-        return _missing("View Channel", channel)
+        return missing_permission("View Channel", channel.id)
     if not rights.connect:
-        return _missing("Connect", channel)
+        return missing_permission("Connect", channel.id)
     if channel == channel.guild.afk_channel:
         return "Nobody can be heard in the AFK channel. Join another voice channel."
     if _is_full(channel, me, rights):
@@ -27,7 +27,7 @@ def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
     if isinstance(channel, discord.StageChannel):
         return _why_not_on_stage(channel, me, rights)
     if not rights.speak:
-        return _missing("Speak", channel)
+        return missing_permission("Speak", channel.id)
     if _is_inside(channel, me) and me.voice is not None and me.voice.mute:
         return f"I am server-muted in {channel.mention}. A moderator can unmute me."
     return None
@@ -43,9 +43,10 @@ def why_not_heard_in(channel: VoiceRoom, me: discord.Member) -> str | None:
     return why_not_speak_in(channel, me)
 
 
-def _missing(permission: str, channel: VoiceRoom) -> str:
+def missing_permission(permission: str, channel_id: int) -> str:
+    """Return the sentence for a permission that the bot lacks in a channel of a server."""
     return (
-        f'I need the permission "{permission}" in {channel.mention}. A moderator can give it to my role '
+        f'I need the permission "{permission}" in <#{channel_id}>. A moderator can give it to my role '
         "in the channel's settings."
     )
 

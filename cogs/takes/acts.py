@@ -70,12 +70,9 @@ async def as_voice_message(press: Press) -> None:
         raise MemberError("You may not send voice messages here, so I do not send one for you.")
     take = await press.take()
     await Answer.of(interaction).defer(ephemeral=True)
-    try:
-        await press.bot.under_takes.send_as_voice_message(
-            take, press.message, interaction.client, member_id=interaction.user.id
-        )
-    except discord.HTTPException:
-        raise MemberError("Discord did not take the voice message. Try again in a minute.") from None
+    await press.bot.under_takes.send_as_voice_message(
+        take, press.message, interaction.client, member_id=interaction.user.id
+    )
     await Answer.of(interaction).finish("Sent.")
 
 

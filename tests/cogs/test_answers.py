@@ -11,7 +11,7 @@ import pytest
 from rehearsal.answers import AnswerState
 from rehearsal.permissions import Permission
 from rehearsal.rest.misbehaviour import Misbehaviour
-from tests.cogs.scene import PATIENCE, Scene, file_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tts_gateway.faults import Hold
 
 ENDED = {"code": 50027, "message": "Invalid Webhook Token"}
@@ -48,6 +48,107 @@ async def test_a_passing_fault_of_discord_is_tried_again(scene: Scene, fault: Mi
 
     assert "AI-generated voice" in message.content
     assert len(scene.general.history) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (413, 40005, "too long to send as a file"),
+        (400, 50035, "Discord did not take the file."),
+        (403, 240000, "AutoMod"),
+        (403, 50013, '"Attach Files"'),
+        (403, 50001, '"View Channel"'),
+    ],
+)
+async def test_a_refused_file_leaves_the_words_the_reason_and_the_buttons(
+    scene: Scene, status: int, code: int, reason: str
+):
+    hold = await _held(scene)
+    refusal = {"code": code, "message": "Refused"}
+    scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", status, refusal, times=100, only_files=True))
+    hold.released.set()
+
+    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+
+    assert reason in message.content.splitlines()[0]
+    assert message.content.splitlines()[1].startswith("AI-generated voice")
+    assert "Again" in message.buttons
+    assert scene.general.history == [message]
+
+
+async def test_what_discord_refused_can_still_be_had_by_its_buttons(scene: Scene):
+    hold = await _held(scene)
+    too_large = {"code": 40005, "message": "Request entity too large"}
+    scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 413, too_large, times=100, only_files=True))
+    hold.released.set()
+    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+
+    await scene.alice.press(message, "As voice message")
+    await scene.general.until_message(lambda seen: seen.voice_message, timeout=PATIENCE)
+
+    assert len(scene.asked) == 1
+
+
+async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+):
+    hold = await _held(scene, text="A secret of Alice")
+    refusal = {"code": 50013, "message": "Refused: A secret of Alice"}
+    scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 403, refusal, times=100))
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", 403, refusal, times=100))
+    hold.released.set()
+
+    await scene.general.changes.until(
+        lambda: scene.general.history == [], timeout=PATIENCE, story=lambda: "it still stands there"
+    )
+
+    take = await scene.bot.library.takes.latest(scene.alice.id, scene.guild.id)
+    assert take is not None
+    assert (await scene.bot.speeches.kept(take.cache_key or "")) is not None
+    assert "secret" not in caplog.text
+
+
+async def test_a_voice_message_that_nobody_confirms_is_sent_once(scene: Scene):
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", cuts=True, carried_out=True, times=1))
+
+    answer = await scene.speak(to="voice message")
+    words = await words_of(answer)
+
+    assert words.startswith("AI-generated voice")
+    assert [message.voice_message for message in scene.general.history].count(True) == 1
+    assert len(scene.general.history) == 2
+
+
+async def test_a_voice_message_that_is_refused_comes_as_a_file(scene: Scene):
+    refusal = {"code": 50173, "message": "You cannot send voice messages in this channel."}
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", 400, refusal))
+
+    answer = await scene.speak(to="voice message")
+    await file_of(answer)
+
+    assert answer.content.startswith("Discord did not take the voice message, so here is the file.\n")
+
+
+async def test_a_voice_message_needs_no_right_to_attach_files(scene: Scene):
+    scene.guild.deny_bot(Permission.ATTACH_FILES)
+
+    await scene.speak(to="voice message")
+
+    await scene.general.until_message(lambda seen: seen.voice_message, timeout=PATIENCE)
+
+
+async def test_a_restart_does_not_wait_for_an_answer_that_nobody_takes(scene: Scene):
+    hold = await _held(scene)
+    scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", cuts=True, times=100_000))
+    hold.released.set()
+    await scene.rehearsal.router.changes.until(
+        lambda: any(request.files for request in scene.rehearsal.requests),
+        timeout=PATIENCE,
+        story=lambda: "no file was sent",
+    )
+
+    async with asyncio.timeout(PATIENCE):
+        await scene.bot.delivery.aclose(wait=0.2)
 
 
 async def test_a_deleted_answer_is_posted_again_so_that_nothing_paid_for_is_lost(scene: Scene):

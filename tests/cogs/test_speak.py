@@ -99,9 +99,22 @@ async def test_where_the_bot_may_not_speak_the_file_is_given_all_the_same(scene:
     scene.guild.deny_bot(Permission.SPEAK, scene.perch)
     await scene.alice.join(scene.perch)
 
-    await file_of(await scene.speak())
+    answer = await scene.speak()
+    await file_of(answer)
 
+    reason, credit = answer.content.splitlines()[:2]
+    assert reason.startswith(f'I need the permission "Speak" in <#{scene.perch.id}>.')
+    assert credit.startswith("AI-generated voice")
     assert scene.guild.bot_channel is None
+
+
+async def test_outside_a_voice_channel_a_file_comes_without_a_reason(scene: Scene):
+    scene.guild.deny_bot(Permission.SPEAK, scene.perch)
+
+    answer = await scene.speak()
+    await file_of(answer)
+
+    assert answer.content.startswith("AI-generated voice")
 
 
 async def test_where_the_bot_may_not_speak_and_was_asked_to_it_names_the_permission(scene: Scene):
@@ -119,7 +132,45 @@ async def test_without_the_right_to_attach_files_nothing_is_made(scene: Scene):
 
     answer = await scene.speak()
 
-    assert "Attach Files" in await words_of(answer)
+    assert f'"Attach Files" in <#{scene.general.id}>' in await words_of(answer)
+    assert scene.asked == []
+
+
+async def test_in_a_channel_that_the_bot_cannot_see_it_names_that_permission(scene: Scene):
+    scene.guild.deny_bot(Permission.VIEW_CHANNEL, scene.general)
+    await scene.rehearsal.caught_up()
+
+    answer = await scene.speak()
+    words = await words_of(answer)
+
+    assert f'"View Channel" in <#{scene.general.id}>' in words
+    assert "Attach Files" not in words
+    assert scene.asked == []
+
+
+@pytest.mark.parametrize("options", [{}, {"to": "both"}])
+async def test_what_is_heard_needs_no_right_to_attach_files(scene: Scene, options: dict[str, str]):
+    scene.guild.deny_bot(Permission.ATTACH_FILES)
+    listener = await scene.alice.join(scene.perch)
+
+    answer = await scene.speak(**options)
+    words = await words_of(answer)
+    await listener.wait_for_speech(timeout=PATIENCE)
+
+    assert words.splitlines()[0].startswith('I need the permission "Attach Files"')
+    assert words.splitlines()[1].startswith("AI-generated voice")
+    assert "Play in my channel" in answer.buttons
+
+
+async def test_where_it_can_be_neither_heard_nor_sent_both_permissions_are_named(scene: Scene):
+    scene.guild.deny_bot(Permission.ATTACH_FILES)
+    scene.guild.deny_bot(Permission.CONNECT, scene.perch)
+    await scene.alice.join(scene.perch)
+
+    words = await words_of(await scene.speak())
+
+    assert '"Connect"' in words
+    assert '"Attach Files"' in words
     assert scene.asked == []
 
 

@@ -238,7 +238,7 @@ async def test_without_the_permission_a_voice_message_becomes_a_file_with_a_reas
     answer = await scene.speak(TEXT, to="voice message")
     await file_of(answer)
 
-    assert "Send Voice Messages for voice messages, so here is the file." in answer.content
+    assert '"Send Voice Messages" here for voice messages, so here is the file.' in answer.content
 
 
 async def test_in_direct_messages_a_voice_message_is_a_file(scene: Scene):
