@@ -19,10 +19,11 @@ from bot.allocator import give_large_blocks_back
 from bot.checkup import check
 from bot.data_folder import DataFolder, StartTimes
 from bot.errors import NotDiscordError, SpeechBotError
-from bot.settings import Settings, files_others_can_read
+from bot.settings import Settings, files_others_can_read, forget_secrets
 from bot.speech_bot import SpeechBot, is_healthy
 from bot.start import Obstacle, Waits, identifies_left, obstacle_of
 from bot.voice_files import export_voice, import_voice
+from decoding.confinement import close_memory
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,11 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may have what the terminal has not
     given = _parser().parse_args(arguments)
+    close_memory()
     try:
-        return _carry_out(given, Settings.load())
+        settings = Settings.load()
+        forget_secrets()
+        return _carry_out(given, settings)
     except (SpeechBotError, OSError) as error:
         obstacle = obstacle_of(error)
         print(obstacle.sentence, file=sys.stderr)

@@ -24,8 +24,10 @@ from bot.start import obstacle_of
 from bot.tree import refused
 from bot.tts.client import TTSClient
 from bot.tts.own import OwnTTSGateway
+from decoding.recordings import DecodingError, open_ways
 
 _INSTALL = "python -m pip install --require-hashes -r requirements.txt"
+_WALLS = "the walls need Linux with seccomp, on x86-64 or ARM64; a container may have to allow it"
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
 _LOGIN_SECONDS = 20.0
@@ -63,6 +65,7 @@ async def findings(
     yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
     yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
     yield await _opus()
+    yield await _decoder()
     yield await _data_dir(settings)
     async for finding in _database(settings):
         yield finding
@@ -96,6 +99,18 @@ async def _opus() -> Finding:
     except ImportError:
         return Finding(False, "PyAV: makes Opus for voice channels", _INSTALL)
     return Finding(len(frames) >= 5, f"PyAV {version('av')}: makes Opus for voice channels")
+
+
+async def _decoder() -> Finding:
+    what = "the decoder of recordings"
+    try:
+        ways = await open_ways()
+    except (OSError, DecodingError) as error:
+        return Finding(False, f"{what} does not start: {error}", _INSTALL)
+    if not ways:
+        return Finding(True, f"{what}: it can open no file and reach nothing else")
+    could = f"{', '.join(ways[:-1])} and {ways[-1]}" if len(ways) > 1 else ways[0]
+    return Finding(True, f"{what}: works, but a recording that takes it over could {could}", _WALLS)
 
 
 async def _data_dir(settings: Settings) -> Finding:

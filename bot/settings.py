@@ -19,6 +19,7 @@ from yarl import URL
 from bot.errors import SettingsError
 from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
 from bot.models import RecordingPlace
+from decoding.confinement import wipe_environment
 
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""
@@ -198,6 +199,11 @@ class Settings:
 def child_environment() -> dict[str, str]:
     """Return what a process that we start inherits: what it needs to run, and no setting of ours."""
     return {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+
+
+def forget_secrets() -> None:
+    """Take our secrets out of the environment, once the settings hold them; `/proc` shows them no more."""
+    wipe_environment(_SECRETS)
 
 
 def files_others_can_read() -> list[Path]:

@@ -1,8 +1,10 @@
 """The child process that decodes one recording: its bytes on stdin, its form and PCM on stdout.
 
-Started by `recordings.py` by its path, with `-I` and an empty environment; it imports nothing of ours.
-Before it looks at a single foreign byte it gives up what a decoder does not need: memory and time beyond a
-bound, new files (whatever the bytes ask it to open), writing to files, core dumps.
+Started by `recordings.py` by its path, with `-I` and an empty environment; of ours it imports only the walls
+(`confinement.py`). Before it reads a single foreign byte it loads all it will need, and then gives up for
+good what a decoder does not need: memory and time beyond a bound, files, connections, processes, the rights
+of root. From then on it can read stdin, write stdout, and reckon. Where the system lacks one of these walls
+it decodes all the same; with the one argument `try` it writes what is left open instead.
 
 Arguments: format, sample rate, most channels (1 or 2), seconds, megabytes of memory, CPU seconds.
 Output: the channels (1 byte) and the rate in Hz (4 bytes) of the recording, then as many channels of 16-bit
@@ -17,14 +19,21 @@ import struct
 import sys
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 
+sys.path.append(str(Path(__file__).parents[1]))  # -I leaves it out
+
+from decoding.confinement import confine, open_ways
+
 NO_SOUND = 3
 UNREADABLE = 4
 CUT = 5
+
+TRY = "try"
 
 _DECODERS = (
     "aac", "alac", "flac", "mp3", "mp3float", "opus", "vorbis", "adpcm_ms", "adpcm_ima_wav", "pcm_alaw",
@@ -37,15 +46,31 @@ _MAX_IDLE_PACKETS = 50_000  # packets in a row that give no sound
 
 def main(arguments: list[str]) -> int:
     """Decode stdin to stdout, and return the exit code."""
+    if arguments == [TRY]:
+        return _say_what_is_open()
     container_format = arguments[0]
     rate, channels, seconds, megabytes, cpu_seconds = map(int, arguments[1:])
-    data = sys.stdin.buffer.read()
-    _load_all_of_pyav()
-    _give_up_powers(megabytes, cpu_seconds)
+    load_and_confine(megabytes, cpu_seconds)
     try:
+        data = sys.stdin.buffer.read()
         return _decode(data, container_format, rate, channels, seconds)
     except (av.FFmpegError, ValueError, MemoryError):
         return UNREADABLE
+
+
+def load_and_confine(megabytes: int, cpu_seconds: int) -> None:
+    """Load what decoding needs, and put up the walls: from here on nothing else can be had."""
+    _load_all_of_pyav()
+    confine(megabytes=megabytes, cpu_seconds=cpu_seconds)
+
+
+def _say_what_is_open() -> int:
+    """Write the ways that the walls leave open on this system, a line each."""
+    import socket  # noqa: F401 - for the try; it cannot be loaded behind the walls
+
+    load_and_confine(megabytes=768, cpu_seconds=10)
+    sys.stdout.write("".join(f"{way}\n" for way in open_ways()))
+    return 0
 
 
 def _load_all_of_pyav() -> None:
@@ -56,22 +81,6 @@ def _load_all_of_pyav() -> None:
         wav.writeframes(bytes(1_600))
     with av.open(io.BytesIO(file.getvalue()), "r", format="wav") as container:
         _write(_frames(container, container.streams.audio[0]), io.BytesIO(), 48_000, 1, 48_000)
-
-
-def _give_up_powers(megabytes: int, cpu_seconds: int) -> None:
-    if sys.platform == "win32":
-        return  # no such limits there; the parent's wall clock and output bound still hold
-    import resource
-
-    size = megabytes * 1024 * 1024
-    for limit, value in (
-        (resource.RLIMIT_AS, size),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 3),  # the three open ones; no other file or socket can be opened
-    ):
-        resource.setrlimit(limit, (value, value))
 
 
 def _decode(data: bytes, container_format: str, rate: int, channels: int, seconds: int) -> int:

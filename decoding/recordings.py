@@ -1,8 +1,9 @@
 """Turns a stranger's recording into samples, in a child process with limits.
 
 FFmpeg reads foreign bytes in memory-unsafe code. So it never does that here: every recording gets a
-process of its own, without environment, without files, with bounded memory, time and output (`child.py`),
-and only its PCM comes back.
+process of its own, without environment, behind walls of the system, with bounded memory, time and output
+(`child.py`), and only its PCM comes back. The recording itself goes through in pieces: whoever calls needs
+never hold it whole.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import os
 import struct
 import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -29,10 +31,15 @@ MAX_RECORDING_BYTES: Final = 10 * 1024 * 1024
 AT_ONCE: Final = 2
 """Child processes of one event loop; who comes later waits, and that is not part of any time limit."""
 
+PIECE_BYTES: Final = 64 * 1024
+"""What is read at once of a recording that comes in pieces; a pipe of Linux holds as much."""
+
+_SIGNATURE_BYTES: Final = 64  # more than `recording_format` looks at
 _CHILD: Final = Path(__file__).with_name("child.py")
 _FORM: Final = struct.Struct("<BI")
 _NO_SOUND: Final = 3
 _CUT: Final = 5
+_TRY: Final = "try"
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
@@ -43,7 +50,8 @@ class Refusal(Enum):
     UNKNOWN_KIND = auto()  # the first bytes are those of no kind of recording we read
     UNREADABLE = auto()  # broken, or not what its first bytes say
     NO_SOUND = auto()  # a film without sound, or nothing behind the header
-    TOO_SLOW = auto()
+    TOO_LATE = auto()  # its bytes did not all come in time
+    TOO_SLOW = auto()  # they did, but decoding them took too long
 
 
 class DecodingError(Exception):
@@ -56,9 +64,13 @@ class DecodingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What one recording may cost. ``seconds`` is sound, beyond which it is cut off."""
+    """What one recording may cost. ``seconds`` is sound, beyond which it is cut off.
+
+    ``arrival_seconds`` is for its bytes to come, ``wall_seconds`` for decoding them afterwards.
+    """
 
     max_bytes: int = MAX_RECORDING_BYTES
+    arrival_seconds: float = 30.0
     seconds: int = 90
     wall_seconds: float = 15.0
     cpu_seconds: int = 10
@@ -84,26 +96,86 @@ class Decoded:
 
 
 async def decode(
-    data: bytes, *, rate: int, most_channels: int = 1, limits: DecodeLimits = DEFAULT_LIMITS
+    recording: bytes | AsyncIterable[bytes],
+    *,
+    rate: int,
+    most_channels: int = 1,
+    limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Decoded:
-    """Return the sound of ``data``, an audio file of any kind and any content.
+    """Return the sound of ``recording``, an audio file of any kind and any content, whole or in pieces.
 
-    ``rate`` is in Hz, ``most_channels`` is 1 for a mono mix or 2. Raises DecodingError.
+    ``rate`` is in Hz, ``most_channels`` is 1 for a mono mix or 2. Nothing is asked of the pieces before there
+    is a place for a child process. Raises DecodingError, and what ``recording`` raises.
     """
-    if len(data) > limits.max_bytes:
-        raise DecodingError(Refusal.TOO_LARGE)
-    container_format = recording_format(data)
-    if container_format is None:
-        raise DecodingError(Refusal.UNKNOWN_KIND)
-    arguments = (container_format, rate, most_channels, limits.seconds, limits.megabytes, limits.cpu_seconds)
-    max_bytes = _FORM.size + 2 * most_channels * rate * limits.seconds
+    if isinstance(recording, bytes):
+        if len(recording) > limits.max_bytes:
+            raise DecodingError(Refusal.TOO_LARGE)
+        if recording_format(recording) is None:
+            raise DecodingError(Refusal.UNKNOWN_KIND)
+        recording = _pieces_of(recording)
     async with _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
-        output, exit_code = await _run_child(data, arguments, max_bytes, limits.wall_seconds)
+        output, exit_code = await _decode_pieces(_bounded(recording, limits), rate, most_channels, limits)
     if exit_code == _NO_SOUND:
         raise DecodingError(Refusal.NO_SOUND)
     if exit_code not in (0, _CUT):
         raise DecodingError(Refusal.UNREADABLE)
     return _decoded(output, most_channels, is_cut=exit_code == _CUT)
+
+
+async def _pieces_of(recording: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(recording), PIECE_BYTES):
+        yield recording[start : start + PIECE_BYTES]
+
+
+async def _bounded(pieces: AsyncIterable[bytes], limits: DecodeLimits) -> AsyncGenerator[bytes, None]:
+    """Yield ``pieces``, the first of them long enough to tell what kind of recording they are."""
+    beginning = b""
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > limits.max_bytes:
+            raise DecodingError(Refusal.TOO_LARGE)
+        beginning += piece
+        if size >= _SIGNATURE_BYTES:
+            yield beginning
+            beginning = b""
+    yield beginning
+
+
+async def _decode_pieces(
+    pieces: AsyncGenerator[bytes, None], rate: int, most_channels: int, limits: DecodeLimits
+) -> tuple[bytearray, int]:
+    """Return what a child process made of ``pieces``, and its exit code. Raises DecodingError."""
+    in_time = asyncio.get_running_loop().time() + limits.arrival_seconds
+    async with contextlib.aclosing(pieces):
+        with _refusing(Refusal.TOO_LATE):
+            async with asyncio.timeout_at(in_time):
+                beginning = await anext(pieces)
+        container_format = recording_format(beginning)
+        if container_format is None:
+            raise DecodingError(Refusal.UNKNOWN_KIND)
+        child = await _start_child(
+            *(container_format, rate, most_channels),
+            *(limits.seconds, limits.megabytes, limits.cpu_seconds),
+        )
+        try:
+            with _refusing(Refusal.TOO_LATE):
+                async with asyncio.timeout_at(in_time):
+                    await _feed(child, beginning, pieces)
+            with _refusing(Refusal.TOO_SLOW):
+                async with asyncio.timeout(limits.wall_seconds):
+                    output = await _receive(child, _FORM.size + 2 * most_channels * rate * limits.seconds)
+                    return output, await child.wait()
+        finally:
+            await _end(child)
+
+
+@contextlib.contextmanager
+def _refusing(refusal: Refusal) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise DecodingError(refusal) from None
 
 
 def _decoded(output: bytearray, most_channels: int, *, is_cut: bool) -> Decoded:
@@ -120,11 +192,8 @@ def _decoded(output: bytearray, most_channels: int, *, is_cut: bool) -> Decoded:
     return Decoded(samples, channels, rate, is_cut)
 
 
-async def _run_child(
-    data: bytes, arguments: tuple[object, ...], max_bytes: int, wall_seconds: float
-) -> tuple[bytearray, int]:
-    """Return what a child process wrote, and its exit code. Raises DecodingError when it takes too long."""
-    child = await asyncio.create_subprocess_exec(
+async def _start_child(*arguments: object) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
         str(_CHILD),
@@ -134,30 +203,19 @@ async def _run_child(
         stderr=asyncio.subprocess.DEVNULL,
         env=_child_environment(),
     )
-    try:
-        async with asyncio.timeout(wall_seconds):
-            output = await _talk(child, data, max_bytes)
-    except TimeoutError:
-        raise DecodingError(Refusal.TOO_SLOW) from None
-    finally:
-        await _end(child)
-    assert child.returncode is not None  # noqa: S101 - it has ended
-    return output, child.returncode
 
 
-async def _talk(child: asyncio.subprocess.Process, data: bytes, max_bytes: int) -> bytearray:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_feed(child, data), name="feed-decoder")
-        received = tasks.create_task(_receive(child, max_bytes), name="read-decoder")
-    await child.wait()
-    return received.result()
-
-
-async def _feed(child: asyncio.subprocess.Process, data: bytes) -> None:
+async def _feed(
+    child: asyncio.subprocess.Process, beginning: bytes, pieces: AsyncGenerator[bytes, None]
+) -> None:
     assert child.stdin is not None  # noqa: S101 - it was opened as a pipe
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended early; its exit code says why
-        child.stdin.write(data)
-        await child.stdin.drain()
+    child.stdin.write(beginning)
+    async for piece in pieces:
+        child.stdin.write(piece)
+        try:
+            await child.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            break  # it ended early; its exit code says why
     child.stdin.close()
 
 
@@ -178,6 +236,25 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         await asyncio.shield(child.wait())
+
+
+async def open_ways() -> list[str]:
+    """Return what a decoder could still do here if a recording took it over, in words; best nothing.
+
+    It depends on the system: see `decoding.confinement`. Raises OSError if no process can be started, and
+    DecodingError if the decoder does not work here at all.
+    """
+    child = await _start_child(_TRY)
+    try:
+        with _refusing(Refusal.TOO_SLOW):
+            async with asyncio.timeout(DEFAULT_LIMITS.wall_seconds):
+                output = await _receive(child, PIECE_BYTES)
+                exit_code = await child.wait()
+    finally:
+        await _end(child)
+    if exit_code != 0:
+        raise DecodingError(Refusal.UNREADABLE)
+    return output.decode("ascii", "replace").split("\n")[:-1]
 
 
 def _child_environment() -> dict[str, str]:

@@ -20,7 +20,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.allocator": (),
     "bot.logs": (),
     "bot.messages": GROUND,
-    "bot.settings": GROUND,
+    "bot.settings": (*GROUND, "decoding.confinement"),
     "bot.voice_making": (*GROUND, "bot.audio", "bot.library"),
     "bot.voice_design": (*GROUND, "bot.library", "bot.synthesis", "bot.voice_making"),
     "bot.voice_files": (*GROUND, "bot.audio", "bot.library", "bot.settings", "bot.text"),
@@ -49,8 +49,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         *("bot.offer", "bot.playback", "bot.synthesis", "bot.text"),
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
-    "bot.checkup": ("bot.*",),
-    "bot.__main__": ("bot.*",),
+    "bot.checkup": ("bot.*", "decoding.recordings"),
+    "bot.__main__": ("bot.*", "decoding.confinement"),
     "cogs": (
         *(*GROUND, "bot.answer", "bot.delivery", "bot.destinations", "bot.giving", "bot.library"),
         *("bot.messages", "bot.playback", "bot.speech_bot", "bot.text", "bot.tree"),
@@ -96,6 +96,7 @@ NOWHERE = ("unittest.mock", "mock")
 
 READS_ENVIRONMENT = (
     "bot.settings",
+    "decoding.confinement",  # takes secrets out of it
     "decoding.recordings",  # what Windows needs to start a child at all; no setting
 )
 MAX_LINES = 600

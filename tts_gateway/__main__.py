@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from decoding.confinement import close_memory
 from tts_gateway.engines.base import Engine
 from tts_gateway.faults import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
@@ -28,6 +29,7 @@ _MAPPING: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal or the end of stdin; return the exit status."""
     wishes = _parser().parse_args(arguments)
+    close_memory()  # it may hold a key
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         return asyncio.run(_serve(wishes))

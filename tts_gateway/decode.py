@@ -15,6 +15,7 @@ _REASONS: Final = {
     Refusal.UNKNOWN_KIND: _NOT_READABLE,
     Refusal.UNREADABLE: _NOT_READABLE,
     Refusal.NO_SOUND: "there is no sound in the recording",
+    Refusal.TOO_LATE: "the recording did not come in time",
     Refusal.TOO_SLOW: "reading the recording took too long",
 }
 

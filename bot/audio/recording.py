@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
@@ -26,6 +27,8 @@ _LIMITS: Final = DecodeLimits(
 _STEADY_DB: Final = 1.5  # the spread of levels in noise or in a tone; of speech it is 6 and more
 _SEND: Final = "Send a recording as WAV, MP3, Ogg, M4A or FLAC."
 _CUT_OUT: Final = "Cut out 5 to 15 seconds in which one person speaks clearly, and send those."
+NOT_FETCHED: Final = "That recording could not be fetched from Discord. Try again."
+"""What a member reads when its bytes do not come."""
 _SENTENCES: Final = {
     Refusal.TOO_LARGE: (
         f"That recording is larger than {limits.MAX_REFERENCE_BYTES // 1024 // 1024} MiB. {_CUT_OUT}"
@@ -34,6 +37,7 @@ _SENTENCES: Final = {
         "That recording is damaged: I cannot read any sound from it. Save it again and send the new file."
     ),
     Refusal.NO_SOUND: f"There is no sound in that file. {_SEND}",
+    Refusal.TOO_LATE: NOT_FETCHED,
     Refusal.TOO_SLOW: f"Reading that recording took too long. {_CUT_OUT}",
 }
 _TOO_LONG: Final = (
@@ -64,11 +68,11 @@ class Recording:
         return len(self.pcm) / RATE
 
 
-async def decode_recording(data: bytes, *, name: str) -> Recording:
-    """Return the recording in ``data``, the bytes of a file called ``name``.
+async def decode_recording(data: bytes | AsyncIterable[bytes], *, name: str) -> Recording:
+    """Return the recording in ``data``, the bytes of a file called ``name``, whole or in pieces.
 
     It has somebody in it who speaks for a second or more. The bytes are decoded in a process of its own.
-    Raises RecordingError, whose text says why it cannot be used and what to do.
+    Raises RecordingError, whose text says why it cannot be used and what to do; and what ``data`` raises.
     """
     try:
         decoded = await decode(data, rate=RATE, most_channels=2, limits=_LIMITS)
