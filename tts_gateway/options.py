@@ -23,6 +23,8 @@ class ServerOptions:
     """How long a caller may take to send a body."""
     engine_places: int = 2
     """How many texts the engine makes at once."""
+    reference_places: int = 2
+    """How many recordings are fetched and held at once, each until its text is made."""
     waiting_places: int = 16
     """How many more requests may wait for it."""
     engine_seconds: float = 120.0

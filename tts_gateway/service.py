@@ -42,6 +42,7 @@ class SpeechService:
         self._handed_over = handed_over
         self._options = options
         self._line = Line(places=options.engine_places, waiting=options.waiting_places)
+        self._references = asyncio.Semaphore(options.reference_places)
         self._fetcher = ReferenceFetcher(options.fetch)
         self._sounds = Sounds(keep_seconds=options.keep_seconds, max_bytes=options.keep_bytes)
         document = openapi_document(needs_key=options.api_key is not None)
@@ -67,10 +68,12 @@ class SpeechService:
         self.check_key(request)
         order = wire.clone_order(request.content_type, await request.read())
         started = time.monotonic()
-        async with self._line.admitted():
-            reference = await self._reference(order.reference_audio_url, request)
-            async with self._at_engine():
-                wav = await self._engine.clone(order.text, reference, prompt_text=order.prompt_text)
+        async with (
+            self._line.admitted(),
+            self._reference(order.reference_audio_url, request) as reference,
+            self._at_engine(),
+        ):
+            wav = await self._engine.clone(order.text, reference, prompt_text=order.prompt_text)
         return wire.clone_answer(self._keep(wav, request), time.monotonic() - started)
 
     async def sound(self, request: web.Request) -> web.Response:
@@ -108,16 +111,21 @@ class SpeechService:
         async with self._line.engine(), asyncio.timeout(self._options.engine_seconds):
             yield
 
-    async def _reference(self, url: str, request: web.Request) -> bytes:
+    @asynccontextmanager
+    async def _reference(self, url: str, request: web.Request) -> AsyncIterator[bytes]:
+        """Fetch a recording once there is a place for it, and keep the place while the block runs."""
         handed_over = self._handed_over.take(url)
         if handed_over is not None:
-            return handed_over
+            yield handed_over
+            return
         if not _is_ours(url, request):
-            return await self._fetcher.fetch(url)
+            async with self._references:
+                yield await self._fetcher.fetch(url)
+            return
         wav = self.sound_at(url)
         if wav is None:
             raise Refusal(400, CANNOT_BE_REACHED)
-        return wav
+        yield wav
 
     def _keep(self, wav: bytes, request: web.Request) -> str:
         return f"{origin_of(request)}{FILES_PATH}{self._sounds.add(wav)}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.tts_gateway.caller import Caller
+from tests.tts_gateway.caller import DEADLINE, Caller
 from tests.tts_gateway.conftest import StartServer
 from tests.tts_gateway.recordings import RECORDING, Recordings, recordings
 from tests.tts_gateway.tone import ToneEngine
+from tts_gateway.faults import FaultScript
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
 from tts_gateway.options import ServerOptions
 
@@ -72,3 +74,37 @@ async def test_another_path_of_our_own_is_not_fetched(caller: Caller):
     answer = await caller.clone(f"{caller.origin}/health")
 
     assert (answer.status, answer.message) == (400, CANNOT_BE_REACHED)
+
+
+async def test_of_many_recordings_only_two_are_fetched_and_held_at_once(
+    start: StartServer, served: Recordings, engine: ToneEngine, faults: FaultScript
+):
+    caller = await start(ServerOptions(fetch=OPEN, engine_places=7), faults)
+    calls = [asyncio.create_task(caller.clone(f"{served.origin}/voice.wav", "wait")) for _ in range(6)]
+    async with asyncio.timeout(DEADLINE):
+        await faults.received(posts=6)
+        await engine.started.wait()
+    await caller.speak()  # there and back, in which all six could have been fetched
+
+    fetched = len(served.requests)
+    engine.released.set()
+
+    assert [(await call).status for call in calls] == [200] * 6
+    assert fetched <= 2
+    assert engine.most_at_once <= 2
+    assert len(served.requests) == 6
+
+
+@pytest.mark.parametrize("path", ["drip", "code/404", "size/20000000"])
+async def test_a_recording_that_does_not_come_gives_its_place_back(
+    start: StartServer, served: Recordings, faults: FaultScript, path: str
+):
+    fetch = FetchOptions(allow_loopback=True, total_seconds=0.3)
+    caller = await start(ServerOptions(fetch=fetch, reference_places=1), faults)
+    calls = [asyncio.create_task(caller.clone(f"{served.origin}/{path}")) for _ in range(3)]
+    async with asyncio.timeout(DEADLINE):
+        await faults.received(posts=3)
+    calls.pop().cancel()
+
+    assert [(await call).status for call in calls] == [400, 400]
+    assert (await caller.clone(f"{served.origin}/voice.wav")).status == 200
