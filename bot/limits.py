@@ -30,6 +30,10 @@ MAX_STEPS: Final = 30
 MAX_REFERENCE_BYTES: Final = 10 * 1024 * 1024
 """Discord's own upload limit for most people."""
 
+MAX_EXAMINATIONS: Final = 2
+MAX_EXAMINATIONS_WAITING: Final = 4
+"""Recordings looked at at once in the whole process, one of a member; and those that wait, fetched later."""
+
 MAX_REFERENCE_SECONDS: Final = 300
 """A recording this long is looked through for its best part; it bounds the work and 60 MB of samples."""
 

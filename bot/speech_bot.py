@@ -141,7 +141,8 @@ class SpeechBot(commands.AutoShardedBot):
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
         maker = self.speeches = SpeechMaker(tts, cache, source=self._settings.tts_source, speed=speed)
         self._parts.push_async_callback(maker.aclose)
-        self.voice_making = VoiceMaking(self.library)
+        fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
+        self.voice_making = VoiceMaking(self.library, await self._parts.enter_async_context(fetching))
         self.voice_design = VoiceDesign(maker, self.voice_making)
         self._parts.push_async_callback(self.voice_design.aclose)
         self.reference_posts = ReferencePosts(

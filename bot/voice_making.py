@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,19 +13,30 @@ import discord
 
 from bot.audio.doctor import Examined, examine
 from bot.audio.info_tags import COMMENT
+from bot.audio.recording import NOT_FETCHED
 from bot.audio.wav import parse_wav, write_wav
-from bot.errors import LibraryError, NameTakenError, RecordingError
+from bot.errors import LibraryError, MemberError, NameTakenError, RecordingError
 from bot.library.consent import Request, Shares
 from bot.library.library import Library
 from bot.library.names import check_name
 from bot.library.scope import Scope
 from bot.library.voices import Kind, NewVoice, Voice
-from bot.limits import MAX_AUDIO_SECONDS, MAX_REFERENCE_BYTES, MAX_VOICE_TAKE_SECONDS
+from bot.limits import (
+    MAX_AUDIO_SECONDS,
+    MAX_EXAMINATIONS,
+    MAX_EXAMINATIONS_WAITING,
+    MAX_REFERENCE_BYTES,
+    MAX_VOICE_TAKE_SECONDS,
+)
 from bot.models import Speech
 
 NOT_SHARED: Final = Shares()
 
-_FETCH_SECONDS: Final = 30.0
+FETCH_TIMES: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0, sock_read=10.0)
+"""How long a recording may take to come from Discord, and stand still on the way, in seconds."""
+
+_PIECE_BYTES: Final = 64 * 1024
+_AS_IT_IS: Final = {"Accept-Encoding": "identity"}
 _SAME_NAMES: Final = 9
 
 _GONE: Final = "That recording cannot be fetched from Discord any more. Upload it again."
@@ -41,26 +52,111 @@ class Recorded:
     findings: tuple[str, ...]
 
 
-class VoiceMaking:
-    """Makes saved voices out of recordings. Consent is settled before; see `bot.library.consent`."""
+class ExaminationQueue:
+    """Who may have a recording fetched and looked at: a place first, then the bytes.
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    `MAX_EXAMINATIONS` members have a place at once, one each. `MAX_EXAMINATIONS_WAITING` more wait for one,
+    again one each, and get it in the order in which they came. Belongs to one event loop.
+    """
 
-    async def examine(self, attachment: discord.Attachment) -> Examined:
-        """Return what the reference doctor says about a recording.
+    def __init__(self) -> None:
+        self._at_work: set[int] = set()
+        self._waiting: dict[int, asyncio.Future[None]] = {}  # in order
 
-        Raises `MemberError`: it is gone, or it is not usable, and why.
+    @asynccontextmanager
+    async def place(self, member_id: int) -> AsyncIterator[None]:
+        """Wait for a place, and keep it while the block runs.
+
+        Raises `MemberError` at once if all places to wait are taken, or this member's is.
         """
-        return await examine(await _read(attachment), name=attachment.filename)
+        await self._wait(member_id)
+        try:
+            yield
+        finally:
+            self._leave(member_id)
 
-    async def record(self, attachment: discord.Attachment, transcript: str | None = None) -> Recorded:
+    async def _wait(self, member_id: int) -> None:
+        if member_id in self._waiting:
+            raise MemberError("I have another recording of yours to look at first. Try again in a minute.")
+        called_in = asyncio.get_running_loop().create_future()
+        self._waiting[member_id] = called_in
+        self._call_in()
+        if len(self._waiting) > MAX_EXAMINATIONS_WAITING:
+            del self._waiting[member_id]  # the newest
+            ahead = len(self._at_work) + len(self._waiting)
+            raise MemberError(f"I am looking at {ahead} recordings already. Try again in a minute.")
+        try:
+            await called_in
+        except asyncio.CancelledError:
+            if called_in.cancelled():
+                del self._waiting[member_id]
+            else:  # it was called in just before
+                self._leave(member_id)
+            raise
+
+    def _leave(self, member_id: int) -> None:
+        self._at_work.remove(member_id)
+        self._call_in()
+
+    def _call_in(self) -> None:
+        for member_id, called_in in list(self._waiting.items()):
+            if len(self._at_work) == MAX_EXAMINATIONS:
+                return
+            if member_id not in self._at_work and not called_in.done():
+                del self._waiting[member_id]
+                self._at_work.add(member_id)
+                called_in.set_result(None)
+
+
+class VoiceMaking:
+    """Makes saved voices out of recordings. Consent is settled before; see `bot.library.consent`.
+
+    ``session`` fetches the recordings from Discord; it stays the caller's.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        session: aiohttp.ClientSession,
+        *,
+        fetch_times: aiohttp.ClientTimeout = FETCH_TIMES,
+    ) -> None:
+        self._library = library
+        self._fetch_times = fetch_times
+        self._session = session
+        self._queue = ExaminationQueue()
+
+    async def examine(self, attachment: discord.Attachment, *, member_id: int) -> Examined:
+        """Return what the reference doctor says about a recording that a member wants to use.
+
+        It is fetched once there is a place for it, and is never held whole. Raises `MemberError`: too many
+        are looked at already, it is gone, or it is not usable, and why.
+        """
+        if attachment.size > MAX_REFERENCE_BYTES:
+            limit = MAX_REFERENCE_BYTES // 1024**2
+            raise RecordingError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
+        async with self._queue.place(member_id), aclosing(self._fetch(attachment.url)) as pieces:
+            return await examine(pieces, name=attachment.filename)
+
+    async def _fetch(self, url: str) -> AsyncGenerator[bytes, None]:
+        try:
+            async with self._session.get(url, headers=_AS_IT_IS, timeout=self._fetch_times) as response:
+                if response.status != 200:
+                    raise RecordingError(_GONE if response.status == 404 else NOT_FETCHED)
+                async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                    yield piece
+        except (aiohttp.ClientError, OSError):  # a time-out is one of the latter
+            raise RecordingError(NOT_FETCHED) from None
+
+    async def record(
+        self, attachment: discord.Attachment, transcript: str | None = None, *, member_id: int
+    ) -> Recorded:
         """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
 
         The ``transcript`` is of the whole recording; where only a part of it was good it fits no more.
         Raises what `examine` raises, and `LibraryError`.
         """
-        examined = await self.examine(attachment)
+        examined = await self.examine(attachment, member_id=member_id)
         findings = examined.findings
         if transcript and examined.part is not None:
             transcript = None
@@ -173,17 +269,3 @@ def _new_voice(name: str, recorded: Recorded, speaker_id: int, consent_id: str, 
         role_id=shares.role_id,
         member_ids=shares.member_ids,
     )
-
-
-async def _read(attachment: discord.Attachment) -> bytes:
-    """Return the bytes of an attachment, whose size Discord tells before."""
-    if attachment.size > MAX_REFERENCE_BYTES:
-        limit = MAX_REFERENCE_BYTES // 1024**2
-        raise RecordingError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
-    try:
-        async with asyncio.timeout(_FETCH_SECONDS):
-            return await attachment.read()
-    except discord.NotFound:
-        raise RecordingError(_GONE) from None
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
-        raise RecordingError("That recording could not be fetched from Discord. Try again.") from None

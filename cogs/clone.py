@@ -108,7 +108,7 @@ class Clone(commands.Cog):
         """
         await Answer.of(interaction).defer()
         likeness = await self._library.consents.own_likeness(scope_of(interaction))
-        await self._making.examine(recording)
+        await self._making.examine(recording, member_id=interaction.user.id)
         url = reference_from(recording).url
         voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
         request = SpeechRequest(text, voice=voice)

@@ -19,6 +19,7 @@ _TURNS_SHARE: Final = 0.15  # of the speech, on either side
 _CANCELS: Final = -0.3  # a correlation below it: one channel is upside down
 _SAME: Final = 0.98  # a correlation above it: one recording in two channels
 _EVERY: Final = 16  # samples: those between would not change a correlation
+_AT_ONCE: Final = 480_000  # samples: 10 s; it bounds the memory, whatever the length
 _NAMES: Final = ("left", "right")
 
 
@@ -31,7 +32,10 @@ class OneChannel:
 
 
 def one_channel(pcm: Samples) -> OneChannel:
-    """Return one channel of ``pcm`` (48 kHz, a row of one or two channels for each moment)."""
+    """Return one channel of ``pcm`` (48 kHz, a row of one or two channels for each moment).
+
+    A mix of two is written over ``pcm``: of a long recording a second copy would be 30 MB.
+    """
     if pcm.shape[1] == 1:
         return OneChannel(pcm[:, 0])
     sides = list(pcm.T)
@@ -49,11 +53,19 @@ def one_channel(pcm: Samples) -> OneChannel:
             "The left and the right channel seem to hold different people. "
             f"I used the {name} one, which is louder; if that is the wrong one, send the {other} one alone.",
         )
-    return OneChannel(sides[0] // 2 + sides[1] // 2)
+    return OneChannel(_mixed(pcm))
+
+
+def _mixed(pcm: Samples) -> Samples:
+    flat = pcm.reshape(-1)
+    for start in range(0, len(pcm), _AT_ONCE):  # what is written is never ahead of what is read
+        both = pcm[start : start + _AT_ONCE] // 2
+        flat[start : start + len(both)] = both[:, 0] + both[:, 1]
+    return flat[: len(pcm)]
 
 
 def _correlation(pcm: Samples) -> float:
-    left, right = (side[::_EVERY].astype(np.float64) for side in pcm.T)
+    left, right = (side[::_EVERY].astype(np.float32) for side in pcm.T)
     left, right = left - left.mean(), right - right.mean()
     powers = float(np.square(left).sum()) * float(np.square(right).sum())
     return float((left * right).sum()) / max(math.sqrt(powers), 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,6 +40,7 @@ _MENTION_SILENCE_SECONDS: Final = 0.5
 _MENTION_GAIN_DB: Final = 6.0
 _MAX_LIFT_DB: Final = 45.0  # from the quietest that passes as speech, and some; its noise was judged before
 _AT_TOP: Final = 0.995
+_FRAMES_AT_ONCE: Final = 2_000  # bounds the memory, whatever the length
 _BETTER: Final = "Record it again"
 
 
@@ -59,11 +61,11 @@ class Examined:
     sha256: str
 
 
-async def examine(data: bytes, *, name: str) -> Examined:
+async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> Examined:
     """Return what is wrong with the recording in ``data``, a file called ``name``, and its mended form.
 
-    The same bytes give the same result. Raises RecordingError, whose text says why it cannot be used and
-    what to do.
+    ``data`` is whole or comes in pieces; the same bytes give the same result. Raises RecordingError, whose
+    text says why it cannot be used and what to do, and what ``data`` raises.
     """
     recording = await decode_recording(data, name=name)
     return await on_the_whole(_examined, recording)
@@ -91,8 +93,15 @@ def _examined(recording: Recording) -> Examined:
 
 def _clipped(samples: Samples) -> Shares:
     """Return the share of samples at the top in each frame."""
-    frames = -(-len(samples) // FRAME_SAMPLES)
     top = _AT_TOP * max(float(samples.max()), -float(samples.min()))
+    step = _FRAMES_AT_ONCE * FRAME_SAMPLES
+    return np.concatenate([
+        _at_top(samples[start : start + step], top) for start in range(0, len(samples), step)
+    ])  # fmt: skip
+
+
+def _at_top(samples: Samples, top: float) -> Shares:
+    frames = -(-len(samples) // FRAME_SAMPLES)
     at_top = np.pad((samples >= top) | (samples <= -top), (0, frames * FRAME_SAMPLES - len(samples)))
     shares: Shares = at_top.reshape(frames, FRAME_SAMPLES).mean(axis=1)
     return shares

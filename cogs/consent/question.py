@@ -57,7 +57,7 @@ class Asking:
         async def proceed(newest: discord.Interaction) -> None:
             await self._check(newest, speaker)
             await Answer.of(newest).defer(ephemeral=True)
-            recorded = await self._making.record(attachment)
+            recorded = await self._making.record(attachment, member_id=newest.user.id)
             await Answer.of(newest).finish(await self._ask(newest, speaker, recorded, name, shares))
 
         await cloning_on(interaction, self._library, proceed)

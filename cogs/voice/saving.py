@@ -71,7 +71,7 @@ class Saving(app_commands.Group):
         async def proceed(newest: discord.Interaction) -> None:
             await Answer.of(newest).defer(ephemeral=True)
             scope = scope_of(newest)
-            recorded = await self._making.record(found.attachment, transcript)
+            recorded = await self._making.record(found.attachment, transcript, member_id=newest.user.id)
             voice = await self._making.save_own(scope, name, recorded, shares)
             await Answer.of(newest).finish(saved(voice, recorded))
 
