@@ -203,7 +203,7 @@ def child_environment() -> dict[str, str]:
 
 def forget_secrets() -> None:
     """Take our secrets out of the environment, once the settings hold them; `/proc` shows them no more."""
-    wipe_environment(_SECRETS)
+    wipe_environment((*_SECRETS, "https_proxy"))
 
 
 def files_others_can_read() -> list[Path]:
