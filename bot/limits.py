@@ -11,7 +11,8 @@ MAX_TEXT_BYTES: Final = 8_000
 """The same bound for texts whose characters are long in UTF-8, so that no text hides its weight."""
 
 MAX_OPTION_CHARS: Final = 4_000
-"""What Discord lets a member type into a text option; above the grapheme limit, so we can explain."""
+"""What Discord lets a member type into a text option; above the grapheme limit, so we can explain. In code
+points; of what is longer nothing is read at all."""
 
 MAX_STYLE_CHARS: Final = 120
 """A voice style is a short description; longer ones are read aloud by the model."""

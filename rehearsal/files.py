@@ -22,6 +22,8 @@ _TYPES = {
     "aac": "audio/aac",
     "txt": "text/plain; charset=utf-8",
 }
+_SPACE = re.compile(r"\s+")
+_NOT_KEPT = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def content_type_of(name: str) -> str:
@@ -32,7 +34,7 @@ def content_type_of(name: str) -> str:
 
 def stored_name(name: str) -> str:
     """Return the name a file keeps in the store: no spaces, nothing but plain characters."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "", re.sub(r"\s+", "_", name.strip()))
+    plain = _NOT_KEPT.sub("", _SPACE.sub("_", name.strip()))
     return plain.lstrip(".") or "unknown"
 
 

@@ -25,6 +25,10 @@ ANSWER_SECONDS: Final = 60.0
 QUIET_SECONDS: Final = 1.0
 """An answer that has not changed for so long is taken for the last word."""
 
+_MESSAGE_LINK: Final = re.compile(r"https://discord\.com/channels/\d+/\d+/\d+")
+_MOMENT: Final = re.compile(r"<t:\d+:R>")
+_NO_STEM: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -103,13 +107,12 @@ class Stage:
             text = text.replace(f"<#{channel.id}>", f"#{channel.name}")
         for person in self._people:
             text = text.replace(person.mention, f"@{person.name}")
-        text = re.sub(r"https://discord\.com/channels/\d+/\d+/\d+", "(a link to that message)", text)
-        return re.sub(r"<t:\d+:R>", "a moment ago", text)
+        return _MOMENT.sub("a moment ago", _MESSAGE_LINK.sub("(a link to that message)", text))
 
     async def save(self, name: str, data: bytes) -> Path:
         """Write ``data`` into the output folder under a numbered name and return its path."""
         self._files += 1
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+        stem = _NO_STEM.sub("-", name).strip("-")
         path = self.output / f"{self._files:02d}-{stem}"
         await asyncio.to_thread(_write, path, data)
         return path

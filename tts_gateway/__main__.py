@@ -23,7 +23,7 @@ from tts_gateway.handing_over import HandedOver, follow_stdin
 from tts_gateway.server import ServerOptions, create_app, serving
 
 _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
-_MAPPING: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
+_MAPPING: Final = re.compile(r"\A(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

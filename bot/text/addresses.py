@@ -15,7 +15,7 @@ _URL = pattern(
     IGNORE_CASE,
 )
 _AUTHORITY = pattern(
-    r"(?:[a-z][a-z0-9+.-]{0,20}://)?(?:[^/?#@]*+@)?(?:www\.)?(?P<host>[^/?#:]*+)", IGNORE_CASE
+    r"\A(?:[a-z][a-z0-9+.-]{0,20}://)?(?:[^/?#@]*+@)?(?:www\.)?(?P<host>[^/?#:]*+)", IGNORE_CASE
 )
 _HOST = pattern(r"[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}])?")
 _EMAIL = pattern(

@@ -9,6 +9,7 @@ from typing import Final
 
 import sentencex
 
+from bot.text.characters import GRAPHEME
 from bot.text.patterns import IGNORE_CASE, LINES, pattern
 from bot.text.speaking_time import seconds_up_to
 
@@ -19,7 +20,7 @@ _LANGUAGES: Final = ("en", "de", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv")
 # The language is not known, so a full stop ends a sentence only where the rules of all these agree:
 # "z. B." and "Sr." stay whole. A sentence end that is missed costs a longer segment, not a broken one.
 
-_CHARACTERS_AT_ONCE: Final = 2_000  # some of sentencex's rules take time with the square of the text
+_CHARACTERS_AT_ONCE: Final = 1_000  # some of sentencex's rules take time with the square of the text
 
 _CLOSERS = r"[\"')\]}’”»」』）】》〉〗〙]*+"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
@@ -35,7 +36,6 @@ _CLAUSE_END = pattern(
 )
 _SPACE = pattern(r"\s++")
 _LINE = pattern(rf"[^\n]{{1,{_CHARACTERS_AT_ONCE}}}+(?:\S{{0,99}}+[^\S\n])?+|\n\s*+")
-_GRAPHEME = pattern(r"\X")
 _SURROGATE = pattern(r"\p{Cs}")
 
 _NUMBER = pattern(
@@ -81,7 +81,7 @@ class Breaks:
             kinds[index] = max(kind, kinds.get(index, kind))
         self._whole = self._protected(text)
         self._inside = {0, len(text)}
-        self._inside.update(match.end() for match in _GRAPHEME.finditer(text))
+        self._inside.update(match.end() for match in GRAPHEME.finditer(text))
         self.words = [
             (index, kind)
             for index, kind in sorted(kinds.items())

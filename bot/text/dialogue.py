@@ -12,7 +12,7 @@ from bot.models import Line
 from bot.text.characters import has_words
 from bot.text.names import Names
 from bot.text.patterns import pattern
-from bot.text.speakable import check_text, speakable
+from bot.text.speakable import check_length, check_text, speakable
 from bot.text.style import excerpt
 
 V = TypeVar("V")
@@ -21,7 +21,9 @@ _LABEL_CHARS: Final = 5 * MAX_VOICE_NAME_GRAPHEMES  # code points, with what is 
 _NOBODY: Final = Names()
 _BETWEEN = pattern(r"((?<!\s)[^\S\n]++/[^\S\n]++|(?<!\s)[^\S\n]*+／[^\S\n]*+|\n)")
 _COLON = pattern(r"[:：]")
-_AROUND_NAME = pattern(r"^[\s\p{Cf}/>*_~-]++|[\s\p{Cf}*_~]++$")  # quotes, list marks, bold, unseen marks
+_AROUND_NAME = pattern(  # quotes, list marks, bold, unseen marks
+    r"^[\s\p{Cf}/>*_~-]++|(?<![\s\p{Cf}*_~])[\s\p{Cf}*_~]++$"
+)
 _NAME_LIKE = pattern(r"\p{L}[\p{L}\p{M}\p{N}'’.-]*+(?: [\p{L}\p{M}\p{N}'’.-]++){0,2}+")
 _SPEAKS = pattern(r"：|:[*_]*+(?=\s)")  # and not 12:30, nor an address
 
@@ -47,8 +49,10 @@ def lines_of(text: str, known: Callable[[str], V | None]) -> list[Line[V]]:
     begins with the name of a known voice and a colon: at the beginning, after " / ", or after a line break.
     What stands before the first line is one of nobody's voice. Lines in a row of one voice are one line.
 
-    Raises `MemberError` when somebody speaks who is not known, or with too many voices or lines.
+    Raises `MemberError` when somebody speaks who is not known, with too many voices or lines, and where
+    `check_length` does.
     """
+    check_length(text)
     pieces = list(_pieces("\n".join(text.splitlines())))
     voices = [known(piece.label) if piece.label else None for piece in pieces]
     if all(voice is None for voice in voices):

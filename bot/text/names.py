@@ -10,7 +10,7 @@ from bot.text.characters import clean_characters, has_words
 from bot.text.patterns import pattern
 
 _MENTION = pattern(r"<(?P<kind>@!?|@&|#)(?P<id>\d{1,20})>")
-_EVERYONE = pattern(r"@+(everyone|here)\b")
+_EVERYONE = pattern(r"(?<!@)@++(everyone|here)\b")
 _COMMAND = pattern(r"</(?P<name>[^<>:\n]{1,100}):\d{1,20}>")
 _GUIDE = pattern(r"<id:(customize|browse|guide|home|linked-roles)(?::\d{1,20})?>")
 _CUSTOM_EMOJI = pattern(r"<a?:(?P<name>\w{1,32}):\d{1,20}>")

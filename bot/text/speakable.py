@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.errors import MemberError
-from bot.limits import MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
+from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.addresses import say_addresses
 from bot.text.brackets import disarm_brackets
 from bot.text.characters import clean_characters, count_characters, has_words
@@ -25,13 +25,21 @@ def speakable(text: str, names: Names = _NO_NAMES) -> str:
     """Return ``text`` as it can be said: no notation, no addresses, no decoration.
 
     It has the lines that it was written in, each ended by a stop, and an empty line between two paragraphs.
-    What is speakable already comes back as it is. The result may be empty. Never raises.
+    What is speakable already comes back as it is. The result may be empty. Raises `MemberError` where
+    `check_length` does.
     """
+    check_length(text)
     for _ in range(_PASSES):
         before, text = text, _read(text, names)
         if text == before:  # taking one thing away may have shown another
             return text
     return _words_only(text)
+
+
+def check_length(text: str) -> None:
+    """Raise `MemberError` for a text that is longer than Discord lets anybody type, before it is read."""
+    if len(text) > MAX_OPTION_CHARS:
+        raise MemberError(_too_long(len(text), MAX_TEXT_GRAPHEMES, "characters"))
 
 
 def check_text(text: str) -> str:
@@ -40,6 +48,7 @@ def check_text(text: str) -> str:
     Raises `MemberError` when there is nothing in it to say, or too much.
     """
     text = text.strip()
+    check_length(text)
     if not has_words(text):
         raise MemberError("There is nothing in that text that I can say. Write a few words.")
     size = len(text.encode("utf-8", "surrogatepass"))

@@ -6,7 +6,7 @@ from typing import Final
 from unicodedata import combining, normalize
 
 from bot.errors import MemberError
-from bot.limits import MAX_STYLE_CHARS
+from bot.limits import MAX_OPTION_CHARS, MAX_STYLE_CHARS
 from bot.text.characters import clean_characters, count_characters, first_characters, has_words
 from bot.text.patterns import IGNORE_CASE, pattern
 
@@ -31,13 +31,19 @@ def check_style(style: str) -> str:
 
     Raises `MemberError` when it is empty or too long.
     """
+    if len(style) > MAX_OPTION_CHARS:
+        raise MemberError(_too_long(len(style)))
     words = one_line(style.translate(_BRACKETS))
     if not has_words(words):
         raise MemberError("Describe the voice in a few words, for example: an old man, slow and deep.")
     length = count_characters(words)
     if length > MAX_STYLE_CHARS:
-        raise MemberError(f"That style is too long: it has {length} characters, and {MAX_STYLE_CHARS} fit.")
+        raise MemberError(_too_long(length))
     return words
+
+
+def _too_long(length: int) -> str:
+    return f"That style is too long: it has {length} characters, and {MAX_STYLE_CHARS} fit."
 
 
 def file_stem(text: str) -> str:
@@ -45,7 +51,7 @@ def file_stem(text: str) -> str:
 
     ASCII letters, digits and hyphens, at most 40; "speech" when the text has none of them.
     """
-    plain = normalize("NFKD", clean_characters(text).translate(_ASCII))
+    plain = normalize("NFKD", clean_characters(text[:MAX_OPTION_CHARS]).translate(_ASCII))
     plain = "".join(char for char in plain if not combining(char))
     stem = _NO_STEM.sub("-", plain).strip("-")
     if len(stem) > MAX_STEM_CHARS:
@@ -59,9 +65,9 @@ def file_stem(text: str) -> str:
 def one_line(text: str, limit: int | None = None) -> str:
     """Return ``text`` as one clean line; past ``limit`` characters it is cut and ends in an ellipsis.
 
-    For titles and tags: nothing is escaped.
+    For titles and tags: nothing is escaped. Of a text longer than members can type only that much is read.
     """
-    line = " ".join(clean_characters(text).split())
+    line = " ".join(clean_characters(text[:MAX_OPTION_CHARS]).split())
     if limit is None or count_characters(line) <= limit:
         return line
     return f"{first_characters(line, limit - 1).rstrip()}…"

@@ -29,32 +29,46 @@ def _sendable(text: str) -> str:
 
 
 def _without_leading_brackets(text: str) -> str:
-    text = _without_invisible_start(text)
-    while text[:1] and text[0] in _OPENING:
-        end = _closing_index(text)
-        if end is None:
-            inner, rest = text.lstrip(_OPENING), ""
+    closings = _closings(text)
+    start = _visible_from(text, 0)
+    ends: list[int] = []
+    while text[start : start + 1] and text[start] in _OPENING + _CLOSING:
+        if ends and start == ends[-1]:  # nothing was in it
+            ends.pop()
+            start += 1
+        elif start in closings:
+            ends.append(closings[start])
+            start += 1
+        elif text[start] in _OPENING:
+            start = len(text) - len(text[start:].lstrip(_OPENING))
         else:
-            inner, rest = text[1:end].strip(), text[end + 1 :].lstrip()
-        comma = ", " if inner and rest and rest[0].isalnum() and inner[-1].isalnum() else " "
-        text = _without_invisible_start(inner + comma + rest if rest else inner)
-    return text
+            break
+        start = _visible_from(text, start)
+    said = ""
+    for end in [*reversed(ends), len(text)]:
+        said, start = _joined(said, text[start:end].strip() if ends else text[start:end]), end + 1
+    return said
 
 
-def _closing_index(text: str) -> int | None:
-    depth = 0
+def _joined(said: str, more: str) -> str:
+    if not said or not more:
+        return said or more
+    return f"{said}, {more}" if said[-1].isalnum() and more[0].isalnum() else f"{said} {more}"
+
+
+def _closings(text: str) -> dict[int, int]:
+    """Return where each opening bracket that is closed at all is closed; any closes any."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
     for index, character in enumerate(text):
         if character in _OPENING:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-            if depth == 0:
-                return index
-    return None
+            opened.append(index)
+        elif character in _CLOSING and opened:
+            found[opened.pop()] = index
+    return found
 
 
-def _without_invisible_start(text: str) -> str:
-    index = 0
+def _visible_from(text: str, index: int) -> int:
     while index < len(text) and unicodedata.category(text[index]) in ("Cc", "Cf", "Zs", "Zl", "Zp", "Mn"):
         index += 1
-    return text[index:]
+    return index

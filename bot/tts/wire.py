@@ -29,6 +29,8 @@ from bot.tts.strict_json import Json
 _WAITING = {"queued", "pending", "processing", "in_progress", "running", "starting", "submitted"}
 _DONE = {"done", "completed", "complete", "succeeded", "success", "finished"}
 _FAILED = {"failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"}
+_ERROR_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_REQUEST_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _status_inside(answer: dict[str, Json]) -> int | None:
         for name, value in place.items():
             if name.lower().replace("_", "") not in ("statuscode", "status", "code"):
                 continue
-            number = int(value) if isinstance(value, str) and re.fullmatch(r"[45]\d\d", value) else value
+            number = int(value) if isinstance(value, str) and _ERROR_STATUS.fullmatch(value) else value
             if isinstance(number, int) and 400 <= number <= 599:
                 return number
     return None
@@ -197,7 +199,7 @@ def _progress_path(answer: dict[str, Json]) -> str | None:
     if polling_url is not None and len(polling_url) <= MAX_URL_CHARS:
         return polling_url
     request_id = _text(answer.get("request_id"))
-    if request_id is not None and re.fullmatch(r"[\w-]{1,128}", request_id, re.ASCII):
+    if request_id is not None and _REQUEST_ID.fullmatch(request_id):
         return f"/v2/requests/status/{request_id}"
     return None
 

@@ -33,6 +33,7 @@ _NO_SLOT: Final = 30045
 """Discord: the maximum number of soundboard sounds is reached."""
 
 _NEEDS: Final = "the permission Create Expressions"
+_UNUSABLE: Final = re.compile(r"[^\w\s'-]")
 
 
 Named = Callable[[discord.Interaction, str], Awaitable[str]]
@@ -129,6 +130,6 @@ def _why_not_added(error: discord.HTTPException) -> str:
 
 
 def _sound_name(text: str) -> str:
-    words = re.sub(r"[^\w\s'-]", "", one_line(text))
+    words = _UNUSABLE.sub("", one_line(text))
     name = " ".join(words.split())[:_MAX_SOUND_NAME].strip()
     return name if len(name) >= _MIN_SOUND_NAME else "Speech"

@@ -16,6 +16,7 @@ from rehearsal.files import SentFile
 from rehearsal.wire import Json
 
 _FILE_FIELD = re.compile(r"files\[(\d+)\]")
+_NAME_IN_PATH = re.compile(r"\{(\w+)\}")
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Route:
         self.method = method
         self.handler = handler
         self.needs_token = needs_token
-        self._pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+        self._pattern = re.compile(_NAME_IN_PATH.sub(r"(?P<\1>[^/]+)", path))
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         """Return the names in ``path``, or None when the route is another."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from tts_gateway.engines.espeak import VoiceSettings
 
-_DESCRIPTION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*(.*)", re.DOTALL)
+_DESCRIPTION: Final = re.compile(r"\A\s*[(（]([^()（）]*)[)）]\s*(.*)", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
