@@ -19,6 +19,7 @@ from bot.library.posts import RecordingPost, RecordingPosts
 from bot.library.recordings import Recordings
 from bot.library.withdrawal import Post
 from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
+from bot.text.style import excerpt
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class ReferencePosts:
         if not self.has_place:
             raise NoRecordingPlaceError(self._sentence)
         wav = await self._recordings.read(voice.recording)
-        name = discord.utils.escape_markdown(voice.name)
+        name = excerpt(voice.name)
         words = f"The recording of the voice {name}: my TTS gateway fetches it here when that voice speaks."
         file = discord.File(BytesIO(wav), "voice.wav")
         try:

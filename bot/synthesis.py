@@ -27,6 +27,7 @@ from bot.takes.listening import Listening
 from bot.takes.recital import Recited
 from bot.takes.shared import SharedMaking
 from bot.text.pacing import Speed
+from bot.text.style import excerpt
 from bot.tts.client import TTSClient
 
 
@@ -108,7 +109,8 @@ class SpeechMaker:
         for making, (request, _) in self._makings.items():
             for voice in request.voices:
                 if voice.id in gone:
-                    making.fail(MemberError(f"The voice {voice.name} was withdrawn, so it is silent now."))
+                    name = excerpt(voice.name)
+                    making.fail(MemberError(f"The voice {name} was withdrawn, so it is silent now."))
                     ended.append(making.wait_ended())
         await asyncio.gather(self._cache.forget(*map(voice_label, voice_ids)), *ended)
 

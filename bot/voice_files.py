@@ -13,7 +13,7 @@ from bot.library.scope import Scope
 from bot.library.voices import Kind, NewVoice, Voice
 from bot.limits import MAX_AUDIO_SECONDS, MAX_PORTABLE_BYTES, MIN_REFERENCE_SECONDS
 from bot.settings import Settings
-from bot.text.style import file_stem
+from bot.text.style import file_stem, one_line
 
 _OPERATOR = 0
 """Nobody in Discord has this id; whoever runs these commands may do what moderators may."""
@@ -40,7 +40,7 @@ async def export_voice(settings: Settings, name: str, guild_id: int, to: Path | 
         await asyncio.to_thread(_write_new, path, data)
     except OSError as error:
         raise MemberError(f"{path} cannot be written: {error.strerror}") from error
-    return f"{voice.name} is in {path}."
+    return f"{one_line(voice.name)} is in {path}."
 
 
 async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: int) -> str:
@@ -60,7 +60,7 @@ async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: 
     async with _library(settings) as library:
         voice = await _save(library, Scope(guild_id, owner_id), found, seconds)
         refusal = await library.consents.may_speak(voice, guild_id)
-    saved = f"{voice.name} is saved. A running bot proposes it after its next start."
+    saved = f"{one_line(voice.name)} is saved. A running bot proposes it after its next start."
     return saved if refusal is None else f"{saved}\nIt is silent for now. {refusal}"
 
 

@@ -29,6 +29,7 @@ from bot.limits import (
     MAX_VOICE_TAKE_SECONDS,
 )
 from bot.models import Speech
+from bot.text.style import one_line
 
 NOT_SHARED: Final = Shares()
 
@@ -187,7 +188,7 @@ class VoiceMaking:
             raise RecordingError(
                 f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
             )
-        wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {asked_by}"})
+        wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {one_line(asked_by)}"})
         recording = await self._library.recordings.keep(wav)
         return Recorded(recording, speech.seconds, transcript, ())
 

@@ -16,6 +16,7 @@ from bot.library.names import name_key
 from bot.library.privacy import Deleted
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from bot.text.style import excerpt
 from cogs.lasting import Lasting, replace_message, row_of
 from cogs.options import everywhere
 from cogs.voice.completion import heard_in
@@ -138,7 +139,7 @@ class PrivacyButton(
 def _gone(voices: list[Voice]) -> str:
     if not voices:
         return ""
-    names = ", ".join(f"**{voice.name}**" for voice in voices[:10])
+    names = ", ".join(f"**{excerpt(voice.name)}**" for voice in voices[:10])
     more = f" and {len(voices) - 10} more" if len(voices) > 10 else ""
     return f"Deleted, with recordings: {names}{more}."
 

@@ -7,6 +7,7 @@ import discord
 from bot.errors import MemberError
 from bot.playback.player import GuildPlayer
 from bot.playback.utterance import UtteranceState
+from bot.text.style import excerpt
 from cogs.rights import decides
 
 MODERATORS = "somebody who may mute members"
@@ -20,7 +21,7 @@ def skip(player: GuildPlayer, member: discord.Member) -> str:
     if playing.member_id != member.id and not decides(member, player):
         raise MemberError(f"That is somebody else's. They can skip it, or {MODERATORS}.")
     player.skip()
-    return f"Skipped: {playing.title}"
+    return f"Skipped: {excerpt(playing.title)}"
 
 
 def stop_mine(player: GuildPlayer, member: discord.Member) -> str:
@@ -50,4 +51,4 @@ def bring_forward(player: GuildPlayer, member: discord.Member, utterance_id: int
     if utterance is None:
         raise MemberError("That is not waiting any more.")
     player.bring_forward(utterance)
-    return f"Next: {utterance.title}"
+    return f"Next: {excerpt(utterance.title)}"

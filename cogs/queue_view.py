@@ -12,6 +12,7 @@ from bot.playback.holds import Hold
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Utterance, UtteranceState
+from bot.text.style import excerpt
 from bot.tree import answer_error
 from cogs import queue_acts
 from cogs.rights import asked
@@ -126,7 +127,7 @@ class _Forward(discord.ui.Select[QueueView]):
         self._queue = queue
         for entry in waiting[:25]:
             self.add_option(
-                label=entry.title[:100] or "…", value=str(entry.id), description=_STATES.get(entry.state)
+                label=entry.title or "…", value=str(entry.id), description=_STATES.get(entry.state)
             )
         if not waiting:
             self.add_option(label="…", value="0")  # it stands for the menus of other messages
@@ -155,4 +156,6 @@ def shown(player: GuildPlayer) -> str:
 
 def _line(number: int, entry: Utterance) -> str:
     length = f", {entry.seconds:.0f} s" if entry.seconds else ""
-    return f"{number}. <@{entry.member_id}>: {entry.title} ({_STATES.get(entry.state, 'done')}{length})"
+    return (
+        f"{number}. <@{entry.member_id}>: {excerpt(entry.title)} ({_STATES.get(entry.state, 'done')}{length})"
+    )

@@ -9,6 +9,7 @@ import discord
 
 from bot.errors import MemberError
 from bot.library.voices import VoiceName
+from bot.text.style import one_line
 from bot.tree import answer_error
 
 _SECONDS: Final = 15 * 60.0
@@ -33,7 +34,8 @@ class VoiceForm(discord.ui.Modal, title="Speak this in a voice"):
             raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
         self._chosen = chosen
         options = [
-            discord.SelectOption(label=voice.name[:100], value=voice.id) for voice in voices[:_MAX_CHOICES]
+            discord.SelectOption(label=one_line(voice.name, 100), value=voice.id)
+            for voice in voices[:_MAX_CHOICES]
         ]
         self._menu = discord.ui.Select[VoiceForm](options=options, placeholder="Choose a voice")
         self.add_item(discord.ui.Label(text="Voice", component=self._menu))

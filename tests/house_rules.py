@@ -21,7 +21,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.logs": (),
     "bot.messages": GROUND,
     "bot.settings": (*GROUND, "decoding.confinement"),
-    "bot.voice_making": (*GROUND, "bot.audio", "bot.library"),
+    "bot.voice_making": (*GROUND, "bot.audio", "bot.library", "bot.text"),
     "bot.voice_design": (*GROUND, "bot.library", "bot.synthesis", "bot.voice_making"),
     "bot.voice_files": (*GROUND, "bot.audio", "bot.library", "bot.settings", "bot.text"),
     # a name is as long as people count it; kept speech is found again by whose it is
@@ -38,7 +38,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
     "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
-    "bot.reference_posts": (*GROUND, "bot.library"),
+    "bot.reference_posts": (*GROUND, "bot.library", "bot.text"),
     "bot.giving": (
         *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
         *("bot.offer", "bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text"),

@@ -24,6 +24,7 @@ from bot.library.voices import Kind, NewVoice
 from bot.limits import MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.models import Speech
 from bot.synthesis import Asker, SpeechMaker
+from bot.text.style import excerpt
 
 log = logging.getLogger(__name__)
 
@@ -64,15 +65,14 @@ class TakeKeeping:
         """
         await self.check(interaction, order)
         await self.note_use(interaction, order, speech.seconds)
-        member = interaction.user.display_name
-        words, note = credit(order, speech, member=member), ""
-        tagged = tags(order, member=member)
+        words, note = credit(order, speech, member_id=interaction.user.id), ""
+        tagged = tags(order, member=interaction.user.display_name)
         cache_key = self._speeches.key_of(order.request)
         try:
             order, note = await self._cast(interaction, order, speech)
             take_id = await self._keep(interaction, order, cache_key)
         except (LibraryError, MemberError) as error:
-            log.warning("a take is given without buttons: %s", error)
+            log.warning("a take is given without buttons: %s", type(error).__name__)
             return Kept(words, tagged, None, None)
         in_server = interaction.guild_id is not None and interaction.is_guild_integration()
         buttons = self.buttons(take_id, order, in_server) if self.buttons else None
@@ -139,7 +139,7 @@ class TakeKeeping:
         in_voice = replace(order.request, voice=spoken(voice), fresh=False)
         # The same words cost nothing now: they were just said in this voice.
         await self._speeches.keep_as(order.request, in_voice, Asker(scope.member_id, scope.guild_id))
-        return replace(order, request=in_voice, voices=(voice,)), words.format(voice.name)
+        return replace(order, request=in_voice, voices=(voice,)), words.format(excerpt(voice.name))
 
     async def _keep(self, interaction: discord.Interaction, order: Order, cache_key: str) -> str:
         in_server = interaction.guild_id is not None and interaction.is_guild_integration()

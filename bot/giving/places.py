@@ -16,7 +16,7 @@ from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Outcome, Utterance
 from bot.playback.volumes import Volumes
-from bot.text.style import excerpt
+from bot.text.style import one_line
 
 ENDINGS: Final = {
     Outcome.SKIPPED: "Skipped.",
@@ -79,7 +79,7 @@ class Places:
     ) -> Place:
         """Return a place for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
         player = await self._players.join(channel, requested_by=member)
-        utterance = player.reserve(member_id=member.id, title=excerpt(title, 60), voice_ids=voice_ids)
+        utterance = player.reserve(member_id=member.id, title=one_line(title, 60), voice_ids=voice_ids)
         return Place(player, utterance, channel, AtVolume(utterance, self._volumes.get(channel.guild.id)))
 
     async def for_order(self, channel: VoiceRoom, member: discord.Member, order: Order) -> Place:

@@ -14,6 +14,7 @@ from bot.library.consent import Consent, Request, Shares
 from bot.library.library import Library
 from bot.messages import sentence_for
 from bot.speech_bot import SpeechBot
+from bot.text.style import excerpt
 from bot.voice_making import NOT_SHARED, Recorded, VoiceMaking
 from cogs.consent.own_voice import cloning_on
 from cogs.consent.words import question
@@ -112,12 +113,12 @@ class Asking:
             words = f"{press.user.mention} agreed, but it could not be saved. {sentence_for(error)}"
             await press.response.edit_message(content=words, view=None)
             return
-        words = f"{press.user.mention} agreed to **{voice.name}**. To take it back: /privacy revoke."
+        words = f"{press.user.mention} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
         await press.response.edit_message(content=words, view=None)
         with suppress(discord.HTTPException):
             await press.followup.send(
-                f"<@{request.asker_id}>: the voice **{voice.name}** is yours to use. "
-                f"Type /speak with voice: {voice.name}.",
+                f"<@{request.asker_id}>: the voice **{excerpt(voice.name)}** is yours to use. "
+                f"Type /speak with voice: {excerpt(voice.name)}.",
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(request.asker_id)]),
             )
 

@@ -8,6 +8,7 @@ from bot.library.consent import Request, Shares
 from bot.library.consent_rules import CONSENT_HOURS
 from bot.library.voices import Sharing
 from bot.models import RecordingPlace
+from bot.text.style import excerpt
 
 POLICY: Final = (
     "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
@@ -36,7 +37,7 @@ def question(asker: str, request: Request, place: RecordingPlace) -> str:
     """Return what the speaker is asked; ``asker`` is a mention. It names all they agree to."""
     return (
         f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
-        f"as **{request.name}**.\n"
+        f"as **{excerpt(request.name or 'Voice')}**.\n"
         f"- Who may speak with it: {who(asker, request.shares)}.\n"
         f"- Where the recording goes: {_PLACES[place]}.\n"
         "- How long: until you take it back, which works at any time with /privacy revoke.\n"

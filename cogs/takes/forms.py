@@ -14,7 +14,7 @@ from bot.errors import MemberError
 from bot.giving.order import title_of
 from bot.library.takes import Take
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
-from bot.text.style import one_line
+from bot.text.style import excerpt, one_line
 from bot.tree import answer_error
 from cogs.scopes import scope_of
 from cogs.takes.press import Press
@@ -102,11 +102,11 @@ async def _add(press: Press, take: Take, interaction: discord.Interaction, name:
         raise MemberError(f"A sound needs a name of {_MIN_SOUND_NAME} to {_MAX_SOUND_NAME} characters.")
     clip = await press.bot.under_takes.clip(take, press.message, member_id=interaction.user.id)
     try:
-        reason = f"asked for by {interaction.user}"
+        reason = f"asked for by {one_line(str(interaction.user))}"
         await guild.create_soundboard_sound(name=name, sound=clip.data, reason=reason)
     except discord.HTTPException as error:
         raise MemberError(_why_not_added(error)) from None
-    words = f"**{discord.utils.escape_markdown(name)}** is on the soundboard now."
+    words = f"**{excerpt(name)}** is on the soundboard now."
     return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
 
 

@@ -15,6 +15,7 @@ from bot.library.reports import check_moderator
 from bot.library.scope import Scope
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from bot.text.style import excerpt, one_line
 from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
@@ -93,7 +94,7 @@ def _switches(voice: Voice, is_reported: bool) -> list[discord.ui.Item[Any]]:
 def _standing(voice: Voice, reports: int) -> str:
     state = "frozen: nobody can speak with it" if voice.is_frozen else "in use"
     told = f" · {reports} open report{'s' if reports > 1 else ''}" if reports else ""
-    return f"**{voice.name}** of {owner_of(voice)} is {state}.{told}"
+    return f"**{excerpt(voice.name)}** of {owner_of(voice)} is {state}.{told}"
 
 
 def _line(use: Use) -> str:
@@ -107,7 +108,7 @@ def _line(use: Use) -> str:
 def _what(use: Use) -> str:
     if use.voice_id == OWN_RECORDING:
         return "a recording of their own, with /clone"
-    return f"**{use.voice_name}**" if use.voice_name else "a voice that is deleted"
+    return f"**{excerpt(use.voice_name)}**" if use.voice_name else "a voice that is deleted"
 
 
 async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, number: int) -> None:
@@ -143,7 +144,7 @@ class VoiceMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.Vie
             custom_id="voice:look", placeholder="Look into a voice"
         )
         for voice_id, name in (names or {"-": "…"}).items():  # it stands for the menu that was used
-            menu.add_option(label=name[:100], value=voice_id)
+            menu.add_option(label=one_line(name, 100), value=voice_id)
         super().__init__(menu)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:

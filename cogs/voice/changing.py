@@ -11,6 +11,7 @@ from bot.library.library import Library
 from bot.library.rights import may_change
 from bot.library.voices import Voice
 from bot.limits import MAX_TRANSCRIPT_CHARS
+from bot.text.style import excerpt
 from bot.tree import answer_error
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
@@ -37,7 +38,9 @@ class Changing(app_commands.Group):
         scope = scope_of(interaction)
         before = await self._library.voices.find_to_manage(scope, name)
         voice = await self._library.voices.rename(scope, before.id, to)
-        await Answer.of(interaction).finish(f"**{before.name}** is called **{voice.name}** now.")
+        await Answer.of(interaction).finish(
+            f"**{excerpt(before.name)}** is called **{excerpt(voice.name)}** now."
+        )
 
     @app_commands.command()
     @app_commands.describe(name="Which voice")
@@ -79,7 +82,7 @@ class TranscriptForm(discord.ui.Modal):
             scope_of(interaction), self._voice.id, self._words.value
         )
         has = "has a new transcript" if voice.transcript else "has no transcript any more"
-        await Answer.of(interaction).finish(f"**{voice.name}** {has}.")
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
         """Answer as a failed command is answered."""

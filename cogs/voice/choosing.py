@@ -9,6 +9,7 @@ from bot.answer import Answer
 from bot.errors import MemberError
 from bot.library.library import Library
 from bot.library.reports import check_moderator
+from bot.text.style import excerpt
 from cogs.scopes import scope_of
 from cogs.voice.completion import is_none, known, usable_or_none
 
@@ -37,7 +38,7 @@ class Choosing(app_commands.Group):
             raise MemberError(refusal)
         await voices.choose(scope, voice.id)
         await Answer.of(interaction).finish(
-            f"From now on you speak as **{voice.name}** here, unless you name another voice."
+            f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
         )
 
     @app_commands.command()
@@ -56,4 +57,4 @@ class Choosing(app_commands.Group):
         await voices.set_default(scope, voice.id)
         whose = "your voice" if scope.is_private else "the voice of this server"
         others = "" if scope.is_private else ", for all who have chosen no other"
-        await Answer.of(interaction).finish(f"**{voice.name}** is {whose} now{others}.")
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")

@@ -8,6 +8,7 @@ import discord
 from discord.app_commands import Choice
 
 from bot.library.names import name_key
+from bot.text.style import one_line
 from cogs.lasting import bot_of
 from cogs.scopes import scope_of
 
@@ -22,7 +23,7 @@ _MAX_CHARS: Final = 100  # of a choice, at Discord
 async def usable(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may speak with."""
     found = bot_of(interaction).library.voices.complete(scope_of(interaction), typed)
-    return [Choice(name=voice.name[:_MAX_CHARS], value=voice.id) for voice in found]
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 
 async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -37,13 +38,13 @@ async def known(interaction: discord.Interaction, typed: str) -> list[Choice[str
     """Propose the voices this member may know of: also those they look after, or are heard in."""
     voices = bot_of(interaction).library.voices
     found = voices.complete(scope_of(interaction), typed, to_manage=True)
-    return [Choice(name=voice.name[:_MAX_CHARS], value=voice.id) for voice in found]
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 
 async def heard_in(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices of every server in which this member is heard."""
     found = bot_of(interaction).library.voices.heard_in(interaction.user.id, typed)
-    return [Choice(name=voice.name[:_MAX_CHARS], value=voice.id) for voice in found]
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 
 def is_none(name: str | None) -> bool:

@@ -10,7 +10,7 @@ from bot.errors import MemberError
 from bot.library.library import Library
 from bot.library.rights import may_delete
 from bot.speech_bot import SpeechBot
-from bot.text.style import file_stem
+from bot.text.style import excerpt, file_stem
 from bot.voice_files import packed
 from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
@@ -36,7 +36,7 @@ class Deleting(app_commands.Group):
         if not may_delete(scope, voice):
             raise MemberError("Only its owner, a moderator, or whoever is heard in it can delete this voice.")
         await Answer.of(interaction).finish(
-            f"Delete **{voice.name}** and its recording for good? It cannot be brought back.",
+            f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
             view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
         )
 
@@ -51,7 +51,7 @@ class Deleting(app_commands.Group):
         if scope.member_id not in (voice.owner_id, voice.speaker_id):
             raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
         upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
-        await Answer.of(interaction).finish(f"**{voice.name}**, to take along.", upload)
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
 
 
 class DeleteButton(
@@ -80,4 +80,4 @@ class DeleteButton(
             return
         voice = await pressed_voice(bot.library, scope, self._voice_id)
         voice = await bot.library.voices.delete(scope, voice.id)
-        await replace_message(interaction, f"**{voice.name}** and its recording are deleted.")
+        await replace_message(interaction, f"**{excerpt(voice.name)}** and its recording are deleted.")

@@ -66,10 +66,10 @@ async def _give(interaction: discord.Interaction, brief: Brief) -> None:
 
 def _words(design: Design) -> str:
     brief = design.brief
-    asked_by = discord.utils.escape_markdown(brief.asked_by)
     lines = [
-        f"AI-generated voices, for {asked_by}: {excerpt(brief.description, 200)}",
-        f"Listen, and choose the one that is to be **{brief.name}**. The buttons work for half an hour.",
+        f"AI-generated voices, for <@{brief.scope.member_id}>: {excerpt(brief.description, 200)}",
+        f"Listen, and choose the one that is to be **{excerpt(brief.name)}**. "
+        "The buttons work for half an hour.",
     ]
     if design.failure is not None:
         lines.append(f"There are only {len(design.takes)} for now. {sentence_for(design.failure)}")

@@ -14,6 +14,7 @@ from bot.library.library import Library
 from bot.library.scope import Scope
 from bot.library.voices import Voice
 from bot.speech_bot import SpeechBot
+from bot.text.style import excerpt, one_line
 from cogs.lasting import Lasting, replace_message, row_of
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
@@ -101,7 +102,7 @@ class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View
             custom_id="voice:hear", placeholder="Hear a voice"
         )
         for voice in voices:
-            menu.add_option(label=voice.name[:100], value=voice.id)
+            menu.add_option(label=one_line(voice.name, 100), value=voice.id)
         if not voices:
             menu.add_option(label="…", value="-")  # it stands for the menu that was used
         super().__init__(menu)
@@ -115,4 +116,4 @@ class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View
         if refusal is not None:
             raise MemberError(refusal)
         upload = await preview(bot.library, voice)
-        await Answer.of(interaction).finish(f"The recording of **{voice.name}**:", upload)
+        await Answer.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)

@@ -14,6 +14,7 @@ from bot.library.consent import Shares
 from bot.library.library import Library
 from bot.library.voices import Sharing, Voice
 from bot.limits import MAX_TRANSCRIPT_CHARS
+from bot.text.style import excerpt
 from bot.voice_making import NOT_SHARED, Recorded, VoiceMaking
 from cogs.consent.own_voice import with_own_voice
 from cogs.consent.question import Asking
@@ -91,7 +92,7 @@ def saved(voice: Voice, recorded: Recorded | None = None) -> str:
         findings = ["The recording is good as it is."]
     who = "Everybody here" if voice.sharing is Sharing.SERVER else "Only you"
     return "\n".join([
-        f"Saved as **{voice.name}**, from {voice.seconds:.1f} s of speech.",
+        f"Saved as **{excerpt(voice.name)}**, from {voice.seconds:.1f} s of speech.",
         *findings,
-        f"Type /speak with voice: {voice.name}. {who} may use it; /voice share changes that.",
+        f"Type /speak with voice: {excerpt(voice.name)}. {who} may use it; /voice share changes that.",
     ])  # fmt: skip

@@ -12,6 +12,7 @@ from bot.answer import Answer
 from bot.errors import MemberError
 from bot.library.library import Library
 from bot.library.voices import Sharing
+from bot.text.style import excerpt
 from cogs.scopes import scope_of
 from cogs.voice.completion import known
 from cogs.voice.words import may_use
@@ -72,7 +73,7 @@ class Giving(app_commands.Group):
             role_id=role.id if role else None,
             member_ids=frozenset(one.id for one in named if one is not None),
         )
-        lines = [f"**{voice.name}**: who may use it now: {may_use(voice)}."]
+        lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
         refusal = await self._library.consents.may_speak(voice, scope.guild_id)
         if refusal is not None:
             lines.append(f"It is silent for now. {refusal}")

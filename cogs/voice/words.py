@@ -55,7 +55,7 @@ def ago(moment: datetime) -> str:
 
 def line_of(voice: Voice, reader_id: int) -> str:
     """Return a voice as one line of a list, for one reader."""
-    parts = [f"**{voice.name}**", _KINDS[voice.kind], _whose(voice, reader_id), uses_of(voice)]
+    parts = [f"**{excerpt(voice.name)}**", _KINDS[voice.kind], _whose(voice, reader_id), uses_of(voice)]
     if voice.is_frozen:
         parts.append("frozen")
     return " · ".join(parts)
@@ -80,7 +80,7 @@ def _for_whom(voice: Voice) -> str:
 def all_about(voice: Voice, refusal: str | None) -> str:
     """Return everything a member may know of a voice; ``refusal`` is why it may not speak now."""
     lines = [
-        f"**{voice.name}** · {kind_of(voice)} · {voice.seconds:.1f} s",
+        f"**{excerpt(voice.name)}** · {kind_of(voice)} · {voice.seconds:.1f} s",
         f"Belongs to {owner_of(voice)}; who may use it: {may_use(voice)}.",
         f"Saved {ago(voice.created_at)}, {uses_of(voice)}.",
     ]

@@ -169,7 +169,7 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
     files = [await file_of(answer) for answer in asked]
 
     assert pcm_of_wav(await files[0].read()) == pcm_of_wav(await files[1].read())
-    assert ", for Bob" in asked[1].content
+    assert f", for {scene.bob.mention}" in asked[1].content
     assert len(scene.asked) == 1
 
 

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 
+from bot.text.style import one_line
 from rehearsal.files import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
@@ -22,7 +23,9 @@ async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
     with wave.open(BytesIO(await file.read())) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
         seconds = sound.getnframes() / 48_000
-    assert answer.content.splitlines()[0] == f"AI-generated voice, for Alice · {seconds:.1f} s"
+    assert (
+        answer.content.splitlines()[0] == f"AI-generated voice, for {scene.alice.mention} · {seconds:.1f} s"
+    )
     assert not answer.ephemeral
 
 
@@ -189,14 +192,20 @@ async def test_a_text_over_the_limit_says_the_limit(scene: Scene):
     assert scene.asked == []
 
 
-async def test_markdown_in_a_name_stays_a_name(scene: Scene):
-    mallory = scene.rehearsal.world.add_person("**Mallory** @everyone")
+@pytest.mark.parametrize(
+    "name", ["<@123456789012345678>", "**Mallory** @everyone", "gnp.\u202egalf", "discord.gg/x"]
+)
+async def test_whatever_an_asker_is_called_they_are_mentioned_by_id_and_not_pinged(scene: Scene, name: str):
+    mallory = scene.rehearsal.world.add_person(name)
     scene.guild.add_member(mallory)
 
     answer = await mallory.slash(scene.general, "speak", text="Hi")
-    await file_of(answer)
+    file = await file_of(answer)
 
-    assert "\\*\\*Mallory\\*\\*" in answer.content
+    assert answer.content.startswith(f"AI-generated voice, for {mallory.mention} · ")
+    assert "Mallory" not in answer.content
+    assert one_line(name).encode() in await file.read(), "inside the file the name stands as plain text"
+    scene.assert_nobody_was_pinged()
 
 
 async def test_speak_this_says_what_a_message_says(scene: Scene):

@@ -37,7 +37,7 @@ async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_an
     answer = await scene.speak(TEXT, voice="robin", to="here")
     data = await (await file_of(answer)).read()
 
-    assert answer.content.startswith("AI-generated voice of Robin, for Alice · ")
+    assert answer.content.startswith(f"AI-generated voice of Robin, for {scene.alice.mention} · ")
     assert b"AI-generated voice of Robin, for Alice" in data
     (request,) = scene.asked
     assert request["prompt_text"] == "Hello"
@@ -97,7 +97,7 @@ async def test_the_first_take_becomes_the_voice_of_the_server_and_says_so_once(s
     second = await scene.bob.slash(scene.general, "speak", text="And something else is said.", to="here")
     await file_of(second)
 
-    assert "voice of House, for Bob" in second.content
+    assert f"voice of House, for {scene.bob.mention}" in second.content
     assert "now the voice" not in second.content
     assert scene.asked[1]["prompt_text"] == TEXT
     house = await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.bob.id))
@@ -111,7 +111,7 @@ async def test_a_style_is_another_voice_and_never_cast(scene: Scene):
     answer = await scene.speak(TEXT, style="an old man", to="here")
     await file_of(answer)
 
-    assert answer.content.startswith("AI-generated voice, for Alice")
+    assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
     assert "now the voice" not in answer.content
     assert await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.alice.id)) is None
 
@@ -124,7 +124,7 @@ async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_house_voi
         answer = await scene.speak(text, to="here")
         await file_of(answer)
 
-        assert answer.content.startswith("AI-generated voice, for Alice")
+        assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
         assert "This is now the voice" not in answer.content
 
 
@@ -148,7 +148,7 @@ async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):
     answer = await scene.alice.message_menu("Speak this", message)
     await file_of(answer)
 
-    assert "voice of Robin, for Alice" in answer.content
+    assert f"voice of Robin, for {scene.alice.mention}" in answer.content
 
 
 async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
@@ -158,7 +158,7 @@ async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
     answer = await scene.speak("Robin: Hello there, my friend. / rook: Hi, how are you?", to="here")
     await file_of(answer)
 
-    assert answer.content.startswith("AI-generated voices of Robin and Rook, for Alice")
+    assert answer.content.startswith(f"AI-generated voices of Robin and Rook, for {scene.alice.mention}")
     said = {request["prompt_text"]: request["text"] for request in scene.asked}
     assert said == {"Hello": "Hello there, my friend.", "Croak": "Hi, how are you?"}
 
@@ -260,7 +260,7 @@ async def test_speak_this_in_a_voice_asks_for_one_of_those_the_member_may_use(sc
     answer = await scene.alice.submit(form, {"Voice": "Robin"})
     await file_of(answer)
 
-    assert "voice of Robin, for Alice" in answer.content
+    assert f"voice of Robin, for {scene.alice.mention}" in answer.content
 
 
 async def test_speak_this_in_a_voice_says_so_where_there_is_none(scene: Scene):
@@ -282,7 +282,7 @@ async def test_who_takes_no_direct_messages_is_heard_in_their_own_voice_elsewher
     again = await carol.slash(lounge, "speak", text="And now something else.")
     await file_of(again)
 
-    assert again.content.startswith("AI-generated voice of House, for Carol")
+    assert again.content.startswith(f"AI-generated voice of House, for {carol.mention}")
     assert not [message for message in carol.dms() if message.files]
 
 

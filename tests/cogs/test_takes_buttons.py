@@ -49,7 +49,7 @@ async def test_after_a_restart_again_makes_a_new_take_in_the_same_voice(scene: S
         again = await scene.alice.press(answer, "Again")
         await file_of(again)
 
-    assert "voice of Robin, for Alice" in again.content
+    assert f"voice of Robin, for {scene.alice.mention}" in again.content
     assert [request["text"] for request in scene.asked] == [TEXT, TEXT]
 
 

@@ -67,7 +67,7 @@ async def test_three_takes_are_given_to_hear_and_cost_three_calls(scene: Scene) 
     sounds = [parse_wav(await file.read()) for file in answer.files]
     assert all(4 < sound.seconds < 12 for sound in sounds)
     assert {sound.tags["ICMT"] for sound in sounds} == {"AI-generated voice, for Alice"}
-    assert "AI-generated voices, for Alice: an old man, slow and deep" in answer.content
+    assert f"AI-generated voices, for {scene.alice.mention}: an old man, slow and deep" in answer.content
     assert len(scene.asked) == 3
     assert any("Take 1 of 3. " in shown.content for shown in answer.history)
 
