@@ -18,6 +18,9 @@ from urllib.parse import quote
 
 log = logging.getLogger(__name__)
 
+OUR_PACKAGES: Final = ("bot", "cogs", "decoding", "rehearsal", "tts_gateway", "benchmarks", "__main__")
+"""What logs at the level that the operator has set; everything else is somebody else's library."""
+
 _HIDDEN: Final = "***"
 _SHOWN_PREFIX: Final = 12
 """A secret is known by its first characters, so that half a secret is hidden as well."""
@@ -89,14 +92,19 @@ def set_up(
     """Send every log record, warning and unhandled exception to ``stream`` (stderr), redacted.
 
     ``level`` and ``log_format`` are those of `Settings`; ``secrets`` are the values that must not appear.
+    Only our own packages write below WARNING, and discord.py at INFO.
     """
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(RedactingFormatter(log_format, secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    # At DEBUG discord.py writes interaction tokens, voice tokens and what members said.
-    logging.getLogger("discord").setLevel(max(root.level, logging.INFO))
+    ours = logging.getLevelNamesMapping()[level.upper()]
+    # Below these levels libraries write what members typed, interaction tokens and the like: aiosqlite and
+    # SQLAlchemy each statement with its values, discord.py each request. Of it nothing is for a log.
+    root.setLevel(max(ours, logging.WARNING))
+    logging.getLogger("discord").setLevel(max(ours, logging.INFO))
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).setLevel(ours)
     logging.captureWarnings(True)
     sys.excepthook = _unhandled
     threading.excepthook = _unhandled_in_thread

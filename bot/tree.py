@@ -14,7 +14,7 @@ import discord
 from discord import app_commands
 
 from bot.answer import Answer
-from bot.errors import SpeechBotError
+from bot.errors import MemberError, SpeechBotError
 from bot.messages import sentence_for
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,11 @@ def _write(record: Path, kept: Mapping[str, str]) -> None:
 
 
 def _log(name: str, error: BaseException) -> None:
-    if isinstance(error, SpeechBotError):
+    if isinstance(error, MemberError):  # its sentence may hold what the member typed
+        log.info("%s: %s", name, type(error).__name__)
+    elif isinstance(error, SpeechBotError):
         log.info("%s: %s: %s", name, type(error).__name__, error)
+    elif isinstance(error, app_commands.AppCommandError):  # those of discord.py quote what was typed
+        log.error("%s failed: %s", name, type(error).__name__)
     else:
         log.error("%s failed", name, exc_info=error)

@@ -22,6 +22,7 @@ from bot.logs import RedactingFormatter
 CANARY = "cAnArY-0123456789/+=;)&x'y\"z\\w-tail"
 BOT_TOKEN = "MTE4NDY0OTk3Mzc2OTkyMjU2MA.GkX9aB.fakefakefakefakefakefakefakefakefake12"
 ROOT = Path(__file__).parent.parent
+LOGGERS = (None, "discord", *logs.OUR_PACKAGES)
 
 
 def line(message: str, *args: object, log_format: str = "text") -> str:
@@ -32,14 +33,14 @@ def line(message: str, *args: object, log_format: str = "text") -> str:
 @pytest.fixture
 def stream() -> Iterator[StringIO]:
     """What is logged after `logs.set_up`; everything is put back as it was."""
-    root, discord_log = logging.getLogger(), logging.getLogger("discord")
-    before = (root.handlers[:], root.level, discord_log.level)
+    root = logging.getLogger()
+    handlers, levels = root.handlers[:], {name: logging.getLogger(name).level for name in LOGGERS}
     hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     yield StringIO()
     logging.captureWarnings(False)
-    root.handlers[:], root.level = before[0], before[1]
-    root.setLevel(before[1])
-    discord_log.setLevel(before[2])
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
@@ -153,6 +154,41 @@ def test_discord_py_never_logs_below_info(stream: StringIO, name: str) -> None:
 
     assert len(stream.getvalue().splitlines()) == 1
     assert "connected" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aiosqlite",
+        "sqlalchemy.engine.Engine",
+        "asyncpg",
+        "alembic",
+        "aiohttp.client",
+        "asyncio",
+        "a.new.library",
+    ],
+)
+def test_no_library_logs_below_warning_whether_it_is_known_or_not(stream: StringIO, name: str) -> None:
+    logs.set_up("debug", stream=stream)
+    library = logging.getLogger(name)
+
+    library.debug("what a member said")
+    library.info("what a member said")
+    library.warning("it is slow")
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "it is slow" in stream.getvalue()
+
+
+def test_all_of_our_own_packages_log_at_the_level_that_is_set(stream: StringIO) -> None:
+    logs.set_up("debug", stream=stream)
+    packages = [path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
+    assert "bot" in packages
+
+    for name in packages:
+        logging.getLogger(f"{name}.part").debug("hello")
+
+    assert len(stream.getvalue().splitlines()) == len(packages)
 
 
 def test_a_higher_level_counts_for_discord_py_as_well(stream: StringIO) -> None:

@@ -45,30 +45,32 @@ _KINDS: Final[Mapping[int, type[TTSStatusError]]] = {
 }
 
 
-def outcome_of(received: Received, api_key: Secret | None, *, cloning: bool) -> Outcome:
+def outcome_of(received: Received, api_key: Secret | None, *, cloning: bool, sent: bytes) -> Outcome:
     """Return what ``received`` brings. Raises `TTSStatusError` or `TTSPayloadError`.
 
-    A body that is a WAV counts whatever its type says. The key is taken out of error texts.
+    A body that is a WAV counts whatever its type says. The key is taken out of error texts, and what they
+    repeat of the body that was ``sent``.
     """
     if received.status not in (200, 201, 202):
         detail = wire.error_detail(received.body, api_key)
-        raise error_for(received.status, detail, received.headers, cloning=cloning)
+        raise error_for(received.status, detail, received.headers, cloning=cloning, sent=sent)
     if received.body.startswith(WAV_BEGINNINGS):
         return received.body
     answer = wire.read_answer(received.body)
     if isinstance(answer, wire.Refused):
         detail = printable(without_key(answer.detail, api_key))
-        raise error_for(answer.status, detail, received.headers, cloning=cloning)
+        raise error_for(answer.status, detail, received.headers, cloning=cloning, sent=sent)
     return answer
 
 
 def error_for(
-    status: int, detail: str, headers: Mapping[str, str], *, cloning: bool
+    status: int, detail: str, headers: Mapping[str, str], *, cloning: bool, sent: bytes = b""
 ) -> TTSStatusError | TTSPayloadError:
     """Return the error for an answer of ``status`` that brings no speech.
 
     A 403 that speaks of a quota or names a time means "later". With ``cloning``, a refusal that
-    speaks of the recording is about the recording and not about the text.
+    speaks of the recording is about the recording and not about the text. What ``detail`` repeats of the
+    body that was ``sent`` is not in the error.
     """
     retry_after = seconds_to_wait(headers, detail)
     if 200 <= status < 300:
@@ -78,4 +80,4 @@ def error_for(
         kind = TTSQuotaError
     if kind is TTSRejectedError and cloning and _OF_REFERENCE.search(detail):
         kind = TTSReferenceError
-    return kind(status, detail, retry_after=retry_after)
+    return kind(status, wire.without_words_of(sent, detail), retry_after=retry_after)

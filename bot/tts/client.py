@@ -186,7 +186,7 @@ class TTSClient:
 
     async def _call_once(self, path: str, body: bytes, *, cloning: bool) -> bytes | wire.AudioAt:
         received = await self._transport.send("POST", self._base_url / path, body)
-        outcome = outcome_of(received, self._api_key, cloning=cloning)
+        outcome = outcome_of(received, self._api_key, cloning=cloning, sent=body)
         self._latch.succeeded()
         if not isinstance(outcome, wire.Pending):
             return outcome
@@ -197,6 +197,7 @@ class TTSClient:
             api_key=self._api_key,
             timeouts=self._timeouts,
             cloning=cloning,
+            sent=body,
         )
 
 

@@ -28,12 +28,14 @@ async def wait_for_speech(
     api_key: Secret | None,
     timeouts: Timeouts,
     cloning: bool,
+    sent: bytes,
 ) -> bytes | wire.AudioAt:
     """Ask for ``pending`` until it is finished, at growing distances, and return what it became.
 
     Looking costs nothing, so trouble on the way is looked over until the deadline. What comes out
     after that is never retryable: the speech was ordered, and ordering it again would be paid again.
-    Raises `TTSNoAnswerError` at the deadline, or what the answer says.
+    Raises `TTSNoAnswerError` at the deadline, or what the answer says, without the words of ``sent``, the
+    body with which it was ordered.
     """
     url = _progress_url(origin, pending)
     delay = timeouts.poll_first
@@ -42,7 +44,7 @@ async def wait_for_speech(
             while True:
                 await asyncio.sleep(delay)
                 delay = min(timeouts.poll_longest, delay * _GROWTH)
-                outcome = await _look(transport, url, api_key, cloning=cloning)
+                outcome = await _look(transport, url, api_key, cloning=cloning, sent=sent)
                 if outcome is not None and not isinstance(outcome, wire.Pending):
                     return outcome
     except TimeoutError:
@@ -50,12 +52,14 @@ async def wait_for_speech(
     raise TTSNoAnswerError(f"still not finished after {timeouts.polling:.0f} s")
 
 
-async def _look(transport: Transport, url: URL, api_key: Secret | None, *, cloning: bool) -> Outcome | None:
+async def _look(
+    transport: Transport, url: URL, api_key: Secret | None, *, cloning: bool, sent: bytes
+) -> Outcome | None:
     """Return what there is, or None for trouble that another look may find gone."""
     try:
         received = await transport.send("GET", url)
         if received.status < 500:
-            return outcome_of(received, api_key, cloning=cloning)
+            return outcome_of(received, api_key, cloning=cloning, sent=sent)
         log.debug("progress: status %d", received.status)
     except (TTSUnreachableError, TTSNoAnswerError, TTSBusyError) as error:
         log.debug("progress: %s", error)

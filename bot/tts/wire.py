@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -30,6 +35,12 @@ _WAITING = {"queued", "pending", "processing", "in_progress", "running", "starti
 _DONE = {"done", "completed", "complete", "succeeded", "success", "finished"}
 _FAILED = {"failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"}
 _ERROR_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_ESCAPED_CODE = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_ESCAPED_SPACE = re.compile(r"(?<!\\)\\++[nrtbf]")
+_TELLING_CHARS = 4
+"""A word that was sent is known inside another one from this length on."""
+_PART_CHARS = 3
+"""A part of a word that was sent is known from this length on; shorter ones are in every other word."""
 _REQUEST_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 
 
@@ -130,6 +141,47 @@ def error_detail(body: bytes, api_key: Secret | None = None) -> str:
     else:
         text = _message(value)
     return printable(without_key(text, api_key))
+
+
+def without_words_of(sent: bytes, detail: str) -> str:
+    """Return ``detail`` with ``***`` for each word in it that was in ``sent``, the body of our request.
+
+    What a member wants said, and the name of their recording, are nobody's business, and error answers
+    like to quote them: whole, cut off, in capitals, or escaped as in JSON, HTML and addresses. The caller
+    bounds ``detail``.
+    """
+    words = {word for is_word, word in _runs(_folded(_strings_in(sent))) if is_word}
+    if not words:
+        return detail
+    whole, telling = " ".join(words), [word for word in words if len(word) >= _TELLING_CHARS]
+    shown = []
+    for is_word, run in _runs(_unescaped(detail)):
+        word = _folded(run)
+        is_part = word in words or (word in whole and (len(word) >= _PART_CHARS or not word.isascii()))
+        is_said = is_word and (is_part or any(one in word for one in telling))
+        shown.append("***" if is_said else run)
+    return printable("".join(shown))
+
+
+def _strings_in(sent: bytes) -> str:
+    fields = json.loads(sent) if sent else {}
+    return " ".join(value for value in fields.values() if isinstance(value, str))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _runs(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield the words of ``text`` and what is between them."""
+    for is_word, run in groupby(text, key=lambda char: unicodedata.category(char)[0] in "LMN"):
+        yield is_word, "".join(run)
+
+
+def _unescaped(detail: str) -> str:
+    detail = _ESCAPED_CODE.sub(lambda match: chr(int(match[1] or match[2], 16)), detail)
+    pairs = detail.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # of JSON
+    return unquote(html.unescape(_ESCAPED_SPACE.sub(" ", pairs)), errors="replace")
 
 
 def _parsed(body: bytes) -> dict[str, Json]:

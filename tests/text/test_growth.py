@@ -171,6 +171,7 @@ _OF_NO_TEXT: Final = {
 }
 _FORMATTER: Final = RedactingFormatter("text", ["a1 /-.ßword-0123456789abcdef"])
 _KEY: Final = Secret("a1 /-.ßword-0123456789abcdef")
+_DETAIL: Final = "Cannot say word a1 \\u0061 in a text of 4,000 characters. " * 4  # all that is kept of one
 _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     # Those that want more than a text, and those of other parts.
     "bot.text.characters.first_characters": lambda text: first_characters(text, MAX_TEXT_GRAPHEMES),
@@ -195,6 +196,9 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     "bot.tts.secrecy.without_key": lambda text: secrecy.without_key(text, _KEY),
     "bot.tts.wire.error_detail, plain": lambda text: wire.error_detail(text.encode("utf-8", "replace"), _KEY),
     "bot.tts.wire.error_detail, JSON": lambda text: wire.error_detail(json.dumps([text]).encode(), _KEY),
+    "bot.tts.wire.without_words_of": lambda text: wire.without_words_of(
+        json.dumps({"text": text}).encode(), _DETAIL
+    ),
     "bot.logs.RedactingFormatter.redact": _FORMATTER.redact,
 }
 FUNCTIONS: Final[dict[str, Callable[..., object]]] = {**dict(_text_functions()), **_WITH_MORE}
