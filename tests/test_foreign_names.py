@@ -15,7 +15,7 @@ from bot.library.audit import Use
 from bot.library.consent import Consent, Request, Shares
 from bot.library.scope import Scope
 from bot.library.voice import Kind, Sharing, Voice
-from bot.models import Speech, SpeechRequest
+from bot.models import RecordingPlace, Speech, SpeechRequest
 from bot.text.style import excerpt, one_line
 from bot.voice_design import Brief, Design
 from cogs.consent.words import question
@@ -115,7 +115,8 @@ def _sentences(name: str) -> Iterator[str]:
     yield saved(voice)
     yield line_of(voice, 2)
     yield all_about(voice, None).replace(ago(MOMENT), "")
-    yield question("<@7>", request)
+    for place in RecordingPlace:
+        yield question("<@7>", request, place)
     yield _standing(voice, 1)
     yield _what(Use(1, voice.id, 7, MOMENT, 1.0, voice_name=name))
     yield _design_words(Design("a" * 22, Brief(Scope(1, 7), name, name, "x", "en", name), ()))
