@@ -54,10 +54,11 @@ class VoiceWalk(Walk):
         begins = f"The recording of the voice {name}"
         return [message for message in self._stage.general.history if message.content.startswith(begins)]
 
-    def check_credit(self, given: Given, words: str) -> None:
-        """Raise `StepFailedError` unless both the answer and the file say ``words``."""
+    def check_credit(self, given: Given, voice: str, asker: Person) -> None:
+        """Raise `StepFailedError` unless both the answer and the file say whose voice it is, and for whom."""
+        words, tag = f"{voice}, for {asker.mention}", f"{voice}, for {asker.name}"
         check(words in given.answer.content, f"the answer does not say: {words}")
-        check(words.encode() in given.file.data, "the file does not say whose voice it is, and for whom")
+        check(tag.encode() in given.file.data, f"the file does not say: {tag}")
 
     def check_same_voice(self, what: str, pitch: float, wanted: float) -> None:
         """Raise `StepFailedError` unless ``what`` has the pitch that is ``wanted``, both in Hz."""

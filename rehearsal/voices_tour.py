@@ -65,7 +65,7 @@ class VoicesTour(VoiceWalk):
         first = await self.speak(self._bob, text="Good evening, everybody.")
         check("This is now the voice of this server, **House**" in first.answer.content, "none was cast")
         second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
-        self.check_credit(second, f"AI-generated voice of House, for {self._alice.mention}")
+        self.check_credit(second, "AI-generated voice of House", self._alice)
         self.check_same_voice("the second take", pitch_in(second), pitch_in(first))
 
     async def _turn_cloning_on(self) -> None:
@@ -89,11 +89,11 @@ class VoicesTour(VoiceWalk):
     async def _use(self) -> None:
         """Alice speaks with it: first by name, then because she has chosen it."""
         by_name = await self.speak(self._alice, voice="Harbour", text="Mind the wet stairs.")
-        self.check_credit(by_name, f"AI-generated voice of Harbour, for {self._alice.mention}")
+        self.check_credit(by_name, "AI-generated voice of Harbour", self._alice)
         self.check_same_voice("Harbour", pitch_in(by_name), await self.recorded_pitch(self._alice, "Harbour"))
         await self.told(await self.type(self._alice, "voice use", name="Harbour"))
         chosen = await self.speak(self._alice, text="All aboard, please.", to=TO_FILE)
-        self.check_credit(chosen, f"AI-generated voice of Harbour, for {self._alice.mention}")
+        self.check_credit(chosen, "AI-generated voice of Harbour", self._alice)
         check(not self.recordings_of("Harbour"), "its recording was posted where members read")
 
     async def _share(self) -> None:
@@ -104,7 +104,7 @@ class VoicesTour(VoiceWalk):
         words = await self.told(await self.type(self._alice, "voice share", **shared))
         check("@Bob" in words, "it was not shared")
         given = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
-        self.check_credit(given, f"AI-generated voice of Harbour, for {self._bob.mention}")
+        self.check_credit(given, "AI-generated voice of Harbour", self._bob)
 
     async def _consent(self) -> None:
         """Alice would like Bob's voice. Only Bob can agree, with a button that says what he agrees to."""
@@ -124,7 +124,7 @@ class VoicesTour(VoiceWalk):
         """Alice writes a dialogue: one sound, in which each line has its own voice."""
         text = "Harbour: Where have you been all day? / Bobby: I was behind the shed, of course."
         given = self._dialogue = await self.speak(self._alice, text=text)
-        self.check_credit(given, f"AI-generated voices of Harbour and Bobby, for {self._alice.mention}")
+        self.check_credit(given, "AI-generated voices of Harbour and Bobby", self._alice)
         low, high = (pitch_of(half) for half in halves(pcm_of_wav(given.file.data)))
         print(f"   pitch:  {low:.0f} Hz in the first half, {high:.0f} Hz in the second")
         self.check_same_voice("the first half", low, await self.recorded_pitch(self._alice, "Harbour"))
@@ -175,7 +175,7 @@ class VoicesTour(VoiceWalk):
         form = await self.form_in(await self._bob.message_menu("Speak this in a voice", message))
         packets = self.packets
         given = await self.given(await self._bob.submit(form, {"Voice": "Wizard"}), packets)
-        self.check_credit(given, f"AI-generated voice of Wizard, for {self._bob.mention}")
+        self.check_credit(given, "AI-generated voice of Wizard", self._bob)
         self.check_same_voice("Wizard", pitch_in(given), pitch_of(pcm_of_wav(takes[1])))
 
     async def _look_into_it(self) -> None:

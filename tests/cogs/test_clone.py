@@ -33,7 +33,7 @@ async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension
     assert scene.asked[0]["reference_audio_url"].startswith(
         "https://cdn.discordapp.com/ephemeral-attachments/"
     )
-    assert f"AI-generated voice after her\\_voice.{extension}" in answer.content
+    assert f"AI-generated voice after her\\_voice\\.{extension}" in answer.content
 
 
 async def test_another_recording_gives_another_voice(scene: Scene):
