@@ -140,7 +140,10 @@ class Answer:
         self._enter(AnswerState.REPLIED)
 
     def add_followup(self, message: Message) -> None:
-        """Show a further message."""
+        """Show a further message; where the answer was deleted, it is the answer now."""
+        if self.state is AnswerState.DELETED:
+            self.show(message)
+            return
         self.followups.append(message)
         message.changes.listen(self.changes.notify)
         self.changes.notify()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -104,6 +106,15 @@ class Rehearsal:
     def misbehave(self, *misbehaviours: Misbehaviour) -> None:
         """Let the next calls that match fail, or be late."""
         self.router.misbehaviours.extend(misbehaviours)
+
+    @contextmanager
+    def holding_back(self) -> Iterator[None]:
+        """Let every call of the bot wait inside, but the first responses to interactions."""
+        self.router.gate.clear()
+        try:
+            yield
+        finally:
+            self.router.gate.set()
 
     async def caught_up(self) -> None:
         """Wait until the bot has taken in everything that has happened so far."""

@@ -67,6 +67,9 @@ class Router:
         self._authorization = f"Bot {token}"
         self.misbehaviours: list[Misbehaviour] = []
         """What is still to go wrong, in order."""
+        self.gate = asyncio.Event()
+        """Until it is set everything waits but the first responses to interactions."""
+        self.gate.set()
         self.requests: list[RecordedRequest] = []
         self.changes = Changes()
 
@@ -83,6 +86,8 @@ class Router:
         self.requests.append(record)
         self.changes.notify()
         began = time.monotonic()
+        if not path.endswith("/callback"):
+            await self.gate.wait()
         try:
             call = await read_call(request, path, ids)
             record.json, record.files = call.json, list(call.files.values())
