@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -71,7 +72,7 @@ class Ordering:
         if take.likeness is not None:
             raise MemberError(_FORGOTTEN)
         ids = [voice_id for voice_id in dict.fromkeys(take.voice_ids) if voice_id]
-        known = {voice_id: await self._named(scope, voice_id, may_speak) for voice_id in ids}
+        known = await self._all_named(scope, ids, may_speak)
         request = SpeechRequest("", style=take.style, guidance=take.guidance, steps=take.steps, fresh=True)
         texts = take.text.split(LINE_END)
         if len(texts) == 1:
@@ -89,6 +90,19 @@ class Ordering:
         if refusal is not None:
             raise MemberError(refusal)
         return voice
+
+    async def _all_named(
+        self, scope: Scope, voice_ids: Iterable[str], may_speak: MaySpeak
+    ) -> dict[str, Voice]:
+        """Return these voices by their ids, looked up together. Raises `MemberError` as `_named` does."""
+        looked_up = [self._named(scope, voice_id, may_speak) for voice_id in voice_ids]
+        found = await asyncio.gather(*looked_up, return_exceptions=True)
+        voices = {}
+        for voice in found:
+            if isinstance(voice, BaseException):
+                raise voice
+            voices[voice.id] = voice
+        return voices
 
     async def _unnamed(self, scope: Scope, may_speak: MaySpeak) -> tuple[Voice | None, bool]:
         """Return the voice for what names none, and whether the first take is to become it.
@@ -112,7 +126,7 @@ class Ordering:
     ) -> list[Line[Voice]]:
         """Return the lines with their voices; ``named`` says what stands before the first name."""
         ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
-        voices = {voice_id: await self._named(scope, voice_id, may_speak) for voice_id in ids}
+        voices = await self._all_named(scope, ids, may_speak)
         if named is None and any(line.voice is None for line in lines):
             named, _ = await self._unnamed(scope, may_speak)
         return [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]

@@ -18,8 +18,8 @@ LOOK_SECONDS: Final = 600.0
 """So long it is believed. Discord tells of members who leave only to bots with the intent for members,
 which needs its approval from 100 servers on; so we ask when somebody's voice is used."""
 
-_ASK_SECONDS: Final = 1.5
-"""Discord waits 3 s for our first word to a command, and this comes before it."""
+_ASK_SECONDS: Final = 1.0
+"""Somebody waits for speech meanwhile; the speakers of a dialogue are looked up together."""
 
 _FEW: Final = 10_000
 
