@@ -7,16 +7,17 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
 
-__all__ = ["Answer", "Upload"]
+__all__ = ["Acknowledgement", "Answer", "Upload"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,32 @@ _GONE: Final = (10008, 10015, 10062, 50027)
 _CLOSED: Final = (10003, 50001, 50007, 50278)
 """Discord's codes for a place where the bot cannot post at all: unknown, unseen, or closed to it."""
 
+_ACKNOWLEDGED_BEFORE: Final = 40060
+"""Discord's code for a first response that came twice."""
+
+_UNTOLD: Final = "That did not work, and I could not tell you why in private. Try again in a minute."
+
+UNREACHABLE = (discord.HTTPException, *PASSING)
+"""What Discord, or the way to it, raises where something cannot be told."""
+
 _Send = Callable[..., Awaitable[discord.Message | None]]
+T = TypeVar("T")
+
+
+class Acknowledgement(Enum):
+    """How an interaction is acknowledged: within 3 s of its creation, before anything is awaited."""
+
+    PUBLIC = auto()
+    """Everybody sees that the bot is thinking."""
+
+    EPHEMERAL = auto()
+    """Only the member sees it, and the answer."""
+
+    UPDATE = auto()
+    """The message whose button or menu was used stays as it is, until it is edited."""
+
+    IMMEDIATE = auto()
+    """Not at all: the handler responds at once, from memory, with a form or with words."""
 
 
 class Answer:
@@ -75,8 +101,8 @@ class Answer:
         self._post_seconds = post_seconds
         self._expires = _now() + token_seconds
         self._acknowledged = False
-        self._is_deferral = False
-        self._ephemeral = False
+        self._acknowledgement: Acknowledgement | None = None
+        self._aside: discord.Message | None = None
         self._final = False
         self._line = ""
         self._ended = asyncio.Event()
@@ -100,22 +126,47 @@ class Answer:
         """Whether the member has the last word already: Discord has taken it."""
         return self._final
 
-    async def defer(self, *, ephemeral: bool = False) -> None:
-        """Acknowledge within Discord's three seconds; the member sees that the bot is thinking.
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it was acknowledged so that only the member sees it."""
+        return self._acknowledgement is Acknowledgement.EPHEMERAL
 
-        A second call does nothing.
+    async def defer(self, *, ephemeral: bool = False) -> None:
+        """Acknowledge: the member sees that the bot is thinking. A second call does nothing."""
+        await self.acknowledge(Acknowledgement.EPHEMERAL if ephemeral else Acknowledgement.PUBLIC)
+
+    async def acknowledge(self, how: Acknowledgement) -> None:
+        """Acknowledge within Discord's three seconds. A second call does nothing.
+
+        Raises what of `UNREACHABLE` comes twice.
         """
-        if self._is_acknowledged:
+        if self._is_acknowledged or how is Acknowledgement.IMMEDIATE:
             return
-        self._ephemeral = ephemeral
-        self._is_deferral = True
+        self._acknowledgement = how
+        response = self._interaction.response
+        if how is Acknowledgement.UPDATE:
+            await self.respond(response.defer)
+            return
+        acknowledged = await self.respond(partial(response.defer, thinking=True, ephemeral=self.is_ephemeral))
+        self.message_id = acknowledged.message_id if acknowledged else None
+
+    async def respond(self, first: Callable[[], Awaitable[T]]) -> T | None:
+        """Give the first response with ``first``; once again if the connection breaks.
+
+        Return None where Discord had seen the first try after all.
+        """
         try:
-            acknowledged = await self._interaction.response.defer(thinking=True, ephemeral=ephemeral)
-            self.message_id = acknowledged.message_id if acknowledged else None
+            try:
+                found = await first()
+            except PASSING as error:
+                log.info("a first response is given again: %s", type(error).__name__)
+                found = await first()
         except discord.HTTPException as error:
-            if error.code != 40060:  # acknowledged already: the first try came through after all
+            if error.code != _ACKNOWLEDGED_BEFORE:
                 raise
+            found = None
         self._acknowledged = True
+        return found
 
     def show(self, line: str) -> None:
         """Show ``line`` until there is something newer; returns at once."""
@@ -156,6 +207,67 @@ class Answer:
             log.error("Discord took nothing of an answer: %s", offer.faults)
         elif offer.faults:
             log.warning("Discord did not take an answer at once: %s", offer.faults)
+
+    async def say(
+        self, content: str, view: discord.ui.View | None = None, *, ephemeral: bool = False
+    ) -> None:
+        """Give the final answer as the first response: for what is answered at once, from memory."""
+        buttons: Any = discord.utils.MISSING if view is None else view
+        send = self._interaction.response.send_message
+        await self.respond(partial(send, **message_of(content), view=buttons, ephemeral=ephemeral))
+        self._final = True
+
+    async def alone(self, content: str, view: discord.ui.View | None = None) -> None:
+        """Give the final answer where only the member sees it.
+
+        Where everybody saw that the bot is thinking, that is deleted first. Raises what of `UNREACHABLE` does
+        not pass.
+        """
+        if not self._is_acknowledged:
+            await self.say(content, view, ephemeral=True)
+            return
+        if self.is_ephemeral:
+            await self.finish(content, view=view)
+            return
+        await self._end_showing()
+        if self._acknowledgement is Acknowledgement.PUBLIC:
+            with suppress(discord.NotFound):
+                await self._interaction.delete_original_response()
+        buttons: Any = discord.utils.MISSING if view is None else view
+        send = partial(self._interaction.followup.send, view=buttons, ephemeral=True, wait=True)
+        for pause in (*_growing(self._pause_seconds / 4, _TRIES - 1), None):
+            said = await _tried(send, message_of(content), _PROGRESS_SECONDS)
+            if not isinstance(said, Exception):
+                self._aside, self._final = said, True
+                return
+            if pause is None or not is_passing(said):
+                raise said
+            await asyncio.sleep(pause)
+
+    async def fail(self, sentence: str) -> None:
+        """End with ``sentence`` for the member alone.
+
+        Where everybody saw that the bot is thinking and the member cannot be told alone, a few words that
+        tell nothing stand there.
+        """
+        try:
+            await self.alone(sentence)
+        except UNREACHABLE as error:
+            if self._acknowledgement is not Acknowledgement.PUBLIC:
+                raise
+            log.warning("a member could not be told alone: %s", error)
+            await self.finish(_UNTOLD)
+
+    async def withdraw(self, otherwise: str | None = None) -> None:
+        """Take away what `alone` gave, or let it say ``otherwise``; silently nothing if it is too late."""
+        interaction, aside = self._interaction, self._aside
+        with suppress(*UNREACHABLE):
+            if otherwise is None:
+                await (aside.delete() if aside else interaction.delete_original_response())
+            elif aside is not None:
+                await aside.edit(content=otherwise, view=None)
+            else:
+                await interaction.edit_original_response(content=otherwise, view=None)
 
     async def amend(self, addition: str) -> None:
         """Put a line under the words of a final answer; silently nothing if it is too late."""
@@ -217,7 +329,7 @@ class Answer:
             except discord.InteractionResponded:
                 return False
             except (discord.HTTPException, *PASSING) as error:
-                if isinstance(error, discord.HTTPException) and error.code == 40060:
+                if isinstance(error, discord.HTTPException) and error.code == _ACKNOWLEDGED_BEFORE:
                     return False
                 if pause is None or not is_passing(error):
                     raise
@@ -238,7 +350,7 @@ class Answer:
         interaction = self._interaction
         here = interaction.channel
         places: list[discord.abc.Messageable] = [interaction.user]
-        in_channel = interaction.is_guild_integration() and not self._ephemeral
+        in_channel = interaction.is_guild_integration() and not self.is_ephemeral
         if in_channel and isinstance(here, discord.abc.Messageable):
             places.insert(0, here)
         for place in places:
@@ -320,14 +432,14 @@ class Answer:
 
     async def _remove_original(self) -> None:
         """Delete what stands there of the making, if that can still be done."""
-        if not self._is_deferral:  # what was pressed must not be deleted
+        if self._acknowledgement in (None, Acknowledgement.UPDATE):  # what was pressed must not be deleted
             return
         if self._seconds_left() > 0:
             fault = await _tried(self._interaction.delete_original_response, {}, self._seconds_left())
             if fault is None:
                 return
         message_id = await self._original_id()
-        if message_id is not None and not self._ephemeral:
+        if message_id is not None and not self.is_ephemeral:
             await _tried(self._own_message(message_id).delete, {}, _PROGRESS_SECONDS)
 
     async def _original_id(self) -> int | None:

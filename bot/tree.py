@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import discord
 from discord import app_commands
 
-from bot.answer import Answer
+from bot.answer import UNREACHABLE, Acknowledgement, Answer
 from bot.errors import MemberError, SpeechBotError
 from bot.messages import sentence_for
 
@@ -27,18 +27,58 @@ _TOO_MANY_TODAY: Final = 30034
 _MAX_REFUSAL_CHARS: Final = 300
 
 
+_PROPOSE_SECONDS: Final = 1.0
+"""A member who types waits no longer for what is proposed; Discord gives up after 3 s, with an error."""
+
+C = TypeVar("C", bound=Any)
+
+
+def acknowledged(how: Acknowledgement) -> Callable[[C], C]:
+    """Declare how a command or a menu is acknowledged; undeclared it is for the member alone."""
+
+    def declare(command: C) -> C:
+        command.extras[Acknowledgement] = how
+        return command
+
+    return declare
+
+
 class SpeechTree(app_commands.CommandTree[Any]):
-    """Discord's commands for this bot."""
+    """Discord's commands for this bot, each acknowledged before any of its own code runs."""
 
     accepting = True
     """Whether new commands are taken; false while the bot shuts down."""
 
     async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
-        """Return whether this command is taken; while shutting down the member is told to come back."""
-        if self.accepting or interaction.type is discord.InteractionType.autocomplete:
+        """Acknowledge the command, and return whether it is taken.
+
+        While shutting down the member is told to come back.
+        """
+        if interaction.type is discord.InteractionType.autocomplete:
             return self.accepting
-        await Answer.of(interaction).finish("I am restarting. Try again in a minute.")
-        return False
+        if not self.accepting:
+            await answer_error(interaction, MemberError("I am restarting. Try again in a minute."))
+            return False
+        command = interaction.command
+        if command is None:  # looked up once more, which tells the member that it has changed
+            return True
+        return await acknowledge(interaction, command.extras.get(Acknowledgement, Acknowledgement.EPHEMERAL))
+
+    async def _call(self, interaction: discord.Interaction) -> None:
+        """Let an autocompletion end with an empty list where it takes too long: it cannot be deferred."""
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await super()._call(interaction)
+            return
+        try:
+            async with asyncio.timeout(_PROPOSE_SECONDS):
+                await super()._call(interaction)
+        except (TimeoutError, app_commands.AppCommandError) as error:
+            log.info("nothing was proposed: %r", error)
+        if not interaction.response.is_done():
+            try:
+                await interaction.response.autocomplete([])
+            except Exception as error:  # they type on, and the next letter asks again
+                log.info("not even an empty list could be proposed: %r", error)
 
     async def on_error(
         self, interaction: discord.Interaction, error: app_commands.AppCommandError, /
@@ -107,9 +147,22 @@ def refused(record: Path) -> str | None:
     return _read(record).get("refused")
 
 
+async def acknowledge(interaction: discord.Interaction, how: Acknowledgement) -> bool:
+    """Acknowledge a command, a press or a form; return False where Discord did not take it.
+
+    Then nobody would see what comes of it, so that it is not carried out.
+    """
+    try:
+        await Answer.of(interaction).acknowledge(how)
+    except Exception as error:  # whatever it is, it must not be taken for an answer
+        log.warning("%s could not be acknowledged: %r", _name_of(interaction), error)
+        return False
+    return True
+
+
 async def answer_error(interaction: discord.Interaction, error: BaseException) -> None:
     """Give the member the sentence for ``error``, unless they have a final answer already."""
-    name = interaction.command.qualified_name if interaction.command else "a command"
+    name = _name_of(interaction)
     if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         sentence = "I have just been updated. Wait a minute, then choose the command again."
         log.warning("%s: Discord still shows an older form of it", name)
@@ -122,9 +175,13 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
     if answer.is_final:
         return
     try:
-        await answer.finish(sentence)
-    except (discord.HTTPException, OSError) as failure:
+        await answer.fail(sentence)
+    except UNREACHABLE as failure:
         log.warning("%s: the member could not be told: %s", name, failure)
+
+
+def _name_of(interaction: discord.Interaction) -> str:
+    return interaction.command.qualified_name if interaction.command else "a command"
 
 
 def _installs(application: discord.AppInfo | None) -> set[int]:

@@ -8,30 +8,28 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answer import Answer
+from bot.answer import Acknowledgement, Answer
 from bot.delivery import Delivery, Order
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
-from bot.tree import answer_error
+from bot.tree import acknowledged
 from bot.voice_making import VoiceMaking
-from cogs.consent.own_voice import with_own_voice
+from cogs.consent.own_voice import check_cloning, with_own_voice
 from cogs.consent.question import Asking
+from cogs.lasting import Form
 from cogs.names import name_of, names_in
 from cogs.options import DESTINATIONS, everywhere
 from cogs.recordings import recording_from, recording_in, reference_from
 from cogs.scopes import scope_of
 
-MODAL_SECONDS = 15 * 60.0
-"""A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
-
-
 SpeakAfter = Callable[
     [discord.Interaction, str, discord.Attachment, str | None, Destination | None], Awaitable[None]
 ]
-"""Speaks a text after a recording, with its transcript if known, at a destination if one was chosen."""
+"""Speaks a text after a recording of the member's own, with its transcript if known, at a destination if one
+was chosen; what is missing for that is asked for first."""
 
 
 class Clone(commands.Cog):
@@ -42,9 +40,12 @@ class Clone(commands.Cog):
         self._library = library
         self._making = making
         self._asking = Asking(library, making)
-        self.menu = everywhere(app_commands.ContextMenu(name="Clone this voice", callback=self.clone_message))
+        self.menu = acknowledged(Acknowledgement.IMMEDIATE)(
+            everywhere(app_commands.ContextMenu(name="Clone this voice", callback=self.clone_message))
+        )
 
     @everywhere
+    @acknowledged(Acknowledgement.PUBLIC)
     @app_commands.command()
     @app_commands.describe(
         text="What to say",
@@ -74,25 +75,19 @@ class Clone(commands.Cog):
             )
             return
         destination = Destination(to) if to else None
-
-        async def proceed(newest: discord.Interaction) -> None:
-            await self._speak(newest, spoken, found.attachment, transcript, destination)
-
-        await with_own_voice(interaction, self._library, proceed)
+        await self._speak(interaction, spoken, found.attachment, transcript, destination)
 
     async def clone_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Ask what to say in the voice of a message's recording; or ask whose voice it is, first."""
         recording = recording_in(message)
         reference_from(recording)  # refuse before the member has typed anything
         if message.author.id != interaction.user.id:
+            await Answer.of(interaction).defer(ephemeral=True)
             speaker = message.author
             await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
             return
-
-        async def proceed(newest: discord.Interaction) -> None:
-            await newest.response.send_modal(CloneForm(self._speak, recording))
-
-        await with_own_voice(interaction, self._library, proceed)
+        check_cloning(interaction, self._library)
+        await CloneForm(self._speak, recording).open(interaction)
 
     async def _speak(
         self,
@@ -106,16 +101,19 @@ class Clone(commands.Cog):
 
         Whether they may is judged here, however long ago the command or the form was opened.
         """
-        await Answer.of(interaction).defer()
-        likeness = await self._library.consents.own_likeness(scope_of(interaction))
-        await self._making.examine(recording, member_id=interaction.user.id)
-        url = reference_from(recording).url
-        voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
-        request = SpeechRequest(text, voice=voice)
-        await self._delivery.carry_out(interaction, Order(request, to, likeness=recording.filename))
+
+        async def proceed(newest: discord.Interaction) -> None:
+            likeness = await self._library.consents.own_likeness(scope_of(newest))
+            await self._making.examine(recording, member_id=newest.user.id)
+            url = reference_from(recording).url
+            voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
+            request = SpeechRequest(text, voice=voice)
+            await self._delivery.carry_out(newest, Order(request, to, likeness=recording.filename))
+
+        await with_own_voice(interaction, self._library, proceed)
 
 
-class CloneForm(discord.ui.Modal, title="Clone this voice"):
+class CloneForm(Form, title="Clone this voice"):
     """Asks for the text, and for the transcript if the member has it."""
 
     text: discord.ui.Label[CloneForm] = discord.ui.Label(
@@ -131,7 +129,7 @@ class CloneForm(discord.ui.Modal, title="Clone this voice"):
     )
 
     def __init__(self, speak: SpeakAfter, recording: discord.Attachment) -> None:
-        super().__init__(timeout=MODAL_SECONDS)
+        super().__init__()
         self._speak = speak
         self._recording = recording
 
@@ -140,10 +138,6 @@ class CloneForm(discord.ui.Modal, title="Clone this voice"):
         spoken = check_text(speakable(_typed(self.text), names_in(interaction)))
         transcript = _typed(self.transcript).strip() or None
         await self._speak(interaction, spoken, self._recording, transcript, None)
-
-    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
-        """Answer as a failed command is answered."""
-        await answer_error(interaction, error)
 
 
 def _typed(label: discord.ui.Label[CloneForm]) -> str:

@@ -1,21 +1,72 @@
-"""Buttons and menus that outlive a restart: all they know stands in their custom ids."""
+"""What is pressed, chosen and filled in: each acknowledged first; some of it outlives a restart."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from functools import partial
+from typing import Any, Final, Self
 
 import discord
 
+from bot.answer import Acknowledgement, Answer
 from bot.speech_bot import SpeechBot
-from bot.tree import answer_error
+from bot.tree import acknowledge, answer_error
+
+_FORM_SECONDS: Final = 15 * 60.0
+"""A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
 
 
-class Lasting(ABC):
-    """What a `discord.ui.DynamicItem` is besides: made anew at every press, which ends in one answer.
+class Acknowledged:
+    """What views, forms, buttons and menus are besides: acknowledged before any of their own code runs.
 
-    The groups of its template name the parameters it is made with; they come as strings.
+    What they raise is answered as a failed command is.
+    """
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press, a choice or a filled-in form is acknowledged."""
+        return Acknowledgement.UPDATE
+
+    async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
+        """Acknowledge it; return whether Discord took that."""
+        return await acknowledge(interaction, self.acknowledgement)
+
+    async def on_error(self, interaction: discord.Interaction, error: Exception, /, *_item: Any) -> None:
+        """Answer with the sentence for ``error``, for this member only, and log it."""
+        await answer_error(interaction, error)
+
+
+class Buttons(Acknowledged, discord.ui.View):
+    """Buttons and menus under a message. Their callbacks need not acknowledge anything."""
+
+
+class Form(Acknowledged, discord.ui.Modal):
+    """Asks for something to be typed. What is sent is answered for everybody to see.
+
+    It is a first response, so that it opens without asking the database or Discord anything, and is judged
+    when it is sent.
+    """
+
+    def __init__(self, *, title: str = discord.utils.MISSING) -> None:
+        super().__init__(title=title, timeout=_FORM_SECONDS)
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How it is acknowledged when it is sent."""
+        return Acknowledgement.PUBLIC
+
+    async def open(self, interaction: discord.Interaction) -> None:
+        """Open it, as the first response to ``interaction``."""
+        response = interaction.response
+        await Answer.of(interaction).respond(partial(response.send_modal, self))
+
+
+class Lasting(Acknowledged, ABC):
+    """What a `discord.ui.DynamicItem` is besides that outlives a restart: made anew at every press.
+
+    All it knows stands in its custom id: the groups of its template name the parameters it is made with;
+    they come as strings.
     """
 
     @classmethod
@@ -30,7 +81,7 @@ class Lasting(ABC):
         try:
             await self.pressed(interaction, bot_of(interaction))
         except Exception as error:
-            await answer_error(interaction, error)
+            await self.on_error(interaction, error)
 
     @abstractmethod
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:

@@ -53,7 +53,6 @@ class Privacy(app_commands.Group):
     @app_commands.choices(wish=SWITCHES)
     async def never_clone_me(self, interaction: discord.Interaction, wish: str) -> None:
         """Let nobody clone your voice, in any server; or let them ask again."""
-        await Answer.of(interaction).defer(ephemeral=True)
         gone = await self._library.consents.never_clone(interaction.user.id, wish == "on")
         if wish == "on":
             words = f"From now on nobody can clone you, in any server. {_gone(gone)}"
@@ -64,7 +63,6 @@ class Privacy(app_commands.Group):
     @app_commands.command()
     async def export(self, interaction: discord.Interaction) -> None:
         """Get everything I keep about you, from all servers, as a file."""
-        await Answer.of(interaction).defer(ephemeral=True)
         found = await self._library.privacy.export(interaction.user.id)
         data = await asyncio.to_thread(_json, found)
         await Answer.of(interaction).finish("This is everything I keep about you.", Upload("myna.json", data))
@@ -72,7 +70,6 @@ class Privacy(app_commands.Group):
     @app_commands.command()
     async def delete(self, interaction: discord.Interaction) -> None:
         """Delete everything I keep about you, in all servers."""
-        await Answer.of(interaction).defer(ephemeral=True)
         member_id = interaction.user.id
         view = row_of(PrivacyButton("delete", member_id), PrivacyButton("keep", member_id))
         await Answer.of(interaction).finish(_SURE, view=view)
@@ -82,7 +79,6 @@ class Privacy(app_commands.Group):
     @app_commands.autocomplete(voice=heard_in)
     async def revoke(self, interaction: discord.Interaction, voice: str | None = None) -> None:
         """Take back that your voice may be used; it is deleted at once, in every server."""
-        await Answer.of(interaction).defer(ephemeral=True)
         member_id = interaction.user.id
         voice_id = None if voice is None else self._heard(interaction, voice)
         gone = await self._library.consents.revoke(member_id, voice_id)
@@ -124,7 +120,6 @@ class PrivacyButton(
         """Delete everything of who presses, if that is who asked."""
         if interaction.user.id != self._member_id:
             raise MemberError("These buttons are somebody else's. For yours, type /privacy delete.")
-        await interaction.response.defer()
         if not self._is_delete:
             await replace_message(interaction, "Nothing was deleted.")
             return

@@ -6,8 +6,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answer import Acknowledgement, Answer
 from bot.playback.players import GuildPlayers
 from bot.speech_bot import SpeechBot
+from bot.tree import acknowledged
 from cogs import queue_acts
 from cogs.options import in_servers
 from cogs.queue_view import VIEW_SECONDS, QueueView, shown
@@ -22,20 +24,23 @@ class Queue(commands.Cog):
         self._view_seconds = view_seconds
 
     @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def skip(self, interaction: discord.Interaction) -> None:
         """Skip what is being said: your own, or anybody's if you may mute members."""
-        await interaction.response.send_message(queue_acts.skip(*asked(self._players, interaction)))
+        await Answer.of(interaction).say(queue_acts.skip(*asked(self._players, interaction)))
 
     @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def stop(self, interaction: discord.Interaction) -> None:
         """Drop what is waiting: your own, or everything if you may mute members."""
         player, member = asked(self._players, interaction)
         act = queue_acts.stop_all if decides(member, player) else queue_acts.stop_mine
-        await interaction.response.send_message(act(player, member))
+        await Answer.of(interaction).say(act(player, member))
 
     @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def queue(self, interaction: discord.Interaction) -> None:
         """Show what is being said and what comes next."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import discord
 
+from bot.answer import Acknowledgement, Answer
 from bot.errors import MemberError
 from bot.playback.holds import Hold
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.utterance import Utterance, UtteranceState
 from bot.text.style import excerpt
-from bot.tree import answer_error
 from cogs import queue_acts
+from cogs.lasting import Buttons
 from cogs.rights import asked
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ _MAX_CHARS: Final = 1_800  # Discord takes 2,000; the outcome of a press stands 
 _AGAIN: Final = "Type /queue to see it again."
 
 
-class QueueView(discord.ui.View):
+class QueueView(Buttons):
     """Buttons under the queue of a server. Whoever presses may do what they may do by command.
 
     With ``timeout`` None it answers the buttons of every such message, also from before a restart.
@@ -56,10 +58,15 @@ class QueueView(discord.ui.View):
         self.skip.disabled = player is not None and self._playing is None
         self.stop_mine.disabled = self.stop_all.disabled = player is not None and not queue
 
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: with the queue as it is now, which we have in memory."""
+        return Acknowledgement.IMMEDIATE
+
     async def send(self, interaction: discord.Interaction, content: str) -> None:
         """Answer a command with ``content`` and these buttons, for its asker only."""
         self._message_of = interaction
-        await interaction.response.send_message(content, view=self, ephemeral=True)
+        await Answer.of(interaction).alone(content, self)
 
     @discord.ui.button(label="Skip", custom_id="queue:skip", style=discord.ButtonStyle.primary)
     async def skip(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
@@ -99,7 +106,8 @@ class QueueView(discord.ui.View):
         view = QueueView(self._players, player, timeout=timeout)
         view._message_of = interaction
         content = f"{done}\n\n{shown(player)}" if done else shown(player)
-        await interaction.response.edit_message(content=content, view=view)
+        edit = interaction.response.edit_message
+        await Answer.of(interaction).respond(partial(edit, content=content, view=view))
         if self.timeout is not None:
             self.stop()
 
@@ -111,12 +119,6 @@ class QueueView(discord.ui.View):
             await self._message_of.edit_original_response(content=_AGAIN, view=None)
         except (discord.HTTPException, OSError) as error:  # the message was dismissed
             log.debug("the end of a queue's buttons was not told: %r", error)
-
-    async def on_error(
-        self, interaction: discord.Interaction, error: Exception, _item: discord.ui.Item[Any], /
-    ) -> None:
-        """Answer with the sentence for ``error``, for the presser only."""
-        await answer_error(interaction, error)
 
 
 class _Forward(discord.ui.Select[QueueView]):

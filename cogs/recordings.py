@@ -21,7 +21,7 @@ _LINK: Final = re.compile(
 _CDN_HOSTS: Final = ("cdn.discordapp.com", "media.discordapp.net")
 
 _LOOK_SECONDS: Final = 2.0
-"""Discord waits 3 s for an answer, and a question that only one member sees has to be the first one."""
+"""The member looks at a bot that is thinking meanwhile."""
 
 _BY_MENU: Final = "Right-click the message and choose Apps, Clone this voice."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 from discord.ext import commands
 
+from bot.answer import Acknowledgement
 from bot.delivery import Delivery
 from bot.errors import MemberError
 from bot.giving.access import VoiceAccesses
@@ -18,6 +19,7 @@ from bot.limits import MAX_OPTION_CHARS, MAX_STYLE_CHARS
 from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.style import check_style
+from bot.tree import acknowledged
 from cogs.names import names_in
 from cogs.options import DESTINATIONS, GUIDANCES, STEPS, everywhere
 from cogs.scopes import scope_of
@@ -41,11 +43,16 @@ class Speak(commands.Cog):
         self._accesses = accesses
         self._voices = voices
         self.menus = [
-            everywhere(app_commands.ContextMenu(name="Speak this", callback=self.speak_message)),
-            everywhere(app_commands.ContextMenu(name="Speak this in a voice", callback=self.choose_voice)),
+            acknowledged(Acknowledgement.PUBLIC)(
+                everywhere(app_commands.ContextMenu(name="Speak this", callback=self.speak_message))
+            ),
+            acknowledged(Acknowledgement.IMMEDIATE)(
+                everywhere(app_commands.ContextMenu(name="Speak this in a voice", callback=self.choose_voice))
+            ),
         ]
 
     @everywhere
+    @acknowledged(Acknowledgement.PUBLIC)
     @app_commands.command()
     @app_commands.describe(
         text="What to say; or a dialogue: Alice: hello / Bob: hi",
@@ -93,14 +100,14 @@ class Speak(commands.Cog):
         await self._speak_message(interaction, message)
 
     async def choose_voice(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Ask in which voice to say what a message says."""
+        """Ask in which voice to say what a message says; from memory."""
         _check_words(message)
         usable = self._voices.complete(scope_of(interaction), "")
 
         async def chosen(newest: discord.Interaction, voice_id: str) -> None:
             await self._speak_message(newest, message, voice_id)
 
-        await interaction.response.send_modal(VoiceForm(usable, chosen))
+        await VoiceForm(usable, chosen).open(interaction)
 
     async def _speak_message(
         self, interaction: discord.Interaction, message: discord.Message, voice: str | None = None

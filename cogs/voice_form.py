@@ -10,10 +10,7 @@ import discord
 from bot.errors import MemberError
 from bot.library.voices import VoiceName
 from bot.text.style import one_line
-from bot.tree import answer_error
-
-_SECONDS: Final = 15 * 60.0
-"""A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
+from cogs.lasting import Form
 
 _MAX_CHOICES: Final = 25
 """What one menu of Discord's shows."""
@@ -22,14 +19,14 @@ Chosen = Callable[[discord.Interaction, str], Awaitable[None]]
 """Goes on with the id of the voice, as the answer to the form."""
 
 
-class VoiceForm(discord.ui.Modal, title="Speak this in a voice"):
+class VoiceForm(Form, title="Speak this in a voice"):
     """Lets a member choose one of ``voices``, the first 25, and goes on with ``chosen``.
 
     Raises `MemberError` where there is none to choose from.
     """
 
     def __init__(self, voices: Sequence[VoiceName], chosen: Chosen) -> None:
-        super().__init__(timeout=_SECONDS)
+        super().__init__()
         if not voices:
             raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
         self._chosen = chosen
@@ -43,7 +40,3 @@ class VoiceForm(discord.ui.Modal, title="Speak this in a voice"):
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Go on with the voice that was chosen."""
         await self._chosen(interaction, self._menu.values[0])
-
-    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
-        """Answer as a failed command is answered."""
-        await answer_error(interaction, error)

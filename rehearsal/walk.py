@@ -78,21 +78,21 @@ class Walk:
     # -- what they get ----------------------------------------------------------------------------
 
     async def told(self, answer: Answer, *, after: str = "") -> str:
-        """Print what the bot answers and return it; ``after`` is what stood there before.
+        """Print what the bot answers and return it; ``after`` is what stood there before, and may stay.
 
         Raises `StepFailedError` when it does not answer.
         """
         await answer.until(
             lambda shown: (
                 shown.state not in (AnswerState.WAITING, AnswerState.THINKING)
-                and (shown.content != after or shown.failure is not None)
+                and (shown.content != after or shown.failure is not None or bool(_told_alone(shown)))
             ),
             timeout=ANSWER_SECONDS,
         )
         await answer.settled(timeout=ANSWER_SECONDS)
         if answer.failure:
             raise StepFailedError(answer.failure)
-        words = self._stage.readable(answer.content)
+        words = self._stage.readable(_told_alone(answer) or answer.content)
         print(f"   answered after {_ms(answer)}: {indented(words)}")
         return words
 
@@ -178,6 +178,11 @@ def indented(words: str) -> str:
 def sent(recording: Recording) -> SentFile:
     """Return a recording as a person uploads it."""
     return SentFile(recording.path.name, recording.path.read_bytes())
+
+
+def _told_alone(answer: Answer) -> str:
+    """Return what only this person reads below a message that stays as it is."""
+    return next((message.content for message in answer.followups if message.ephemeral), "")
 
 
 def _shown(value: object) -> str:

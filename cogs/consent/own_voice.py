@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import discord
 
+from bot.answer import Acknowledgement, Answer
 from bot.errors import MemberError
 from bot.library.consent import POLICY_VERSION
 from bot.library.library import Library
-from bot.tree import answer_error
 from cogs.consent.words import NOTED, OWN_VOICE, POLICY, TURNED_ON
+from cogs.lasting import Buttons, replace_message
 from cogs.scopes import scope_of
 
 log = logging.getLogger(__name__)
@@ -27,18 +27,28 @@ _SECONDS: Final = 14 * 60.0
 _TOO_LATE: Final = "That took a while, so the buttons are gone. Type your command again."
 
 
-async def cloning_on(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
-    """Call ``proceed`` if cloning is on here; a moderator may turn it on first.
+def check_cloning(interaction: discord.Interaction, library: Library) -> bool:
+    """Return whether cloning is on here, from memory; False for a moderator, who may turn it on first.
 
     Raises `MemberError` for everybody else.
     """
     scope = scope_of(interaction)
     if scope.is_private or library.settings.cloning_is_on(scope.guild_id):
-        await proceed(interaction)
-        return
+        return True
     if not scope.is_moderator:
         raise MemberError("Cloning is off in this server. A moderator can turn it on: /voice cloning.")
-    await TurnOn(library, proceed).ask(interaction, POLICY)
+    return False
+
+
+async def cloning_on(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
+    """Call ``proceed`` if cloning is on here; a moderator may turn it on first.
+
+    Raises `MemberError` for everybody else.
+    """
+    if check_cloning(interaction, library):
+        await proceed(interaction)
+    else:
+        await TurnOn(library, proceed).ask(interaction, POLICY)
 
 
 async def with_own_voice(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
@@ -65,7 +75,7 @@ async def with_own_voice(interaction: discord.Interaction, library: Library, pro
         await cloning_on(interaction, library, attested)
 
 
-class _Question(discord.ui.View):
+class _Question(Buttons):
     """One question to one member, and what comes after a yes.
 
     Without ``proceed`` it takes the presses on questions from before a restart: what they agree to counts,
@@ -76,39 +86,37 @@ class _Question(discord.ui.View):
         super().__init__(timeout=None if proceed is None else _SECONDS)
         self._library = library
         self._proceed = proceed
-        self._asked: discord.Interaction | None = None
+        self._asked: Answer | None = None
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: as what was asked for, which goes on with it."""
+        if self._asked is None:
+            return Acknowledgement.UPDATE
+        return Acknowledgement.EPHEMERAL if self._asked.is_ephemeral else Acknowledgement.PUBLIC
 
     async def ask(self, interaction: discord.Interaction, words: str) -> None:
         """Ask where only this member sees it."""
-        self._asked = interaction
-        await interaction.response.send_message(words, view=self, ephemeral=True)
+        self._asked = Answer.of(interaction)
+        await self._asked.alone(words, self)
 
     async def go_on(self, press: discord.Interaction, otherwise: str) -> None:
         """Go on with what was asked for; where that is forgotten, answer ``otherwise``."""
+        if self._asked is None:  # it goes on listening: there may be more such questions
+            await replace_message(press, otherwise)
+            return
         proceed, self._proceed = self._proceed, None
         self.stop()
-        if proceed is None:
-            await press.response.edit_message(content=otherwise, view=None)
-            return
-        await self._take_away()
-        await proceed(press)
+        if proceed is None:  # pressed twice at once
+            await Answer.of(press).alone(otherwise)
+        else:
+            await self._asked.withdraw()
+            await proceed(press)
 
     async def on_timeout(self) -> None:
         """Say that it is too late."""
         if self._asked is not None:
-            with suppress(discord.HTTPException):
-                await self._asked.edit_original_response(content=_TOO_LATE, view=None)
-
-    async def on_error(
-        self, interaction: discord.Interaction, error: Exception, _item: discord.ui.Item[Any], /
-    ) -> None:
-        """Answer with the sentence for ``error``, and log it."""
-        await answer_error(interaction, error)
-
-    async def _take_away(self) -> None:
-        if self._asked is not None:
-            with suppress(discord.HTTPException):
-                await self._asked.delete_original_response()
+            await self._asked.withdraw(_TOO_LATE)
 
 
 class TurnOn(_Question):

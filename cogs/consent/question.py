@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from typing import Final
@@ -18,7 +19,7 @@ from bot.text.style import excerpt
 from bot.voice_making import NOT_SHARED, Recorded, VoiceMaking
 from cogs.consent.own_voice import cloning_on
 from cogs.consent.words import question
-from cogs.lasting import Lasting, bot_of, row_of
+from cogs.lasting import Lasting, bot_of, replace_message, row_of
 from cogs.scopes import scope_of
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ _NO_PLACE: Final = (
     "I cannot write in this channel, so I cannot ask them here. Try it in a channel where I may write."
 )
 _A_BOT: Final = "A bot cannot agree to be cloned. To keep one of my own takes, press Save voice under it."
+_LOOK_SECONDS: Final = 10.0
+"""The asker looks at a bot that is thinking meanwhile."""
+
 LAPSED: Final = "Nobody answered in time. Nothing was saved."
 
 
@@ -57,9 +61,8 @@ class Asking:
 
         async def proceed(newest: discord.Interaction) -> None:
             await self._check(newest, speaker)
-            await Answer.of(newest).defer(ephemeral=True)
             recorded = await self._making.record(attachment, member_id=newest.user.id)
-            await Answer.of(newest).finish(await self._ask(newest, speaker, recorded, name, shares))
+            await Answer.of(newest).alone(await self._ask(newest, speaker, recorded, name, shares))
 
         await cloning_on(interaction, self._library, proceed)
 
@@ -111,10 +114,10 @@ class Asking:
             voice = await self._making.save_agreed(request)
         except SpeechBotError as error:
             words = f"{press.user.mention} agreed, but it could not be saved. {sentence_for(error)}"
-            await press.response.edit_message(content=words, view=None)
+            await replace_message(press, words)
             return
         words = f"{press.user.mention} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
-        await press.response.edit_message(content=words, view=None)
+        await replace_message(press, words)
         with suppress(discord.HTTPException):
             await press.followup.send(
                 f"<@{request.asker_id}>: the voice **{excerpt(voice.name)}** is yours to use. "
@@ -132,7 +135,7 @@ class Asking:
             return
         await self._drop_recording(asked)
         words = f"{press.user.mention} said no. Nothing was saved."
-        await press.response.edit_message(content=words, view=None)
+        await replace_message(press, words)
 
     async def close_lapsed(self, client: discord.Client) -> None:
         """Take the buttons of questions away that nobody has answered in time, and what was kept for them."""
@@ -184,7 +187,11 @@ async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> boo
         return False
     if guild.get_member(person.id) is not None:
         return True
-    with suppress(discord.NotFound):
-        await guild.fetch_member(person.id)
-        return True
-    return False
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await guild.fetch_member(person.id)
+    except discord.NotFound:
+        return False
+    except TimeoutError:
+        raise MemberError("Discord did not tell me in time whether they are still here. Try again.") from None
+    return True

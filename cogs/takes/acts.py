@@ -9,9 +9,8 @@ import discord
 
 from bot.answer import Answer
 from bot.destinations import voice_channel_of, why_not_voice
-from bot.errors import LibraryError, MemberError
+from bot.errors import MemberError
 from bot.giving.voice_posting import why_not_here
-from bot.messages import sentence_for
 from cogs.scopes import scope_of
 from cogs.takes.press import Press
 
@@ -49,7 +48,6 @@ async def play(press: Press) -> None:
     if not channel.permissions_for(member).speak:
         raise MemberError(f"You may not speak in {channel.mention}, so I do not speak there for you.")
     take = await press.take()
-    await Answer.of(interaction).defer(ephemeral=True)
     place = await press.bot.under_takes.play(take, press.message, channel, member)
     await Answer.of(interaction).finish(f"{place.where}.")
 
@@ -69,7 +67,6 @@ async def as_voice_message(press: Press) -> None:
     if not (may_write and allowed.send_voice_messages):
         raise MemberError("You may not send voice messages here, so I do not send one for you.")
     take = await press.take()
-    await Answer.of(interaction).defer(ephemeral=True)
     await press.bot.under_takes.send_as_voice_message(
         take, press.message, interaction.client, member_id=interaction.user.id
     )
@@ -84,12 +81,7 @@ async def delete(press: Press) -> None:
         press.guild_id is not None and interaction.permissions.manage_messages
     ):
         raise MemberError(_NOT_DELETED)
-    await interaction.response.defer()
-    try:
-        await press.bot.under_takes.forget(take)
-    except LibraryError as error:  # an answer of the usual kind would now replace the take's own words
-        await interaction.followup.send(sentence_for(error), ephemeral=True)
-        return
+    await press.bot.under_takes.forget(take)
     with suppress(discord.NotFound):  # somebody was faster
         await interaction.delete_original_response()
 
@@ -97,7 +89,6 @@ async def delete(press: Press) -> None:
 async def report(press: Press) -> None:
     """Report the cloned voices in it to the moderators."""
     interaction = press.interaction
-    await Answer.of(interaction).defer(ephemeral=True)
     take = await press.take()
     scope = scope_of(interaction)
     cloned = await press.bot.under_takes.cloned(take)

@@ -8,6 +8,7 @@ from typing import Final
 
 import discord
 
+from bot.answer import Acknowledgement
 from bot.giving.order import Order
 from bot.speech_bot import SpeechBot
 from cogs.lasting import Lasting, row_of
@@ -27,6 +28,14 @@ _ACTS: Final[Mapping[str, Act]] = MappingProxyType(
         "report": acts.report,
     }
 )
+_ACKNOWLEDGEMENTS: Final = {
+    "again": Acknowledgement.PUBLIC,
+    "save": Acknowledgement.IMMEDIATE,
+    "sound": Acknowledgement.IMMEDIATE,
+    "delete": Acknowledgement.UPDATE,
+}
+"""All others are for the presser alone."""
+
 _LABELS: Final = {
     "again": "Again",
     "play": "Play in my channel",
@@ -60,6 +69,11 @@ class TakeButton(
         )
         self._act = act
         self._take_id = take
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: by what it does."""
+        return _ACKNOWLEDGEMENTS.get(self._act, Acknowledgement.EPHEMERAL)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it."""

@@ -9,21 +9,17 @@ from typing import Final
 
 import discord
 
-from bot.answer import Answer
+from bot.answer import Acknowledgement, Answer
 from bot.errors import MemberError
 from bot.giving.order import title_of
-from bot.library.takes import Take
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
 from bot.text.style import excerpt, one_line
-from bot.tree import answer_error
+from cogs.lasting import Form
 from cogs.scopes import scope_of
 from cogs.takes.press import Press
 from cogs.voice.saving import saved
 
 log = logging.getLogger(__name__)
-
-_SECONDS: Final = 15 * 60.0
-"""A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
 
 _MIN_SOUND_NAME: Final = 2
 _MAX_SOUND_NAME: Final = 32
@@ -40,31 +36,30 @@ Named = Callable[[discord.Interaction, str], Awaitable[str]]
 """Goes on with the name that was typed, and returns what the member reads."""
 
 
-class NameForm(discord.ui.Modal):
+class NameForm(Form):
     """Asks for a name, and goes on with ``named``."""
 
     def __init__(self, title: str, field: discord.ui.TextInput[NameForm], named: Named) -> None:
-        super().__init__(title=title, timeout=_SECONDS)
+        super().__init__(title=title)
         self._field = field
         self._named = named
         self.add_item(discord.ui.Label(text="Name", component=field))
 
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How it is acknowledged when it is sent: for the member alone."""
+        return Acknowledgement.EPHEMERAL
+
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Go on with what was typed."""
-        await Answer.of(interaction).defer(ephemeral=True)
         await Answer.of(interaction).finish(await self._named(interaction, self._field.value))
-
-    async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
-        """Answer as a failed command is answered."""
-        await answer_error(interaction, error)
 
 
 async def save(press: Press) -> None:
     """Ask how the voice of the take shall be called, and save it."""
-    take = await press.own_take("Only who asked for this can save its voice.")
-    await press.bot.under_takes.check_saving(take)
 
     async def named(interaction: discord.Interaction, name: str) -> str:
+        take = await press.own_take("Only who asked for this can save its voice.")
         asked_by = interaction.user.display_name
         voice = await press.bot.under_takes.save(
             scope_of(interaction), take, press.message, name, asked_by=asked_by
@@ -74,30 +69,29 @@ async def save(press: Press) -> None:
     field = discord.ui.TextInput[NameForm](
         placeholder="What the voice will be called here", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
     )
-    await press.interaction.response.send_modal(NameForm("Save this voice", field, named))
+    await NameForm("Save this voice", field, named).open(press.interaction)
 
 
 async def to_soundboard(press: Press) -> None:
     """Ask how the sound shall be called, and add it."""
     check_may_add(press.interaction)
-    take = await press.take()
-    await press.bot.under_takes.check(take, None, press.interaction.user.id)
 
     async def named(interaction: discord.Interaction, name: str) -> str:
-        return await _add(press, take, interaction, name)
+        return await _add(press, interaction, name)
 
     field = discord.ui.TextInput[NameForm](
-        default=_sound_name(title_of(take)), min_length=_MIN_SOUND_NAME, max_length=_MAX_SOUND_NAME
+        placeholder="Its first words, unless you name it", required=False, max_length=_MAX_SOUND_NAME
     )
-    await press.interaction.response.send_modal(NameForm("To the soundboard", field, named))
+    await NameForm("To the soundboard", field, named).open(press.interaction)
 
 
-async def _add(press: Press, take: Take, interaction: discord.Interaction, name: str) -> str:
+async def _add(press: Press, interaction: discord.Interaction, name: str) -> str:
     """Add a take to the soundboard, and return what the member reads. Raises `MemberError`."""
     check_may_add(interaction)
     guild = interaction.guild
     assert guild is not None, "it was checked"  # noqa: S101
-    name = one_line(name)[:_MAX_SOUND_NAME]
+    take = await press.take()
+    name = one_line(name)[:_MAX_SOUND_NAME] or _sound_name(title_of(take))
     if len(name) < _MIN_SOUND_NAME:
         raise MemberError(f"A sound needs a name of {_MIN_SOUND_NAME} to {_MAX_SOUND_NAME} characters.")
     clip = await press.bot.under_takes.clip(take, press.message, member_id=interaction.user.id)

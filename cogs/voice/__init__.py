@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.speech_bot import SpeechBot
 from cogs.voice.auditing import AuditButton, Auditing, FreezeButton, VoiceMenu
-from cogs.voice.changing import Changing
+from cogs.voice.changing import Changing, TranscriptButton
 from cogs.voice.choosing import Choosing
 from cogs.voice.deleting import DeleteButton, Deleting
 from cogs.voice.designing import DesignButton, Designing
@@ -21,6 +21,7 @@ async def setup(bot: SpeechBot) -> None:
         *(PageButton, HearMenu, DeleteButton, DesignButton, AuditButton, VoiceMenu, FreezeButton)
     )
     library = bot.library
+    bot.add_view(TranscriptButton(library, None))
     bot.tree.add_command(
         voice_group(
             Saving(library, bot.voice_making, bot.under_takes),

@@ -40,7 +40,6 @@ class Auditing(app_commands.Group):
     @app_commands.autocomplete(name=known)
     async def audit(self, interaction: discord.Interaction, name: str | None = None) -> None:
         """Show who used which cloned voice and when, and freeze one. For moderators."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         check_moderator(scope)
         voice = None if name is None else await self._library.voices.find_to_manage(scope, name)
@@ -132,7 +131,6 @@ class AuditButton(
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the page."""
-        await interaction.response.defer()
         await _show(interaction, bot, self._voice_id, self._number)
 
 
@@ -149,7 +147,6 @@ class VoiceMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.Vie
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the record of the voice."""
-        await interaction.response.defer()
         await _show(interaction, bot, self.item.values[0], 0)
 
 
@@ -171,7 +168,6 @@ class FreezeButton(
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it, if this member is a moderator."""
-        await interaction.response.defer()
         scope = scope_of(interaction)
         check_moderator(scope)
         voice = await pressed_voice(bot.library, scope, self._voice_id)

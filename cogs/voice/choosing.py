@@ -26,7 +26,6 @@ class Choosing(app_commands.Group):
     @app_commands.autocomplete(name=usable_or_none)
     async def use(self, interaction: discord.Interaction, name: str) -> None:
         """Choose the voice you speak with here when you name none."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope, voices = scope_of(interaction), self._library.voices
         if is_none(name):
             await voices.choose(scope, None)
@@ -46,7 +45,6 @@ class Choosing(app_commands.Group):
     @app_commands.autocomplete(name=known)
     async def default(self, interaction: discord.Interaction, name: str) -> None:
         """Choose the voice of this server, for all who have chosen none. For moderators."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope, voices = scope_of(interaction), self._library.voices
         check_moderator(scope)
         if is_none(name):

@@ -30,7 +30,6 @@ class Deleting(app_commands.Group):
     @app_commands.autocomplete(name=known)
     async def delete(self, interaction: discord.Interaction, name: str) -> None:
         """Delete a voice and its recording for good."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
         if not may_delete(scope, voice):
@@ -45,7 +44,6 @@ class Deleting(app_commands.Group):
     @app_commands.autocomplete(name=known)
     async def export(self, interaction: discord.Interaction, name: str) -> None:
         """Get a voice as a file: its recording, its transcript, and the record of its consent."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
         if scope.member_id not in (voice.owner_id, voice.speaker_id):
@@ -73,7 +71,6 @@ class DeleteButton(
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Delete the voice, if this member may."""
-        await interaction.response.defer()
         scope = scope_of(interaction)
         if not self._is_delete:
             await replace_message(interaction, "Nothing was deleted.")

@@ -7,7 +7,7 @@ from io import BytesIO
 import discord
 from discord import app_commands
 
-from bot.answer import Answer
+from bot.answer import Acknowledgement, Answer
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS
 from bot.messages import progress_line, sentence_for
@@ -40,7 +40,6 @@ class Designing(app_commands.Group):
         description: app_commands.Range[str, 1, MAX_OPTION_CHARS],
     ) -> None:
         """Make up a new voice from a description: choose one of three takes."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         style = check_style(description)
         name = await self._library.voices.check_place(scope, name)
@@ -94,15 +93,17 @@ class DesignButton(
         super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"design:{choice}:{design}"))
         self._choice, self._design_id = choice, design
 
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: other takes come as a new answer, a choice ends this one."""
+        return Acknowledgement.EPHEMERAL if self._choice == "more" else Acknowledgement.UPDATE
+
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Save the take, or make others."""
         member_id = interaction.user.id
         if self._choice == "more":
             design = bot.voice_design.open_design(self._design_id, member_id)
-            await Answer.of(interaction).defer(ephemeral=True)
             await _give(interaction, design.brief)
             return
-        bot.voice_design.open_design(self._design_id, member_id)  # else it is told apart from the message
-        await interaction.response.defer()
         voice = await bot.voice_design.choose(self._design_id, member_id, int(self._choice))
         await replace_message(interaction, saved(voice))

@@ -8,7 +8,7 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot.answer import Answer
+from bot.answer import Acknowledgement, Answer
 from bot.errors import MemberError
 from bot.library.library import Library
 from bot.library.scope import Scope
@@ -39,7 +39,6 @@ class Listing(app_commands.Group):
     @app_commands.command(name="list")
     async def list_voices(self, interaction: discord.Interaction) -> None:
         """Show the voices you can use here, and hear them."""
-        await Answer.of(interaction).defer(ephemeral=True)
         content, view = await page_of(self._library, scope_of(interaction), 0)
         await Answer.of(interaction).finish(content, view=view)
 
@@ -48,7 +47,6 @@ class Listing(app_commands.Group):
     @app_commands.autocomplete(name=known)
     async def info(self, interaction: discord.Interaction, name: str) -> None:
         """Show everything about a voice, and hear its recording."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
         refusal = await self._library.consents.may_speak(voice, scope.guild_id)
@@ -89,7 +87,6 @@ class PageButton(
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the page."""
-        await interaction.response.defer()
         content, view = await page_of(bot.library, scope_of(interaction), self._number)
         await replace_message(interaction, content, view)
 
@@ -107,9 +104,13 @@ class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View
             menu.add_option(label="…", value="-")  # it stands for the menu that was used
         super().__init__(menu)
 
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a choice is acknowledged: for the member alone."""
+        return Acknowledgement.EPHEMERAL
+
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Give the recording."""
-        await Answer.of(interaction).defer(ephemeral=True)
         scope = scope_of(interaction)
         voice = await pressed_voice(bot.library, scope, self.item.values[0])
         refusal = await why_not_hear(bot.library, scope, voice)

@@ -70,7 +70,6 @@ class Saving(app_commands.Group):
             return
 
         async def proceed(newest: discord.Interaction) -> None:
-            await Answer.of(newest).defer(ephemeral=True)
             scope = scope_of(newest)
             recorded = await self._making.record(found.attachment, transcript, member_id=newest.user.id)
             voice = await self._making.save_own(scope, name, recorded, shares)
@@ -79,7 +78,6 @@ class Saving(app_commands.Group):
         await with_own_voice(interaction, self._library, proceed)
 
     async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
-        await Answer.of(interaction).defer(ephemeral=True)
         asked_by = interaction.user.display_name
         voice = await self._under_takes.save_last(scope_of(interaction), name, asked_by=asked_by)
         await Answer.of(interaction).finish(saved(voice))

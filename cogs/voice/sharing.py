@@ -60,7 +60,6 @@ class Giving(app_commands.Group):
         member_5: discord.User | None = None,
     ) -> None:
         """Say who may use a voice of yours."""
-        await Answer.of(interaction).defer(ephemeral=True)
         named = (member, member_2, member_3, member_4, member_5)
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)

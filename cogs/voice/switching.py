@@ -50,7 +50,6 @@ class Switching(app_commands.Group):
             raise MemberError("Outside servers there is nothing to switch: you clone only your own voice.")
         check_moderator(scope)
         if cloning == "off":
-            await Answer.of(interaction).defer(ephemeral=True)
             await self._turn_off(scope)
             await Answer.of(interaction).finish(_OFF)
         elif await self._library.consents.refusal(scope, NOBODY) is None:

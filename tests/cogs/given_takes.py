@@ -6,7 +6,7 @@ from bot.library.takes import Take
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
-from tests.cogs.scene import PATIENCE, Scene, file_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 ALL = ["Again", "Play in my channel", "As voice message", "Save voice", "To soundboard", "Delete"]
@@ -38,6 +38,19 @@ async def opened(person: Person, answer: Answer, label: str) -> Answer:
     pressed = await person.press(answer, label)
     await pressed.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
     return pressed
+
+
+async def refused(person: Person, answer: Answer, label: str) -> str:
+    """Return why a press comes to nothing, as only who presses sees it; what a form asks for is typed in."""
+    if label == "Save voice":
+        form = await opened(person, answer, label)
+        return await words_of(await person.submit(form, {"Name": "Jack"}))
+    pressed = await person.press(answer, label)
+    if label == "Delete":
+        return await refusal_of(pressed)
+    words = await words_of(pressed)
+    assert pressed.ephemeral
+    return words
 
 
 def may_add_sounds(scene: Scene, person: Person) -> None:

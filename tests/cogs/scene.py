@@ -88,6 +88,14 @@ async def words_of(answer: Answer) -> str:
     return answer.content
 
 
+async def refusal_of(press: Answer) -> str:
+    """Return what only the presser sees, while the message with the button stays as it was."""
+    await press.until(lambda shown: bool(shown.followups), timeout=PATIENCE)
+    (told,) = press.followups
+    assert told.ephemeral
+    return told.content
+
+
 def _messages_in(body: Any) -> list[dict[str, Any]]:
     """Return the parts of a request's body that are messages with words."""
     if not isinstance(body, dict):

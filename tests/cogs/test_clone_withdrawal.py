@@ -9,6 +9,7 @@ import pytest
 
 from bot.library.scope import Scope
 from bot.playback.utterance import Outcome
+from cogs.consent.words import OWN_VOICE
 from rehearsal.answers import Answer
 from rehearsal.attendance import restarted
 from rehearsal.files import SentFile
@@ -113,7 +114,8 @@ async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way:
         "off": OFF,
         "never-clone-me": "You have told me never to clone you. Take that back first: "
         "/privacy never-clone-me.",
-    }.get(way, "You have not told me that this is your own voice, or took it back. Type your command again.")
+    }.get(way, OWN_VOICE)
+    assert answer.ephemeral
     assert scene.asked == []
 
 

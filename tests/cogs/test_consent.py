@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bot.library.scope import Scope
+from cogs.consent.words import NOTED
 from rehearsal.answers import Answer
+from rehearsal.attendance import restarted
 from rehearsal.files import SentFile
 from rehearsal.messages import Message
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 
 SISTER = RECORDINGS[1]
 
@@ -21,7 +23,7 @@ def sent() -> SentFile:
 
 async def clone(scene: Scene, **options: object) -> Answer:
     answer = await scene.bob.slash(scene.general, "clone", text="In my voice", reference=sent(), **options)
-    await answer.settled(timeout=PATIENCE)
+    await words_of(answer)
     return answer
 
 
@@ -53,18 +55,33 @@ async def test_cloning_is_off_until_a_moderator_has_accepted_the_policy(scene: S
 async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene: Scene) -> None:
     make_moderator(scene)
     command = await scene.alice.slash(scene.general, "clone", text="In my own voice", reference=sent())
-    await command.settled(timeout=PATIENCE)
+    await words_of(command)
     assert command.ephemeral
     assert "Every take says that it is AI-generated" in command.content
 
     accepted = await scene.alice.press(command, "Accept, and turn cloning on")
-    await accepted.settled(timeout=PATIENCE)
+    await words_of(accepted)
     assert "Is that your own voice?" in accepted.content
     spoken = await scene.alice.press(accepted, "This is my own voice")
     await file_of(spoken)
 
     assert not spoken.ephemeral
     assert [request["text"] for request in scene.asked] == ["In my own voice"]
+
+
+async def test_after_a_restart_every_question_that_was_open_takes_its_press(scene: Scene) -> None:
+    await scene.let_clone()
+    asked = [
+        (person, await person.slash(scene.general, "clone", text="Hello", reference=sent()))
+        for person in (scene.alice, scene.bob)
+    ]
+    for _, question in asked:
+        assert "Is that your own voice?" in await words_of(question)
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        for person, question in asked:
+            await person.press(question, "This is my own voice")
+            await question.until(lambda shown: shown.content == NOTED, timeout=PATIENCE)
 
 
 async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
@@ -82,7 +99,7 @@ async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None
     assert f"only {scene.alice.mention}" in question.content
 
     refused = await scene.alice.press(question, "I agree")
-    assert await words_of(refused) == "Only the member whose voice it is can answer this."
+    assert await refusal_of(refused) == "Only the member whose voice it is can answer this."
     await (await scene.bob.press(question, "I agree")).until(
         lambda _: "agreed to **Bob**" in question.content, timeout=PATIENCE
     )
@@ -138,7 +155,7 @@ async def test_a_question_can_be_answered_only_once(scene: Scene, label: str) ->
 
     again = await scene.bob.press(question, "I agree")
 
-    assert (await words_of(again)).startswith(("You have already", "This button has expired"))
+    assert (await refusal_of(again)).startswith(("You have already", "This button has expired"))
 
 
 async def test_a_bot_cannot_agree(scene: Scene) -> None:

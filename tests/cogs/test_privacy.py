@@ -8,7 +8,7 @@ from bot.library.scope import Scope
 from bot.library.voices import Sharing
 from bot.models import SpokenVoice
 from rehearsal.attendance import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of
 from tests.cogs.voice.shelf import cloned, designed, sent, typed
 
 
@@ -139,7 +139,7 @@ async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
 
     pressed = await scene.bob.press(asked, "Delete everything")
 
-    assert (await words_of(pressed)).startswith("These buttons are somebody else's.")
+    assert (await refusal_of(pressed)).startswith("These buttons are somebody else's.")
     assert names(scene) == ["Old man"]
 
 

@@ -141,7 +141,8 @@ async def test_refresh_shows_how_it_is_now(busy: Scene):
 
 async def test_pressed_when_the_bot_has_left_it_says_so(busy: Scene):
     answer = await shown_to(busy, busy.alice)
-    await command(busy, busy.alice, "leave")
+    await make_moderator(busy, busy.bob)
+    await command(busy, busy.bob, "leave")
 
     assert "not in a voice channel" in await words_of(await busy.alice.press(answer, "Skip"))
 

@@ -51,12 +51,21 @@ async def test_a_sound_is_put_on_the_soundboard_under_the_name_that_is_typed(sce
     may_add_sounds(scene, scene.bob)
 
     form = await opened(scene.bob, answer, "To soundboard")
-    assert form.modal is not None
-    assert list(form.modal.prefilled.values()) == ["The quick brown fox jumps over t"]
     done = await scene.bob.submit(form, {"Name": "Fox"})
 
     assert "**Fox** is on the soundboard now." in await words_of(done)
     assert [sound.name for sound in scene.guild.sounds.values()] == ["Fox"]
+
+
+async def test_a_sound_without_a_name_is_called_by_its_first_words(scene: Scene):
+    answer = await given(scene)
+    may_add_sounds(scene, scene.bob)
+
+    form = await opened(scene.bob, answer, "To soundboard")
+    done = await scene.bob.submit(form, {})
+
+    assert "is on the soundboard now." in await words_of(done)
+    assert [sound.name for sound in scene.guild.sounds.values()] == ["The quick brown fox jumps over t"]
 
 
 async def test_a_full_soundboard_is_one_sentence(scene: Scene):

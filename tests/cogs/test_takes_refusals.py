@@ -9,7 +9,7 @@ import re
 import pytest
 
 from cogs.takes.buttons import TakeButton
-from tests.cogs.given_takes import ALL, given, spoken_only, take_of
+from tests.cogs.given_takes import ALL, given, refused, spoken_only, take_of
 from tests.cogs.saved_voices import cloned
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.takes.babble import BabbleEngine
@@ -50,10 +50,7 @@ async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
 async def test_others_may_not_and_only_they_see_why(scene: Scene, label: str, words: str):
     answer = await given(scene)
 
-    pressed = await scene.bob.press(answer, label)
-
-    assert words in await words_of(pressed)
-    assert pressed.ephemeral
+    assert words in await refused(scene.bob, answer, label)
     assert len(scene.asked) == 1
     assert await take_of(scene, answer) is not None
 
@@ -66,9 +63,7 @@ async def test_the_buttons_of_a_forgotten_take_have_expired(scene: Scene, label:
     await scene.bot.library.takes.forget(take.id)
     await scene.alice.join(scene.perch)
 
-    pressed = await scene.alice.press(answer, label)
-
-    assert (await words_of(pressed)).startswith("This button has expired.")
+    assert (await refused(scene.alice, answer, label)).startswith("This button has expired.")
     assert len(scene.asked) == 1
 
 

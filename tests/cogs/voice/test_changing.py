@@ -9,7 +9,7 @@ from bot.library.withdrawal import Withdrawal
 from cogs.voice.pressed import GONE
 from rehearsal.answers import Answer
 from rehearsal.attendance import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
 
 
@@ -97,7 +97,10 @@ async def test_renaming_and_a_name_that_is_taken(scene: Scene) -> None:
 
 async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) -> None:
     await designed(scene, "Old man", scene.alice)
-    form = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
+    shown = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
+    assert await words_of(shown) == "**Old man**\nWhat is said in its recording: “Hello”"
+    assert shown.ephemeral
+    form = await scene.alice.press(shown, "Write it down")
     await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
     assert form.modal is not None
     assert form.modal.prefilled == {"Word for word": "Hello"}
@@ -106,6 +109,19 @@ async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) ->
 
     assert await words_of(answer) == "**Old man** has a new transcript."
     assert (await found(scene, "Old man")).transcript == "Hello there"
+
+
+async def test_after_a_restart_the_button_of_a_transcript_says_what_to_type(scene: Scene) -> None:
+    await designed(scene, "Old man", scene.alice)
+    shown = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
+    await words_of(shown)
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        pressed = await scene.alice.press(shown, "Write it down")
+
+        assert await words_of(pressed) == (
+            "That took a while, so the button is gone. Type /voice transcript again."
+        )
 
 
 async def test_others_get_no_form(scene: Scene) -> None:
@@ -159,8 +175,8 @@ async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene:
         asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
         assert asked.message is not None
         asked.message.components[0]["components"][0]["custom_id"] = f"voice:{act}:{foreign.id}"
-        await scene.alice.press(asked, "Delete it")
-        await asked.until(lambda shown: shown.content == GONE, timeout=PATIENCE)
+        pressed = await scene.alice.press(asked, "Delete it")
+        assert await refusal_of(pressed) == GONE
 
     assert await scene.bot.library.voices.unscoped(foreign.id) == foreign
 

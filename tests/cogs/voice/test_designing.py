@@ -15,7 +15,7 @@ from bot.voice_design import DESIGN_SECONDS, VoiceDesign
 from cogs.voice.samples import sample_in
 from rehearsal.answers import Answer
 from rehearsal.attendance import restarted
-from tests.cogs.scene import PATIENCE, Scene, words_of
+from tests.cogs.scene import PATIENCE, Scene, refusal_of
 from tests.cogs.voice.shelf import designed, typed
 from tests.takes.babble import babble
 from tts_gateway.engines.base import Engine
@@ -116,15 +116,14 @@ async def test_a_restart_lets_the_buttons_say_that_they_are_over(scene: Scene) -
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         pressed = await scene.alice.press(answer, "Take 1")
 
-        assert await words_of(pressed) == EXPIRED
+        assert await refusal_of(pressed) == EXPIRED
 
 
 async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) -> None:
     answer = await asked_for(scene)
     other = await designed(scene, "Old man", scene.bob)
 
-    await scene.alice.press(answer, "Take 1")
-    await answer.until(lambda shown: "already used" in shown.content, timeout=PATIENCE)
+    assert "already used" in await refusal_of(await scene.alice.press(answer, "Take 1"))
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), other.id)
     await scene.alice.press(answer, "Take 1")
 
@@ -165,7 +164,7 @@ async def test_after_half_an_hour_the_takes_are_over_and_deleted(scene: Scene) -
 
     moment = DESIGN_SECONDS + 1
     pressed = await scene.alice.press(answer, "Take 1")
-    assert await words_of(pressed) == EXPIRED
+    assert await refusal_of(pressed) == EXPIRED
     await asked_for(scene, "Another")
 
     assert not before & set(kept(scene))
@@ -190,7 +189,7 @@ async def test_deleting_everything_takes_the_takes_away_too(scene: Scene) -> Non
     await asked.until(lambda shown: shown.buttons == [], timeout=PATIENCE)
 
     assert kept(scene) == []
-    assert await words_of(await scene.alice.press(answer, "Take 1")) == EXPIRED
+    assert await refusal_of(await scene.alice.press(answer, "Take 1")) == EXPIRED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,396 @@
+"""Everything a member can use is acknowledged before anything that waits: the database, or Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import product
+from typing import Any
+
+import discord
+import pytest
+from discord import AppCommandOptionType, app_commands
+
+from bot.answer import Acknowledgement
+from bot.library.scope import Scope
+from bot.models import SpokenVoice
+from bot.text.names import Names
+from bot.tree import acknowledged
+from rehearsal.answers import Answer, AnswerState
+from rehearsal.files import SentFile
+from rehearsal.messages import Message
+from rehearsal.people import Person
+from rehearsal.permissions import Permission
+from rehearsal.rest.misbehaviour import Misbehaviour
+from tests.cogs.given_takes import given, may_add_sounds, opened
+from tests.cogs.in_voice import speaking
+from tests.cogs.saved_voices import WAV, cloned, designed
+from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.playback.scene import until
+
+Use = Callable[[], Awaitable[Answer]]
+"""Uses one command, menu, button, select or form."""
+
+RECORDING = SentFile("voice.wav", WAV)
+CONNECTIONS = 4
+"""With which the bot reads and writes its file."""
+
+
+# -- what there is ------------------------------------------------------------------------------------
+
+
+def slash_commands(scene: Scene) -> Iterator[tuple[str, Use]]:
+    """Every slash command, with the options it needs, and with each that it does not need."""
+    for command in scene.bot.tree.walk_commands():
+        if isinstance(command, app_commands.Group):
+            continue
+        needed = {one.display_name: sample(scene, one) for one in command.parameters if one.required}
+        more = [{one.display_name: sample(scene, one)} for one in command.parameters if not one.required]
+        for options in ({}, *more):
+            name = f"/{command.qualified_name} {' '.join(needed | options)}"
+            yield name, use_slash(scene, scene.alice, command.qualified_name, needed | options)
+
+
+def use_slash(scene: Scene, person: Person, name: str, options: dict[str, Any]) -> Use:
+    return lambda: person.slash(scene.general, name, **options)
+
+
+def sample(scene: Scene, option: app_commands.Parameter) -> object:
+    """Return something that can be given for an option. Raises `KeyError` for a type nobody has used yet."""
+    if option.choices:
+        return option.choices[0].name
+    return {
+        AppCommandOptionType.string: "Robin",
+        AppCommandOptionType.integer: option.min_value,
+        AppCommandOptionType.attachment: RECORDING,
+        AppCommandOptionType.user: scene.bob,
+        AppCommandOptionType.role: next(iter(scene.guild.roles.values())),
+    }[option.type]
+
+
+def message_menus(scene: Scene) -> Iterator[tuple[str, Use]]:
+    """Every menu of messages, on one's own message and on somebody else's."""
+    for menu in scene.bot.tree.get_commands(type=discord.AppCommandType.message):
+        for author in (scene.alice, scene.bob):
+            message = scene.general.history[-1] if author is scene.alice else scene.general.history[-2]
+            yield f"{menu.name}, on a message of {author.name}", use_menu(scene, menu.name, message)
+
+
+def use_menu(scene: Scene, name: str, message: Message) -> Use:
+    return lambda: scene.alice.message_menu(name, message)
+
+
+def lasting_items(scene: Scene) -> Iterator[discord.ui.DynamicItem[Any]]:
+    """Every button and menu that outlives a restart, in each of its kinds, by the groups of its template."""
+    for template, item in scene.bot._connection._view_store._dynamic_items.items():
+        groups = dict(re.findall(r"\(\?P<(\w+)>([^()]*)\)", template.pattern))
+        kinds = [[filling(kind) for kind in body.split("|")] for body in groups.values()]
+        for values in product(*kinds):
+            yield item(**dict(zip(groups, values, strict=True)))
+
+
+def filling(pattern: str) -> str:
+    """Return something that fits into a part of a custom id."""
+    return next(one for one in (pattern, "1", "A" * 22) if re.fullmatch(pattern, one))
+
+
+async def shown(scene: Scene, *views: discord.ui.View) -> list[Message]:
+    """Return messages of the bot's own with these buttons and menus."""
+    channel = scene.bot.get_channel(scene.general.id)
+    assert isinstance(channel, discord.TextChannel)
+    for number, view in enumerate(views):
+        await channel.send(f"Buttons {number}", view=view)
+    return list(scene.general.history[-len(views) :])
+
+
+def view_of(item: discord.ui.Item[Any]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    view.add_item(item)
+    return view
+
+
+def presses(person: Person, message: Message) -> Iterator[tuple[str, Use]]:
+    """Every button and menu under a message."""
+    for row in message.components:
+        for component in row["components"]:
+            custom_id, options = component["custom_id"], component.get("options")
+            values = [options[0]["value"]] if options else None
+            yield custom_id, use_component(person, message, custom_id, values)
+
+
+def use_component(person: Person, message: Message, custom_id: str, values: list[str] | None) -> Use:
+    return lambda: person.forge(message, custom_id, values=values)
+
+
+async def filled_in_forms(scene: Scene, take: Answer) -> dict[str, list[tuple[Answer, dict[str, str]]]]:
+    """Every form, opened in each way, and what is to be typed into it."""
+
+    async def menu(name: str) -> Answer:
+        answer = await scene.alice.message_menu(name, scene.general.history[-1])
+        return await answer.until(lambda seen: seen.modal is not None, timeout=PATIENCE)
+
+    transcript = await scene.alice.slash(scene.general, "voice transcript", name="Robin")
+    await transcript.until(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+    return {
+        "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
+        "VoiceForm": [(await menu("Speak this in a voice"), {"Voice": "Robin"})],
+        "NameForm": [
+            (await opened(scene.alice, take, "Save voice"), {"Name": "Jack"}),
+            (await opened(scene.alice, take, "To soundboard"), {"Name": "Jack"}),
+        ],
+        "TranscriptForm": [
+            (await opened(scene.alice, transcript, "Write it down"), {"Word for word": "Hello"})
+        ],
+    }
+
+
+def use_form(person: Person, form: Answer, typed: dict[str, str]) -> Use:
+    return lambda: person.submit(form, typed)
+
+
+def kinds_of(base: type[Any]) -> set[str]:
+    """Return the names of what the cogs derive from ``base``, without what they derive further from."""
+    kinds: set[str] = set()
+    for kind in base.__subclasses__():
+        below = kinds_of(kind)
+        of_a_former_bot = getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind
+        kinds |= below
+        if not below and not of_a_former_bot and kind.__module__.startswith("cogs."):
+            kinds.add(kind.__name__)
+    return kinds
+
+
+# -- what is slow -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def nothing_returns(scene: Scene) -> AsyncIterator[None]:
+    """Let no call of the database or of Discord return inside, but the first responses to interactions."""
+    async with AsyncExitStack() as held:
+        for _ in range(CONNECTIONS):
+            await held.enter_async_context(scene.bot.library.database.reading())
+        with scene.rehearsal.holding_back():
+            yield
+
+
+async def is_acknowledged(answer: Answer) -> bool:
+    try:
+        await answer.until(lambda seen: seen.acknowledged_after is not None, timeout=PATIENCE)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def has_ended(answer: Answer) -> None:
+    await answer.until(
+        lambda seen: (
+            seen.state not in (AnswerState.WAITING, AnswerState.THINKING) and not seen.content.endswith(" …")
+        ),
+        timeout=2 * PATIENCE,
+    )
+    assert answer.failure is None, answer.failure
+
+
+@pytest.fixture
+async def busy(scene: Scene) -> Scene:
+    """Return the scene with everything in it that can be used, and no clock that could end first."""
+    scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
+    may_add_sounds(scene, scene.alice)
+    await designed(scene, scene.alice, "Robin")
+    await cloned(scene, scene.bob, "Wren")
+    scene.rehearsal.acknowledge_seconds = 10 * PATIENCE
+    return scene
+
+
+async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_discord_return(busy: Scene):
+    scene = busy
+    question = await scene.alice.slash(scene.general, "clone", text="Hello", reference=RECORDING)
+    assert "Is that your own voice?" in await words_of(question)
+    take = await given(scene)
+    await scene.alice.join(scene.perch)
+    await speaking(scene, scene.alice)
+    persistent = [view for view in scene.bot.persistent_views if isinstance(view, discord.ui.View)]
+    assert {type(view).__name__ for view in persistent} == kinds_of(discord.ui.View)
+    messages = await shown(scene, *persistent, *(view_of(item) for item in lasting_items(scene)))
+    for author in (scene.bob, scene.alice):
+        await author.say(scene.general, "My voice", files=[RECORDING])
+    forms = await filled_in_forms(scene, take)
+    assert set(forms) == kinds_of(discord.ui.Modal)
+
+    uses = [*message_menus(scene), *slash_commands(scene)]
+    for message in (*messages, take.message, question.message):
+        assert message is not None
+        uses += presses(scene.alice, message)
+    for kind, ways in forms.items():
+        uses += [(kind, use_form(scene.alice, form, typed)) for form, typed in ways]
+
+    async with nothing_returns(scene):
+        answers = {name: await use() for name, use in uses}
+        in_time = await asyncio.gather(*map(is_acknowledged, answers.values()))
+
+    assert [name for name, is_in_time in zip(answers, in_time, strict=True) if not is_in_time] == []
+    await asyncio.gather(*map(has_ended, answers.values()))
+
+
+async def test_turning_cloning_on_by_a_press_is_acknowledged_before_it_is_written_down(scene: Scene):
+    scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
+    options: dict[str, dict[str, Any]] = {
+        "clone": {"text": "Hello", "reference": RECORDING},
+        "voice save": {"name": "Me", "recording": RECORDING},
+        "voice cloning": {"switch": "on"},
+    }
+    asked = [await scene.alice.slash(scene.general, name, **given) for name, given in options.items()]
+    for answer in asked:
+        assert "Cloning is off in this server" in await words_of(answer)
+
+    async with nothing_returns(scene):
+        pressed = [await scene.alice.press(answer, "Accept, and turn cloning on") for answer in asked]
+        in_time = await asyncio.gather(*map(is_acknowledged, pressed))
+
+    assert in_time == [True, True, True]
+
+
+async def test_a_new_command_is_acknowledged_for_its_asker_alone_before_its_own_checks(scene: Scene):
+    gate = asyncio.Event()
+
+    async def slow(_interaction: discord.Interaction) -> bool:
+        return await gate.wait()
+
+    @app_commands.command()
+    @app_commands.check(slow)
+    async def brand_new(interaction: discord.Interaction) -> None:
+        """Do something."""
+
+    scene.bot.tree.add_command(brand_new)
+    await scene.bot.tree.sync()
+
+    answer = await scene.alice.slash(scene.general, "brand_new")
+
+    assert await is_acknowledged(answer)
+    assert answer.ephemeral
+    gate.set()
+
+
+async def test_every_list_that_is_proposed_comes_while_nothing_returns(busy: Scene):
+    scene = busy
+    async with nothing_returns(scene):
+        for command in scene.bot.tree.walk_commands():
+            for option in command.parameters if isinstance(command, app_commands.Command) else ():
+                if option.autocomplete:
+                    name = command.qualified_name
+                    await scene.alice.autocomplete(scene.general, name, option.display_name, "r")
+
+
+async def test_a_list_that_takes_too_long_is_empty(scene: Scene):
+    gate = asyncio.Event()
+
+    @acknowledged(Acknowledgement.IMMEDIATE)
+    @app_commands.command()
+    async def slow(interaction: discord.Interaction, word: str) -> None:
+        """Do something."""
+
+    @slow.autocomplete("word")
+    async def words(_interaction: discord.Interaction, _typed: str) -> list[app_commands.Choice[str]]:
+        await gate.wait()
+        return [app_commands.Choice(name="late", value="late")]
+
+    scene.bot.tree.add_command(slow)
+    await scene.bot.tree.sync()
+
+    assert await scene.alice.autocomplete(scene.general, "slow", "word", "la") == []
+    gate.set()
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+async def test_an_acknowledgement_whose_connection_breaks_is_given_once_again(
+    scene: Scene, carried_out: bool
+):
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True, carried_out=carried_out))
+
+    await file_of(await scene.speak())
+
+
+async def test_a_form_and_a_sentence_whose_connection_breaks_are_given_once_again(scene: Scene):
+    await designed(scene, scene.alice, "Robin")
+    message = await scene.alice.say(scene.general, "Hello")
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
+    form = await scene.alice.message_menu("Speak this in a voice", message)
+    await form.until(lambda seen: seen.modal is not None, timeout=PATIENCE)
+
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
+    volume = await scene.alice.slash(scene.general, "volume")
+
+    assert await words_of(volume) == "The volume here is 100 %."
+
+
+def callbacks(scene: Scene) -> list[str]:
+    return [one.path for one in scene.rehearsal.requests if one.path.endswith("/callback")]
+
+
+async def test_what_nobody_can_be_answered_about_is_not_made(scene: Scene):
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True, times=2))
+
+    await scene.speak()
+    await until(lambda: len(callbacks(scene)) == 2)
+    await file_of(await scene.speak("And this is made."))
+
+    assert [request["text"] for request in scene.asked] == ["And this is made."]
+
+
+async def test_a_refusal_after_everybody_saw_the_bot_thinking_is_for_the_asker_alone(scene: Scene):
+    answer = await scene.speak(voice="Nobody")
+
+    assert "There is no voice with that name here." in await words_of(answer)
+    assert answer.ephemeral
+    assert [shown.state for shown in answer.history] == [
+        AnswerState.THINKING,
+        AnswerState.DELETED,
+        AnswerState.REPLIED,
+    ]
+
+
+async def test_who_cannot_be_told_alone_gets_a_sentence_that_tells_others_nothing(scene: Scene):
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/webhooks/", 403, times=100))
+
+    await scene.speak(voice="Nobody")
+    told = await scene.general.until_message(lambda seen: bool(seen.content), timeout=PATIENCE)
+
+    assert (
+        told.content == "That did not work, and I could not tell you why in private. Try again in a minute."
+    )
+
+
+async def test_a_press_that_is_refused_leaves_the_message_with_the_button_as_it_was(scene: Scene):
+    take = await given(scene)
+    words, buttons = take.content, take.buttons
+
+    pressed = await scene.bob.press(take, "Delete")
+
+    assert (await refusal_of(pressed)).startswith("Only who asked for this can delete it")
+    assert (take.content, take.buttons) == (words, buttons)
+
+
+async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):
+    names = {(await designed(scene, scene.alice, name)).name for name in ("Robin", "Wren", "Rook")}
+    begun: set[str] = set()
+    all_begun = asyncio.Event()
+
+    async def may_speak(voice: SpokenVoice) -> str | None:
+        begun.add(voice.name)
+        if begun == names:
+            all_begun.set()
+        await all_begun.wait()
+        return None
+
+    async with asyncio.timeout(PATIENCE):
+        order = await scene.bot.ordering.order(
+            Scope(scene.guild.id, scene.alice.id),
+            "Robin: One\nWren: Two\nRook: Three",
+            Names(members={}, roles={}, channels={}, now=discord.utils.utcnow()),
+            may_speak=may_speak,
+        )
+
+    assert [line.voice.name for line in order.request.lines if line.voice] == ["Robin", "Wren", "Rook"]
