@@ -12,6 +12,7 @@ from bot.answer import Answer
 from bot.errors import MemberError
 from bot.playback.players import GuildPlayers
 from bot.speech_bot import SpeechBot
+from cogs import queue_acts
 from cogs.options import in_servers
 
 
@@ -32,20 +33,23 @@ class Connection(commands.Cog):
         member = interaction.user
         if not isinstance(member, discord.Member) or member.voice is None or member.voice.channel is None:
             raise MemberError("Join a voice channel first.")
-        answer = Answer.of(interaction)
-        await answer.defer(ephemeral=True)
         await self._players.join(member.voice.channel, requested_by=member)
-        await answer.finish(f"I am in {member.voice.channel.mention}. Type /speak to have something said.")
+        await Answer.of(interaction).finish(
+            f"I am in {member.voice.channel.mention}. Type /speak to have something said."
+        )
 
     @in_servers
     @app_commands.command()
     async def leave(self, interaction: discord.Interaction) -> None:
         """Leave the voice channel."""
         assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
-        answer = Answer.of(interaction)
-        await answer.defer(ephemeral=True)
+        player, member = self._players.get(interaction.guild_id), interaction.user
+        if player is not None and isinstance(member, discord.Member):
+            queue_acts.check_sending_away(player, member)
         left = await self._players.leave(interaction.guild_id)
-        await answer.finish("I have left the voice channel." if left else "I am not in a voice channel.")
+        await Answer.of(interaction).finish(
+            "I have left the voice channel." if left else "I am not in a voice channel."
+        )
 
     @commands.Cog.listener()
     async def on_voice_state_update(

@@ -5,12 +5,24 @@ from __future__ import annotations
 import discord
 
 from bot.errors import MemberError
+from bot.playback.audience import humans_in
 from bot.playback.player import GuildPlayer
 from bot.playback.utterance import UtteranceState
 from bot.text.style import excerpt
 from cogs.rights import decides
 
 MODERATORS = "somebody who may mute members"
+
+
+def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
+    """Raise `MemberError` unless the member may end what all hear: they decide, or nobody is deprived.
+
+    Nobody is where nobody listens, or where nothing of anybody else's is said or waiting.
+    """
+    if decides(member, player) or player.channel is None or not humans_in(player.channel):
+        return
+    if any(entry.member_id != member.id for entry in player.utterances()):
+        raise MemberError(f"Others are listening. Only {MODERATORS} can send me away now.")
 
 
 def skip(player: GuildPlayer, member: discord.Member) -> str:

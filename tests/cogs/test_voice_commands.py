@@ -64,6 +64,51 @@ async def test_leave_without_being_anywhere_says_so(scene: Scene):
     assert await _command(scene, scene.alice, "leave") == "I am not in a voice channel."
 
 
+async def test_who_is_in_no_voice_channel_cannot_end_what_others_hear(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await _speaking(scene, scene.alice)
+
+    refused = await _command(scene, scene.bob, "leave")
+
+    assert refused == "Others are listening. Only somebody who may mute members can send me away now."
+    assert scene.guild.bot_channel is scene.perch
+    assert await _command(scene, scene.bob, "stop") == "Nothing of yours is waiting."
+
+
+async def test_one_of_several_listeners_sends_the_bot_away_only_from_what_is_their_own(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await scene.bob.join(scene.perch)
+    await _speaking(scene, scene.alice)
+
+    refused = await _command(scene, scene.bob, "leave")
+    left = await _command(scene, scene.alice, "leave")
+
+    assert refused.startswith("Others are listening.")
+    assert left == "I have left the voice channel."
+
+
+@pytest.mark.parametrize("right", [Permission.MUTE_MEMBERS, Permission.ADMINISTRATOR])
+async def test_who_decides_sends_the_bot_away_from_anywhere(scene: Scene, right: Permission):
+    await scene.alice.join(scene.perch)
+    await _speaking(scene, scene.alice)
+    scene.guild.add_role("Moderator", int(EVERYONE) | int(right), scene.bob)
+    await scene.rehearsal.caught_up()
+
+    assert await _command(scene, scene.bob, "leave") == "I have left the voice channel."
+
+
+async def test_who_is_nowhere_sends_the_bot_away_where_it_says_nothing_or_nobody_listens(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await _command(scene, scene.alice, "join")
+    idle = await _command(scene, scene.bob, "leave")
+    await _speaking(scene, scene.alice)
+    await scene.alice.leave()
+
+    deserted = await _command(scene, scene.bob, "leave")
+
+    assert [idle, deserted] == ["I have left the voice channel."] * 2
+
+
 async def test_join_into_a_full_channel_says_so(scene: Scene):
     nook = scene.guild.add_voice_channel("Nook", user_limit=1)
     scene.guild.deny_bot(Permission.MOVE_MEMBERS, nook)
