@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__, logs
-from bot.allocator import give_large_blocks_back
+from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
 from bot.checkup import check
 from bot.data_folder import DataFolder, StartTimes
 from bot.errors import NotDiscordError, SpeechBotError
@@ -40,6 +40,7 @@ async def run(bot: SpeechBot, token: str, stop: asyncio.Event, *, starts: StartT
     `discord.LoginFailure`; see `obstacle_of`.
     """
     give_large_blocks_back()
+    keep_tls_buffers_small()
     async with bot:
         running = asyncio.create_task(_start(bot, token, starts), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -18,8 +18,8 @@ from typing import Final, Self
 
 from bot.errors import DataFolderError
 from bot.library.engine import address, file_of
-from bot.library.library import RECORDING_FOLDER
 from bot.library.migrating import BACKUP_FOLDER
+from bot.library.recording_folder import RECORDING_FOLDER
 from bot.settings import Settings
 
 if sys.platform == "win32":

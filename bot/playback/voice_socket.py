@@ -22,9 +22,6 @@ SERVER_CRASHED: Final = 4015
 SESSION_NO_LONGER_VALID: Final = 4006
 """Close codes of the voice websocket (Discord's documentation, "Voice Close Event Codes")."""
 
-READ_BYTES: Final = 16 * 1024
-"""Read from a connection at once: as much as a TLS record holds, and far more than a message of Discord's."""
-
 _SILENT_SECONDS: Final = 60.0  # without an answer to a heartbeat, as in the library
 
 
@@ -58,7 +55,6 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
         """
         client = state.voice_client
         socket = await client.client.http.ws_connect(f"wss://{state.endpoint}/?v=8")
-        _read_little_at_once(socket)
         websocket = cls(socket, loop=client.loop, hook=hook)
         websocket.seq_ack = seq_ack
         websocket._connection = state
@@ -108,16 +104,3 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
             # and from that the library recovers.
             log.warning("voice encryption message %d was refused: %s", msg[2], error)
         self.on_message()
-
-
-def _read_little_at_once(socket: Any) -> None:
-    """Let this connection keep a buffer of `READ_BYTES`, instead of the 256 KiB that asyncio gives to TLS.
-
-    There is no setting for it but the class's, which would slow down every download too. The names are
-    private (of aiohttp==3.14.5, and of asyncio in Python 3.11 to 3.13): where asyncio has others, it stays.
-    """
-    protocol: Any = getattr(socket._conn.transport, "_ssl_protocol", None)
-    if hasattr(protocol, "max_size") and hasattr(protocol, "_ssl_buffer_view"):
-        protocol.max_size = READ_BYTES
-        protocol._ssl_buffer = bytearray(READ_BYTES)
-        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)

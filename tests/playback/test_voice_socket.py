@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio.sslproto
 from typing import Any
 
-from bot.playback.voice_socket import READ_BYTES
+from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
 from tests.playback.scene import Scene
 
 
 async def test_it_neither_compresses_nor_keeps_a_large_buffer_and_all_goes_on(scene: Scene) -> None:
+    keep_tls_buffers_small()
     await scene.alice.join(scene.lounge)
     client = await scene.join(scene.lounge)
 
@@ -18,5 +19,5 @@ async def test_it_neither_compresses_nor_keeps_a_large_buffer_and_all_goes_on(sc
 
     assert socket.compress == 0
     assert isinstance(protocol, asyncio.sslproto.SSLProtocol)
-    assert len(protocol.get_buffer(-1)) == READ_BYTES
+    assert len(protocol.get_buffer(-1)) == TLS_BUFFER_BYTES
     assert client.is_connected()
