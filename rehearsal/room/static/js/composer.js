@@ -14,13 +14,20 @@ let form = null;
 let attached = [];
 let commands = [];
 let loadedFor = null;
+let loading = null;
 
+// Whoever asks while they are on their way waits for the same answer.
 export async function loadCommands() {
   const channel = state.channel;
   const version = JSON.stringify([state.me, channel, state.commands]);
-  if (!channel || loadedFor === version) return commands;
-  loadedFor = version;
-  commands = (await ask("commands", { channel }).catch(() => ({ slash: [] }))).slash;
+  if (!channel) return commands;
+  if (loadedFor !== version) {
+    loadedFor = version;
+    loading = ask("commands", { channel }).catch(() => ({ slash: [] }));
+  }
+  const asked = loading;
+  const { slash } = await asked;
+  if (asked === loading) commands = slash;
   return commands;
 }
 

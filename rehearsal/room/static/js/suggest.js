@@ -13,7 +13,8 @@ export class Suggestions {
     this.#list = el("ul", { class: "suggestions", role: "listbox", id: newId("suggestions"), "aria-label": label, hidden: true });
     field.setAttribute("aria-autocomplete", "list");
     field.setAttribute("aria-controls", this.#list.id);
-    field.addEventListener("blur", () => setTimeout(() => this.close(), 150));
+    // Later, for a press on the list comes after it; and who is back by then wants to see it.
+    field.addEventListener("blur", () => setTimeout(() => document.activeElement !== field && this.close(), 150));
   }
 
   get node() {
