@@ -19,12 +19,13 @@ from bot.playback.frames import SILENCE
 class FakeVoiceClient:
     """Drains the source in its own thread and calls `after` from there, late.
 
-    ``moving`` cleared: it takes no frames; `pause` is that as well. ``error``: raised in its thread
-    instead of sending.
+    ``moving`` cleared: it takes no frames; `pause` is that as well. It clears that itself when it has taken
+    ``hold_after`` frames. ``error``: raised in its thread instead of sending.
     """
 
     def __init__(self, channel: VoiceRoom) -> None:
         self.channel = channel
+        self.hold_after: int | None = None
         self.heard: list[bytes] = []
         self.connected = True
         self.secure = asyncio.Event()
@@ -70,6 +71,8 @@ class FakeVoiceClient:
             if not frame:
                 break
             self.heard.append(frame)
+            if len(self.heard) == self.hold_after:
+                self.moving.clear()
             if frame == SILENCE:
                 time.sleep(0.001)  # not as fast as it can: more of it may come for a while
         time.sleep(0.01)

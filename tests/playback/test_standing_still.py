@@ -31,17 +31,17 @@ async def test_paused_it_goes_on_with_the_very_next_frame(player: GuildPlayer, v
 async def test_after_a_pause_listeners_get_the_leading_silence_again(
     player: GuildPlayer, voice: FakeVoice
 ) -> None:
+    before = voice.client.hold_after = LEAD_FRAMES + 5
     utterance = say(player, "long", count=LONG)
-    await until(lambda: len(speech(list(voice.client.heard))) > 0)
+    await until(lambda: not voice.client.moving.is_set())
 
     player.pause()
-    await asyncio.sleep(0.1)  # the frame that was on its way is heard
-    before = len(voice.client.heard)
-    assert before < LONG
+    voice.client.moving.set()
     player.resume()
     await soon(utterance.finished())
 
     assert voice.client.heard[before : before + LEAD_FRAMES] == [SILENCE] * LEAD_FRAMES
+    assert speech(voice.client.heard) == frames("long", LONG)
 
 
 async def test_however_long_the_pause_it_is_no_stall(
