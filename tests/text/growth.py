@@ -27,6 +27,9 @@ _WORTH_A_LOOK: Final = 5.0  # floors: the growth so far is judged before the nex
 _TOO_MUCH: Final = 7.0
 """Four times the text in seven times the time: in proportion would be 4, with the square 16."""
 
+_DOUBLED: Final = 2.8
+"""Twice the text: in proportion would be 2, with the square 4."""
+
 _ROUNDS: Final = 6
 
 
@@ -72,6 +75,8 @@ def _judge(work: Callable[[str], object], text_of: Callable[[int], str], length:
         long = min(long, cost(work, text_of(length)))
         if long <= _TOO_MUCH * short:
             return None
+    if length == LONG and min(cost(work, text_of(2 * LONG)) for _ in range(_ROUNDS)) <= _DOUBLED * long:
+        return None  # a step on the way, such as a second portion of the text; what grows goes on growing
     return (
         f"{length // 4} characters: {short:.4f} s, {length}: {long:.4f} s, {long / short:.1f} times as much"
     )
