@@ -15,7 +15,7 @@ COPY --from=dependencies /opt/myna /opt/myna
 WORKDIR /app
 COPY bot bot
 COPY cogs cogs
-COPY decoding decoding
+COPY untrusted untrusted
 COPY tts_gateway tts_gateway
 COPY rehearsal rehearsal
 ENV PATH=/opt/myna/bin:$PATH \

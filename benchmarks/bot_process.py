@@ -17,7 +17,7 @@ from benchmarks.child import say_ready, stdin_closed
 from bot.__main__ import run
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.connections import loopback_connector
+from rehearsal.server import loopback_connector
 
 
 async def _main(wishes: dict[str, Any]) -> None:

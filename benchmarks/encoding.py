@@ -19,10 +19,9 @@ from benchmarks.loop_watch import lags_of_loop
 from benchmarks.machine_state import load
 from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
-from bot.audio.export import export
+from bot.audio.formats import export
 from bot.audio.opus import opus_frames
-from bot.audio.speech import speech_from_wav
-from bot.audio.stream import speech_from_chunks
+from bot.audio.stream import speech_from_chunks, speech_from_wav
 
 ROUNDS: Final = 5
 SECONDS: Final = 60.0

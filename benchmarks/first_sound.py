@@ -28,7 +28,7 @@ from benchmarks.voice_channels import connect, disconnect
 from bot.audio.stream import speech_from_chunks
 from bot.models import SpeechRequest
 from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Utterance
+from bot.playback.queue import Utterance
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.tts.client import TTSClient
 

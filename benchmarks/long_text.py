@@ -26,12 +26,11 @@ from benchmarks.machine_state import load
 from benchmarks.pacing import OVERHEAD, PER_SECOND, texts
 from benchmarks.voice_channels import connect, disconnect
 from bot.models import Progress, SpeechRequest
-from bot.playback.frames import FRAME_SECONDS, LEAD_FRAMES
 from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Utterance
+from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, Utterance
 from bot.playback.voice_client import SpeechVoiceClient
-from bot.synthesis import Asker, SpeechMaker
-from bot.takes.cache import SpeechCache
+from bot.speech.cache import SpeechCache
+from bot.speech.synthesizer import Asker, SpeechMaker
 from bot.tts.client import TTSClient
 
 TEXTS: Final = 10

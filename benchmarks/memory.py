@@ -29,12 +29,12 @@ from benchmarks.pacing import texts
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
 from bot.audio.opus import opus_frames
-from bot.audio.speech import speech_from_wav
+from bot.audio.stream import speech_from_wav
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from rehearsal.answers import Answer
-from rehearsal.channels import Channel
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
+from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 
 BATCH: Final = 10

@@ -17,8 +17,7 @@ from benchmarks.child import say_ready, stdin_closed
 from benchmarks.sounds import speech_wav
 from bot.audio.wav import write_wav
 from bot.text.speaking_time import speaking_seconds
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.server import ServerOptions, create_app, serving
 
 _PLACES: Final = 64  # it never lets anybody wait for somebody else
 _HEADER_BYTES: Final = 44

@@ -19,9 +19,9 @@ import davey
 import discord
 from discord.voice_state import ConnectionFlowState
 
-from bot.playback.packets import MODE
+from bot.playback.transmitter import MODE
+from rehearsal.voice.codes import VoiceFaults
 from rehearsal.voice.dave import DaveGroup
-from rehearsal.voice.faults import VoiceFaults
 from rehearsal.voice.person_dave import PersonDave
 
 SESSIONS: Final = 32

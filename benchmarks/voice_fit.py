@@ -20,8 +20,8 @@ from benchmarks.figures import Benchmark, Figure
 from benchmarks.reference_voices import ReferenceVoice, reference_voices
 from benchmarks.voice_features import ranking, voice_vector, wav_samples
 from tts_gateway.engines.espeak import SAMPLE_RATE
+from tts_gateway.engines.fitting import Portrait, portrait
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.engines.portrait import Portrait, portrait
 
 TEXT: Final = (
     "Would you like some more tea before the guests arrive? I have put the blue cups on the table, "

@@ -16,14 +16,14 @@ from typing import Any
 
 from bot import __version__, logs
 from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
-from bot.checkup import check
+from bot.check import check
 from bot.data_folder import DataFolder, StartTimes
+from bot.delivery.voice_archive import export_voice, import_voice
 from bot.errors import NotDiscordError, SpeechBotError
 from bot.settings import Settings, files_others_can_read, forget_secrets
 from bot.speech_bot import SpeechBot, is_healthy
 from bot.start import Obstacle, Waits, identifies_left, obstacle_of
-from bot.voice_files import export_voice, import_voice
-from decoding.confinement import close_memory
+from untrusted.confinement import close_memory
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 log = logging.getLogger(__name__)
 
-OUR_PACKAGES: Final = ("bot", "cogs", "decoding", "rehearsal", "tts_gateway", "benchmarks", "__main__")
+OUR_PACKAGES: Final = ("bot", "cogs", "untrusted", "rehearsal", "tts_gateway", "benchmarks", "__main__")
 """What logs at the level that the operator has set; everything else is somebody else's library."""
 
 _HIDDEN: Final = "***"

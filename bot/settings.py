@@ -19,7 +19,7 @@ from yarl import URL
 from bot.errors import SettingsError
 from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
 from bot.models import RecordingPlace
-from decoding.confinement import wipe_environment
+from untrusted.confinement import wipe_environment
 
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""

@@ -16,34 +16,27 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
-from bot.delivery import Delivery
-from bot.giving.access import VoiceAccesses
-from bot.giving.keeping import TakeKeeping
-from bot.giving.ordering import Ordering
-from bot.giving.places import Places
-from bot.giving.presence import Presence
-from bot.giving.silencing import Silencing
-from bot.giving.under_takes import UnderTakes
+from bot.delivery.delivery import Delivery
+from bot.delivery.history import TakeKeeping, UnderTakes
+from bot.delivery.playback_slot import Places
+from bot.delivery.reference_uploads import Presence, ReferencePosts, Silencing, VoiceAccesses
+from bot.delivery.request import Ordering
+from bot.delivery.voice_creation import VoiceDesign, VoiceMaking
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
-from bot.playback.company import Patience
-from bot.playback.meant import MeantChannels
-from bot.playback.players import GuildPlayers
-from bot.playback.volumes import Volumes
-from bot.reference_posts import ReferencePosts
+from bot.playback.auto_leave import Patience
+from bot.playback.player import Volumes
+from bot.playback.players import GuildPlayers, MeantChannels
 from bot.settings import HOSTED_TTS_BASE_URL, Settings
-from bot.synthesis import SpeechMaker
-from bot.takes.cache import SpeechCache
-from bot.takes.cache_folder import CacheFolder
-from bot.text.pacing import Speed
-from bot.tree import SpeechTree, refusal_of
+from bot.speech.cache import CacheFolder, SpeechCache
+from bot.speech.pacing import Speed
+from bot.speech.synthesizer import SpeechMaker
 from bot.tts.client import TTSClient
-from bot.tts.own import OwnTTSGateway
-from bot.tts.retry_after import seconds_to_wait
-from bot.voice_design import VoiceDesign
-from bot.voice_making import VoiceMaking
+from bot.tts.http import seconds_to_wait
+from bot.tts.local_tts_gateway import OwnTTSGateway
 
 log = logging.getLogger(__name__)
 

@@ -27,8 +27,7 @@ from bot.errors import (
     TTSError,
 )
 from bot.settings import Proxy
-from bot.tts.retry import RetryPolicy
-from bot.tts.retry_after import seconds_to_wait
+from bot.tts.http import RetryPolicy, seconds_to_wait
 
 log = logging.getLogger(__name__)
 

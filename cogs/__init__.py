@@ -9,13 +9,12 @@ from bot.speech_bot import SpeechBot
 EXTENSIONS: Final = (
     "cogs.speak",
     "cogs.clone",
-    "cogs.takes",
+    "cogs.generation_buttons",
     "cogs.consent",
-    "cogs.voice",
+    "cogs.voices",
     "cogs.privacy",
     "cogs.connection",
     "cogs.queue",
-    "cogs.pause",
 )
 
 

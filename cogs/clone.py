@@ -8,22 +8,20 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answer import Acknowledgement, Answer
-from bot.delivery import Delivery, Order
+from bot.command_tree import acknowledged
+from bot.delivery.delivery import Delivery
+from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.request import Order
+from bot.delivery.voice_creation import VoiceMaking
+from bot.interaction import scope_of
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
-from bot.tree import acknowledged
-from bot.voice_making import VoiceMaking
-from cogs.consent.own_voice import check_cloning, with_own_voice
-from cogs.consent.question import Asking
-from cogs.lasting import Form
-from cogs.names import name_of, names_in
-from cogs.options import DESTINATIONS, everywhere
-from cogs.recordings import recording_from, recording_in, reference_from
-from cogs.scopes import scope_of
+from cogs.attachments import recording_from, recording_in, reference_from
+from cogs.consent import Asking, check_cloning, with_own_voice
+from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_in
 
 SpeakAfter = Callable[
     [discord.Interaction, str, discord.Attachment, str | None, Destination | None], Awaitable[None]

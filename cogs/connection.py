@@ -8,12 +8,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answer import Answer
+from bot.delivery.reply import Answer
 from bot.errors import MemberError
 from bot.playback.players import GuildPlayers
 from bot.speech_bot import SpeechBot
-from cogs import queue_acts
-from cogs.options import in_servers
+from cogs import queue
+from cogs.ui import in_servers
 
 
 class Connection(commands.Cog):
@@ -45,7 +45,7 @@ class Connection(commands.Cog):
         assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
         player, member = self._players.get(interaction.guild_id), interaction.user
         if player is not None and isinstance(member, discord.Member):
-            queue_acts.check_sending_away(player, member)
+            queue.check_sending_away(player, member)
         left = await self._players.leave(interaction.guild_id)
         await Answer.of(interaction).finish(
             "I have left the voice channel." if left else "I am not in a voice channel."

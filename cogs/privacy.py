@@ -9,18 +9,17 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.answer import Answer, Upload
+from bot.delivery.offer import Upload
+from bot.delivery.reply import Answer
 from bot.errors import MemberError
 from bot.library.library import Library
-from bot.library.names import name_key
 from bot.library.privacy import Deleted
-from bot.library.voices import Voice
+from bot.library.voice import Voice, name_key
 from bot.speech_bot import SpeechBot
-from bot.text.style import excerpt
-from cogs.lasting import Lasting, replace_message, row_of
-from cogs.options import everywhere
-from cogs.voice.completion import heard_in
-from cogs.voice.switching import SWITCHES
+from bot.text.labels import excerpt
+from cogs.ui import Lasting, everywhere, replace_message, row_of
+from cogs.voice_views import heard_in
+from cogs.voices import SWITCHES
 
 _SURE: Final = (
     "Delete everything I keep about you, in all servers?\n"

@@ -1,19 +1,284 @@
-"""/skip, /stop and /queue."""
+"""/skip, /stop, /queue, /pause, /resume and /volume."""
 
 from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Final
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answer import Acknowledgement, Answer
+from bot.command_tree import acknowledged
+from bot.delivery.reply import Acknowledgement, Answer
+from bot.errors import MemberError
+from bot.interaction import asked, decides
+from bot.limits import MAX_VOLUME, MIN_VOLUME
+from bot.playback.permissions import humans_in
+from bot.playback.player import GuildPlayer, Hold, Volumes
 from bot.playback.players import GuildPlayers
+from bot.playback.queue import Utterance, UtteranceState
 from bot.speech_bot import SpeechBot
-from bot.tree import acknowledged
-from cogs import queue_acts
-from cogs.options import in_servers
-from cogs.queue_view import VIEW_SECONDS, QueueView, shown
-from cogs.rights import asked, decides
+from bot.text.labels import excerpt
+from cogs.ui import Buttons, in_servers
+
+MODERATORS = "somebody who may mute members"
+
+
+def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
+    """Raise `MemberError` unless the member may end what all hear: they decide, or nobody is deprived.
+
+    Nobody is where nobody listens, or where nothing of anybody else's is said or waiting.
+    """
+    if decides(member, player) or player.channel is None or not humans_in(player.channel):
+        return
+    if any(entry.member_id != member.id for entry in player.utterances()):
+        raise MemberError(f"Others are listening. Only {MODERATORS} can send me away now.")
+
+
+def skip(player: GuildPlayer, member: discord.Member) -> str:
+    """Drop what is being said: the member's own, or anybody's if they decide. Raises `MemberError`."""
+    playing = next((entry for entry in player.utterances() if entry.state is UtteranceState.PLAYING), None)
+    if playing is None:
+        raise MemberError("Nothing is being said right now.")
+    if playing.member_id != member.id and not decides(member, player):
+        raise MemberError(f"That is somebody else's. They can skip it, or {MODERATORS}.")
+    player.skip()
+    return f"Skipped: {excerpt(playing.title)}"
+
+
+def stop_mine(player: GuildPlayer, member: discord.Member) -> str:
+    """Drop what the member asked for. Raises `MemberError` when there is nothing."""
+    dropped = player.stop(member_id=member.id)
+    if not dropped:
+        raise MemberError("Nothing of yours is waiting.")
+    return f"Stopped {dropped} of yours."
+
+
+def stop_all(player: GuildPlayer, member: discord.Member) -> str:
+    """Drop everything, if the member decides. Raises `MemberError`."""
+    if not decides(member, player):
+        raise MemberError(f"Only {MODERATORS} can stop what others asked for.")
+    dropped = player.stop()
+    if not dropped:
+        raise MemberError("There is nothing to stop.")
+    return f"Stopped {dropped}."
+
+
+def bring_forward(player: GuildPlayer, member: discord.Member, utterance_id: int) -> str:
+    """Let one be the next, if the member decides. Raises `MemberError`."""
+    if not decides(member, player):
+        raise MemberError(f"Only {MODERATORS} can change the order.")
+    waiting = (entry for entry in player.utterances() if entry.state is not UtteranceState.PLAYING)
+    utterance = next((entry for entry in waiting if entry.id == utterance_id), None)
+    if utterance is None:
+        raise MemberError("That is not waiting any more.")
+    player.bring_forward(utterance)
+    return f"Next: {excerpt(utterance.title)}"
+
+
+log = logging.getLogger(__name__)
+
+VIEW_SECONDS: Final = 14.5 * 60
+"""A little less than Discord lets the message be edited after the last press, so that its end can be told."""
+
+_STATES: Final = {
+    UtteranceState.MAKING: "being made",
+    UtteranceState.READY: "waiting",
+    UtteranceState.PLAYING: "speaking now",
+}
+_STANDING_STILL: Final = {
+    Hold.ASKED: "Paused. Type /resume to go on.",
+    Hold.SILENCED: "Waiting: I am muted here, or may not speak. A moderator can change that.",
+    Hold.ALONE: "Waiting until somebody listens.",
+}
+_MAX_CHARS: Final = 1_800  # Discord takes 2,000; the outcome of a press stands above
+_AGAIN: Final = "Type /queue to see it again."
+
+
+class QueueView(Buttons):
+    """Buttons under the queue of a server. Whoever presses may do what they may do by command.
+
+    With ``timeout`` None it answers the buttons of every such message, also from before a restart.
+    """
+
+    def __init__(
+        self, players: GuildPlayers, player: GuildPlayer | None = None, *, timeout: float | None
+    ) -> None:
+        super().__init__(timeout=timeout)
+        self._players = players
+        self._message_of: discord.Interaction | None = None
+        queue = player.utterances() if player else []
+        self._playing = next((entry for entry in queue if entry.state is UtteranceState.PLAYING), None)
+        waiting = [entry for entry in queue if entry is not self._playing]
+        if player is None or len(waiting) > 1:
+            self.add_item(_Forward(self, waiting))
+        self.skip.disabled = player is not None and self._playing is None
+        self.stop_mine.disabled = self.stop_all.disabled = player is not None and not queue
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: with the queue as it is now, which we have in memory."""
+        return Acknowledgement.IMMEDIATE
+
+    async def send(self, interaction: discord.Interaction, content: str) -> None:
+        """Answer a command with ``content`` and these buttons, for its asker only."""
+        self._message_of = interaction
+        await Answer.of(interaction).alone(content, self)
+
+    @discord.ui.button(label="Skip", custom_id="queue:skip", style=discord.ButtonStyle.primary)
+    async def skip(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
+        """Skip what was being said when this was shown."""
+        player, member = asked(self._players, interaction)
+        if self._playing is not None and self._playing.state is UtteranceState.DONE:
+            await self.show_again(interaction, "That is over already.")
+            return
+        await self.show_again(interaction, skip(player, member))
+
+    @discord.ui.button(label="Cancel mine", custom_id="queue:mine")
+    async def stop_mine(
+        self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]
+    ) -> None:
+        """Drop what the presser asked for."""
+        await self.show_again(interaction, stop_mine(*asked(self._players, interaction)))
+
+    @discord.ui.button(label="Stop all", custom_id="queue:stop", style=discord.ButtonStyle.danger)
+    async def stop_all(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
+        """Drop everything."""
+        await self.show_again(interaction, stop_all(*asked(self._players, interaction)))
+
+    @discord.ui.button(label="Refresh", custom_id="queue:refresh")
+    async def refresh(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
+        """Show how it is now."""
+        await self.show_again(interaction, "")
+
+    async def bring_forward(self, interaction: discord.Interaction, utterance_id: int) -> None:
+        """Let one be the next."""
+        player, member = asked(self._players, interaction)
+        await self.show_again(interaction, bring_forward(player, member, utterance_id))
+
+    async def show_again(self, interaction: discord.Interaction, done: str) -> None:
+        """Show the queue as it is now, under what was ``done``."""
+        player, _member = asked(self._players, interaction)
+        timeout = VIEW_SECONDS if self.timeout is None else self.timeout
+        view = QueueView(self._players, player, timeout=timeout)
+        view._message_of = interaction
+        content = f"{done}\n\n{shown(player)}" if done else shown(player)
+        edit = interaction.response.edit_message
+        await Answer.of(interaction).respond(partial(edit, content=content, view=view))
+        if self.timeout is not None:
+            self.stop()
+
+    async def on_timeout(self) -> None:
+        """Say that the buttons are over."""
+        if self._message_of is None:
+            return
+        try:
+            await self._message_of.edit_original_response(content=_AGAIN, view=None)
+        except (discord.HTTPException, OSError) as error:  # the message was dismissed
+            log.debug("the end of a queue's buttons was not told: %r", error)
+
+
+class _Forward(discord.ui.Select[QueueView]):
+    """Chooses what is said next."""
+
+    def __init__(self, queue: QueueView, waiting: list[Utterance]) -> None:
+        super().__init__(custom_id="queue:forward", placeholder="Say next (moderators)")
+        self._queue = queue
+        for entry in waiting[:25]:
+            self.add_option(
+                label=entry.title or "…", value=str(entry.id), description=_STATES.get(entry.state)
+            )
+        if not waiting:
+            self.add_option(label="…", value="0")  # it stands for the menus of other messages
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Bring it forward."""
+        if not self.values[0].isdecimal():
+            raise MemberError("That is not waiting any more.")
+        await self._queue.bring_forward(interaction, int(self.values[0]))
+
+
+def shown(player: GuildPlayer) -> str:
+    """Return the queue in words: why it stands still, what is said, what comes next."""
+    lines = [_STANDING_STILL[hold] for hold in _STANDING_STILL if hold in player.holds]
+    queue = player.utterances()
+    if not queue:
+        lines.append("Nothing is waiting. Type /speak to have something said.")
+    for number, entry in enumerate(queue, start=1):
+        line = _line(number, entry)
+        if sum(map(len, lines)) + len(lines) + len(line) > _MAX_CHARS:
+            lines.append(f"… and {len(queue) - number + 1} more.")
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _line(number: int, entry: Utterance) -> str:
+    length = f", {entry.seconds:.0f} s" if entry.seconds else ""
+    return (
+        f"{number}. <@{entry.member_id}>: {excerpt(entry.title)} ({_STATES.get(entry.state, 'done')}{length})"
+    )
+
+
+class Pause(commands.Cog):
+    """Lets the bot stand still, go on, and speak softer or louder."""
+
+    def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
+        self._players = players
+        self._volumes = volumes
+
+    @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
+    @app_commands.command()
+    async def pause(self, interaction: discord.Interaction) -> None:
+        """Stop speaking for now; /resume goes on where it was."""
+        if not self._player_for(interaction).pause():
+            raise MemberError("It is paused already. Type /resume to go on.")
+        await Answer.of(interaction).say("Paused. Type /resume to go on.")
+
+    @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
+    @app_commands.command()
+    async def resume(self, interaction: discord.Interaction) -> None:
+        """Go on where it was paused."""
+        if not self._player_for(interaction).resume():
+            raise MemberError("Nothing is paused.")
+        await Answer.of(interaction).say("Going on.")
+
+    @in_servers
+    @acknowledged(Acknowledgement.IMMEDIATE)
+    @app_commands.command()
+    @app_commands.describe(percent="10 to 200; 100 is usual. Leave it out to see how it is")
+    async def volume(
+        self,
+        interaction: discord.Interaction,
+        percent: app_commands.Range[int, MIN_VOLUME, MAX_VOLUME] | None = None,
+    ) -> None:
+        """Set how loud I speak in this server."""
+        assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
+        if percent is None:
+            now = self._volumes.get(interaction.guild_id)
+            await Answer.of(interaction).say(f"The volume here is {now} %.", ephemeral=True)
+            return
+        if not self._may_set_volume(interaction):
+            raise MemberError(f"Only {MODERATORS}, or manage the server, can set the volume for everybody.")
+        self._volumes.set(interaction.guild_id, percent)
+        await Answer.of(interaction).say(f"Volume {percent} %, from the next thing I say on.")
+
+    def _player_for(self, interaction: discord.Interaction) -> GuildPlayer:
+        player, member = asked(self._players, interaction)
+        if not decides(member, player):
+            raise MemberError(f"Only {MODERATORS} can do that, or who is alone with me.")
+        return player
+
+    def _may_set_volume(self, interaction: discord.Interaction) -> bool:
+        if interaction.permissions.mute_members or interaction.permissions.manage_guild:
+            return True
+        player = self._players.get(interaction.guild_id or 0)
+        member = interaction.user
+        return player is not None and isinstance(member, discord.Member) and decides(member, player)
 
 
 class Queue(commands.Cog):
@@ -28,7 +293,7 @@ class Queue(commands.Cog):
     @app_commands.command()
     async def skip(self, interaction: discord.Interaction) -> None:
         """Skip what is being said: your own, or anybody's if you may mute members."""
-        await Answer.of(interaction).say(queue_acts.skip(*asked(self._players, interaction)))
+        await Answer.of(interaction).say(skip(*asked(self._players, interaction)))
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -36,7 +301,7 @@ class Queue(commands.Cog):
     async def stop(self, interaction: discord.Interaction) -> None:
         """Drop what is waiting: your own, or everything if you may mute members."""
         player, member = asked(self._players, interaction)
-        act = queue_acts.stop_all if decides(member, player) else queue_acts.stop_mine
+        act = stop_all if decides(member, player) else stop_mine
         await Answer.of(interaction).say(act(player, member))
 
     @in_servers
@@ -50,6 +315,7 @@ class Queue(commands.Cog):
 
 
 async def setup(bot: SpeechBot) -> None:
-    """Load the cog; the only line that knows where its parts live."""
+    """Load the cogs; the only lines that know where their parts live."""
     await bot.add_cog(Queue(bot.players))
+    await bot.add_cog(Pause(bot.players, bot.volumes))
     bot.add_view(QueueView(bot.players, timeout=None))  # for messages from before a restart

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import discord
@@ -9,22 +10,51 @@ from discord import app_commands
 from discord.app_commands import Choice
 from discord.ext import commands
 
-from bot.answer import Acknowledgement
-from bot.delivery import Delivery
+from bot.command_tree import acknowledged
+from bot.delivery.delivery import Delivery
+from bot.delivery.reference_uploads import VoiceAccesses
+from bot.delivery.reply import Acknowledgement
+from bot.delivery.request import Ordering
 from bot.errors import MemberError
-from bot.giving.access import VoiceAccesses
-from bot.giving.ordering import Ordering
+from bot.interaction import scope_of
+from bot.library.voice import VoiceName
 from bot.library.voices import Voices
 from bot.limits import MAX_OPTION_CHARS, MAX_STYLE_CHARS
 from bot.models import Destination
 from bot.speech_bot import SpeechBot
-from bot.text.style import check_style
-from bot.tree import acknowledged
-from cogs.names import names_in
-from cogs.options import DESTINATIONS, GUIDANCES, STEPS, everywhere
-from cogs.scopes import scope_of
-from cogs.voice import completion
-from cogs.voice_form import VoiceForm
+from bot.text.labels import check_style, one_line
+from cogs import voice_views
+from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Form, everywhere, names_in
+
+_MAX_CHOICES: Final = 25
+"""What one menu of Discord's shows."""
+
+Chosen = Callable[[discord.Interaction, str], Awaitable[None]]
+"""Goes on with the id of the voice, as the answer to the form."""
+
+
+class VoiceForm(Form, title="Speak this in a voice"):
+    """Lets a member choose one of ``voices``, the first 25, and goes on with ``chosen``.
+
+    Raises `MemberError` where there is none to choose from.
+    """
+
+    def __init__(self, voices: Sequence[VoiceName], chosen: Chosen) -> None:
+        super().__init__()
+        if not voices:
+            raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
+        self._chosen = chosen
+        options = [
+            discord.SelectOption(label=one_line(voice.name, 100), value=voice.id)
+            for voice in voices[:_MAX_CHOICES]
+        ]
+        self._menu = discord.ui.Select[VoiceForm](options=options, placeholder="Choose a voice")
+        self.add_item(discord.ui.Label(text="Voice", component=self._menu))
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Go on with the voice that was chosen."""
+        await self._chosen(interaction, self._menu.values[0])
+
 
 _MAX_VOICE_CHARS: Final = 100
 """Of a proposed choice, at Discord; names are shorter."""
@@ -93,7 +123,7 @@ class Speak(commands.Cog):
     @speak.autocomplete("voice")
     async def voices(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         """Propose the voices this member may speak with, from memory."""
-        return await completion.usable(interaction, typed)
+        return await voice_views.usable(interaction, typed)
 
     async def speak_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Say what a message says, in the voice that /speak would have."""

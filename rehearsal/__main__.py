@@ -23,7 +23,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.prompt import Prompt
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.opening import DEFAULT_PORT, opened_room, settle_in, show_in_browser
-from rehearsal.room.tts_switches import TTSSwitches, free_port
+from rehearsal.room.switches import TTSSwitches, free_port
 from rehearsal.server import Rehearsal
 from rehearsal.stage import Stage
 from rehearsal.tour import Tour

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rehearsal.cdn import Cdn
+from rehearsal.cdn import Cdn, ShownFile
 from rehearsal.changes import Changes
-from rehearsal.files import ShownFile
-from rehearsal.messages import Message
-from rehearsal.modals import ShownModal
+from rehearsal.records import Message
 from rehearsal.rules.components import walk
+from rehearsal.screen import ShownModal
 from rehearsal.wire import Json
 
 NO_RESPONSE = "The application did not respond"

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from rehearsal.cdn import Cdn
 from rehearsal.commands import Commands
-from rehearsal.directory import Directory
 from rehearsal.events import Events
 from rehearsal.interactions import Interactions
 from rehearsal.main_socket import MainSocket
 from rehearsal.publishing import Publisher
-from rehearsal.snowflakes import Snowflakes
-from rehearsal.users import User
+from rehearsal.records import Directory, User
 from rehearsal.voice.server import VoiceServer
 from rehearsal.voice_states import VoiceDesk
+from rehearsal.wire import Snowflakes
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from rehearsal.answers import Answer
-from rehearsal.channels import Channel
 from rehearsal.people import Person
+from rehearsal.records import Channel
 
 ACCEPT: Final = "Accept, and turn cloning on"
 MY_OWN: Final = "This is my own voice"

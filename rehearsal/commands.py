@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from rehearsal.changes import Changes
 from rehearsal.rules.commands import CHAT_INPUT, check_commands
-from rehearsal.snowflakes import Snowflakes
-from rehearsal.wire import Json
+from rehearsal.wire import Json, Snowflakes
 
 _DEFAULTS: Json = {
     "type": CHAT_INPUT,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from rehearsal.backstage import Backstage
-from rehearsal.channels import Channel, ChannelKind
-from rehearsal.guild_record import GuildRecord, Member, Role
 from rehearsal.payloads import channel_payload, guild_payload, member_payload, role_payload
 from rehearsal.people import Person
 from rehearsal.permissions import ALL, BOT, EVERYONE, GUILD_WIDE, Overwrite
-from rehearsal.soundboard import Sound
-from rehearsal.users import User
+from rehearsal.records import Channel, ChannelKind, GuildRecord, Member, Role, Sound, User
 from rehearsal.wire import INTENT_EXPRESSIONS, INTENT_GUILDS, INTENT_MEMBERS
 
 

@@ -7,9 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 
 from rehearsal.answers import NO_RESPONSE, Answer, AnswerState
-from rehearsal.channels import Channel
 from rehearsal.errors import DiscordAPIError, unknown
-from rehearsal.messages import Message
+from rehearsal.records import Channel, Message
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rehearsal.channels import Channel, ChannelKind
-from rehearsal.guild_record import GuildRecord, Member, Role, VoiceState
-from rehearsal.snowflakes import time_of
-from rehearsal.wire import INTENT_VOICE_STATES, Json
+from rehearsal.records import Channel, ChannelKind, GuildRecord, Member, Role, VoiceState
+from rehearsal.wire import INTENT_VOICE_STATES, Json, time_of
 
 _LISTS = (
     "features",

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from rehearsal.acting import Actor
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.backstage import Backstage
-from rehearsal.channels import Channel
+from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
-from rehearsal.files import SentFile
 from rehearsal.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
-from rehearsal.messages import Message
-from rehearsal.modals import ShownModal, fill_in
 from rehearsal.permissions import Permission
-from rehearsal.pressing import check_genuine, choose, find_component, find_select
+from rehearsal.records import Channel, Message, User
 from rehearsal.rules.commands import CHAT_INPUT, MESSAGE_MENU
 from rehearsal.rules.components import BUTTON, ROW, STRING_SELECT, TEXT_INPUT
-from rehearsal.users import User
+from rehearsal.screen import ShownModal, check_genuine, choose, fill_in, find_component, find_select
 from rehearsal.voice.listener import Listener
 from rehearsal.wire import VOICE_MESSAGE
 

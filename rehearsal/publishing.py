@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rehearsal.cdn import Cdn
-from rehearsal.channels import Channel
-from rehearsal.directory import Directory
+from rehearsal.cdn import Cdn, SentFile, StoredFile
 from rehearsal.errors import DiscordAPIError
 from rehearsal.events import Events
-from rehearsal.files import SentFile, StoredFile
-from rehearsal.messages import Message
 from rehearsal.payloads import member_payload
+from rehearsal.records import Channel, Directory, Message, User
 from rehearsal.rules.messages import check_not_empty
-from rehearsal.snowflakes import Snowflakes, time_of
-from rehearsal.users import User
 from rehearsal.wire import (
     COMPONENTS_V2,
     INTENT_DIRECT_MESSAGES,
@@ -26,6 +21,8 @@ from rehearsal.wire import (
     SUPPRESS_NOTIFICATIONS,
     VOICE_MESSAGE,
     Json,
+    Snowflakes,
+    time_of,
 )
 
 _USER_MENTION = re.compile(r"<@!?(\d+)>")

@@ -1,9 +1,12 @@
-"""The rehearsal itself: one TLS port on 127.0.0.1 that is all of Discord."""
+"""The rehearsal itself: one TLS port on 127.0.0.1 that is all of Discord, and its certificate."""
 
 from __future__ import annotations
 
 import base64
+import datetime
 import secrets
+import socket
+import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +15,156 @@ from types import TracebackType
 
 import aiohttp
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rehearsal.answers import shown_files
 from rehearsal.backstage import Backstage
-from rehearsal.certificate import make_certificates
-from rehearsal.connections import loopback_connector
-from rehearsal.files import ShownFile
-from rehearsal.messages import Message
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.cdn import ShownFile
+from rehearsal.records import Message
+from rehearsal.rest.call import Misbehaviour
 from rehearsal.rest.router import RecordedRequest, Router
 from rehearsal.world import World
+
+_SUFFIXES = ("discord.com", "discord.gg", "discord.media", "discordapp.com", "discordapp.net")
+
+
+def is_discord(host: str) -> bool:
+    """Return whether ``host`` belongs to Discord."""
+    return any(host == suffix or host.endswith(f".{suffix}") for suffix in _SUFFIXES)
+
+
+class LoopbackResolver(AbstractResolver):
+    """Resolves Discord's names to one port on 127.0.0.1, and no other name at all."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the rehearsal's address. Raises `OSError` for a name that is not Discord's."""
+        if not is_discord(host):
+            raise OSError(None, f"{host} is not Discord; in the rehearsal nothing leaves this machine")
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=self._port,
+                family=socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+        ]
+
+    async def close(self) -> None:
+        """Do nothing; there is nothing to close."""
+
+
+def loopback_connector(port: int, ca_file: Path) -> aiohttp.TCPConnector:
+    """Return a connector for which the rehearsal on ``port`` is Discord."""
+    context = ssl.create_default_context(cafile=str(ca_file))
+    return aiohttp.TCPConnector(limit=0, resolver=LoopbackResolver(port), ssl=context)
+
+
+DISCORD_NAMES = (
+    "discord.com",
+    "*.discord.com",
+    "gateway.discord.gg",
+    "*.discord.gg",
+    "cdn.discordapp.com",
+    "media.discordapp.net",
+    "*.discord.media",
+)
+
+
+def make_certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return the file of the authority to trust, written into ``directory``, and the server's TLS context."""
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _authority(authority_key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _certificate(key, authority, authority_key)
+    ca_file = directory / "rehearsal-ca.pem"
+    ca_file.write_bytes(_pem(authority))
+    chain = directory / "rehearsal.pem"
+    chain.touch(mode=0o600)
+    chain.write_bytes(_private_pem(key) + _pem(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    return ca_file, context
+
+
+def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal authority")])
+    builder = (
+        _builder(name, name, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256())
+
+
+def _certificate(
+    key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal")])
+    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in DISCORD_NAMES])
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+    builder = (
+        _builder(name, authority.subject, key)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(issuer, critical=False)
+    )
+    return builder.sign(authority_key, hashes.SHA256())
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    # Python 3.13 and newer verify strictly and want these extensions whole.
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
 
 MAX_BODY = 128 * 1024 * 1024
 CDN_HOSTS = ("cdn.discordapp.com", "media.discordapp.net")

@@ -1,4 +1,4 @@
-"""The place of a rehearsal: a server with three people in it, and a folder for what they hear."""
+"""The stage of a rehearsal: a server with three people in it, and a bot at work."""
 
 from __future__ import annotations
 
@@ -6,17 +6,63 @@ import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+from bot.settings import Settings
+from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.files import ShownFile
+from rehearsal.cdn import ShownFile
 from rehearsal.likeness import Likeness, likeness
 from rehearsal.permissions import Permission
 from rehearsal.server import Rehearsal
 from rehearsal.voice.listener import Listener
+
+READY_SECONDS = 60.0
+"""How long a bot may take to log in, its TTS gateway included."""
+
+
+@asynccontextmanager
+async def attending(bot: SpeechBot, rehearsal: Rehearsal) -> AsyncIterator[SpeechBot]:
+    """Yield ``bot`` logged in to ``rehearsal``; on leaving it shuts down in order.
+
+    Raises what kept it from logging in.
+    """
+    async with bot:
+        running = asyncio.create_task(bot.start(rehearsal.token), name="bot")
+        try:
+            await _ready(bot, running)
+            yield bot
+        finally:
+            await bot.shut_down()
+            await asyncio.wait([running])
+    running.result()
+
+
+@asynccontextmanager
+async def restarted(bot: SpeechBot, settings: Settings, rehearsal: Rehearsal) -> AsyncIterator[SpeechBot]:
+    """Shut ``bot`` down and yield another with the same ``settings``, logged in to the same ``rehearsal``.
+
+    Everything in the rehearsal stays as it is: messages, their buttons, files, who is where.
+    """
+    await bot.shut_down()
+    async with attending(SpeechBot(settings, connector=rehearsal.connector()), rehearsal) as anew:
+        yield anew
+
+
+async def _ready(bot: SpeechBot, running: asyncio.Task[None]) -> None:
+    ready = asyncio.create_task(bot.wait_until_ready(), name="ready")
+    await asyncio.wait({running, ready}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        ready.cancel()
+        running.result()
+    if not ready.done():
+        ready.cancel()
+        raise TimeoutError(f"the bot was not logged in after {READY_SECONDS:g} s")
+
 
 ANSWER_SECONDS: Final = 60.0
 """How long a person here waits for an answer before they call it a failure."""

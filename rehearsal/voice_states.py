@@ -6,13 +6,11 @@ import asyncio
 import datetime
 import secrets
 
-from rehearsal.channels import Channel, ChannelKind
-from rehearsal.directory import Directory
 from rehearsal.errors import DiscordAPIError, RehearsalError, missing_permissions
 from rehearsal.events import Events
-from rehearsal.guild_record import GuildRecord, VoiceState
 from rehearsal.payloads import voice_state_payload
 from rehearsal.permissions import Permission
+from rehearsal.records import Channel, ChannelKind, Directory, GuildRecord, VoiceState
 from rehearsal.voice.listener import Listener
 from rehearsal.voice.server import VoiceServer
 from rehearsal.wire import INTENT_VOICE_STATES, Json

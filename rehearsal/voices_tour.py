@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from bot.audio.soundboard import MAX_CLIP_BYTES, MAX_CLIP_SECONDS
+from bot.audio.formats import MAX_CLIP_BYTES, MAX_CLIP_SECONDS
 from rehearsal.answers import Answer
 from rehearsal.cloning import ACCEPT, MY_OWN
-from rehearsal.pitch import halves, pitch_of
+from rehearsal.likeness import halves, pitch_of
 from rehearsal.recordings import RECORDINGS
 from rehearsal.stage import ANSWER_SECONDS, Stage, StepFailedError, pcm_of_wav
-from rehearsal.voice_walk import TO_FILE, VoiceWalk, pitch_in
-from rehearsal.walk import Given, Step, check, indented, sent
+from rehearsal.walk import TO_FILE, Given, Step, VoiceWalk, check, indented, pitch_in, sent
 
 SILENT_SECONDS: Final = 1.0
 """So soon after it is answered a voice that was taken back is not heard any more."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rehearsal.backstage import Backstage
-from rehearsal.channels import Channel, ChannelKind
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
-from rehearsal.users import Team, User
+from rehearsal.records import Channel, ChannelKind, Team, User
 
 
 class World:

@@ -20,63 +20,50 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.allocator": (),
     "bot.logs": (),
     "bot.messages": GROUND,
-    "bot.settings": (*GROUND, "decoding.confinement"),
-    "bot.voice_making": (*GROUND, "bot.audio", "bot.library", "bot.text"),
-    "bot.voice_design": (*GROUND, "bot.library", "bot.synthesis", "bot.voice_making"),
-    "bot.voice_files": (*GROUND, "bot.audio", "bot.library", "bot.settings", "bot.text"),
-    # a name is as long as people count it; kept speech is found again by whose it is
-    "bot.library": (*GROUND, "bot.text.characters", "bot.takes.labels"),
-    "bot.text": GROUND,
-    "bot.audio": (*GROUND, "bot.text.speaking_time", "decoding"),  # a take is judged by its text
-    "bot.tts": (*GROUND, "bot.settings", "bot"),
-    "bot.playback": (*GROUND, "bot.audio"),
-    "bot.takes": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
-    "bot.synthesis": (*GROUND, "bot.audio", "bot.takes", "bot.text", "bot.tts"),
-    "bot.offer": GROUND,
-    "bot.answer": (*GROUND, "bot.offer"),
-    "bot.destinations": (*GROUND, "bot.playback"),
-    "bot.tree": (*GROUND, "bot.answer", "bot.messages"),
+    "bot.settings": (*GROUND, "untrusted.confinement"),
+    "bot.secrets": (*GROUND, "bot.settings"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
     "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
-    "bot.reference_posts": (*GROUND, "bot.library", "bot.text"),
-    "bot.giving": (
-        *(*GROUND, "bot", "bot.answer", "bot.audio", "bot.destinations", "bot.library", "bot.messages"),
-        *("bot.offer", "bot.playback", "bot.reference_posts", "bot.synthesis", "bot.text"),
-        "bot.voice_making",
-    ),
+    "bot.text": GROUND,
+    "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
+    "bot.tts": (*GROUND, "bot", "bot.secrets", "bot.settings", "untrusted"),
+    "bot.playback": (*GROUND, "bot.audio"),
+    # a name is as long as people count it; kept speech is found again by whose it is
+    "bot.library": (*GROUND, "bot.text.characters", "bot.speech.cache"),
+    "bot.speech": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
+    "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
-        *(*GROUND, "bot.answer", "bot.audio", "bot.destinations", "bot.giving", "bot.messages"),
-        *("bot.offer", "bot.playback", "bot.synthesis", "bot.text"),
+        *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.messages", "bot.playback"),
+        *("bot.settings", "bot.speech", "bot.text"),
     ),
+    "bot.command_tree": (*GROUND, "bot.delivery.reply", "bot.messages"),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
-    "bot.checkup": ("bot.*", "decoding.recordings"),
-    "bot.__main__": ("bot.*", "decoding.confinement"),
+    "bot.check": ("bot.*", "untrusted.decoder"),
+    "bot.__main__": ("bot.*", "untrusted.confinement"),
     "cogs": (
-        *(*GROUND, "bot.answer", "bot.delivery", "bot.destinations", "bot.giving", "bot.library"),
-        *("bot.messages", "bot.playback", "bot.speech_bot", "bot.text", "bot.tree"),
-        *("bot.voice_design", "bot.voice_files", "bot.voice_making"),
+        *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library", "bot.messages"),
+        *("bot.playback", "bot.speech_bot", "bot.text"),
     ),
-    "decoding": (),
-    "tts_gateway": ("decoding",),
+    "untrusted": (),
+    "tts_gateway": ("untrusted",),
     "rehearsal": ("bot.*",),  # it runs the bot; the cogs are loaded by name
     "rehearsal.recordings.make": ("bot.*", "rehearsal.*", "tts_gateway.engines"),  # run by hand, once
-    "benchmarks": ("bot.*", "cogs.*", "decoding.*", "tts_gateway.*", "rehearsal.*"),
-    "tests": ("bot.*", "cogs.*", "decoding.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),
+    "benchmarks": ("bot.*", "cogs.*", "untrusted.*", "tts_gateway.*", "rehearsal.*"),
+    "tests": ("bot.*", "cogs.*", "untrusted.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),
 }
 
 _DISCORD = (
-    *("bot.speech_bot", "bot.tree", "bot.answer", "bot.delivery", "bot.destinations", "bot.giving"),
-    *("bot.offer", "bot.playback", "bot.reference_posts", "bot.voice_making", "cogs"),
-    *("bot.start", "bot.checkup"),  # to name the errors of a login
+    *("bot.speech_bot", "bot.command_tree", "bot.interaction", "bot.delivery", "bot.playback", "cogs"),
+    *("bot.start", "bot.check"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
-    # speech_bot, checkup: the type of a connector; the others: discord.py lets the errors of aiohttp through
+    # speech_bot, check: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
-        *("bot.tts", "bot.speech_bot", "bot.start", "bot.offer", "bot.giving.under_takes"),
-        *("bot.voice_making", "bot.checkup", "tts_gateway", "rehearsal"),
+        *("bot.tts", "bot.speech_bot", "bot.start", "bot.delivery.offer", "bot.delivery.history"),
+        *("bot.delivery.voice_creation", "bot.check", "tts_gateway", "rehearsal"),
     ),
-    "av": ("bot.audio", "decoding", "rehearsal.voice"),
+    "av": ("bot.audio", "untrusted", "rehearsal.voice"),
     "pydub": ("bot.audio",),
     "discord": _DISCORD,
     "davey": ("bot.playback", "rehearsal.voice"),
@@ -96,8 +83,8 @@ NOWHERE = ("unittest.mock", "mock")
 
 READS_ENVIRONMENT = (
     "bot.settings",
-    "decoding.confinement",  # takes secrets out of it
-    "decoding.recordings",  # what Windows needs to start a child at all; no setting
+    "untrusted.confinement",  # takes secrets out of it
+    "untrusted.decoder",  # what Windows needs to start a child at all; no setting
 )
 MAX_LINES = 600
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}

@@ -15,7 +15,8 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.server import Rehearsal
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults import FaultScript, Hold
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Hold
 from tts_gateway.server import create_app, serving
 
 

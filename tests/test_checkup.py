@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.checkup import Finding, findings
+from bot.check import Finding, findings
 from bot.library.engine import DATABASE_FILE
 from bot.library.identity import ID_FILE
 from bot.library.library import Library

@@ -9,20 +9,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.giving.credit import credit, tags
-from bot.giving.order import Order
+from bot.delivery.credit import credit, tags
+from bot.delivery.request import Order
+from bot.delivery.voice_creation import Brief, Design
 from bot.library.audit import Use
-from bot.library.consent import Consent, Request, Shares
-from bot.library.scope import Scope
-from bot.library.voice import Kind, Sharing, Voice
+from bot.library.consent_rules import Consent, Request, Shares
+from bot.library.voice import Kind, Scope, Sharing, Voice
 from bot.models import RecordingPlace, Speech, SpeechRequest
-from bot.text.style import excerpt, one_line
-from bot.voice_design import Brief, Design
-from cogs.consent.words import question
-from cogs.voice.auditing import _standing, _what
-from cogs.voice.designing import _words as _design_words
-from cogs.voice.saving import saved
-from cogs.voice.words import ago, all_about, line_of
+from bot.text.labels import excerpt, one_line
+from cogs.consent import question
+from cogs.voice_audit import _standing, _what
+from cogs.voice_design import _words as _design_words
+from cogs.voice_text import ago, all_about, line_of, saved
 from tests.house_rules import Module, read_modules
 from tests.test_architecture import ROOT
 

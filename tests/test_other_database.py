@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main, run
+from bot.delivery.voice_archive import export_voice
 from bot.errors import OtherDatabaseError
 from bot.library.library import Library
-from bot.library.scope import Scope
-from bot.library.voice import Kind, NewVoice, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Voice
 from bot.settings import Secret, Settings
 from bot.speech_bot import SpeechBot
-from bot.voice_files import export_voice
 from rehearsal.recordings import RECORDINGS
 from rehearsal.server import Rehearsal
 

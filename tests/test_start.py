@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.start import Obstacle, Waits, obstacle_of
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for
 from tests.connect_proxy import connect_proxy

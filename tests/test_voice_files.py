@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from bot.delivery.voice_archive import export_voice, import_voice, pack, unpack
 from bot.errors import MemberError
-from bot.library.consent import POLICY_VERSION
+from bot.library.consent_rules import POLICY_VERSION
 from bot.library.library import Library
-from bot.library.portable import pack, unpack
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Voice
 from bot.settings import Settings
-from bot.voice_files import export_voice, import_voice
 from rehearsal.recordings import RECORDINGS
 
 WAV = RECORDINGS[1].path.read_bytes()

@@ -15,12 +15,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from decoding.confinement import close_memory
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.handing_over import HandedOver, follow_stdin
+from tts_gateway.recordings import HandedOver, follow_stdin
 from tts_gateway.server import ServerOptions, create_app, serving
+from untrusted.confinement import close_memory
 
 _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
 _MAPPING: Final = re.compile(r"\A(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from decoding.recordings import DEFAULT_LIMITS, DecodeLimits, DecodingError, Refusal, decode
 from tts_gateway.engines.base import ReferenceRefused
+from untrusted.decoder import DEFAULT_LIMITS, DecodeLimits, DecodingError, Refusal, decode
 
 _NOT_READABLE: Final = "this is not a recording we can read; send WAV, MP3, Ogg, Opus, FLAC, M4A, AAC or WebM"
 _REASONS: Final = {

@@ -16,8 +16,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from tts_gateway.guard import is_public, socket_factory
-from tts_gateway.refusal import Refusal
+from tts_gateway.addresses import is_public, socket_factory
+from tts_gateway.wire import Refusal
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Speech that is heard while it is still coming in: the bytes of a WAV in, Opus frames out."""
+"""Streams of speech: the bytes of a WAV in, whole or as they come, Opus frames and speech out."""
 
 from __future__ import annotations
 
@@ -11,15 +11,42 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.automatic_gain import GainMemory
-from bot.audio.leveller import Leveller
+from bot import limits
+from bot.audio.edit import level
+from bot.audio.live_gain import GainMemory, Leveller
 from bot.audio.opus import OpusEncoder
 from bot.audio.resampling import Resampler
-from bot.audio.speech import MIN_SECONDS, plausible_seconds
-from bot.audio.wav_stream import WavStream
-from bot.audio.workers import on_a_piece
+from bot.audio.wav import WavStream, parse_wav
+from bot.audio.workers import on_a_piece, on_the_whole
 from bot.errors import AudioError
 from bot.models import Speech
+
+MIN_SECONDS: Final = 0.05
+"""The shortest sound that can be a word."""
+
+
+async def speech_from_wav(wav: bytes, *, text: str) -> Speech:
+    """Return the speech in ``wav``: 48 kHz mono, safe to hear, faded at both ends.
+
+    Raises AudioError when the bytes are no WAV we accept, when there is nothing to be heard, and
+    when it is too short, or too long for ``text``.
+    """
+    return await on_the_whole(_prepare, wav, plausible_seconds(text))
+
+
+def plausible_seconds(text: str) -> float:
+    """Return the longest that speech of ``text`` can be, in seconds."""
+    plausible = limits.PLAUSIBLE_SECONDS_BASE + limits.PLAUSIBLE_SECONDS_PER_CHARACTER * len(text)
+    return min(plausible, limits.MAX_AUDIO_SECONDS)
+
+
+def _prepare(wav: bytes, max_seconds: float) -> Speech:
+    sound = parse_wav(wav, max_seconds=max_seconds)
+    if sound.seconds < MIN_SECONDS:
+        raise AudioError(f"only {sound.seconds:.3f} s of sound")
+    resampler = Resampler(sound.rate)
+    return Speech(level(np.concatenate([resampler.feed(sound.samples), resampler.finish()])))
+
 
 FrameListener = Callable[[Sequence[bytes]], None]
 """Called in the event loop with the next 20 ms Opus frames; it must not block and must not raise."""
@@ -51,7 +78,7 @@ async def speech_from_chunks(
     """Return the speech of a WAV that arrives in ``chunks``, after handing on its frames as they come.
 
     The work is done in worker threads, a little at a time, so that fast senders wait. Raises AudioError as
-    `bot.audio.speech.speech_from_wav` does; also, when that is found out only then, after the first frames.
+    `bot.audio.stream.speech_from_wav` does; also, when that is found out only then, after the first frames.
     What ``chunks`` raises goes through.
     """
     work = SpeechStream(text=text, gains=gains)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.limiter import STEP_SAMPLES, Limiter
+from bot.audio.live_gain import STEP_SAMPLES, Limiter
 from bot.audio.loudness import PEAK_CEILING
-from bot.audio.opus import OpusEncoder
-from bot.audio.opus_decoder import OpusDecoder
+from bot.audio.opus import OpusDecoder, OpusEncoder
 
 Samples = NDArray[np.int16]
 

@@ -1,22 +1,257 @@
-"""WAV in and out: the only door for sound from outside.
-
-A foreign file is taken apart here and nowhere else, by our own rules, and comes out as samples
-that every other part may trust.
-"""
+"""WAV in and out, whole and streamed: the only door for sound from outside; and tags in sound files."""
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.info_tags import NO_TAGS, info_chunk
-from bot.audio.wav_header import WavHeader
 from bot.errors import AudioError
+
+TITLE: Final = "INAM"
+ARTIST: Final = "IART"
+COMMENT: Final = "ICMT"
+SOFTWARE: Final = "ISFT"
+COPYRIGHT: Final = "ICOP"
+DATE: Final = "ICRD"
+
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+
+MAX_INFO_BYTES: Final = 64 * 1024
+"""A bigger list in a foreign file is not read; marks of origin take a few hundred bytes."""
+
+MAX_TAGS: Final = 64
+"""Tags read from one list; the INFO vocabulary itself has about 40."""
+
+_VORBIS_NAMES: Final = {
+    TITLE: "title",
+    ARTIST: "artist",
+    COMMENT: "comment",
+    SOFTWARE: "software",  # "encoder" belongs to the muxer
+    COPYRIGHT: "copyright",
+    DATE: "date",
+}
+_NAME = re.compile(r"[A-Z0-9]{4}")
+
+
+def info_chunk(tags: Mapping[str, str]) -> bytes:
+    """Return ``tags`` as a whole LIST/INFO chunk, values in UTF-8, or nothing when there are none.
+
+    Raises ValueError for a name that is not four capitals or digits.
+    """
+    body = b"".join(_subchunk(name, value) for name, value in tags.items())
+    if not body:
+        return b""
+    return struct.pack("<4sI4s", b"LIST", len(body) + 4, b"INFO") + body
+
+
+def _subchunk(name: str, value: str) -> bytes:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not the name of an INFO tag: {name!r}")
+    text = value.replace("\0", "").encode("utf-8", "replace") + b"\0"
+    return struct.pack("<4sI", name.encode("ascii"), len(text)) + text + b"\0" * (len(text) % 2)
+
+
+def read_info(body: bytes) -> dict[str, str]:
+    """Return the tags in the body of a LIST chunk; {} for another kind of list.
+
+    It never raises: broken entries and those after `MAX_TAGS` are left out, and bytes that are
+    not UTF-8 become U+FFFD.
+    """
+    tags: dict[str, str] = {}
+    if body[:4] != b"INFO":
+        return tags
+    offset = 4
+    while offset + 8 <= len(body) and len(tags) < MAX_TAGS:
+        name, size = struct.unpack_from("<4sI", body, offset)
+        offset += 8
+        key = name.decode("latin-1")
+        if _NAME.fullmatch(key):
+            value = body[offset : offset + size].split(b"\0", 1)[0]
+            tags.setdefault(key, value.decode("utf-8", "replace"))
+        offset += size + size % 2
+    return tags
+
+
+def vorbis_comments(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return ``tags`` under the names that FLAC and Ogg use; an unusual one keeps its INFO name."""
+    return {_VORBIS_NAMES.get(name, name): value.replace("\0", "") for name, value in tags.items()}
+
+
+MAX_CHUNKS: Final = 64
+"""Real files have fewer than ten; each further one only costs time."""
+
+MIN_RATE: Final = 8_000
+MAX_RATE: Final = 192_000
+MAX_CHANNELS: Final = 8
+"""What recordings of speech and any engine use, with room; above it the header is nonsense."""
+
+_MAX_FORMAT_BYTES: Final = 1_024  # 40 are defined; a stream must not wait for gigabytes of them
+_UNKNOWN_SIZE: Final = 0xFFFFFFFF
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_BITS: Final = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
+_SUBFORMAT_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
+_KNOWN_NAMES: Final = (b"fmt ", b"data", b"LIST")
+
+
+class _Chunk(NamedTuple):
+    name: bytes
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WavHeader:
+    """The form of the samples, and where they are in the file.
+
+    ``data_bytes`` is what the file claims, None when the samples go on to its end.
+    ``tags`` are the LIST/INFO tags in front of the samples.
+    """
+
+    rate: int
+    channels: int
+    bits: int
+    is_float: bool
+    data_start: int
+    data_bytes: int | None
+    tags: dict[str, str]
+
+    @property
+    def block_bytes(self) -> int:
+        """The size of one sample of every channel, in bytes."""
+        return self.channels * self.bits // 8
+
+    @classmethod
+    def read(cls, prefix: bytes) -> WavHeader | None:
+        """Return the header of the WAV that begins with ``prefix``; None while more bytes are needed.
+
+        Raises AudioError as soon as it is certain that this is no WAV we accept.
+        """
+        is_rf64 = _check_magic(prefix)
+        form: tuple[int, int, int, bool] | None = None
+        long_size: int | None = None
+        tags: dict[str, str] = {}
+        for chunk in _chunks(prefix, 12):
+            if is_rf64 and long_size is None:
+                if (long_size := _read_ds64(prefix, chunk)) is None:
+                    return None
+            elif chunk.name == b"fmt ":
+                if form is not None:
+                    raise AudioError("two fmt chunks")
+                if (form := _read_format(prefix, chunk)) is None:
+                    return None
+            elif chunk.name == b"LIST":
+                tags.update(_read_list(prefix, chunk))
+            elif chunk.name == b"data":
+                if form is None:
+                    raise AudioError("samples before their format")
+                return cls(*form, chunk.start, _data_bytes(chunk.size, long_size), tags)
+        return None
+
+    def data_end(self, available: int) -> int:
+        """Return where the whole samples end in a file of ``available`` bytes."""
+        present = max(0, available - self.data_start)
+        size = present if self.data_bytes is None else min(present, self.data_bytes)
+        return self.data_start + size - size % self.block_bytes
+
+    def tags_behind(self, data: bytes) -> dict[str, str]:
+        """Return the LIST/INFO tags that ``data``, the whole file, has behind its samples."""
+        tags: dict[str, str] = {}
+        if self.data_bytes is None:
+            return tags
+        start = _next_chunk(data, self.data_start + self.data_bytes, self.data_bytes)
+        try:
+            for chunk in _chunks(data, start):
+                if chunk.name == b"LIST":
+                    tags.update(_read_list(data, chunk))
+        except AudioError:  # the sound is whole; what hangs behind it may be anything
+            pass
+        return tags
+
+
+def _check_magic(prefix: bytes) -> bool:
+    """Return if this is RF64, or raise; a prefix too short to tell passes."""
+    magic, form = prefix[:4], prefix[8:12]
+    if magic == b"RIFX":
+        raise AudioError("RIFX, the big-endian form")
+    if not (b"RIFF".startswith(magic) or b"RF64".startswith(magic)):
+        raise AudioError("no RIFF file")
+    if not b"WAVE".startswith(form):
+        raise AudioError("RIFF, but not WAVE")
+    return magic == b"RF64"
+
+
+def _chunks(data: bytes, start: int) -> Iterator[_Chunk]:
+    """Yield the chunks whose heads are in ``data``; their bodies may be cut."""
+    for _ in range(MAX_CHUNKS):
+        if start + 8 > len(data):
+            return
+        name, size = struct.unpack_from("<4sI", data, start)
+        yield _Chunk(name, start + 8, size)
+        start = _next_chunk(data, start + 8 + size, size)
+    if start + 8 <= len(data):
+        raise AudioError(f"more than {MAX_CHUNKS} chunks")
+
+
+def _next_chunk(data: bytes, end: int, size: int) -> int:
+    """Return where the next chunk begins; some writers forget the pad byte of an odd chunk."""
+    if size % 2 == 0:
+        return end
+    if data[end + 1 : end + 5] in _KNOWN_NAMES:
+        return end + 1
+    return end + 1 if data[end : end + 1] == b"\0" else end  # no chunk's name begins with NUL
+
+
+def _read_ds64(data: bytes, chunk: _Chunk) -> int | None:
+    """Return the size of the samples in an RF64; None while its bytes are missing."""
+    if chunk.name != b"ds64" or chunk.size < 24:
+        raise AudioError("RF64 without its ds64 chunk")
+    if len(data) < chunk.start + 24:
+        return None
+    (size,) = struct.unpack_from("<Q", data, chunk.start + 8)
+    return int(size)
+
+
+def _data_bytes(size: int, long_size: int | None) -> int | None:
+    if size == _UNKNOWN_SIZE and long_size is not None:
+        size = long_size
+    return None if size in (0, _UNKNOWN_SIZE) else size
+
+
+def _read_format(data: bytes, chunk: _Chunk) -> tuple[int, int, int, bool] | None:
+    """Return (rate, channels, bits, is float); None while bytes are missing. Raises AudioError."""
+    if not 16 <= chunk.size <= _MAX_FORMAT_BYTES:
+        raise AudioError(f"a fmt chunk of {chunk.size} bytes")
+    body = data[chunk.start : chunk.start + min(chunk.size, 40)]
+    if len(body) < min(chunk.size, 40):
+        return None
+    tag, channels, rate, _, block_bytes, bits = struct.unpack_from("<HHIIHH", body)
+    if tag == _EXTENSIBLE:
+        if body[26:] != _SUBFORMAT_TAIL:
+            raise AudioError("an EXTENSIBLE format of an unknown kind")
+        tag = int.from_bytes(body[24:26], "little")
+    if bits not in _BITS.get(tag, ()):
+        raise AudioError(f"format tag {tag} with {bits} bits")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{channels} channels")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"{rate} Hz")
+    if block_bytes != channels * bits // 8:
+        raise AudioError(f"blocks of {block_bytes} bytes for {channels} channels of {bits} bits")
+    return rate, channels, bits, tag == _FLOAT
+
+
+def _read_list(data: bytes, chunk: _Chunk) -> dict[str, str]:
+    if chunk.size > MAX_INFO_BYTES:
+        return {}
+    return read_info(data[chunk.start : chunk.start + chunk.size])
+
 
 Samples = NDArray[np.int16]
 
@@ -108,7 +343,7 @@ def _mono(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
 def write_wav(pcm: bytes, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
     """Return a WAV of ``pcm`` (48 kHz mono 16-bit little-endian) with ``tags`` as LIST/INFO.
 
-    ``tags`` go by their INFO names, see `bot.audio.info_tags`. Raises ValueError for a bad name
+    ``tags`` go by their INFO names, see `bot.audio.wav`. Raises ValueError for a bad name
     or half a sample.
     """
     if len(pcm) % 2:
@@ -118,3 +353,74 @@ def write_wav(pcm: bytes, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
     head = struct.pack("<4sI4s", b"RIFF", size, b"WAVE")
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, WRITTEN_RATE, WRITTEN_RATE * 2, 2, 16)
     return b"".join((head, form, info, struct.pack("<4sI", b"data", len(pcm)), pcm))
+
+
+MAX_HEADER_BYTES: Final = 1024 * 1024
+"""What may stand before the samples; marks of origin and the notes of studios take some kilobytes."""
+
+_LOOKED_AT_ONCE: Final = 4_096  # bytes: a header that is longer is read again only after so many more
+_STREAM_BYTES: Final = 0x7F00_0000  # a size from here on is what writers put who do not know it
+
+
+class WavStream:
+    """Bytes in, cut anywhere; mono samples out. More than ``max_seconds`` is an error at once."""
+
+    def __init__(self, *, max_seconds: float) -> None:
+        self._max_seconds = max_seconds
+        self._prefix = bytearray()
+        self._looked_at = 0
+        self._rest = b""  # less than a sample of every channel
+        self._data_bytes_left: int | None = None
+        self._samples = 0
+        self.header: WavHeader | None = None
+        """The form of the samples; None until it has arrived."""
+
+    @property
+    def seconds(self) -> float:
+        """How much sound has come so far."""
+        return self._samples / self.header.rate if self.header else 0.0
+
+    def feed(self, chunk: bytes) -> Samples:
+        """Return the samples that are whole with ``chunk``. Raises AudioError, and nothing else."""
+        if self.header is not None:
+            return self._whole_samples(self.header, chunk)
+        self._prefix += chunk
+        if self._looked_at > _LOOKED_AT_ONCE > len(self._prefix) - self._looked_at:
+            return np.zeros(0, np.int16)
+        return self._after_header()
+
+    def finish(self) -> Samples:
+        """Return the last samples: nothing more comes. Raises AudioError if they had not begun."""
+        last = self._after_header() if self.header is None else np.zeros(0, np.int16)
+        if self.header is None:
+            raise AudioError("the file ends before its samples")
+        return last
+
+    def _after_header(self) -> Samples:
+        """Look for the header in what there is; return the samples behind it."""
+        prefix, self._looked_at = bytes(self._prefix), len(self._prefix)
+        self.header = header = WavHeader.read(prefix)
+        if header is None:
+            if len(prefix) > MAX_HEADER_BYTES:
+                raise AudioError(f"no samples in the first {len(prefix)} bytes")
+            return np.zeros(0, np.int16)
+        self._prefix.clear()
+        self._data_bytes_left = header.data_bytes
+        if header.data_bytes is not None and header.data_bytes < _STREAM_BYTES:
+            self._check_length(header.data_bytes / header.block_bytes / header.rate)
+        return self._whole_samples(header, prefix[header.data_start :])
+
+    def _whole_samples(self, header: WavHeader, chunk: bytes) -> Samples:
+        if self._data_bytes_left is not None:
+            chunk = chunk[: self._data_bytes_left]
+            self._data_bytes_left -= len(chunk)
+        body = self._rest + chunk
+        whole = len(body) - len(body) % header.block_bytes
+        self._rest = body[whole:]
+        self._samples += whole // header.block_bytes
+        self._check_length(self.seconds)
+        return mono_samples(header, body[:whole])
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self._max_seconds:
+            raise AudioError(f"{seconds:.1f} s of sound, {self._max_seconds:.1f} s at most")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +15,29 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
-from bot.library.engine import address, engine_for, file_of, outside_transactions, writing
-from bot.library.faults import library_error
+from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
 from bot.library.identity import check_belongs, give_id, known_id, why_not_new
 from bot.library.migrating import bring_up_to_date, forget_old_backups
 from bot.library.migrations import OURS, Migrations
 from bot.library.tables import Base
 from bot.limits import DATABASE_BUSY_SECONDS
+
+
+async def upsert(
+    session: AsyncSession, table: type[Base], key: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Make or change the row of ``table`` with this primary ``key`` so that it has these ``values``."""
+    if session.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    statement = insert(table).values(**key, **values)
+    if values:
+        changed = statement.on_conflict_do_update(index_elements=list(key), set_=dict(values))
+    else:
+        changed = statement.on_conflict_do_nothing(index_elements=list(key))
+    await session.execute(changed)
+
 
 log = logging.getLogger(__name__)
 

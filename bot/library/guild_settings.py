@@ -12,11 +12,9 @@ from typing import Any, Final, Self
 from sqlalchemy import select
 
 from bot.errors import LibraryError, MemberError
-from bot.library.clock import Clock, utc_now
-from bot.library.database import Database
-from bot.library.scope import Scope
+from bot.library.database import Database, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
-from bot.library.upsert import upsert
+from bot.library.voice import Clock, Scope, utc_now
 from bot.limits import FULL_VOLUME, MAX_VOLUME, MIN_VOLUME
 
 log = logging.getLogger(__name__)

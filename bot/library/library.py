@@ -5,26 +5,64 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from sqlalchemy import delete, select
+
 from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
-from bot.library.clock import Clock, utc_now
 from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.former_store import FORMER_FILE, move_in
+from bot.library.generations import Takes
 from bot.library.guild_settings import GuildSettings
 from bot.library.identity import mark
-from bot.library.posts import RecordingPosts
 from bot.library.privacy import Privacy
-from bot.library.purging import purge_left_guilds
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.recordings import Recordings
-from bot.library.takes import Takes
+from bot.library.tables import (
+    ChosenVoiceRow,
+    ConsentRow,
+    GuildSettingsRow,
+    ReportRow,
+    TakeRow,
+    UseRow,
+    VoiceRow,
+)
+from bot.library.voice import Clock, Voice, utc_now
+from bot.library.voice_rows import load_voices
 from bot.library.voices import Voices
-from bot.library.withdrawal import Withdrawal, Withdrawals
+from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, take_away
+from bot.limits import LEFT_GUILD_DAYS
+
+_TABLES: Final = (ChosenVoiceRow, ReportRow, TakeRow, UseRow, GuildSettingsRow, ConsentRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What went: servers and voices. ``posts`` are still there, and recordings, which nothing names now."""
+
+    guild_ids: tuple[int, ...]
+    voices: tuple[Voice, ...]
+    posts: tuple[Post, ...]
+
+
+async def purge_left_guilds(database: Database, now: datetime) -> Purged:
+    """Delete all rows of the servers that were left more than `LEFT_GUILD_DAYS` ago; posts stay known."""
+    oldest = now - timedelta(days=LEFT_GUILD_DAYS)
+    async with database.session() as session:
+        left = select(GuildSettingsRow.guild_id).where(GuildSettingsRow.left_at < oldest)
+        guild_ids = tuple(await session.scalars(left))
+        voices = await load_voices(session, VoiceRow.guild_id.in_(guild_ids)) if guild_ids else []
+        posts = await take_away(session, [voice.id for voice in voices])
+        for table in _TABLES if guild_ids else ():
+            await session.execute(delete(table).where(table.guild_id.in_(guild_ids)))
+    return Purged(guild_ids, tuple(voices), tuple(posts))
+
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import LibraryError, OtherDatabaseError
-from bot.library.engine import engine_for, file_of, writing
-from bot.library.faults import library_error
+from bot.library.engine import engine_for, file_of, library_error, writing
 from bot.library.migrations import OURS, Migrations
 from bot.library.tables import Base
 from bot.limits import BACKUP_DAYS, MAX_BACKUPS

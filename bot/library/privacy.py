@@ -1,21 +1,217 @@
-"""What a member can ask for about themselves, in all servers at once: everything in a file, or gone."""
+"""Privacy: everything that is kept about one member, in a file or deleted."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, String, cast, delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError
-from bot.library.clock import Clock, utc_now
+from bot.library.consent_rules import Consent, likeness_id
 from bot.library.database import Database
-from bot.library.erasing import Erased, erase
-from bot.library.exporting import everything_about
 from bot.library.recordings import Recordings
-from bot.library.voice import Voice
-from bot.library.withdrawal import Post, Withdrawal, Withdrawals
-from bot.takes.labels import member_label, recording_label, voice_label
+from bot.library.tables import (
+    Base,
+    ChosenVoiceRow,
+    ConsentRow,
+    GuildSettingsRow,
+    NeverCloneRow,
+    RecordingPostRow,
+    ReportRow,
+    TakeRow,
+    UseRow,
+    VoiceMemberRow,
+    VoiceRow,
+)
+from bot.library.voice import NOBODY, Clock, Voice, utc_now
+from bot.library.voice_rows import load_voices
+from bot.library.withdrawal import Post, Withdrawal, Withdrawals, take_away
+from bot.speech.cache import member_label, recording_label, voice_label
+
+_SECRET: Final = frozenset({"url", "name_key", "cache_key"})
+"""Columns that say nothing more, or that would open a recording for whoever reads the file."""
+
+
+async def everything_about(session: AsyncSession, member_id: int) -> dict[str, Any]:
+    """Return what is kept about a member in all servers, by kind.
+
+    Numbers of Discord are text, since JSON readers round them. Who reported the member is not in it.
+    """
+    voices = await _rows(session, VoiceRow, belongs_to(member_id))
+    voice_ids = [row["id"] for row in voices]
+    for voice in voices:
+        shared = await _rows(session, VoiceMemberRow, VoiceMemberRow.voice_id == voice["id"])
+        voice["shared_with"] = [row["member_id"] for row in shared]
+    heard = select(VoiceRow.id).where(VoiceRow.speaker_id == member_id)
+    consents = or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
+    reported = await _rows(session, ReportRow, ReportRow.member_id == member_id)
+    return {
+        "voices": voices,
+        "shared_with_me": await _rows(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id),
+        "chosen_voices": await _rows(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id),
+        "recording_posts": await _rows(session, RecordingPostRow, RecordingPostRow.voice_id.in_(voice_ids)),
+        "consents": await _rows(session, ConsentRow, consents),
+        "never_clone": await _rows(session, NeverCloneRow, NeverCloneRow.member_id == member_id),
+        "uses": await _rows(session, UseRow, UseRow.member_id == member_id),
+        "uses_of_my_voice": await _rows(session, UseRow, UseRow.voice_id.in_(heard)),
+        "reports": await _rows(session, ReportRow, ReportRow.reporter_id == member_id),
+        "reports_about_me": [_without(row, "reporter_id") for row in reported],
+        "takes": await _rows(session, TakeRow, TakeRow.member_id == member_id),
+        "cloning_switched": await _switched(session, member_id),
+    }
+
+
+def belongs_to(member_id: int) -> ColumnElement[bool]:
+    """Return the condition for the voices they own, are heard in, or have on their private shelf."""
+    return or_(
+        VoiceRow.owner_id == member_id, VoiceRow.speaker_id == member_id, VoiceRow.guild_id == member_id
+    )
+
+
+async def _switched(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
+    rows = await _rows(session, GuildSettingsRow, GuildSettingsRow.cloning_by == member_id)
+    return [
+        {name: row[name] for name in ("guild_id", "cloning_on", "cloning_policy", "cloning_at")}
+        for row in rows
+    ]
+
+
+async def _rows(
+    session: AsyncSession, table: type[Base], condition: ColumnElement[bool]
+) -> list[dict[str, Any]]:
+    found = await session.execute(select(*table.__table__.columns).where(condition))
+    return [
+        {name: _plain(name, value) for name, value in row.items() if name not in _SECRET}
+        for row in found.mappings()
+    ]
+
+
+def _plain(name: str, value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, int) and not isinstance(value, bool) and name.endswith(("id", "_by")):
+        return str(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}
+
+
+_GIVEN: Final = (Consent.GRANTED.value, Consent.REVOKED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was deleted: voices, rows by kind, and the recordings and messages that are left to be deleted.
+
+    ``likenesses`` are the ids of the voices that were not saved and hung on a consent of the member's.
+    """
+
+    voices: tuple[Voice, ...]
+    posts: tuple[Post, ...]
+    recordings: frozenset[str]
+    rows: dict[str, int]
+    likenesses: tuple[str, ...]
+
+
+async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
+    """Delete everything of a member in all servers, but for what the module says."""
+    voices = await load_voices(session, belongs_to(member_id))
+    posts = await take_away(session, [voice.id for voice in voices])
+    asked, recordings, likenesses = await _what_was_asked(session, member_id)
+    rows = {"consents": await _erase_consents(session, member_id, now)}
+    of_their_own = [voice.id for voice in voices if voice.speaker_id in (None, member_id)]
+    rows["uses"] = await _erase_uses(session, member_id, of_their_own)
+    rows["reports"] = await _erase_reports(session, member_id, of_their_own)
+    rows["takes"] = await _delete(
+        session, TakeRow, or_(TakeRow.member_id == member_id, TakeRow.guild_id == member_id)
+    )
+    rows["chosen_voices"] = await _delete(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id)
+    rows["shared_with"] = await _delete(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id)
+    await _erase_settings(session, member_id)
+    recordings |= {voice.recording for voice in voices}
+    return Erased(tuple(voices), (*posts, *asked), frozenset(recordings), rows, tuple(likenesses))
+
+
+async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[Post], set[str], list[str]]:
+    """Return the messages that name the member beside buttons, the recordings they are about,
+
+    and the likenesses that hang on what was answered.
+    """
+    columns = (ConsentRow.id, ConsentRow.channel_id, ConsentRow.message_id, ConsentRow.recording)
+    asked = await session.execute(
+        select(*columns).where(or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id))
+    )
+    found = asked.all()
+    posts = [Post(row.channel_id, row.message_id) for row in found if row.channel_id and row.message_id]
+    recordings = {row.recording for row in found if row.recording}
+    return posts, recordings, [likeness_id(row.id) for row in found]
+
+
+async def _erase_consents(session: AsyncSession, member_id: int, now: datetime) -> int:
+    gone = await _delete(session, ConsentRow, ConsentRow.speaker_id == member_id)
+    mine = ConsentRow.asker_id == member_id
+    gone += await _delete(session, ConsentRow, mine, ConsentRow.state.not_in(_GIVEN))
+    wiped = ("recording", "name", "sharing", "role_id", "member_ids", "channel_id", "message_id")
+    values: dict[str, Any] = {"asker_id": NOBODY, "state": Consent.REVOKED.value, **dict.fromkeys(wiped)}
+    await _change(session, ConsentRow, {"revoked_at": now}, mine, ConsentRow.revoked_at.is_(None))
+    gone += await _change(session, ConsentRow, values, mine)
+    named = cast(ConsentRow.member_ids, String).contains(f'"{member_id}"')
+    for row in (await session.scalars(select(ConsentRow).where(named))).all():
+        row.member_ids = [one for one in row.member_ids or () if one != str(member_id)]
+    return gone
+
+
+async def _erase_uses(session: AsyncSession, member_id: int, voice_ids: list[str]) -> int:
+    gone = await _delete(session, UseRow, or_(UseRow.voice_id.in_(voice_ids), UseRow.guild_id == member_id))
+    return gone + await _change(session, UseRow, {"member_id": NOBODY}, UseRow.member_id == member_id)
+
+
+async def _erase_reports(session: AsyncSession, member_id: int, voice_ids: list[str]) -> int:
+    theirs = or_(ReportRow.voice_id.in_(voice_ids), ReportRow.guild_id == member_id)
+    gone = await _delete(session, ReportRow, theirs)
+    about = or_(ReportRow.reporter_id == member_id, ReportRow.member_id == member_id)
+    gone += await _delete(session, ReportRow, about, ReportRow.settled_at.is_not(None))
+    unnamed = {"member_id": None, "take_id": None}
+    gone += await _change(session, ReportRow, unnamed, ReportRow.member_id == member_id)
+    return gone + await _change(
+        session, ReportRow, {"reporter_id": NOBODY}, ReportRow.reporter_id == member_id
+    )
+
+
+async def _erase_settings(session: AsyncSession, member_id: int) -> None:
+    await _delete(session, GuildSettingsRow, GuildSettingsRow.guild_id == member_id)
+    mine = GuildSettingsRow.cloning_by == member_id
+    await _change(session, GuildSettingsRow, {"cloning_by": None}, mine)
+
+
+async def _delete(session: AsyncSession, table: type[Base], *conditions: ColumnElement[bool]) -> int:
+    key = next(iter(table.__table__.primary_key))
+    gone = await session.execute(
+        delete(table).where(*conditions).returning(key).execution_options(synchronize_session=False)
+    )
+    return len(gone.all())
+
+
+async def _change(
+    session: AsyncSession, table: type[Base], values: dict[str, Any], *conditions: ColumnElement[bool]
+) -> int:
+    key = next(iter(table.__table__.primary_key))
+    changed = await session.execute(
+        update(table)
+        .where(*conditions)
+        .values(values)
+        .returning(key)
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed.all())
+
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +264,7 @@ class Privacy:
     async def delete(self, member_id: int) -> Deleted:
         """Delete everything of a member: rows, recordings, kept speech, and what the disk still shows of it.
 
-        What stays is said in `bot.library.erasing`. Whoever subscribed to the withdrawals was told of the
+        What stays is said in `bot.library.privacy`. Whoever subscribed to the withdrawals was told of the
         voices. Raises `LibraryError` if nothing could be deleted.
         """
         async with self._database.session() as session:

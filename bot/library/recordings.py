@@ -24,11 +24,10 @@ from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError
-from bot.library.clock import Clock, utc_now
-from bot.library.database import Database
+from bot.library.database import Database, upsert
 from bot.library.recording_folder import RecordingFolder, is_sha256
 from bot.library.tables import ConsentRow, RecordingRow, VoiceRow
-from bot.library.upsert import upsert
+from bot.library.voice import Clock, utc_now
 from bot.limits import ASIDE_DAYS
 
 log = logging.getLogger(__name__)

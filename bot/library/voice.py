@@ -1,12 +1,95 @@
-"""A voice, what a new one is made of, and who may do what with it."""
+"""A voice: its name, what it is made of, who asks for it in which scope, and who may do what with it."""
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
+from unicodedata import category, normalize
+
+from bot.errors import MemberError
+from bot.limits import MAX_VOICE_NAME_GRAPHEMES
+from bot.text.characters import count_characters, has_words
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A member in a server. Outside servers it is a shelf of one's own, see `Scope.alone`."""
+
+    guild_id: int
+    member_id: int
+    role_ids: frozenset[int] = frozenset()
+    is_moderator: bool = False
+
+    @classmethod
+    def alone(cls, member_id: int) -> Scope:
+        """Return the scope of somebody outside servers: their own shelf, and all rights on it."""
+        return cls(guild_id=member_id, member_id=member_id, is_moderator=True)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this is somebody's own shelf, not a server."""
+        return self.guild_id == self.member_id
+
+
+_MAX_CODE_POINTS: Final = 4 * MAX_VOICE_NAME_GRAPHEMES
+"""So that no name hides its weight in marks; flags and families of emoji have up to 11 each."""
+
+_MAX_TYPED: Final = 4 * _MAX_CODE_POINTS
+"""With marks written apart from their letters and blanks around it; of what is longer nothing is read."""
+
+_NO_KEY: Final = "\n"  # in no name
+
+_MARKUP: Final = re.compile(r"[*_~`|<>@#\\/\[\]{}:：\"]|^[-+>#]|^\d+[.)]")
+_HIDDEN: Final = ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+_TOO_LONG: Final = f"That name is too long. Use at most {MAX_VOICE_NAME_GRAPHEMES} characters."
+_JOINERS: Final = "\u200c\u200d"  # they shape words in some scripts, and hold an emoji together
+_UNSEEN: Final = dict.fromkeys(map(ord, (*_JOINERS, "\ufe0e", "\ufe0f")))
+
+
+def check_name(text: str) -> str:
+    """Return the name as it is shown: one spelling, one blank between words.
+
+    Raises `MemberError` with the sentence for what cannot be a name.
+    """
+    if len(text) > _MAX_TYPED:
+        raise MemberError(_TOO_LONG)
+    name = " ".join(normalize("NFC", text).split())
+    if not has_words(name):
+        raise MemberError("A voice needs a name with at least one letter or digit. Try another one.")
+    if count_characters(name) > MAX_VOICE_NAME_GRAPHEMES or len(name) > _MAX_CODE_POINTS:
+        raise MemberError(_TOO_LONG)
+    if _MARKUP.search(name) or any(_is_hidden(character) for character in name):
+        raise MemberError("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
+    return name
+
+
+def name_key(name: str) -> str:
+    """Return what is the same for names that people take for the same: ``ALICE``, ``alice``, ``Ａlice``.
+
+    For a text that is too long for any name, what is the same as and part of no name's.
+    """
+    if len(name) > _MAX_TYPED:
+        return _NO_KEY
+    seen = name.translate(_UNSEEN)
+    return " ".join(normalize("NFKC", normalize("NFKC", seen).casefold()).split())
+
+
+def _is_hidden(character: str) -> bool:
+    kind = category(character)
+    return kind in _HIDDEN or (kind == "Cf" and character not in _JOINERS)
+
 
 NOBODY: Final = 0
 """The owner of a server's house voice: moderators look after it."""
@@ -96,3 +179,69 @@ class Page:
 def new_id() -> str:
     """Return 128 random bits in 22 characters that may stand in an address or a button."""
     return secrets.token_urlsafe(16)
+
+
+class Shared(Protocol):
+    """What the rules look at: a `Voice`, or its entry in the index."""
+
+    @property
+    def guild_id(self) -> int:
+        """The server it belongs to."""
+
+    @property
+    def owner_id(self) -> int:
+        """Who saved it."""
+
+    @property
+    def speaker_id(self) -> int | None:
+        """Who is heard in it."""
+
+    @property
+    def sharing(self) -> Sharing:
+        """Who may use it."""
+
+    @property
+    def role_id(self) -> int | None:
+        """With which role it is shared."""
+
+    @property
+    def member_ids(self) -> frozenset[int]:
+        """With which members it is shared."""
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a moderator has frozen it."""
+
+
+def may_use(scope: Scope, voice: Shared) -> bool:
+    """Return whether this member may speak with the voice here; whether its speaker agrees is not asked."""
+    if voice.guild_id != scope.guild_id:
+        return False
+    if voice.owner_id == scope.member_id or voice.sharing is Sharing.SERVER:
+        return True
+    if voice.sharing is Sharing.ROLE:
+        return voice.role_id in scope.role_ids
+    return voice.sharing is Sharing.MEMBERS and scope.member_id in voice.member_ids
+
+
+def may_change(scope: Scope, voice: Shared) -> bool:
+    """Return whether this member may rename the voice or mend its transcript: its owner, a moderator."""
+    return voice.guild_id == scope.guild_id and (voice.owner_id == scope.member_id or scope.is_moderator)
+
+
+def may_delete(scope: Scope, voice: Shared) -> bool:
+    """Return whether this member may delete the voice: also the one who is heard in it."""
+    here = voice.guild_id == scope.guild_id
+    return here and (voice.speaker_id == scope.member_id or may_change(scope, voice))
+
+
+def may_know(scope: Scope, voice: Shared) -> bool:
+    """Return whether this member may know that the voice is there."""
+    return may_use(scope, voice) or may_delete(scope, voice)
+
+
+def may_share(scope: Scope, voice: Shared) -> bool:
+    """Return whether this member may say who uses it: its owner alone; of a house voice, moderators."""
+    if voice.guild_id != scope.guild_id:
+        return False
+    return voice.owner_id == scope.member_id or (voice.owner_id == NOBODY and scope.is_moderator)

@@ -1,4 +1,4 @@
-"""Voices as rows: read, written, deleted. Every one of these runs inside the caller's transaction."""
+"""Rows of voices: read, written, deleted. Each of these runs inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NameTakenError
-from bot.library.faults import library_error
-from bot.library.names import check_name, name_key
+from bot.library.engine import library_error
 from bot.library.tables import VoiceMemberRow, VoiceRow
-from bot.library.voice import Kind, NewVoice, Sharing, Voice, new_id
+from bot.library.voice import (
+    Kind,
+    NewVoice,
+    Sharing,
+    Voice,
+    check_name,
+    name_key,
+    new_id,
+)
 
 NAME_TAKEN: Final = "That name is already used here. Choose another one."
 

@@ -1,24 +1,206 @@
-"""One guild's player: the task that says what is in the queue, and what makes it stand still."""
+"""Player of one guild: the task that plays the queue, its volume, and what makes it pause."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Protocol
 
-from bot.errors import MemberError
-from bot.playback import turn
-from bot.playback.audience import VoiceRoom
-from bot.playback.connection import VoiceConnection
-from bot.playback.frames import OpusFrames
-from bot.playback.holds import Hold
-from bot.playback.queue import UtteranceQueue
-from bot.playback.utterance import Outcome, Utterance, UtteranceState
+import discord
+
+from bot.audio.volume import FrameAmplifier
+from bot.audio.workers import on_a_piece
+from bot.errors import AudioError, MemberError
+from bot.limits import FULL_VOLUME
+from bot.playback.permissions import VoiceRoom
+from bot.playback.queue import OpusFrames, Outcome, Utterance, UtteranceQueue, UtteranceState
 from bot.playback.voice_client import SECURE_SECONDS
 
+
+class VoiceConnection(Protocol):
+    """One connection to one voice channel; it follows when Discord moves us."""
+
+    channel: VoiceRoom
+
+    def play(self, source: discord.AudioSource, *, after: Callable[[Exception | None], Any]) -> None:
+        """Start taking frames from ``source``; ``after`` is called from another thread at its end.
+
+        Raises `discord.ClientException` when it is not connected or already playing.
+        """
+
+    def stop(self) -> None:
+        """Stop playing; ``after`` is still called."""
+
+    def pause(self) -> None:
+        """Take no frames until `resume`; nothing happens when nothing is played."""
+
+    def resume(self) -> None:
+        """Go on with what is paused."""
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether somebody else took us out of voice: a kick, or the end of the channel."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it ended because Discord limits our voice connections."""
+
+    def is_connected(self) -> bool:
+        """Return whether frames reach Discord now."""
+
+    async def wait_until_open(self, timeout: float) -> bool:
+        """Wait until it is connected, ``timeout`` seconds at most; return whether it is."""
+
+    async def wait_until_secure(self, timeout: float) -> bool:
+        """Wait until listeners can decrypt us, ``timeout`` seconds at most; return whether they can."""
+
+    def on_ended(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` in the event loop when the connection is gone for good."""
+
+    async def disconnect(self, *, force: bool = False) -> None:
+        """Leave the voice channel; bounded in time, raises nothing."""
+
+
+Connect = Callable[[VoiceRoom, float], Awaitable[VoiceConnection]]
+"""Joins a voice channel within so many seconds. Raises `PlaybackError`."""
+
+
+class Hold(Enum):
+    """One reason; a player goes on when there is none left."""
+
+    ASKED = "paused"  # somebody typed /pause
+    ALONE = "nobody is listening"
+    SILENCED = "I cannot be heard here"  # server mute, audience of a stage, permission taken away
+
+
+Remember = Callable[[int, int], None]
+"""Called with a guild's id and its volume whenever that changes; it must not block."""
+
+
+def remember_nothing(_guild_id: int, _percent: int) -> None:
+    """Let everything be forgotten with the process."""
+
+
+class Volumes:
+    """By guild, in percent. ``before`` is what was set before the restart."""
+
+    def __init__(
+        self, before: Mapping[int, int] | None = None, *, remember: Remember = remember_nothing
+    ) -> None:
+        self._percents = dict(before or {})
+        self._remember = remember
+
+    def get(self, guild_id: int | None) -> int:
+        """Return the volume of a guild; the full one outside of guilds."""
+        return FULL_VOLUME if guild_id is None else self._percents.get(guild_id, FULL_VOLUME)
+
+    def set(self, guild_id: int, percent: int) -> None:
+        """Speak at ``percent`` of the full volume, from the next sound that is made on."""
+        self._percents[guild_id] = percent
+        self._remember(guild_id, percent)
+
+
 log = logging.getLogger(__name__)
+
+
+class AtVolume:
+    """What a maker hands the sound of ``utterance`` to, instead of the utterance itself.
+
+    At full volume everything passes at once. Otherwise it is made softer or louder in a worker thread, and
+    comes a few milliseconds later, in order.
+    """
+
+    def __init__(self, utterance: Utterance, percent: int) -> None:
+        self._utterance = utterance
+        self._percent = percent
+        self._amplifier: FrameAmplifier | None = None
+        self._waiting: list[bytes] = []
+        self._working: asyncio.Task[None] | None = None
+
+    def append(self, frames: Sequence[bytes]) -> None:
+        """Hand over the next 20 ms Opus frames. Too late is no error."""
+        if self._percent == FULL_VOLUME:
+            self._utterance.append(frames)
+            return
+        self._waiting += frames
+        if self._working is None:
+            self._working = asyncio.create_task(self._work(), name=f"volume-{self._utterance.id}")
+
+    async def complete(self) -> None:
+        """Note that the sound is whole, and return when all of it is in the queue."""
+        if self._working is not None:
+            await self._working
+        if self._amplifier is not None:
+            self._utterance.append(await on_a_piece(self._amplifier.finish))
+        self._utterance.complete()
+
+    async def _work(self) -> None:
+        if self._amplifier is None:
+            self._amplifier = FrameAmplifier(self._percent / FULL_VOLUME)
+        while self._waiting:
+            frames, self._waiting = self._waiting, []
+            try:
+                frames = await on_a_piece(self._amplifier.feed, frames)
+            except AudioError as error:
+                log.error("a sound keeps its volume: %s", error)
+            self._utterance.append(frames)
+        self._working = None
+
+
+async def play(
+    connection: VoiceConnection,
+    source: OpusFrames,
+    *,
+    stalled_seconds: float,
+    is_held: Callable[[], bool],
+) -> bool:
+    """Play from ``source`` to its end, or until it is stopped; return False when no frame is taken for
+
+    ``stalled_seconds`` although ``is_held`` gives no reason for that, or when it cannot begin.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: Exception | None) -> None:
+        if error is not None:
+            log.error("playing in guild %d failed: %r", connection.channel.guild.id, error)
+        if not ended.done():
+            ended.set_result(None)
+
+    def after(error: Exception | None) -> None:  # in the thread that sends
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(finish, error)
+
+    try:
+        connection.play(source, after=after)
+    except discord.ClientException as error:  # it was lost meanwhile
+        log.warning("guild %d: cannot play: %s", connection.channel.guild.id, error)
+        return False
+    try:
+        return await _watch(ended, source, stalled_seconds, is_held)
+    finally:
+        if not ended.done():
+            connection.stop()
+
+
+async def _watch(
+    ended: asyncio.Future[None], source: OpusFrames, stalled_seconds: float, is_held: Callable[[], bool]
+) -> bool:
+    loop = asyncio.get_running_loop()
+    taken, since = source.taken, loop.time()
+    while not ended.done():
+        if source.taken != taken or is_held():
+            taken, since = source.taken, loop.time()
+        elif loop.time() - since >= stalled_seconds:
+            log.warning("no frame was sent for %.1f s", loop.time() - since)
+            return False
+        await asyncio.wait({ended}, timeout=stalled_seconds / 4)
+    return True
+
 
 STALLED_SECONDS: Final = 5.0
 """Without a frame for this long a connection is given up. A reconnect of the library takes 1 to 4 s, and
@@ -245,7 +427,7 @@ class GuildPlayer:
                 break
             moving = await self._is_ready(connection)
             if moving and utterance.state is UtteranceState.PLAYING and not self._holds:
-                moving = await turn.play(
+                moving = await play(
                     *(connection, source),
                     stalled_seconds=self._stalled_seconds,
                     is_held=lambda: bool(self._holds),

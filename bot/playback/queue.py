@@ -1,10 +1,314 @@
-"""The order in which one guild's utterances are said: fair between members."""
+"""Queue of one guild: utterances, their frames, and whose turn it is."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from typing import Final
+
+import discord
+
 from bot.errors import MemberError
 from bot.limits import MAX_QUEUED_SECONDS, MAX_UTTERANCES_PER_GUILD, MAX_UTTERANCES_PER_MEMBER
-from bot.playback.utterance import Utterance, UtteranceState
+
+SILENCE: Final = b"\xf8\xff\xfe"
+"""The Opus frame that every Discord client takes for silence (discord.opus, voice documentation)."""
+
+FRAME_SECONDS: Final = 0.02
+"""What one Opus frame lasts on Discord."""
+
+LEAD_FRAMES: Final = 10
+"""200 ms: a listener's jitter buffer and speaker open during silence, not during the first word."""
+
+TAIL_FRAMES: Final = 5
+"""100 ms: the last syllable is played out before the connection says that we stopped speaking."""
+
+
+ENOUGH_FRAMES: Final = 5
+"""100 ms: with so much at hand playing begins, and goes on after the sound ran out."""
+
+
+class FrameBuffer:
+    """The frames of one utterance, as they come: filled in the event loop, read in the audio thread."""
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+        self._complete = False
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> bytes:
+        return self._frames[index]
+
+    @classmethod
+    def of(cls, frames: Iterable[bytes]) -> FrameBuffer:
+        """Return a buffer with these frames, to which nothing comes."""
+        buffer = cls()
+        buffer.append(frames)
+        buffer.complete()
+        return buffer
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more comes. Who asks for this first may then trust the length."""
+        return self._complete
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether playing may begin."""
+        return self._complete or len(self._frames) >= ENOUGH_FRAMES
+
+    def append(self, frames: Iterable[bytes]) -> None:
+        """Add the next frames."""
+        self._frames.extend(frames)
+
+    def complete(self) -> None:
+        """Note that nothing more comes."""
+        self._complete = True
+
+
+class OpusFrames(discord.AudioSource):
+    """Hands out silence, the frames, silence; `read` runs in the audio thread and never waits.
+
+    Where the next frame has not come yet it hands out silence, until enough of them are at hand again.
+    """
+
+    def __init__(self, frames: FrameBuffer) -> None:
+        self._frames = frames
+        self._lead = LEAD_FRAMES
+        self._next = 0
+        self._tail = TAIL_FRAMES
+        self._taken = 0
+        self._short_of = 0
+        self._gaps = self._gap_frames = 0
+        self._finished = False
+
+    @property
+    def sent(self) -> int:
+        """How many frames of speech were taken, without the silence around them."""
+        return self._next
+
+    @property
+    def taken(self) -> int:
+        """How many frames were taken, silence included: it stands still when the player does."""
+        return self._taken
+
+    @property
+    def gaps(self) -> int:
+        """How often the sound ran out before its end."""
+        return self._gaps
+
+    @property
+    def gap_seconds(self) -> float:
+        """How long that lasted in all."""
+        return self._gap_frames * FRAME_SECONDS
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was taken and its end was seen; false when it was broken off."""
+        return self._finished
+
+    def is_opus(self) -> bool:
+        """Return True: nothing has to be encoded while it is played."""
+        return True
+
+    def read(self) -> bytes:
+        """Return the next 20 ms, or nothing at the end."""
+        frame = self._take()
+        if frame:
+            self._taken += 1
+        else:
+            self._finished = True
+        return frame
+
+    def resume(self) -> None:
+        """Continue on another connection: its listeners get the leading silence again."""
+        self._lead = LEAD_FRAMES
+
+    def _take(self) -> bytes:
+        if self._lead:
+            self._lead -= 1
+            return SILENCE
+        complete = self._frames.is_complete
+        at_hand = len(self._frames) - self._next
+        if at_hand > 0 and (complete or at_hand >= self._short_of):
+            self._short_of = 0
+            self._next += 1
+            return self._frames[self._next - 1]
+        if not complete:
+            return self._gap()
+        if self._tail:
+            self._tail -= 1
+            return SILENCE
+        return b""
+
+    def _gap(self) -> bytes:
+        if not self._short_of:
+            self._gaps += 1
+            self._short_of = ENOUGH_FRAMES
+        self._gap_frames += 1
+        return SILENCE
+
+
+class Outcome(Enum):
+    """How an utterance ended."""
+
+    PLAYED = "played"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"  # or its maker gave the place back
+    BROKEN_OFF = "broken off"  # its making failed when some of it could be heard already
+    SILENCED = "silenced"  # the bot could not be heard for too long: server mute, or permission taken away
+    WITHDRAWN = "withdrawn"  # a voice in it may not be heard any more
+    LOST = "lost"  # the voice connection was lost, or the bot left or was kicked
+
+
+class UtteranceState(Enum):
+    """How far an utterance has come."""
+
+    MAKING = "making"  # there is not enough yet to be played
+    READY = "ready"  # it may be played, even though more may come
+    PLAYING = "playing"
+    DONE = "done"
+
+
+class Utterance:
+    """A place in a guild's queue. Its maker supplies the sound, at once or as it comes; the player plays it.
+
+    Made by `GuildPlayer.reserve`; used only in the event loop.
+    """
+
+    def __init__(
+        self,
+        utterance_id: int,
+        *,
+        member_id: int,
+        title: str,
+        changed: Callable[[Utterance], None],
+        voice_ids: frozenset[str] = frozenset(),
+    ) -> None:
+        self.id = utterance_id
+        self.member_id = member_id
+        self.title = title
+        self.voice_ids = voice_ids
+        self.state = UtteranceState.MAKING
+        self.frames = FrameBuffer()
+        self._changed = changed
+        self._outcome: Outcome | None = None
+        self._done = asyncio.Event()
+        self._on_dropped: list[Callable[[], None]] = []
+        self._was_dropped = False
+        self._failed = False
+        self._began: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its sound lasts, as far as it is made; None while there is none."""
+        return len(self.frames) * FRAME_SECONDS if self.frames or self.is_complete else None
+
+    @property
+    def seconds_left(self) -> float:
+        """About how much of its sound, as far as it is made, is not played yet."""
+        played = 0.0 if self._began is None else asyncio.get_running_loop().time() - self._began
+        return max(0.0, (self.seconds or 0.0) - played)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its sound is made, or all there will ever be."""
+        return self.frames.is_complete
+
+    @property
+    def outcome_when_played(self) -> Outcome:
+        """How it ends when everything that is there has been played (the player's part)."""
+        return Outcome.BROKEN_OFF if self._failed else Outcome.PLAYED
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended; None before that."""
+        return self._outcome
+
+    def append(self, frames: Sequence[bytes]) -> None:
+        """Hand over the next 20 ms Opus frames; with enough of them it is played. Too late is no error."""
+        if self.state is not UtteranceState.DONE and not self.is_complete:
+            self.frames.append(frames)
+            self._take_stock()
+
+    def complete(self) -> None:
+        """Note that its sound is whole. Too late is no error."""
+        if self.state is not UtteranceState.DONE and not self.is_complete:
+            self.frames.complete()
+            self._on_dropped.clear()
+            self._take_stock()
+
+    def supply(self, frames: Sequence[bytes]) -> None:
+        """Hand over all of its sound at once: `append`, then `complete`."""
+        self.append(frames)
+        self.complete()
+
+    def fail(self) -> None:
+        """Note that the making failed: what is being played ends as BROKEN_OFF after what there is of it.
+
+        One that nobody has heard yet gives its place back at once. Nobody is told that it was dropped. After
+        `complete` it does nothing.
+        """
+        if self.is_complete or self.state is UtteranceState.DONE:
+            return
+        self._on_dropped.clear()
+        if self.state is UtteranceState.PLAYING:
+            self._failed = True
+            self.frames.complete()
+        else:
+            self._finish(Outcome.BROKEN_OFF)
+
+    def cancel(self) -> None:
+        """Give the place back at once. It ends as STOPPED; nobody is told it was dropped."""
+        self._on_dropped.clear()
+        self._finish(Outcome.STOPPED)
+
+    async def finished(self) -> Outcome:
+        """Wait for the end and return how it came."""
+        await self._done.wait()
+        assert self._outcome is not None  # noqa: S101 - set together with the event
+        return self._outcome
+
+    def on_dropped(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` if this ends while it is still being made, so that the making stops too.
+
+        It is called in the event loop, at once if that has already happened, and must not raise.
+        """
+        if self._was_dropped:
+            callback()
+        elif not self.is_complete and self.state is not UtteranceState.DONE:
+            self._on_dropped.append(callback)
+
+    def begin(self) -> None:
+        """Note that it is being played (the player's part)."""
+        self.state = UtteranceState.PLAYING
+        self._began = asyncio.get_running_loop().time()
+
+    def end(self, outcome: Outcome) -> None:
+        """Note how it ended (the player's part); only the first end counts."""
+        if self.state is UtteranceState.DONE:
+            return
+        self._was_dropped = not self.is_complete
+        self._finish(outcome)
+        if self._was_dropped:
+            for callback in self._on_dropped:
+                callback()
+
+    def _take_stock(self) -> None:
+        if self.state is UtteranceState.MAKING and self.frames.is_playable:
+            self.state = UtteranceState.READY
+            self._changed(self)
+
+    def _finish(self, outcome: Outcome) -> None:
+        if self.state is UtteranceState.DONE:
+            return
+        self.state = UtteranceState.DONE
+        self._outcome = outcome
+        self._done.set()
+        self._changed(self)
 
 
 class UtteranceQueue:

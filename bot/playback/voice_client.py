@@ -14,10 +14,10 @@ from typing import Any, Final
 import discord
 
 from bot.errors import PlaybackError
-from bot.playback.audience import VoiceRoom, humans_in
+from bot.playback.permissions import VoiceRoom, humans_in
 from bot.playback.scheduler import FrameScheduler
 from bot.playback.transmitter import Transmitter
-from bot.playback.voice_state import LEAVE_SECONDS, SpeechConnectionState
+from bot.playback.voice_connection import LEAVE_SECONDS, SpeechConnectionState
 
 log = logging.getLogger(__name__)
 

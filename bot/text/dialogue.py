@@ -9,11 +9,10 @@ from typing import Final, TypeVar
 from bot.errors import MemberError
 from bot.limits import MAX_DIALOGUE_LINES, MAX_DIALOGUE_VOICES, MAX_VOICE_NAME_GRAPHEMES
 from bot.models import Line
-from bot.text.characters import has_words
-from bot.text.names import Names
-from bot.text.patterns import pattern
+from bot.text.characters import has_words, pattern
+from bot.text.discord_markup import Names
+from bot.text.labels import excerpt
 from bot.text.speakable import check_length, check_text, speakable
-from bot.text.style import excerpt
 
 V = TypeVar("V")
 

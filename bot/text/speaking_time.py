@@ -12,7 +12,7 @@ figures come from:
 - Hangul, Arabic, Hebrew, Thai, Burmese, Devanagari, Bengali and Tamil: the offline engine reads 7.7, 11.4,
   14.0, 9.3, 14.8, 15.6, 14.2 and 16.5 characters a second; made some ten per cent slower, as for alphabets.
 - VoxCPM2 users report at most 0.147 s a token (vLLM-Omni, pull request 5156). A Chinese character is a token
-  there: 6.8 a second is the fastest to expect, and well within the factor of `bot.audio.take`.
+  there: 6.8 a second is the fastest to expect, and well within the factor of `bot.audio.quality`.
 
 `tests/text/test_speaking_time.py` holds the estimate against the offline engine's own sound.
 """
@@ -24,8 +24,7 @@ from itertools import accumulate
 from typing import Final
 from unicodedata import category
 
-from bot.text.characters import has_words
-from bot.text.patterns import pattern
+from bot.text.characters import has_words, pattern
 
 SHORTEST_SECONDS: Final = 0.25
 """The shortest word takes this long."""

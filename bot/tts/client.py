@@ -5,31 +5,168 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
 from yarl import URL
 
-from bot.errors import TTSError
+from bot.errors import (
+    TTSBusyError,
+    TTSCreditError,
+    TTSDeniedError,
+    TTSError,
+    TTSNoAnswerError,
+    TTSPayloadError,
+    TTSQuotaError,
+    TTSReferenceError,
+    TTSRejectedError,
+    TTSServerError,
+    TTSStatusError,
+    TTSUnreachableError,
+)
 from bot.models import Progress, ProgressListener, SpeechRequest, Stage
+from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
-from bot.tts.answers import error_for, outcome_of
-from bot.tts.body import READ_BYTES
-from bot.tts.download import LOOPBACK_HOSTS, Downloader
-from bot.tts.latch import Latch
-from bot.tts.own import OwnTTSGateway
-from bot.tts.polling import wait_for_speech
-from bot.tts.retry import RetryPolicy
-from bot.tts.secrecy import bare
-from bot.tts.take import Take
-from bot.tts.timeouts import DownloadLimits, Timeouts
-from bot.tts.transport import Transport
+from bot.tts.download import LOOPBACK_HOSTS, READ_BYTES, Downloader, Take
+from bot.tts.http import (
+    WAV_BEGINNINGS,
+    DownloadLimits,
+    Latch,
+    Received,
+    RetryPolicy,
+    Timeouts,
+    Transport,
+    seconds_to_wait,
+)
+from bot.tts.local_tts_gateway import OwnTTSGateway
+from bot.tts.wire import printable
+
+Outcome = bytes | wire.AudioAt | wire.Pending
+"""The WAV itself, where it lies, or where to ask for it."""
+
+_OF_REFERENCE = re.compile(
+    r"reference|recording|\burls?\b|_url|download|fetch|reachable|prompt_?audio|audio file|\bwav\b",
+    re.IGNORECASE,
+)
+_OF_QUOTA = re.compile(r"quota|call volume|replenish", re.IGNORECASE)
+
+_KINDS: Final[Mapping[int, type[TTSStatusError]]] = {
+    400: TTSRejectedError,
+    401: TTSDeniedError,
+    402: TTSCreditError,
+    403: TTSDeniedError,
+    413: TTSRejectedError,
+    422: TTSRejectedError,
+    429: TTSBusyError,
+    503: TTSBusyError,
+}
+
+
+def outcome_of(received: Received, api_key: Secret | None, *, cloning: bool, sent: bytes) -> Outcome:
+    """Return what ``received`` brings. Raises `TTSStatusError` or `TTSPayloadError`.
+
+    A body that is a WAV counts whatever its type says. The key is taken out of error texts, and what they
+    repeat of the body that was ``sent``.
+    """
+    if received.status not in (200, 201, 202):
+        detail = wire.error_detail(received.body, api_key)
+        raise error_for(received.status, detail, received.headers, cloning=cloning, sent=sent)
+    if received.body.startswith(WAV_BEGINNINGS):
+        return received.body
+    answer = wire.read_answer(received.body)
+    if isinstance(answer, wire.Refused):
+        detail = printable(without_key(answer.detail, api_key))
+        raise error_for(answer.status, detail, received.headers, cloning=cloning, sent=sent)
+    return answer
+
+
+def error_for(
+    status: int, detail: str, headers: Mapping[str, str], *, cloning: bool, sent: bytes = b""
+) -> TTSStatusError | TTSPayloadError:
+    """Return the error for an answer of ``status`` that brings no speech.
+
+    A 403 that speaks of a quota or names a time means "later". With ``cloning``, a refusal that
+    speaks of the recording is about the recording and not about the text. What ``detail`` repeats of the
+    body that was ``sent`` is not in the error.
+    """
+    retry_after = seconds_to_wait(headers, detail)
+    if 200 <= status < 300:
+        return TTSPayloadError(f"status {status} without speech")
+    kind = _KINDS.get(status, TTSServerError if 500 <= status < 600 else TTSStatusError)
+    if status == 403 and (retry_after is not None or _OF_QUOTA.search(detail)):
+        kind = TTSQuotaError
+    if kind is TTSRejectedError and cloning and _OF_REFERENCE.search(detail):
+        kind = TTSReferenceError
+    return kind(status, wire.without_words_of(sent, detail), retry_after=retry_after)
+
 
 log = logging.getLogger(__name__)
+
+_GROWTH: Final = 1.5
+
+
+async def wait_for_speech(
+    transport: Transport,
+    origin: URL,
+    pending: wire.Pending,
+    *,
+    api_key: Secret | None,
+    timeouts: Timeouts,
+    cloning: bool,
+    sent: bytes,
+) -> bytes | wire.AudioAt:
+    """Ask for ``pending`` until it is finished, at growing distances, and return what it became.
+
+    Looking costs nothing, so trouble on the way is looked over until the deadline. What comes out
+    after that is never retryable: the speech was ordered, and ordering it again would be paid again.
+    Raises `TTSNoAnswerError` at the deadline, or what the answer says, without the words of ``sent``, the
+    body with which it was ordered.
+    """
+    url = _progress_url(origin, pending)
+    delay = timeouts.poll_first
+    try:
+        async with asyncio.timeout(timeouts.polling):
+            while True:
+                await asyncio.sleep(delay)
+                delay = min(timeouts.poll_longest, delay * _GROWTH)
+                outcome = await _look(transport, url, api_key, cloning=cloning, sent=sent)
+                if outcome is not None and not isinstance(outcome, wire.Pending):
+                    return outcome
+    except TimeoutError:
+        pass
+    raise TTSNoAnswerError(f"still not finished after {timeouts.polling:.0f} s")
+
+
+async def _look(
+    transport: Transport, url: URL, api_key: Secret | None, *, cloning: bool, sent: bytes
+) -> Outcome | None:
+    """Return what there is, or None for trouble that another look may find gone."""
+    try:
+        received = await transport.send("GET", url)
+        if received.status < 500:
+            return outcome_of(received, api_key, cloning=cloning, sent=sent)
+        log.debug("progress: status %d", received.status)
+    except (TTSUnreachableError, TTSNoAnswerError, TTSBusyError) as error:
+        log.debug("progress: %s", error)
+    return None
+
+
+def _progress_url(origin: URL, pending: wire.Pending) -> URL:
+    if pending.progress_path is None:
+        raise TTSPayloadError("an answer promises speech and does not say where to ask for it")
+    try:
+        url = origin.join(URL(pending.progress_path))
+        same = url.origin() == origin
+    except ValueError:
+        same = False
+    if not same:
+        raise TTSPayloadError("the progress is said to be at another server, which is not asked")
+    return url
 
 
 _RETRY: Final = RetryPolicy()

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bot.audio.export import export
-from bot.audio.speech import speech_from_wav
+from bot.audio.formats import export
+from bot.audio.stream import speech_from_wav
 from rehearsal.recordings import RECORDINGS, Recording
 from tts_gateway.engines.offline import OfflineEngine
 

@@ -12,21 +12,20 @@ from typing import Any
 from aiohttp import web
 
 from rehearsal.backstage import Backstage
+from rehearsal.cdn import SentFile
 from rehearsal.changes import Changes
 from rehearsal.errors import DiscordAPIError
-from rehearsal.files import SentFile
-from rehearsal.rest import account, callbacks, channels, commands, guilds, soundboard, webhooks
-from rehearsal.rest.call import Call, Reply, Route, read_call
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.rest import account, channels, webhooks
+from rehearsal.rest.call import Call, Misbehaviour, Reply, Route, read_call
 
 _ROUTES = [
     *account.ROUTES,
-    *commands.ROUTES,
-    *callbacks.ROUTES,
+    *account.COMMAND_ROUTES,
+    *webhooks.CALLBACK_ROUTES,
     *webhooks.ROUTES,
     *channels.ROUTES,
-    *guilds.ROUTES,
-    *soundboard.ROUTES,
+    *account.GUILD_ROUTES,
+    *channels.SOUNDBOARD_ROUTES,
 ]
 _API = "/api/v10"
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError)

@@ -1,18 +1,193 @@
-"""Everything after the first answer to an interaction: the webhook behind its token."""
+"""Interactions over REST: the first answer, and the webhook behind its token."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from rehearsal.backstage import Backstage
-from rehearsal.errors import DiscordAPIError, unknown
-from rehearsal.interactions import MAX_REMOTE_FOLLOWUPS, Interaction
-from rehearsal.messages import Message
+from rehearsal.errors import DiscordAPIError, FormErrors, unknown
+from rehearsal.interactions import (
+    AUTOCOMPLETE,
+    CHOICES,
+    COMPONENT,
+    DEFER,
+    DEFER_UPDATE,
+    MAX_REMOTE_FOLLOWUPS,
+    MODAL,
+    MODAL_SUBMIT,
+    REPLY,
+    UPDATE,
+    Interaction,
+)
 from rehearsal.publishing import reply_flags
+from rehearsal.records import Message
 from rehearsal.rest.call import Call, Reply, Route
-from rehearsal.rest.callbacks import metadata
-from rehearsal.rest.editing import edit_checked
-from rehearsal.rules.messages import check_message, check_not_empty
-from rehearsal.rules.uploads import check_sizes
-from rehearsal.wire import COMPONENTS_V2, EPHEMERAL, SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS
+from rehearsal.rules.components import check_modal
+from rehearsal.rules.messages import check_message, check_not_empty, check_sizes, check_voice_message
+from rehearsal.screen import ShownModal
+from rehearsal.wire import (
+    COMPONENTS_V2,
+    EPHEMERAL,
+    LOADING,
+    SUPPRESS_EMBEDS,
+    SUPPRESS_NOTIFICATIONS,
+    VOICE_MESSAGE,
+    Json,
+)
+
+_EDIT_FLAGS = SUPPRESS_EMBEDS | COMPONENTS_V2
+
+
+def edit_checked(backstage: Backstage, message: Message, payload: Json, call: Call, *, limit: int) -> None:
+    """Check and carry out an edit. Raises `DiscordAPIError`."""
+    files = call.uploads(payload)
+    check_message(payload, allowed_flags=_EDIT_FLAGS, flags=message.flags)
+    check_sizes((len(file.data) for file in files), limit=limit)
+    backstage.publisher.edit(message, payload, files)
+
+
+REPLY_FLAGS = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE | COMPONENTS_V2
+
+
+async def callback(backstage: Backstage, call: Call) -> Reply:
+    """POST /interactions/{id}/{token}/callback."""
+    interaction = backstage.interactions.for_callback(call.number("interaction_id"), call.ids["token"])
+    kind = int(call.body.get("type") or 0)
+    if not _fits(interaction, kind):
+        errors = FormErrors()
+        message = f"Callback type {kind} is invalid for this interaction"
+        errors.add(("type",), "INTERACTION_CALLBACK_TYPE", message)
+        errors.raise_if_any()
+    await _HANDLERS[kind](backstage, interaction, call.body.get("data") or {}, call)
+    backstage.interactions.acknowledged(interaction, kind)
+    if call.query.get("with_response") not in ("1", "true"):
+        return Reply(status=204)
+    return Reply(_with_response(backstage, interaction))
+
+
+def _fits(interaction: Interaction, kind: int) -> bool:
+    if kind not in _HANDLERS:
+        return False
+    if interaction.kind == AUTOCOMPLETE or kind == CHOICES:
+        return interaction.kind == AUTOCOMPLETE and kind == CHOICES
+    if kind in (DEFER_UPDATE, UPDATE):
+        return interaction.source is not None and interaction.kind in (COMPONENT, MODAL_SUBMIT)
+    return not (kind == MODAL and interaction.kind == MODAL_SUBMIT)
+
+
+def _with_response(backstage: Backstage, interaction: Interaction) -> Json:
+    about: Json = {"id": str(interaction.id), "type": interaction.kind}
+    answer: Json = {"interaction": about}
+    message = interaction.original
+    if message is not None:
+        about |= {
+            "response_message_id": str(message.id),
+            "response_message_loading": message.thinking,
+            "response_message_ephemeral": message.ephemeral,
+        }
+        answer["resource"] = {"type": interaction.callback, "message": backstage.publisher.payload(message)}
+    return answer
+
+
+async def _reply(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    files = call.uploads(data)
+    check_message(data, allowed_flags=REPLY_FLAGS)
+    check_voice_message(data, files)
+    check_not_empty(data, files)
+    check_sizes((len(file.data) for file in files), limit=interaction.upload_limit)
+    ephemeral = interaction.only_ephemeral or bool((data.get("flags") or 0) & EPHEMERAL)
+    flags = reply_flags(data.get("flags") or 0, ephemeral=ephemeral)
+    interaction.original = backstage.publisher.publish(
+        interaction.channel,
+        backstage.bot,
+        data,
+        files,
+        flags=flags,
+        seen_by=interaction.user_id if ephemeral else None,
+        interaction=metadata(backstage, interaction),
+    )
+    interaction.answer.show(interaction.original)
+
+
+async def _defer(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    check_message({"flags": data.get("flags")}, allowed_flags=EPHEMERAL)
+    ephemeral = interaction.only_ephemeral or bool(data.get("flags"))
+    interaction.original = backstage.publisher.publish(
+        interaction.channel,
+        backstage.bot,
+        {},
+        flags=reply_flags(0, ephemeral=ephemeral) | LOADING,
+        seen_by=interaction.user_id if ephemeral else None,
+        interaction=metadata(backstage, interaction),
+    )
+    interaction.answer.show(interaction.original)
+
+
+async def _defer_update(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    interaction.original = _source(interaction)
+    interaction.answer.show(interaction.original)
+
+
+async def _update(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    source = _source(interaction)
+    edit_checked(backstage, source, data, call, limit=interaction.upload_limit)
+    interaction.original = source
+    interaction.answer.show(source)
+
+
+def _source(interaction: Interaction) -> Message:
+    """Return the message whose component was used. Raises 10008 when it is gone."""
+    if interaction.source is None or interaction.source.deleted:
+        raise unknown("Message", 10008)
+    return interaction.source
+
+
+async def _choices(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    errors = FormErrors()
+    choices = data.get("choices") or []
+    if len(choices) > 25:
+        errors.add(("data", "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    for index, choice in enumerate(choices):
+        errors.length(("data", "choices", index, "name"), choice.get("name"), 1, 100)
+        if isinstance(choice.get("value"), str):
+            errors.length(("data", "choices", index, "value"), choice["value"], 1, 100)
+    errors.raise_if_any()
+    interaction.answer.show_choices([(choice["name"], choice["value"]) for choice in choices])
+
+
+async def _modal(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+    check_modal(data)
+    modal = ShownModal(data, interaction.user_id, interaction.channel, interaction.source, interaction.remote)
+    interaction.answer.show_modal(modal)
+
+
+_Handler = Callable[[Backstage, Interaction, Json, Call], Awaitable[None]]
+_HANDLERS: dict[int, _Handler] = {
+    REPLY: _reply,
+    DEFER: _defer,
+    DEFER_UPDATE: _defer_update,
+    UPDATE: _update,
+    CHOICES: _choices,
+    MODAL: _modal,
+}
+
+
+def metadata(backstage: Backstage, interaction: Interaction) -> Json:
+    """Return what a message says about the interaction it answers."""
+    user = backstage.directory.users[interaction.user_id]
+    return {
+        "id": str(interaction.id),
+        "type": interaction.kind,
+        "name": interaction.name,
+        "user": user.payload(),
+        "authorizing_integration_owners": {},
+    }
+
+
+CALLBACK_ROUTES = [
+    Route("POST", "/interactions/{interaction_id}/{token}/callback", callback, needs_token=False)
+]
+
 
 _FOLLOWUP_FLAGS = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 _BASE = "/webhooks/{application_id}/{token}"

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.channels import Channel
-from rehearsal.messages import Message
 from rehearsal.people import Person
+from rehearsal.records import Channel, Message
 from rehearsal.wire import Json
 
 _KEPT: Final = 200

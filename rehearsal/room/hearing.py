@@ -10,11 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from rehearsal.channels import Channel
 from rehearsal.people import Person
-from rehearsal.voice.heard import HeardPacket
-from rehearsal.voice.listener import Listener
-from rehearsal.voice.live import LiveSound
+from rehearsal.records import Channel
+from rehearsal.voice.listener import HeardPacket, Listener, LiveSound
 from rehearsal.voice.person_dave import Unheard
 from rehearsal.wire import Json
 

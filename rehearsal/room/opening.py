@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rehearsal.cloning import turn_cloning_on
-from rehearsal.room.discord_switches import DiscordSwitches
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.room import Room
 from rehearsal.room.setting import Part, Setting
 from rehearsal.room.site import RoomSite
-from rehearsal.room.tts_switches import TTSSwitches
-from rehearsal.room.voice_switches import VoiceSwitches
+from rehearsal.room.switches import DiscordSwitches, TTSSwitches, VoiceSwitches
 from rehearsal.server import Rehearsal
 
 DEFAULT_PORT = 8765

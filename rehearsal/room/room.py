@@ -1,27 +1,117 @@
-"""The room itself: what all its tabs share, and what they are told when something changes."""
+"""The room itself: what all its tabs share, and how much it keeps."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import secrets
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from rehearsal.channels import Channel
+from rehearsal.cdn import Cdn, SentFile
 from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
+from rehearsal.records import Channel, Message
 from rehearsal.room.attempts import Attempt, Attempts
 from rehearsal.room.hearing import PAUSE_SECONDS, Hearing
-from rehearsal.room.memory import Memory
 from rehearsal.room.scene import Scene
 from rehearsal.room.setting import Setting
 from rehearsal.room.switches import Switch
 from rehearsal.room.trace import Entry, Trace
-from rehearsal.room.uploads import Uploads
-from rehearsal.room.watcher import Watcher
 from rehearsal.server import Rehearsal
-from rehearsal.voice.heard import HeardPacket
-from rehearsal.wire import Json
+from rehearsal.voice.listener import HeardPacket
+from rehearsal.wire import MEBIBYTE, Json
+
+
+class Watcher(Protocol):
+    """A tab, as the room knows it."""
+
+    person: Person
+
+    def look(self) -> None:
+        """Send what has changed."""
+
+    def hear(self, sound: bytes) -> None:
+        """Send sound, if this tab listens."""
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Send how something asked is getting on."""
+
+    def entry(self, entry: Entry) -> None:
+        """Send what has passed between Discord and the bot."""
+
+
+MAX_MESSAGES: Final = 400
+"""In each channel; the page lists all of them, and stays quick with so many."""
+
+MAX_FILE_BYTES: Final = 512 * MEBIBYTE
+"""Of all files together: an afternoon of speech, and little enough for a small machine."""
+
+
+class Memory:
+    """Forgets what is too much of the files in ``cdn`` and of the messages of some channels."""
+
+    def __init__(
+        self, cdn: Cdn, *, max_messages: int = MAX_MESSAGES, max_file_bytes: int = MAX_FILE_BYTES
+    ) -> None:
+        self._cdn = cdn
+        self._max_messages = max_messages
+        self._max_file_bytes = max_file_bytes
+
+    def tidy(self, channels: Sequence[Channel]) -> None:
+        """Forget the oldest messages of each of ``channels``, and the oldest files of all."""
+        for channel in channels:
+            for message in list(channel.messages.values())[: -self._max_messages]:
+                self._forget(channel, message)
+        if self._cdn.total_bytes > self._max_file_bytes:
+            self._forget_files(channels)
+
+    def _forget_files(self, channels: Sequence[Channel]) -> None:
+        holders = {f.id: (c, m) for c in channels for m in c.messages.values() for f in m.files}
+        while self._cdn.total_bytes > self._max_file_bytes:
+            file = self._cdn.oldest()
+            if file.id in holders:
+                self._forget(*holders[file.id])
+            self._cdn.forget(file)  # it may have been sent with a command, and then no message has it
+
+    def _forget(self, channel: Channel, message: Message) -> None:
+        for file in message.files:
+            self._cdn.forget(file)
+        message.files = []
+        channel.messages.pop(message.id, None)
+
+
+MAX_BYTES: Final = 64 * MEBIBYTE
+"""More than any member here may send, so that the refusal comes in Discord's words."""
+
+_KEPT: Final = 32
+_KEPT_BYTES: Final = 4 * MAX_BYTES
+
+
+class Uploads:
+    """Keeps the newest uploads until they are sent."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, SentFile] = OrderedDict()
+
+    def add(self, file: SentFile) -> str:
+        """Keep ``file`` and return the key to it."""
+        key = secrets.token_urlsafe(12)
+        self._files[key] = file
+        while len(self._files) > _KEPT or self._total_bytes() > _KEPT_BYTES:
+            self._files.popitem(last=False)
+        return key
+
+    def _total_bytes(self) -> int:
+        return sum(len(file.data) for file in self._files.values())
+
+    def get(self, key: object) -> SentFile:
+        """Return a file. Raises `RehearsalError` for one that is not here any more."""
+        file = self._files.get(key) if isinstance(key, str) else None
+        if file is None:
+            raise RehearsalError("That file is not here any more. Choose it again.")
+        return file
+
 
 AWAY_SECONDS: Final = 60.0
 """Who has closed every tab leaves the voice channel after this long; a reload is quicker."""

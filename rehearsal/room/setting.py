@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rehearsal.channels import Channel
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
 from rehearsal.permissions import ALL, Overwrite, Permission
+from rehearsal.records import Channel
 from rehearsal.world import World
 
 

@@ -1,10 +1,22 @@
-"""What can be made to go wrong, as switches and buttons of the page."""
+"""Switches of the page: what can be made to go wrong at Discord, in voice, and at the TTS gateway."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
+import aiohttp
+
+from rehearsal.errors import RehearsalError
+from rehearsal.guilds import Guild
+from rehearsal.permissions import Permission
+from rehearsal.records import Channel
+from rehearsal.rest.call import Misbehaviour, late
+from rehearsal.room.setting import Setting
+from rehearsal.server import Rehearsal
+from rehearsal.voice.codes import CloseCode
 from rehearsal.wire import Json
 
 Turn = Callable[[object], Awaitable[str]]
@@ -40,3 +52,289 @@ class Switch:
             "options": [{"value": value, "label": label} for value, label in self.options()],
             "why_not": self.why_not(),
         }
+
+
+_GROUP: Final = "The connection suffers"
+_LATE_SECONDS: Final = 2.0
+_ALWAYS: Final = 1_000_000
+
+
+class DiscordSwitches:
+    """``restart`` ends the bot and starts another; None where nobody can."""
+
+    def __init__(self, rehearsal: Rehearsal, restart: Callable[[], Awaitable[None]] | None) -> None:
+        self._rehearsal = rehearsal
+        self._restart = restart
+        self._late: list[Misbehaviour] = []
+
+    def all(self) -> list[Switch]:
+        """Return them in the order of the page."""
+        return [
+            Switch("drop", _GROUP, "Cut the connection", "The main websocket breaks; the bot may resume.",
+                   "action", self._drop),
+            Switch("invalidate", _GROUP, "End the session",
+                   "Discord forgets the session (op 9): the bot logs in anew, and falls out of voice.",
+                   "action", self._invalidate),
+            Switch("late", _GROUP, "Make Discord slow", f"Every REST call takes {_LATE_SECONDS:g} s longer.",
+                   "toggle", self._slow, lambda: bool(self._late)),
+            Switch("expire", _GROUP, "Let the addresses of files expire",
+                   "As after a day: who kept an address must fetch its message again.", "action",
+                   self._expire),
+            Switch("restart", _GROUP, "Restart Myna", "Shut the bot down in order and start it again.",
+                   "action", self._start_again, why_not=self._why_no_restart),
+        ]  # fmt: skip
+
+    async def _drop(self, _value: object) -> str:
+        await self._rehearsal.main_socket.drop()
+        return "The main websocket was cut."
+
+    async def _invalidate(self, _value: object) -> str:
+        await self._rehearsal.main_socket.invalidate()
+        return "The session was ended."
+
+    async def _slow(self, value: object) -> str:
+        misbehaviours = self._rehearsal.router.misbehaviours
+        for misbehaviour in self._late:
+            misbehaviours.remove(misbehaviour)
+        self._late = [late(m, "/", _LATE_SECONDS, times=_ALWAYS) for m in _METHODS] if value else []
+        misbehaviours.extend(self._late)
+        return "Discord is slow." if value else "Discord is as quick as before."
+
+    async def _expire(self, _value: object) -> str:
+        self._rehearsal.cdn.expire_addresses()
+        return "Every address of a file that was given out so far has expired."
+
+    async def _start_again(self, _value: object) -> str:
+        if self._restart is not None:
+            await self._restart()
+        return "Myna has been restarted."
+
+    def _why_no_restart(self) -> str | None:
+        return None if self._restart else "This bot was not started by the room."
+
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+_TTS: Final = "The TTS gateway fails"
+_SECONDS: Final = 10.0
+_FAULTS: Final[dict[str, tuple[str, Any]]] = {
+    "": ("works", None),
+    "slow": ("answers after 5 s", {"kind": "Delay", "seconds": 5}),
+    "busy": ("is busy (429)", {"kind": "Respond", "status": 429, "headers": {"Retry-After": "2"}}),
+    "broken": ("fails (500)", {"named": "internal"}),
+    "credit": ("has no credit left (402)", {"kind": "Respond", "status": 402}),
+    "key": ("refuses the key (401)", {"named": "invalid key"}),
+    "cut": ("breaks off in the middle", {"kind": "Cut", "fraction": 0.5}),
+}  # fmt: skip
+_REFUSALS: Final = ("credit", "key")
+_AFTER_REFUSAL: Final = "A bot that was refused for good may not ask again for minutes: Restart Myna."
+_DOWNLOADS: Final[dict[str, tuple[str, Any]]] = {
+    "": ("arrives at once", None),
+    "slow": ("drips in", {"kind": "Drip", "size": 16_384, "every": 0.15}),
+    "cut": ("ends too early", {"kind": "Cut", "fraction": 0.5}),
+    "html": ("is a web page instead", {"kind": "BadWav", "wav": "html"}),
+    "silent": ("is silent", {"kind": "BadWav", "wav": "silent"}),
+}
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class TTSSwitches:
+    """``port`` is where our own TTS gateway listens, started with `arguments`; None: it is not ours."""
+
+    def __init__(self, port: int | None) -> None:
+        self._port = port
+        self._post = ""
+        self._download = ""
+
+    def arguments(self) -> list[str]:
+        """Return what to start our own TTS gateway with, so that the switches reach it."""
+        return [] if self._port is None else ["--port", str(self._port), "--allow-faults"]
+
+    def all(self) -> list[Switch]:
+        """Return them in the order of the page."""
+        return [
+            Switch("tts", _TTS, "The TTS gateway", "What it does with the next requests.", "choice",
+                   self._set_post, lambda: self._post, lambda: _choices(_FAULTS), self._why_not),
+            Switch("tts-download", _TTS, "The finished sound", "How it comes from the TTS gateway.",
+                   "choice", self._set_download, lambda: self._download, lambda: _choices(_DOWNLOADS),
+                   self._why_not),
+        ]  # fmt: skip
+
+    async def again(self) -> None:
+        """Set the faults once more, after the TTS gateway was started anew."""
+        if self._post or self._download:
+            await self._put()
+
+    async def _set_post(self, value: object) -> str:
+        before, self._post = self._post, str(value) if value in _FAULTS else ""
+        await self._put()
+        told = f"The TTS gateway {_FAULTS[self._post][0]}."
+        return f"{told} {_AFTER_REFUSAL}" if before in _REFUSALS and self._post not in _REFUSALS else told
+
+    async def _set_download(self, value: object) -> str:
+        self._download = str(value) if value in _DOWNLOADS else ""
+        await self._put()
+        return f"The finished sound {_DOWNLOADS[self._download][0]}."
+
+    async def _put(self) -> None:
+        script = {
+            "clear": True,
+            "every_post": _FAULTS[self._post][1],
+            "every_download": _DOWNLOADS[self._download][1],
+        }
+        timeout = aiohttp.ClientTimeout(total=_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http_session,
+                http_session.put(f"http://127.0.0.1:{self._port}/faults", json=script) as response,
+            ):
+                if response.status != 204:
+                    raise RehearsalError(f"The TTS gateway did not take it: {response.status}.")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise RehearsalError("The TTS gateway cannot be reached.") from error
+
+    def _why_not(self) -> str | None:
+        return None if self._port else "Only our own TTS gateway can be told to fail."
+
+
+def _choices(faults: dict[str, tuple[str, Any]]) -> list[tuple[str, str]]:
+    return [(value, label) for value, (label, _fault) in faults.items()]
+
+
+_VOICE: Final = "A moderator interferes"
+_NETWORK: Final = "The connection suffers"
+_LOST_EVERY: Final = 10
+_PERMISSIONS: Final = {
+    "speak": Permission.SPEAK,
+    "connect": Permission.CONNECT,
+    "attach": Permission.ATTACH_FILES,
+    "recordings": Permission.SEND_VOICE_MESSAGES,
+    "sounds": Permission.CREATE_GUILD_EXPRESSIONS,
+}
+_PERMISSION_NAMES: Final = [
+    ("", "none"),
+    ("speak", "Speak"),
+    ("connect", "Connect"),
+    ("attach", "Attach Files"),
+    ("recordings", "Send Voice Messages"),
+    ("sounds", "Create Expressions"),
+]
+_NAMES: Final = dict(_PERMISSION_NAMES)
+
+
+class VoiceSwitches:
+    """They act on the server in which the bot is in voice."""
+
+    def __init__(self, rehearsal: Rehearsal, setting: Setting) -> None:
+        self._rehearsal = rehearsal
+        self._setting = setting
+        self._denied = ""
+
+    def all(self) -> list[Switch]:
+        """Return them in the order of the page."""
+        not_in_voice = self._why_not_in_voice
+        return [
+            Switch("move", _VOICE, "Move Myna", "Drag the bot into another voice channel.", "choice",
+                   self._move, self._moved, self._destinations, not_in_voice),
+            Switch("kick", _VOICE, "Disconnect Myna", "Take the bot out of its voice channel.", "action",
+                   self._kick, why_not=not_in_voice),
+            Switch("mute", _VOICE, "Mute Myna", "Server-mute it: it waits a minute, then drops the rest.",
+                   "toggle", self._mute, self._muted, why_not=not_in_voice),
+            Switch("delete", _VOICE, "Delete its channel",
+                   "Delete the voice channel the bot is in, people and all. A new one of that name follows.",
+                   "action", self._delete, why_not=not_in_voice),
+            Switch("deny", _VOICE, "Take a permission away", "In The Rookery, from the bot.", "choice",
+                   self._deny, lambda: self._denied,
+                   lambda: _PERMISSION_NAMES),
+            Switch("voice-server", _NETWORK, "Change the voice server",
+                   "Discord gives the call another server, as when a region changes.", "action",
+                   self._change_server, why_not=not_in_voice),
+            Switch("voice-drop", _NETWORK, "Crash the voice server",
+                   "Close the voice websocket with 4015; the session may be resumed.", "action",
+                   self._drop_voice, why_not=not_in_voice),
+            Switch("lose", _NETWORK, "Lose every tenth packet", "Sound gets holes on its way to you.",
+                   "toggle", self._lose, lambda: bool(self._rehearsal.voice.faults.drop_every)),
+        ]  # fmt: skip
+
+    def bot_guild(self) -> Guild | None:
+        """Return the server in which the bot is in voice; the newest if there are several."""
+        return next((guild for guild in self._setting.guilds if guild.bot_channel), None)
+
+    def _why_not_in_voice(self) -> str | None:
+        return None if self.bot_guild() else "The bot is in no voice channel. Join one and type /join."
+
+    def _here(self) -> tuple[Guild, Channel]:
+        guild = self.bot_guild()
+        channel = guild.bot_channel if guild else None
+        if guild is None or channel is None:
+            raise RehearsalError("The bot is in no voice channel.")
+        return guild, channel
+
+    def _destinations(self) -> list[tuple[str, str]]:
+        guild = self.bot_guild()
+        channels = guild.channels.values() if guild else ()
+        return [(str(channel.id), channel.name) for channel in channels if channel.is_voice]
+
+    def _moved(self) -> object:
+        guild = self.bot_guild()
+        return str(guild.bot_channel.id) if guild and guild.bot_channel else ""
+
+    async def _move(self, value: object) -> str:
+        guild, here = self._here()
+        channel = next((c for c in guild.channels.values() if str(c.id) == value and c.is_voice), None)
+        if channel is None:
+            raise RehearsalError("There is no such voice channel.")
+        if channel is not here:
+            await guild.move_bot(channel)
+        return f"Myna was moved to {channel.name}."
+
+    async def _kick(self, _value: object) -> str:
+        guild, channel = self._here()
+        await guild.kick_bot_from_voice()
+        return f"Myna was disconnected from {channel.name}."
+
+    def _muted(self) -> bool:
+        guild = self.bot_guild()
+        state = guild.voice_states.get(self._rehearsal.application_id) if guild else None
+        return state is not None and state.mute
+
+    async def _mute(self, value: object) -> str:
+        guild, _channel = self._here()
+        await guild.mute_bot(bool(value))
+        return "Myna is muted." if value else "Myna is no longer muted."
+
+    async def _delete(self, _value: object) -> str:
+        guild, channel = self._here()
+        await guild.delete_channel(channel)
+        guild.add_voice_channel(channel.name, channel.user_limit)
+        return f"{channel.name} was deleted, and made anew, empty."
+
+    async def _deny(self, value: object) -> str:
+        self._denied = str(value) if value in _PERMISSIONS else ""
+        denied = int(_PERMISSIONS.get(self._denied, 0))
+        self._setting.rookery.deny_bot(denied)
+        await self._rehearsal.caught_up()
+        name = _NAMES[self._denied]
+        return f"Myna no longer has the permission {name}." if denied else "Myna has its permissions again."
+
+    async def _change_server(self, _value: object) -> str:
+        guild, _channel = self._here()
+        await guild.change_voice_server()
+        return "The call has another voice server."
+
+    async def _drop_voice(self, _value: object) -> str:
+        guild, _channel = self._here()
+        await self._rehearsal.voice.close_bot(guild.id, CloseCode.SERVER_CRASHED)
+        return "The voice websocket was closed with 4015."
+
+    async def _lose(self, value: object) -> str:
+        self._rehearsal.voice.faults.drop_every = _LOST_EVERY if value else 0
+        return "Every tenth packet is lost." if value else "No packets are lost."

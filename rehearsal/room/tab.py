@@ -15,7 +15,7 @@ from rehearsal.people import Person
 from rehearsal.room.acts import Acts
 from rehearsal.room.attempts import Attempt
 from rehearsal.room.room import Room
-from rehearsal.room.shown import is_seen_by, shown, version_of
+from rehearsal.room.scene import is_seen_by, shown, version_of
 from rehearsal.room.trace import Entry
 from rehearsal.wire import Json
 

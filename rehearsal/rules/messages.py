@@ -1,15 +1,29 @@
-"""What Discord accepts as the body of a message."""
+"""What Discord accepts as the body of a message, and as an upload."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from rehearsal.cdn import SentFile, content_type_of
 from rehearsal.errors import DiscordAPIError, FormErrors
-from rehearsal.files import SentFile, content_type_of
 from rehearsal.rules.components import check_components
-from rehearsal.wire import COMPONENTS_V2, VOICE_MESSAGE, Json
+from rehearsal.wire import COMPONENTS_V2, MEBIBYTE, VOICE_MESSAGE, Json
+
+MAX_REQUEST: Final = 25 * MEBIBYTE
+MAX_FILES: Final = 10
+
+
+def check_sizes(sizes: Iterable[int], *, limit: int) -> None:
+    """Raise 413 / 40005 when one file is over ``limit`` bytes, or all together over the request's limit."""
+    sizes = list(sizes)
+    if any(size > limit for size in sizes) or sum(sizes) > max(MAX_REQUEST, limit):
+        raise DiscordAPIError(413, 40005, "Request entity too large")
+    if len(sizes) > MAX_FILES:
+        raise DiscordAPIError(400, 30015, "Maximum number of attachments in a message reached (10)")
+
 
 MAX_CONTENT = 2_000
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from rehearsal.voice.codes import DAVE_VERSION
-from rehearsal.voice.dave import DaveGroup
-from rehearsal.voice.faults import VoiceFaults
-from rehearsal.voice.group_member import GroupMember
+from rehearsal.voice.codes import DAVE_VERSION, VoiceFaults
+from rehearsal.voice.dave import DaveGroup, GroupMember
 from rehearsal.voice.listener import Listener
 from rehearsal.voice.person_dave import PersonDave
 from rehearsal.voice.transport import RTPHeader

@@ -1,21 +1,231 @@
-"""End-to-end encryption seen from the voice server: who is in the MLS group, and whose commit counts.
-
-The order of one change is that of the DAVE whitepaper: proposals (27) to every member of the group, the
-first commit (28) wins, it is announced (29) to the members and the Welcome (30) goes to who was added;
-when all have said that they are ready (23), the transition is executed (22).
-"""
+"""End-to-end encryption seen from the voice server: the MLS group, proposals, commits, transitions."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from rehearsal.voice.faults import VoiceFaults
-from rehearsal.voice.group_member import GroupMember
-from rehearsal.voice.mls import ExternalSender, commit_epoch, vector
-from rehearsal.voice.transitions import Transitions
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from rehearsal.voice.codes import VoiceFaults
+
+
+class GroupMember(Protocol):
+    """Someone with end-to-end encryption, as the voice server reaches them. Nothing here may wait."""
+
+    @property
+    def user_id(self) -> int:
+        """Return whose encryption this is."""
+
+    def set_external_sender(self, package: bytes) -> None:
+        """Learn who may propose (25); a key package is due."""
+
+    def consider(self, proposals: bytes) -> None:
+        """Learn of proposals (27); a commit is due, but not before this returns."""
+
+    def apply_commit(self, transition_id: int, commit: bytes) -> None:
+        """Learn which commit counts (29); readiness is due."""
+
+    def enter(self, transition_id: int, welcome: bytes) -> None:
+        """Be let into the group (30); readiness is due."""
+
+    def start_over(self) -> None:
+        """Make a new group of one (24 with epoch 1, and 21 with id 0); a key package is due."""
+
+    def execute(self, transition_id: int) -> None:
+        """Send with the keys of this transition from now on (22)."""
+
+
+@dataclass(slots=True)
+class _Transition:
+    waiting: list[GroupMember]
+    deadline: asyncio.TimerHandle
+
+
+class Transitions:
+    """Executes each transition when all have said that they are ready, or when its time is up."""
+
+    def __init__(self, faults: VoiceFaults, execute: Callable[[int], None]) -> None:
+        self._faults = faults
+        self._execute = execute
+        self._open: dict[int, _Transition] = {}
+        self._last = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def open(self, members: Iterable[GroupMember]) -> int:
+        """Begin to wait for ``members`` and return the id of this transition; 0 is never one."""
+        self._last = self._last % 0xFFFE + 1
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(self._faults.transition_seconds, self._finish, self._last)
+        self._open[self._last] = _Transition(list(members), deadline)
+        return self._last
+
+    def ready(self, member: GroupMember, transition_id: int) -> None:
+        """Wait no longer for ``member`` in this transition."""
+        transition = self._open.get(transition_id)
+        if transition is None:
+            return
+        if member in transition.waiting:
+            transition.waiting.remove(member)
+        if not transition.waiting:
+            self._finish(transition_id)
+
+    def excuse(self, member: GroupMember) -> None:
+        """Wait no longer for someone who is gone or starts over."""
+        for transition_id in list(self._open):
+            self.ready(member, transition_id)
+
+    def clear(self) -> None:
+        """Forget every transition."""
+        for transition in self._open.values():
+            transition.deadline.cancel()
+        self._open.clear()
+
+    def _finish(self, transition_id: int) -> None:
+        transition = self._open.pop(transition_id, None)
+        if transition is not None:
+            transition.deadline.cancel()
+            self._execute(transition_id)
+
+
+_MLS_10: Final = 1
+_PUBLIC_MESSAGE: Final = 1
+_SENDER_MEMBER: Final = 1
+_SENDER_EXTERNAL: Final = 2
+_CONTENT_PROPOSAL: Final = 2
+_CONTENT_COMMIT: Final = 3
+_PROPOSAL_ADD: Final = 1
+_PROPOSAL_REMOVE: Final = 3
+_CREDENTIAL_BASIC: Final = 1
+_LEAF_OF_KEY_PACKAGE: Final = 1
+_LEAF_OF_COMMIT: Final = 3
+_LIFETIME_BYTES: Final = 16
+
+
+def vector(data: bytes) -> bytes:
+    """Return ``data`` behind its length, as MLS writes variable-size vectors (§2.1.2)."""
+    size = len(data)
+    if size < 1 << 6:
+        return bytes([size]) + data
+    if size < 1 << 14:
+        return struct.pack(">H", size | 0x4000) + data
+    return struct.pack(">I", size | 0x80000000) + data
+
+
+class ExternalSender:
+    """The voice server as MLS sees it: someone outside who may propose to add and to remove (§12.1.8)."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        point = self._key.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+        credential = struct.pack(">H", _CREDENTIAL_BASIC) + vector(b"rehearsal")
+        self.package = vector(point) + credential
+
+    def propose_add(self, group_id: int, epoch: int, key_package: bytes) -> bytes:
+        """Return a signed proposal to add the owner of ``key_package`` (§12.1.1)."""
+        return self._proposal(group_id, epoch, struct.pack(">H", _PROPOSAL_ADD) + key_package)
+
+    def propose_remove(self, group_id: int, epoch: int, leaf: int) -> bytes:
+        """Return a signed proposal to remove the member at ``leaf`` (§12.1.3)."""
+        return self._proposal(group_id, epoch, struct.pack(">HI", _PROPOSAL_REMOVE, leaf))
+
+    def _proposal(self, group_id: int, epoch: int, proposal: bytes) -> bytes:
+        message = (
+            struct.pack(">HH", _MLS_10, _PUBLIC_MESSAGE)
+            + vector(group_id.to_bytes(8, "big"))
+            + struct.pack(">QBI", epoch, _SENDER_EXTERNAL, 0)
+            + vector(b"")
+            + bytes([_CONTENT_PROPOSAL])
+            + proposal
+        )
+        labelled = vector(b"MLS 1.0 FramedContentTBS") + vector(message)
+        return message + vector(self._key.sign(labelled, ec.ECDSA(hashes.SHA256())))
+
+
+def split_commit(data: bytes) -> tuple[bytes, bytes]:
+    """Return the commit and the Welcome that stand one after the other in ``data``.
+
+    The Welcome may be empty. `ValueError` when ``data`` does not begin with a commit.
+    """
+    reader = _Reader(data)
+    try:
+        reader.commit()
+    except (IndexError, struct.error) as error:
+        raise ValueError("the commit is cut short") from error
+    return data[: reader.position], data[reader.position :]
+
+
+def commit_epoch(commit: bytes) -> int:
+    """Return the epoch that ``commit`` ends; -1 when it is no commit of a member."""
+    reader = _Reader(commit)
+    try:
+        return reader.commit()
+    except (IndexError, ValueError, struct.error):
+        return -1
+
+
+class _Reader:
+    """Walks over the structures of one message to find where it ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.position = 0
+
+    def commit(self) -> int:
+        """Pass one PublicMessage that carries a commit (§6.2, §12.4); return its epoch."""
+        if self._numbers(">HH") != (_MLS_10, _PUBLIC_MESSAGE):
+            raise ValueError("not a public message of MLS 1.0")
+        self._vector()  # group id
+        epoch, sender, _leaf = self._numbers(">QBI")
+        self._vector()  # authenticated data
+        if sender != _SENDER_MEMBER or self._numbers(">B") != (_CONTENT_COMMIT,):
+            raise ValueError("not a commit of a member")
+        self._vector()  # proposals
+        if self._numbers(">B") == (1,):
+            self._leaf_node()
+            self._vector()  # one update path node per level
+        for _field in ("signature", "confirmation tag", "membership tag"):
+            self._vector()
+        return epoch
+
+    def _leaf_node(self) -> None:
+        self._vector()  # encryption key
+        self._vector()  # signature key
+        self._numbers(">H")  # credential type
+        self._vector()  # identity
+        for _capability in ("versions", "ciphersuites", "extensions", "proposals", "credentials"):
+            self._vector()
+        (source,) = self._numbers(">B")
+        if source == _LEAF_OF_KEY_PACKAGE:
+            self.position += _LIFETIME_BYTES
+        elif source == _LEAF_OF_COMMIT:
+            self._vector()  # parent hash
+        self._vector()  # extensions
+        self._vector()  # signature
+
+    def _numbers(self, form: str) -> tuple[int, ...]:
+        values = struct.unpack_from(form, self._data, self.position)
+        self.position += struct.calcsize(form)
+        return values
+
+    def _vector(self) -> None:
+        first = self._data[self.position]
+        width = 1 << (first >> 6)
+        size = int.from_bytes(self._data[self.position : self.position + width], "big")
+        size &= (1 << (8 * width - 2)) - 1
+        self.position += width + size
+        if width > 4 or self.position > len(self._data):
+            raise ValueError("a vector reaches past the end")
+
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A human in a voice channel who hears what the bot sends, and can say what of it was lost."""
+"""A human in a voice channel who hears what the bot sends, live and as a whole."""
 
 from __future__ import annotations
 
@@ -6,12 +6,130 @@ import asyncio
 import contextlib
 import time
 import wave
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from rehearsal.voice.heard import HeardPacket
-from rehearsal.voice.person_dave import PersonDave, Unheard, UnheardError
-from rehearsal.voice.sound import RATE, pcm_of
+import av
+import numpy as np
+
+from rehearsal.voice.person_dave import SILENCE_FRAME, PersonDave, Unheard, UnheardError
 from rehearsal.voice.transport import RTPHeader
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPacket:
+    """A packet of the bot at one listener.
+
+    ``arrival`` is `time.monotonic()` in seconds, ``timestamp`` counts samples of 48 kHz. ``opus`` is
+    None when the packet could not be heard, and then ``why`` says for which reason. ``in_clear``: it was
+    heard, but nobody had encrypted it end to end.
+    """
+
+    ssrc: int
+    sequence: int
+    timestamp: int
+    arrival: float
+    opus: bytes | None = field(repr=False)
+    why: Unheard | None = None
+    in_clear: bool = False
+
+    @property
+    def is_speech(self) -> bool:
+        """Return whether this could be heard and is more than Opus' silence frame."""
+        return self.opus is not None and self.opus != SILENCE_FRAME
+
+
+RATE: Final = 48_000
+_SAMPLE_BYTES: Final = 2
+_TIMESTAMPS: Final = 1 << 32
+_LONGEST_GAP: Final = 30 * RATE
+"""A longer jump of the clock is no gap in somebody's speech; the sound goes on after this much."""
+
+
+def pcm_of(packets: Sequence[HeardPacket]) -> bytes:
+    """Return 48 kHz mono 16-bit PCM that begins with the first packet that could be heard.
+
+    Sound stands where its RTP timestamp says, lost packets are silence, and the sound of a new
+    connection (another SSRC) follows the one before at the distance of their arrivals.
+    """
+    sound = bytearray()
+    decoder = new_decoder()
+    ssrc, timestamp, position, arrival = -1, 0, 0, 0.0
+    for packet in packets:
+        if packet.opus is None:
+            continue
+        if packet.ssrc != ssrc:
+            pause = round((packet.arrival - arrival) * RATE) if ssrc >= 0 else 0
+            position += min(max(pause, 0), _LONGEST_GAP)
+            ssrc = packet.ssrc
+            decoder = new_decoder()
+        else:
+            ahead = (packet.timestamp - timestamp) % _TIMESTAMPS
+            position += min(ahead, _LONGEST_GAP) if ahead < _TIMESTAMPS // 2 else ahead - _TIMESTAMPS
+        timestamp, arrival = packet.timestamp, packet.arrival
+        _lay(sound, position, decode(decoder, packet.opus))
+    return bytes(sound)
+
+
+def _lay(sound: bytearray, position: int, pcm: bytes) -> None:
+    """Put ``pcm`` at sample ``position``; what lies before the beginning is cut off."""
+    start = position * _SAMPLE_BYTES
+    if start < 0:
+        pcm, start = pcm[-start:], 0
+    if len(sound) < start:
+        sound.extend(bytes(start - len(sound)))
+    sound[start : start + len(pcm)] = pcm
+
+
+def new_decoder() -> av.AudioCodecContext:
+    """Return a decoder for the packets of one sender."""
+    decoder = av.AudioCodecContext.create("libopus", "r")
+    decoder.sample_rate = RATE
+    decoder.layout = "mono"
+    return decoder
+
+
+def decode(decoder: av.AudioCodecContext, opus: bytes) -> bytes:
+    """Return the PCM of the next packet; `av.FFmpegError` when it is no Opus."""
+    frames = decoder.decode(av.Packet(opus))
+    return b"".join(np.ascontiguousarray(frame.to_ndarray()).astype("<i2").tobytes() for frame in frames)
+
+
+_PACKET_SAMPLES: Final = 960
+_LOST_SAMPLES: Final = 10 * _PACKET_SAMPLES
+"""A longer jump of the clock is a pause between two utterances, not lost packets."""
+
+
+class LiveSound:
+    """Decodes packets in the order of their arrival: 48 kHz mono 16-bit PCM."""
+
+    def __init__(self) -> None:
+        self._decoder = new_decoder()
+        self._ssrc = -1
+        self._next = 0
+
+    def feed(self, packet: HeardPacket) -> bytes:
+        """Return the sound of ``packet``, with silence in front of it for packets that were lost.
+
+        A packet that could not be decrypted, or is no Opus, is silence of its length.
+        """
+        if packet.ssrc != self._ssrc:
+            self._ssrc, self._next, self._decoder = packet.ssrc, packet.timestamp, new_decoder()
+        ahead = (packet.timestamp - self._next) % (1 << 32)
+        lost = ahead if ahead <= _LOST_SAMPLES else 0
+        pcm = self._sound(packet)
+        self._next = (packet.timestamp + len(pcm) // _SAMPLE_BYTES) % (1 << 32)
+        return bytes(lost * _SAMPLE_BYTES) + pcm
+
+    def _sound(self, packet: HeardPacket) -> bytes:
+        if packet.opus is not None:
+            try:
+                return decode(self._decoder, packet.opus)
+            except av.FFmpegError:
+                pass
+        return bytes(_PACKET_SAMPLES * _SAMPLE_BYTES)
 
 
 class Listener:

@@ -12,12 +12,16 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from rehearsal.voice.call import Call
-from rehearsal.voice.codes import DAVE_VERSION, HEARTBEAT_SECONDS, CloseCode, Opcode
-from rehearsal.voice.connection import BotConnection, ProtocolError, VoiceTicket
-from rehearsal.voice.faults import VoiceFaults
+from rehearsal.voice.codes import DAVE_VERSION, HEARTBEAT_SECONDS, CloseCode, Opcode, VoiceFaults
+from rehearsal.voice.connection import (
+    BotConnection,
+    Outbox,
+    PacketSocket,
+    ProtocolError,
+    VoiceTicket,
+    json_frame,
+)
 from rehearsal.voice.listener import Listener
-from rehearsal.voice.outbox import Outbox, json_frame
-from rehearsal.voice.udp import PacketSocket
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.automatic_gain import GainMemory
+from bot.audio.live_gain import GainMemory
 from bot.audio.stream import NOTHING_KNOWN, SpeechStream, StreamedSpeech, speech_from_chunks
 from bot.models import Speech
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bot.audio.activity import activity, frame_levels, runs
+from bot.audio.quality import activity, frame_levels, runs
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, silence, times, with_noise
 
 

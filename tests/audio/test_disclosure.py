@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.audio.export import export
-from bot.audio.info_tags import COMMENT, SOFTWARE, TITLE
-from bot.audio.soundboard import soundboard_clip
-from bot.audio.voice_message import voice_message
+from bot.audio.formats import export, soundboard_clip, voice_message
+from bot.audio.wav import COMMENT, SOFTWARE, TITLE
 from tests.audio.reading import read
 from tests.audio.voices import WOMAN, speech
 

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from bot.audio.activity import activity
-from bot.audio.doctor import Examined, examine
 from bot.audio.loudness import PEAK_CEILING, samples_at
+from bot.audio.quality import activity
+from bot.audio.reference_check import Examined, examine
 from bot.errors import RecordingError
 from tests.audio.reading import Read, read
 from tests.audio.voices import (
@@ -27,7 +27,7 @@ from tests.audio.voices import (
     times,
     with_noise,
 )  # fmt: skip
-from tests.decoding.encoding import encoded, wav_of
+from tests.untrusted.encoding import encoded, wav_of
 
 
 async def mended(wave: Wave, *, rate: int = RATE) -> tuple[Examined, Read]:

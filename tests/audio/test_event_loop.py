@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.audio.export import export
+from bot.audio.formats import export, soundboard_clip, speech_from_file, voice_message
 from bot.audio.opus import opus_frames
-from bot.audio.soundboard import soundboard_clip
-from bot.audio.speech import speech_from_wav
-from bot.audio.taken import speech_from_file
-from bot.audio.voice_message import voice_message
+from bot.audio.stream import speech_from_wav
 from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike, wav
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bot.audio.export import AudioFile, export
-from bot.audio.info_tags import ARTIST, COMMENT, COPYRIGHT, DATE, SOFTWARE, TITLE
-from bot.audio.wav import parse_wav, write_wav
+from bot.audio.formats import AudioFile, export
+from bot.audio.wav import ARTIST, COMMENT, COPYRIGHT, DATE, SOFTWARE, TITLE, parse_wav, write_wav
 from bot.errors import AudioError
 from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike

@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.audio.info_tags import ARTIST, COMMENT, MAX_INFO_BYTES, MAX_TAGS, SOFTWARE, TITLE, read_info
-from bot.audio.wav import parse_wav, write_wav
-from bot.audio.wav_header import WavHeader
+from bot.audio.wav import (
+    ARTIST,
+    COMMENT,
+    MAX_INFO_BYTES,
+    MAX_TAGS,
+    SOFTWARE,
+    TITLE,
+    WavHeader,
+    parse_wav,
+    read_info,
+    write_wav,
+)
 from tests.audio.handmade import chunk, fmt, pcm16, riff, sine
 
 PCM = pcm16(sine())

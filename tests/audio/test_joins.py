@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bot.audio.joins import EDGE_SECONDS, sounding_range, trimmed
+from bot.audio.edit import EDGE_SECONDS, sounding_range, trimmed
 from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from bot.audio.loudness import brought_to, loudness
-from bot.audio.opus import FRAME_SAMPLES, opus_frames
-from bot.audio.opus_decoder import speech_from_frames
+from bot.audio.opus import FRAME_SAMPLES, opus_frames, speech_from_frames
 from bot.errors import AudioError
 from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike

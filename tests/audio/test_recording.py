@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from bot import limits
-from bot.audio.recording import decode_recording
+from bot.audio.reference_check import decode_recording
 from bot.errors import RecordingError
 from bot.messages import sentence_for
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, breath, silence, stereo, times
-from tests.decoding.encoding import FORMATS, encoded, wav_of
+from tests.untrusted.encoding import FORMATS, encoded, wav_of
 
 EXTENSIONS = {
     "WAV": ".wav", "Ogg Opus": ".opus", "Ogg Vorbis": ".oga", "MP3": ".mp3", "M4A": ".m4a", "MP4": ".mp4",

@@ -8,8 +8,8 @@ import discord
 import numpy as np
 import pytest
 
-from bot.audio.info_tags import COMMENT
-from bot.audio.soundboard import MAX_CLIP_BYTES, MAX_CLIP_SECONDS, soundboard_clip
+from bot.audio.formats import MAX_CLIP_BYTES, MAX_CLIP_SECONDS, soundboard_clip
+from bot.audio.wav import COMMENT
 from bot.errors import AudioError
 from tests.audio.reading import read
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, likeness, silence, speech

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot import limits
 from bot.audio.loudness import SPEECH_LUFS, loudness
-from bot.audio.speech import plausible_seconds, speech_from_wav
+from bot.audio.stream import plausible_seconds, speech_from_wav
 from bot.errors import AudioError
 from bot.models import Speech
 from tests.audio.handmade import Wave, chunk, fmt, riff, sine, speechlike, tone_level, wav

@@ -7,9 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bot.audio.automatic_gain import REMEMBERED_TAKES, GainMemory, KnownGain
-from bot.audio.leveller import Leveller
-from bot.audio.limiter import STEP_SAMPLES, Limiter
+from bot.audio.live_gain import REMEMBERED_TAKES, STEP_SAMPLES, GainMemory, KnownGain, Leveller, Limiter
 from bot.audio.loudness import SPEECH_LUFS, loudness
 from bot.errors import AudioError
 from tests.audio.handmade import Wave, sine, speechlike, tone_level, wav

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.audio.info_tags import info_chunk
-from bot.audio.wav import parse_wav
-from bot.audio.wav_stream import MAX_HEADER_BYTES, WavStream
+from bot.audio.wav import MAX_HEADER_BYTES, WavStream, info_chunk, parse_wav
 from bot.errors import AudioError
 from tests.audio.handmade import chunk, ds64, fmt, pcm16, riff, sine
 from tests.audio.streaming import cut

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.sentences import SENTENCES
 from bot.audio.loudness import speech_at
-from bot.audio.speech import speech_from_wav
-from bot.audio.take import clipped_share, fault, why_not
+from bot.audio.quality import clipped_share, fault, why_not
+from bot.audio.stream import speech_from_wav
 from bot.errors import AudioError
 from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike, wav

@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bot.audio.export import export
-from bot.audio.info_tags import COMMENT
-from bot.audio.soundboard import soundboard_clip
-from bot.audio.taken import speech_from_file
-from bot.audio.voice_message import voice_message
+from bot.audio.formats import export, soundboard_clip, speech_from_file, voice_message
+from bot.audio.wav import COMMENT
 from bot.errors import RecordingError
 from bot.messages import sentence_for
 from tests.audio.voices import MAN, RATE, WOMAN, likeness, speech, stereo
-from tests.decoding.encoding import encoded, wav_of
+from tests.untrusted.encoding import encoded, wav_of
 
 TAGS = {COMMENT: "AI-generated voice"}
 SPEECH = speech(MAN)

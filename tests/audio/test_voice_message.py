@@ -7,11 +7,11 @@ import base64
 import numpy as np
 import pytest
 
-from bot.audio.info_tags import COMMENT, TITLE
-from bot.audio.voice_message import MAX_POINTS, VoiceMessage, voice_message
+from bot.audio.formats import MAX_POINTS, VoiceMessage, voice_message
+from bot.audio.wav import COMMENT, TITLE
 from bot.errors import AudioError
 from bot.models import Speech
-from rehearsal.voice.voice_message import voice_message as accepted_by_the_rehearsal
+from rehearsal.voice.sound_file import voice_message as accepted_by_the_rehearsal
 from tests.audio.reading import read
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, likeness, silence, speech, times
 

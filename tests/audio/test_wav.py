@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.audio.wav import WavSound, parse_wav
-from bot.audio.wav_header import WavHeader
+from bot.audio.wav import WavHeader, WavSound, parse_wav
 from bot.errors import AudioError
 from tests.audio.handmade import chunk, fmt, riff, wav
 from tests.audio.oddities import DATA, HEARD, PCM, REFUSED, WAVE

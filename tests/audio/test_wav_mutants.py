@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.audio.info_tags import COMMENT
-from bot.audio.wav import parse_wav, write_wav
+from bot.audio.wav import COMMENT, parse_wav, write_wav
 from bot.errors import AudioError
 from tests.audio.handmade import FLOAT_GUID, PCM_GUID, chunk, ds64, fmt, riff
 

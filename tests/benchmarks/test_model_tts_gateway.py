@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.model_tts_gateway import ModelEngine
 from benchmarks.sounds import speech_wav
-from bot.audio.speech import speech_from_wav
-from bot.audio.take import why_not
+from bot.audio.quality import why_not
+from bot.audio.stream import speech_from_wav
 from bot.text.speaking_time import speaking_seconds
 
 TEXT = "The library closes early on Fridays, so please bring your books back before noon."

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.long_text import Supply
 from benchmarks.loop_watch import lags_of_loop
-from bot.playback.utterance import Utterance
+from bot.playback.queue import Utterance
 
 FRAME = b"\xf8\xff\xfe"
 

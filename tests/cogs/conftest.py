@@ -10,15 +10,14 @@ import pytest
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.attendance import attending
 from rehearsal.server import Rehearsal
+from rehearsal.stage import attending
 from tests.cogs.scene import Scene
 from tts_gateway.engines.base import Engine
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.server import ServerOptions, create_app, serving
 
 
 @pytest.fixture

@@ -18,13 +18,13 @@ from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import AnswerState
-from rehearsal.attendance import attending
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.server import Rehearsal
+from rehearsal.stage import attending
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.scene import PATIENCE, Scene
 from tests.cogs.sounds import HIGH, recording
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 
 
 async def main(data_dir: Path, large: SentFile, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.library.takes import Take
+from bot.library.generations import Take
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import Permission

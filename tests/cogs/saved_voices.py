@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice, Sharing, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
 from tests.cogs.scene import Scene

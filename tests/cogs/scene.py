@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.library.consent import POLICY_VERSION
-from bot.library.scope import Scope
+from bot.library.consent_rules import POLICY_VERSION
+from bot.library.voice import Scope
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.files import ShownFile
+from rehearsal.cdn import ShownFile
 from rehearsal.people import Person
 from rehearsal.server import Rehearsal
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 
 PATIENCE = 30.0
 """Seconds that are far more than anything here takes, even on a busy machine."""

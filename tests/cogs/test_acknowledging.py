@@ -14,17 +14,17 @@ import discord
 import pytest
 from discord import AppCommandOptionType, app_commands
 
-from bot.answer import Acknowledgement
-from bot.library.scope import Scope
+from bot.command_tree import acknowledged
+from bot.delivery.reply import Acknowledgement
+from bot.library.voice import Scope
 from bot.models import SpokenVoice
-from bot.text.names import Names
-from bot.tree import acknowledged
+from bot.text.discord_markup import Names
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.files import SentFile
-from rehearsal.messages import Message
+from rehearsal.cdn import SentFile
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.records import Message
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.given_takes import given, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.answers import Answer
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of

@@ -7,22 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from bot.library.scope import Scope
-from bot.playback.utterance import Outcome
-from cogs.consent.words import OWN_VOICE
+from bot.library.voice import Scope
+from bot.playback.queue import Outcome
+from cogs.consent import OWN_VOICE
 from rehearsal.answers import Answer
-from rehearsal.attendance import restarted
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.stage import restarted
 from tests.cogs.given_takes import may_add_sounds, opened, take_of
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.playback.scene import until
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import Hold
+from tts_gateway.faults.spoilers import Hold
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
 NEVER = "The member whose voice this is does not want to be cloned. Choose another one."

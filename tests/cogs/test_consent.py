@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.library.scope import Scope
-from cogs.consent.words import NOTED
+from bot.library.voice import Scope
+from cogs.consent import NOTED
 from rehearsal.answers import Answer
-from rehearsal.attendance import restarted
-from rehearsal.files import SentFile
-from rehearsal.messages import Message
+from rehearsal.cdn import SentFile
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
+from rehearsal.records import Message
+from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 
 SISTER = RECORDINGS[1]

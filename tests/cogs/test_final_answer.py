@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import aiohttp
 import pytest
 
-from bot.answer import Answer
-from bot.offer import Upload
+from bot.delivery.offer import Upload
+from bot.delivery.reply import Answer
 from rehearsal.answers import Answer as ShownAnswer
 from rehearsal.answers import AnswerState
-from rehearsal.messages import Message
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.records import Message
+from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.cogs.scene import PATIENCE
 from tests.rehearsal.conftest import logged_in
@@ -202,7 +202,9 @@ async def test_where_every_message_is_refused_nothing_says_that_it_is_being_made
     assert alice.visible == []
     assert not alice.answer.is_final
     told = [
-        record for record in caplog.records if record.name == "bot.answer" and record.levelname == "ERROR"
+        record
+        for record in caplog.records
+        if record.name == "bot.delivery.reply" and record.levelname == "ERROR"
     ]
     assert len(told) == 1
     assert str(REFUSALS[name][1]) in told[0].getMessage()

@@ -18,10 +18,10 @@ import pytest
 from aiohttp import web
 
 from bot.audio.wav import write_wav
+from bot.delivery.voice_creation import FETCH_TIMES, ExaminationQueue, VoiceMaking
 from bot.errors import MemberError, RecordingError
 from bot.library.library import Library
 from bot.limits import MAX_EXAMINATIONS, MAX_EXAMINATIONS_WAITING
-from bot.voice_making import FETCH_TIMES, ExaminationQueue, VoiceMaking
 from tests.cogs.sounds import HIGH
 
 ROOT = Path(__file__).parents[2]

@@ -6,15 +6,14 @@ import av
 import numpy as np
 import pytest
 
-from bot.playback.holds import Hold
+from bot.playback.player import Hold
 from bot.speech_bot import SpeechBot
-from rehearsal.attendance import attending
 from rehearsal.permissions import EVERYONE, Permission
-from rehearsal.stage import pcm_of_wav
+from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.in_voice import command, make_moderator, player_of, speaking
 from tests.cogs.scene import PATIENCE, Scene, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 
 WORDS = "One two three four five six seven eight nine ten."

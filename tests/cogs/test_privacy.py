@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from bot.library.scope import Scope
-from bot.library.voices import Sharing
+from bot.library.voice import Scope, Sharing
 from bot.models import SpokenVoice
-from rehearsal.attendance import restarted
+from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of
 from tests.cogs.voice.shelf import cloned, designed, sent, typed
 

@@ -9,7 +9,7 @@ from rehearsal.answers import Answer
 from rehearsal.people import Person
 from tests.cogs.in_voice import LONG, command, make_moderator, speaking, waiting
 from tests.cogs.scene import PATIENCE, Scene, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 
 

@@ -12,24 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from bot.checkup import Finding, findings
-from bot.library.posts import RecordingPost
-from bot.library.scope import Scope
-from bot.library.voices import Sharing
+from bot.check import Finding, findings
+from bot.library.voice import Scope, Sharing
+from bot.library.withdrawal import RecordingPost
 from bot.settings import Secret, Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.attendance import attending, restarted
-from rehearsal.messages import Message
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.records import Message
 from rehearsal.server import Rehearsal
+from rehearsal.stage import attending, restarted
 from tests.cogs.saved_voices import designed
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice import shelf
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import FaultScript
 from tts_gateway.faults.answers import Respond
+from tts_gateway.faults.script import FaultScript
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
@@ -288,7 +287,7 @@ class Told(logging.Handler):
 async def test_a_storage_channel_that_everyone_reads_is_told_at_the_start(scene: Scene) -> None:
     vault = scene.guild.add_text_channel("vault")
     settings = replace(scene.settings, storage_channel_id=vault.id)
-    logger, told = logging.getLogger("bot.reference_posts"), Told("@everyone can read the channel")
+    logger, told = logging.getLogger("bot.delivery.reference_uploads"), Told("@everyone can read the channel")
     logger.addHandler(told)
     try:
         async with restarted(scene.bot, settings, scene.rehearsal) as bot, asyncio.timeout(PATIENCE):

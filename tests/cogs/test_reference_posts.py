@@ -9,18 +9,15 @@ import aiohttp
 import discord
 import pytest
 
+from bot.delivery.reference_uploads import REST_SECONDS, ReferencePosts, seconds_left, storage_problem
 from bot.errors import NoRecordingPlaceError
-from bot.library.posts import RecordingPost, Undeleted
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice
-from bot.library.withdrawal import Post
+from bot.library.voice import Kind, NewVoice, Scope
+from bot.library.withdrawal import Post, RecordingPost, Undeleted
 from bot.models import RecordingPlace, SpokenVoice
-from bot.reference_posts import REST_SECONDS, ReferencePosts, seconds_left, storage_problem
-from rehearsal.channels import Channel
-from rehearsal.messages import Message
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.recordings import RECORDINGS
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.records import Channel, Message
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.scene import Scene
 
 WAV = RECORDINGS[1].path.read_bytes()

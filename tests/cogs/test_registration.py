@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.command_tree import refused
 from bot.data_folder import COMMANDS_FILE
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from bot.tree import refused
-from rehearsal.attendance import attending
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
+from rehearsal.stage import attending
 
 
 async def start_once(rehearsal: Rehearsal, folder: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from bot.data_folder import HEARTBEAT_FILE
 from bot.speech_bot import SpeechBot
-from rehearsal.attendance import attending
+from rehearsal.stage import attending
 from rehearsal.voice.codes import CloseCode
 from tests.cogs.in_voice import command, speaking
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 
 

@@ -5,13 +5,13 @@ from io import BytesIO
 
 import pytest
 
-from bot.text.style import one_line
-from rehearsal.files import SentFile
+from bot.text.labels import one_line
+from rehearsal.cdn import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tts_gateway.faults import Respond
+from tts_gateway.faults.answers import Respond
 
 
 async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from bot.library.audit import Use
-from bot.library.consent import POLICY_VERSION
-from bot.library.scope import Scope
-from bot.library.voices import Kind, Sharing
+from bot.library.consent_rules import POLICY_VERSION
+from bot.library.voice import Kind, Scope, Sharing
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.saved_voices import chosen, cloned, designed
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import Hold
+from tts_gateway.faults.spoilers import Hold
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 NO_SUCH = "There is no voice with that name here."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.rest.misbehaviour import Misbehaviour
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.saved_voices import cloned
 from tests.cogs.scene import Scene, file_of, words_of
 

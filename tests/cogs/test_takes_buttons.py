@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bot.library.scope import Scope
+from bot.library.voice import Scope
 from rehearsal.answers import AnswerState
-from rehearsal.attendance import restarted
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import EVERYONE, Permission
-from rehearsal.stage import pcm_of_wav
+from rehearsal.stage import pcm_of_wav, restarted
 from tests.cogs.given_takes import ALL, TEXT, given, spoken_only, take_of
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bot.library.scope import Scope
-from bot.library.voices import Kind
-from rehearsal.attendance import restarted
+from bot.library.voice import Kind, Scope
 from rehearsal.permissions import Permission
+from rehearsal.stage import restarted
 from tests.cogs.given_takes import TEXT, given, may_add_sounds, opened
 from tests.cogs.saved_voices import designed
 from tests.cogs.scene import Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 
 

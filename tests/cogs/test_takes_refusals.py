@@ -8,13 +8,13 @@ import re
 
 import pytest
 
-from cogs.takes.buttons import TakeButton
+from cogs.generation_buttons import TakeButton
 from tests.cogs.given_takes import ALL, given, refused, spoken_only, take_of
 from tests.cogs.saved_voices import cloned
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import Hold
+from tts_gateway.faults.spoilers import Hold
 
 
 @pytest.fixture

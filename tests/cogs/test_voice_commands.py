@@ -10,9 +10,9 @@ from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.takes.babble import BabbleEngine
+from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import Hold
+from tts_gateway.faults.spoilers import Hold
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bot.errors import MemberError
-from bot.library.consent import Consent, Consents
-from bot.library.scope import Scope
-from bot.library.voice import Kind, NewVoice, Sharing, Voice
+from bot.library.consent import Consents
+from bot.library.consent_rules import Consent
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.withdrawal import Withdrawals
 from tests.library.consent_model import CloneTake, Event, Model
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.library.consent import POLICY_VERSION
+from bot.library.consent_rules import POLICY_VERSION
 from bot.library.library import Library
-from bot.library.scope import Scope
-from bot.library.voice import Kind, NewVoice, Sharing, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 
 GUILD, ELSEWHERE = 810_000_000_000_000_001, 810_000_000_000_000_002
 OWNER, SPEAKER, OTHER = 710_000_000_000_000_001, 710_000_000_000_000_002, 710_000_000_000_000_003

@@ -24,8 +24,7 @@ from typing import Final
 from bot.library.engine import DATABASE_FILE
 from bot.library.library import Library
 from bot.library.recording_folder import RECORDING_FOLDER
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice
+from bot.library.voice import Kind, NewVoice, Scope
 
 WORKERS: Final = 4
 KILLS_PER_FOLDER: Final = 40

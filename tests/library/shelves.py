@@ -8,8 +8,8 @@ import pytest
 
 from bot.errors import MemberError
 from bot.library.recordings import Recordings
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice, Sharing, Voice, Voices
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
+from bot.library.voices import Voices
 
 AVIARY, ROOKERY = 101, 202
 ADA, BEN, CAT, MOD = 11, 12, 13, 14

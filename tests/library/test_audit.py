@@ -11,8 +11,8 @@ import pytest
 from bot.errors import MemberError
 from bot.library.audit import AUDIT_DAYS
 from bot.library.library import Library
-from bot.library.scope import Scope
 from bot.library.tables import UseRow
+from bot.library.voice import Scope
 from bot.library.withdrawal import Withdrawal
 from tests.library.consents import (
     ELSEWHERE,

@@ -7,11 +7,9 @@ import pytest
 from bot.errors import MemberError
 from bot.library.database import Database
 from bot.library.recordings import Recordings
-from bot.library.scope import Scope
-from bot.library.shelf import NO_SUCH_VOICE
 from bot.library.tables import VoiceRow
-from bot.library.voice import NOBODY
-from bot.library.voices import Kind, NewVoice, Sharing, Voice, Voices
+from bot.library.voice import NOBODY, Kind, NewVoice, Scope, Sharing, Voice
+from bot.library.voices import NO_SUCH_VOICE, Voices
 from tests.library.shelves import ADA, AVIARY, a_voice, ada, ben, moderator, singer, stranger
 
 

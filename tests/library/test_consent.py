@@ -13,13 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from bot.errors import MemberError
-from bot.library.consent import POLICY_VERSION, Consent, Consents
+from bot.library.consent import Consents
+from bot.library.consent_rules import POLICY_VERSION, Consent
 from bot.library.library import Library
-from bot.library.posts import RecordingPost
-from bot.library.scope import Scope
 from bot.library.tables import RecordingPostRow
-from bot.library.voice import Kind, NewVoice, Sharing
-from bot.library.withdrawal import Post, Withdrawal, Withdrawals
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
+from bot.library.withdrawal import Post, RecordingPost, Withdrawal, Withdrawals
 from bot.models import SpokenVoice
 from tests.library.consents import (
     ELSEWHERE,

@@ -10,9 +10,8 @@ from datetime import datetime
 from sqlalchemy import update
 
 from bot.library.consent import Consents
-from bot.library.database import Database
+from bot.library.database import Database, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
-from bot.library.upsert import upsert
 from bot.library.voice import NewVoice, Sharing, Voice, new_id
 from bot.library.voice_rows import delete_voices, insert_voice
 from bot.library.withdrawal import Withdrawals

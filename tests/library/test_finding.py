@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from bot.library.database import Database
 from bot.library.recordings import Recordings
-from bot.library.scope import Scope
-from bot.library.shelf import NO_SUCH_VOICE
 from bot.library.tables import VoiceRow
-from bot.library.voices import Sharing, Voices
+from bot.library.voice import Scope, Sharing
+from bot.library.voices import NO_SUCH_VOICE, Voices
 from tests.library.shelves import ADA, BEN, a_voice, ada, ben, moderator, refusal, stranger
 
 

@@ -11,14 +11,12 @@ from sqlalchemy import func, select, text
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database
 from bot.library.former_store import FORMER_FILE, move_in
+from bot.library.generations import Take
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
-from bot.library.posts import RecordingPost
-from bot.library.scope import Scope
 from bot.library.tables import Base, GuildSettingsRow
-from bot.library.takes import Take
-from bot.library.voices import Kind, NewVoice, Sharing
-from bot.library.withdrawal import Withdrawal
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
+from bot.library.withdrawal import RecordingPost, Withdrawal
 from bot.limits import LEFT_GUILD_DAYS, MAX_VOLUME
 from tests.library.shelves import ADA, AVIARY, BEN, ROOKERY, a_voice, ada, ben, moderator, stranger
 

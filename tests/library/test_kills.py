@@ -14,7 +14,7 @@ import pytest
 from bot.library.engine import DATABASE_FILE
 from bot.library.library import Library
 from bot.library.recording_folder import RECORDING_FOLDER
-from bot.library.voices import Kind, NewVoice
+from bot.library.voice import Kind, NewVoice
 from tests.library.kills import Acknowledged, look
 from tests.library.shelves import ada
 

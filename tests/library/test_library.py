@@ -12,13 +12,12 @@ from sqlalchemy import insert
 
 from bot.errors import LibraryError
 from bot.library.database import Database
+from bot.library.generations import Take
 from bot.library.library import Library
 from bot.library.recordings import Recordings
-from bot.library.scope import Scope
 from bot.library.tables import VoiceRow
-from bot.library.takes import Take
-from bot.library.voice import Kind
-from bot.library.voices import NewVoice, Sharing, Voices
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
+from bot.library.voices import Voices
 from tests.library.shelves import ADA, AVIARY, ada, ben, moderator, singer
 
 MANY = 10_000

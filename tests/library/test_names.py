@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bot.errors import MemberError
-from bot.library.names import check_name, name_key
+from bot.library.voice import check_name, name_key
 
 
 @pytest.mark.parametrize(

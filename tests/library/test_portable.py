@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from bot.delivery.voice_archive import Portable, pack, unpack
 from bot.errors import MemberError
-from bot.library.portable import Portable, pack, unpack
 from bot.library.voice import Kind
 from bot.limits import MAX_PORTABLE_BYTES
 

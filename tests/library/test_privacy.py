@@ -10,20 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, func, insert, select
 
-from bot.library.consent import Consent
+from bot.library.consent_rules import Consent
+from bot.library.generations import Take
 from bot.library.library import Library
-from bot.library.posts import RecordingPost
 from bot.library.privacy import Deleted
-from bot.library.scope import Scope
 from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
-from bot.library.takes import Take
-from bot.library.voice import NOBODY, Sharing
-from bot.library.withdrawal import Post
+from bot.library.voice import NOBODY, Scope, Sharing
+from bot.library.withdrawal import Post, RecordingPost
 from bot.models import Speech
-from bot.takes.cache import SpeechCache
-from bot.takes.cache_file import KeptSpeech
-from bot.takes.cache_folder import CacheFolder
-from bot.takes.labels import member_label, voice_label
+from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache, member_label, voice_label
 from tests.library.consents import (
     ELSEWHERE,
     GUILD,

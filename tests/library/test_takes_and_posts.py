@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from bot.library.database import Database
-from bot.library.posts import MAX_TRIES, RecordingPost, RecordingPosts, Undeleted
+from bot.library.generations import Take, Takes
 from bot.library.recordings import Recordings
-from bot.library.takes import Take, Takes
 from bot.library.voices import Voices
-from bot.library.withdrawal import Post
+from bot.library.withdrawal import MAX_TRIES, Post, RecordingPost, RecordingPosts, Undeleted
 from bot.limits import TAKE_DAYS
 from tests.library.shelves import AVIARY, a_voice, ada
 

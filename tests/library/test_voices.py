@@ -10,10 +10,9 @@ from sqlalchemy import select
 from bot.errors import LibraryError, MemberError, NameTakenError
 from bot.library.database import Database
 from bot.library.recordings import Recordings
-from bot.library.scope import Scope
-from bot.library.shelf import NO_SUCH_VOICE
 from bot.library.tables import VoiceMemberRow, VoiceRow
-from bot.library.voices import Kind, NewVoice, Sharing, Voice, Voices
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
+from bot.library.voices import NO_SUCH_VOICE, Voices
 from bot.limits import MAX_TRANSCRIPT_CHARS, MAX_VOICE_MEMBERS, MAX_VOICES_PER_GUILD, MAX_VOICES_PER_MEMBER
 from tests.library.shelves import (
     ADA,

@@ -12,8 +12,8 @@ from typing import Any
 import discord
 
 from bot.errors import PlaybackError
-from bot.playback.audience import VoiceRoom
-from bot.playback.frames import SILENCE
+from bot.playback.permissions import VoiceRoom
+from bot.playback.queue import SILENCE
 
 
 class FakeVoiceClient:

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 
 import discord
 
-from bot.playback.audience import VoiceRoom
+from bot.playback.permissions import VoiceRoom
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.voice_client import SpeechVoiceClient
-from rehearsal.channels import Channel
 from rehearsal.people import Person
+from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from rehearsal.voice.connection import BotConnection
 from tests.playback.speaking import DEADLINE, soon

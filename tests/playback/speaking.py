@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from bot.playback.frames import SILENCE
 from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Utterance
+from bot.playback.queue import SILENCE, Utterance
 
 T = TypeVar("T")
 

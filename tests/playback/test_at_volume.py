@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from bot.audio.opus import OpusEncoder
-from bot.playback.at_volume import AtVolume
-from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Outcome
-from bot.playback.volumes import Volumes
+from bot.playback.player import AtVolume, GuildPlayer, Volumes
+from bot.playback.queue import Outcome
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.speaking import frames, soon, speech
 

@@ -1,11 +1,4 @@
-from bot.playback.frames import (
-    ENOUGH_FRAMES,
-    LEAD_FRAMES,
-    SILENCE,
-    TAIL_FRAMES,
-    FrameBuffer,
-    OpusFrames,
-)
+from bot.playback.queue import ENOUGH_FRAMES, LEAD_FRAMES, SILENCE, TAIL_FRAMES, FrameBuffer, OpusFrames
 from tests.playback.speaking import frames, speech
 
 

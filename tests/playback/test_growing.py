@@ -6,9 +6,8 @@ import pytest
 
 from bot.errors import MemberError
 from bot.limits import MAX_QUEUED_SECONDS
-from bot.playback.frames import ENOUGH_FRAMES, FRAME_SECONDS
 from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Outcome, Utterance, UtteranceState
+from bot.playback.queue import ENOUGH_FRAMES, FRAME_SECONDS, Outcome, Utterance, UtteranceState
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.speaking import frames, say, soon, speech
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.company import Patience
+from bot.playback.auto_leave import Patience
 from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome
+from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.scene import Scene, join, until
 from tests.playback.speaking import frames, say, soon

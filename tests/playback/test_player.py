@@ -2,9 +2,8 @@ import pytest
 
 from bot.errors import MemberError
 from bot.limits import MAX_QUEUED_SECONDS, MAX_UTTERANCES_PER_GUILD, MAX_UTTERANCES_PER_MEMBER
-from bot.playback.frames import FRAME_SECONDS, LEAD_FRAMES, SILENCE
 from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Outcome, UtteranceState
+from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, SILENCE, Outcome, UtteranceState
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.guilds import GuildOfTests
 from tests.playback.speaking import MendLog, frames, say, soon, speech

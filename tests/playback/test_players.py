@@ -4,9 +4,9 @@ import discord
 import pytest
 
 from bot.errors import MemberError, PlaybackError
-from bot.playback.company import Patience
+from bot.playback.auto_leave import Patience
 from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome
+from bot.playback.queue import Outcome
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.guilds import ALICE, BORIS, BOT, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
 from tests.playback.speaking import frames, say, soon, speech

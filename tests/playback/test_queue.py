@@ -3,8 +3,7 @@ import asyncio
 import hypothesis
 import hypothesis.strategies as st
 
-from bot.playback.queue import UtteranceQueue
-from bot.playback.utterance import Outcome, Utterance
+from bot.playback.queue import Outcome, Utterance, UtteranceQueue
 from tests.playback.speaking import frames
 
 ANNA, BEN, CARL = 1, 2, 3

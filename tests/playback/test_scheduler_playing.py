@@ -11,7 +11,7 @@ import pytest
 
 from bot.playback.scheduler import CATCH_UP_SECONDS, FRAME_SECONDS
 from bot.playback.transmitter import CLOSING_FRAMES
-from rehearsal.voice.heard import HeardPacket
+from rehearsal.voice.listener import HeardPacket
 from tests.playback.scene import Scene, until
 from tests.playback.sources import QUIET, Broken, Play, Said, all_heard, flags, heard, secure
 from tests.playback.speaking import DEADLINE, frames

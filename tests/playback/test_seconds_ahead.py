@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.playback.frames import FRAME_SECONDS
 from bot.playback.player import GuildPlayer
+from bot.playback.queue import FRAME_SECONDS
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.speaking import say, soon
 

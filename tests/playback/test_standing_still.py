@@ -2,10 +2,8 @@
 
 import asyncio
 
-from bot.playback.frames import LEAD_FRAMES, SILENCE
-from bot.playback.holds import Hold
-from bot.playback.player import GuildPlayer
-from bot.playback.utterance import Outcome, UtteranceState
+from bot.playback.player import GuildPlayer, Hold
+from bot.playback.queue import LEAD_FRAMES, SILENCE, Outcome, UtteranceState
 from tests.playback.fake_voice_client import FakeVoice, FakeVoiceClient
 from tests.playback.guilds import GuildOfTests
 from tests.playback.scene import until

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import MemberError, PlaybackError
 from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome
+from bot.playback.queue import Outcome
 from rehearsal.voice.codes import CloseCode
 from tests.playback.hearing import assert_all_was_heard
 from tests.playback.scene import Scene, join, until

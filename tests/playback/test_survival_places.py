@@ -9,10 +9,10 @@ import itertools
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.company import Patience
-from bot.playback.holds import Hold
+from bot.playback.auto_leave import Patience
+from bot.playback.player import Hold
 from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome
+from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.hearing import assert_all_was_heard, heard
 from tests.playback.scene import Scene, join, until

@@ -7,12 +7,11 @@ import asyncio
 
 import pytest
 
-from bot.playback.meant import MeantChannels
-from bot.playback.players import GuildPlayers
-from bot.playback.utterance import Outcome
-from bot.playback.voice_state import LEAVE_SECONDS
-from rehearsal.guild_record import VoiceState
+from bot.playback.players import GuildPlayers, MeantChannels
+from bot.playback.queue import Outcome
+from bot.playback.voice_connection import LEAVE_SECONDS
 from rehearsal.permissions import Permission
+from rehearsal.records import VoiceState
 from tests.playback.hearing import assert_all_was_heard, heard
 from tests.playback.scene import Scene, join, until
 from tests.playback.speaking import frames, say, soon

@@ -12,9 +12,9 @@ import discord
 import pytest
 
 from bot.errors import PlaybackError
-from bot.playback.frames import FrameBuffer, OpusFrames
+from bot.playback.queue import FrameBuffer, OpusFrames
 from bot.playback.voice_client import SpeechVoiceClient
-from bot.playback.voice_state import SpeechConnectionState
+from bot.playback.voice_connection import SpeechConnectionState
 from rehearsal.voice.codes import Opcode
 from rehearsal.voice.listener import Listener
 from tests.playback.scene import Scene, until

@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rehearsal.channels import Channel
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
+from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from tests.rehearsal.held_bot import HeldBot
 from tests.rehearsal.voice_client_for_tests import VoiceHouse, voice_house

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.rehearsal.conftest import Ask, Scene
 

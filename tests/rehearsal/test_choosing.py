@@ -8,9 +8,9 @@ import discord
 import pytest
 
 from rehearsal.answers import AnswerState
-from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
+from rehearsal.records import Channel
 from tests.rehearsal.conftest import Scene
 from tests.rehearsal.held_bot import HeldBot
 

@@ -8,8 +8,8 @@ import discord
 import pytest
 
 from rehearsal.answers import AnswerState
+from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
-from rehearsal.files import SentFile
 from tests.rehearsal.conftest import Scene
 from tests.rehearsal.held_bot import HeldBot
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.voice.mls import ExternalSender, commit_epoch, split_commit, vector
+from rehearsal.voice.dave import ExternalSender, commit_epoch, split_commit, vector
 
 CHANNEL = 1234567890123
 APPEND = davey.ProposalsOperationType.append

@@ -5,9 +5,9 @@ from __future__ import annotations
 import discord
 import pytest
 
-from rehearsal.channels import Channel
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import Permission
+from rehearsal.records import Channel
 from tests.rehearsal.bare_voice import BareVoice
 from tests.rehearsal.conftest import Ask, Scene
 from tests.rehearsal.held_bot import HeldBot

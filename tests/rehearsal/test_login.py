@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from rehearsal.connections import LoopbackResolver
+from rehearsal.server import LoopbackResolver
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.rehearsal.conftest import Ask, Scene, logged_in
 from tests.rehearsal.held_bot import INTENTS, HeldBot

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rehearsal.cdn import SentFile
 from rehearsal.errors import DiscordAPIError
-from rehearsal.files import SentFile
 from rehearsal.permissions import Permission
 from rehearsal.rules.messages import check_message, check_not_empty, check_voice_message
 from rehearsal.wire import MEBIBYTE

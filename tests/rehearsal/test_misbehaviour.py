@@ -6,7 +6,7 @@ import aiohttp
 import discord
 import pytest
 
-from rehearsal.rest.misbehaviour import Misbehaviour, late
+from rehearsal.rest.call import Misbehaviour, late
 from tests.rehearsal.conftest import Ask, Scene
 from tests.rehearsal.held_bot import HeldBot
 

@@ -8,8 +8,8 @@ import discord
 import pytest
 
 from rehearsal.answers import NO_RESPONSE, AnswerState
+from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
-from rehearsal.files import SentFile
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import MEBIBYTE
 from tests.rehearsal.conftest import Scene, logged_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rehearsal.pitch import halves, pitch_of, semitones
+from rehearsal.likeness import halves, pitch_of, semitones
 
 
 def buzz(hertz: float, *, seconds: float = 1.0) -> bytes:

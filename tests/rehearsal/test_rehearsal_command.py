@@ -13,8 +13,7 @@ import pytest
 
 from bot.settings import child_environment
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.server import ServerOptions, create_app, serving
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -10,7 +10,7 @@ import discord
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.attendance import attending, restarted
+from rehearsal.stage import attending, restarted
 from tests.rehearsal.conftest import Scene, logged_in
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.errors import RehearsalError
-from rehearsal.typed import read_command
+from rehearsal.prompt import read_command
 
 COMMANDS = {
     "clone": {

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rehearsal.voice.heard import HeardPacket
+from rehearsal.voice.listener import HeardPacket, pcm_of
 from rehearsal.voice.person_dave import SILENCE_FRAME
-from rehearsal.voice.sound import pcm_of
 from tests.rehearsal.voice_client_for_tests import (
     DEADLINE,
     VoiceHouse,

@@ -9,8 +9,8 @@ import discord
 import pytest
 
 from bot.playback.voice_client import SpeechVoiceClient
-from rehearsal.channels import Channel
 from rehearsal.people import Person
+from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from rehearsal.voice.listener import Listener
 from rehearsal.voice.person_dave import SILENCE_FRAME, Unheard

@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.text.names import Names
+from bot.text.discord_markup import Names
 from bot.text.speakable import speakable
 
 NAMES = Names(members={1: "||https://evil.example||"}, channels={10: "**general**"})

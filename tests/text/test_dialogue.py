@@ -12,7 +12,7 @@ from bot.errors import MemberError
 from bot.limits import MAX_DIALOGUE_LINES, MAX_DIALOGUE_VOICES, MAX_TEXT_GRAPHEMES
 from bot.models import Line
 from bot.text.dialogue import check_lines, lines_of
-from bot.text.names import Names
+from bot.text.discord_markup import Names
 
 VOICES = {"alice": "A", "bob": "B", "old tom": "T", "太郎": "太", "sœur d’arc": "S", "note": None}
 

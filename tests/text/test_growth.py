@@ -19,28 +19,29 @@ import regex
 import bot
 import bot.text
 import cogs
-import decoding
 import rehearsal
 import tts_gateway
+import untrusted
+from bot import secrets
 from bot.errors import MemberError
-from bot.library import names as voice_names
+from bot.library import voice as voice_names
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_GRAPHEMES
 from bot.logs import RedactingFormatter
 from bot.models import Line
 from bot.settings import Secret
 from bot.text.characters import count_characters, first_characters
 from bot.text.dialogue import check_lines, lines_of
-from bot.text.names import Names, resolve_names
+from bot.text.discord_markup import Names, resolve_names
+from bot.text.labels import check_style, excerpt, file_stem, one_line
 from bot.text.segments import Segmenter
 from bot.text.speakable import check_text, speakable
-from bot.text.style import check_style, excerpt, file_stem, one_line
-from bot.tts import plain_text, retry_after, secrecy, spoken, wire
+from bot.tts import http, wire
 from tests.house_rules import Module, read_modules
 from tests.test_architecture import ROOT
 from tests.text.growth import OF_A_FUNCTION, OF_A_PATTERN, cost, excess, uses
 from tests.text.hostile_texts import ALPHABETS, hostile_texts
 
-_PACKAGES: Final = (bot, cogs, decoding, rehearsal, tts_gateway)
+_PACKAGES: Final = (bot, cogs, rehearsal, tts_gateway, untrusted)
 _NOT_IMPORTED: Final = ("bot.library.migrations.env", "bot.library.migrations.versions")  # alembic runs them
 _TEXTS: Final = list(hostile_texts())
 _TEXTS_OF_FUNCTIONS: Final = list(
@@ -91,7 +92,7 @@ PATTERNS: Final[dict[str, re.Pattern[Any]]] = dict(_FOUND.values())
 
 
 def test_the_patterns_are_found_wherever_they_stand():
-    assert "bot.text.addresses._URL" in PATTERNS
+    assert "bot.text.discord_markup._URL" in PATTERNS
     assert "bot.logs._PATTERNS.0.0" in PATTERNS
     assert "bot.text.speaking_time._LETTERS.0.0" in PATTERNS
     assert "rehearsal.rules.commands._NAME" in PATTERNS
@@ -179,21 +180,19 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
         text, lambda label: label if len(label) < 3 else None
     ),
     "bot.text.dialogue.check_lines": lambda text: check_lines([Line(None, text)]),
-    "bot.text.names.resolve_names": lambda text: resolve_names(
+    "bot.text.discord_markup.resolve_names": lambda text: resolve_names(
         text, Names(members={1: "\u0600" + text[:100]})
     ),
-    "bot.text.names.Names.of": lambda text: Names(members={1: text}).of("@", 1),
+    "bot.text.discord_markup.Names.of": lambda text: Names(members={1: text}).of("@", 1),
     "bot.text.segments.Segmenter": _segments,
-    "bot.library.names.check_name": voice_names.check_name,
-    "bot.library.names.name_key": voice_names.name_key,
-    "bot.tts.spoken.text_with_style": lambda text: spoken.text_with_style(text, text),
-    "bot.tts.plain_text.printable": plain_text.printable,
-    "bot.tts.plain_text.text_of_page": plain_text.text_of_page,
-    "bot.tts.retry_after.seconds_to_wait, a detail": lambda text: retry_after.seconds_to_wait({}, text),
-    "bot.tts.retry_after.seconds_to_wait, a header": lambda text: retry_after.seconds_to_wait(
-        {"Retry-After": text}
-    ),
-    "bot.tts.secrecy.without_key": lambda text: secrecy.without_key(text, _KEY),
+    "bot.library.voice.check_name": voice_names.check_name,
+    "bot.library.voice.name_key": voice_names.name_key,
+    "bot.tts.wire.text_with_style": lambda text: wire.text_with_style(text, text),
+    "bot.tts.wire.printable": wire.printable,
+    "bot.tts.wire.text_of_page": wire.text_of_page,
+    "bot.tts.http.seconds_to_wait, a detail": lambda text: http.seconds_to_wait({}, text),
+    "bot.tts.http.seconds_to_wait, a header": lambda text: http.seconds_to_wait({"Retry-After": text}),
+    "bot.secrets.without_key": lambda text: secrets.without_key(text, _KEY),
     "bot.tts.wire.error_detail, plain": lambda text: wire.error_detail(text.encode("utf-8", "replace"), _KEY),
     "bot.tts.wire.error_detail, JSON": lambda text: wire.error_detail(json.dumps([text]).encode(), _KEY),
     "bot.tts.wire.without_words_of": lambda text: wire.without_words_of(
@@ -258,7 +257,7 @@ def test_a_pattern_without_a_name_is_found():
 _MADE_OF_A_SECRET: Final = (
     # Patterns that cannot be known before: made of the operator's own secrets, of routes or option names of
     # ours. The functions that use the first two are tried instead.
-    *("bot.logs", "bot.tts.secrecy", "rehearsal.rest.call", "rehearsal.typed"),
+    *("bot.logs", "bot.secrets", "rehearsal.rest.call", "rehearsal.prompt"),
 )
 
 
@@ -279,7 +278,7 @@ def _nameless_patterns(module: Module) -> Iterator[str]:
             continue
         if ast.unparse(node.func.value) not in ("re", "regex") or node.func.attr == "escape":
             continue
-        made_here = id(node) in inside and module.name not in (*_MADE_OF_A_SECRET, "bot.text.patterns")
+        made_here = id(node) in inside and module.name not in (*_MADE_OF_A_SECRET, "bot.text.characters")
         if node.func.attr != "compile" or made_here:
             yield f"{module.name}:{node.lineno} {node.func.attr}"
 

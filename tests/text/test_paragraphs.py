@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.sentences import SENTENCES
-from bot.text.breaks import Break
-from bot.text.segments import MIN_SECONDS, PAUSE_SECONDS, Segment
+from bot.text.segments import MIN_SECONDS, PAUSE_SECONDS, Break, Segment
 from tests.text.test_segments import cut, prose, words
 
 SCRIPTS = ["en", "ru", "ar", "hi", "zh", "ja", "th", "my", "ko"]

@@ -7,8 +7,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sentences import SENTENCES
-from bot.text.breaks import Break, Breaks
-from bot.text.segments import MAX_SECONDS, MIN_SECONDS, PAUSE_SECONDS, Segment, Segmenter, segmenter
+from bot.text.segments import (
+    MAX_SECONDS,
+    MIN_SECONDS,
+    PAUSE_SECONDS,
+    Break,
+    Breaks,
+    Segment,
+    Segmenter,
+    segmenter,
+)
 from bot.text.speaking_time import speaking_seconds
 
 UNSPACED = ("ja", "zh", "th", "my")

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import emoji
 import pytest
 
-from bot.text.emojis import name_emoji
-from bot.text.names import Names, mentioned_ids
+from bot.text.discord_markup import Names, mentioned_ids, name_emoji
 from bot.text.speakable import speakable
 
 NAMES = Names(

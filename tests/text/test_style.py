@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.errors import MemberError
 from bot.limits import MAX_STYLE_CHARS
-from bot.text.style import MAX_STEM_CHARS, check_style, excerpt, file_stem, one_line
+from bot.text.labels import MAX_STEM_CHARS, check_style, excerpt, file_stem, one_line
 
 ANY_TEXT = st.text(st.characters(codec=None))
 RESERVED = ["CON", "prn", "Aux", "nul", "COM1", "com0", "LPT9"]

@@ -14,12 +14,10 @@ from bot.models import Progress, ReferenceAudio, SpeechRequest
 from bot.settings import Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
-from bot.tts.retry import RetryPolicy
-from bot.tts.timeouts import DownloadLimits, Timeouts
-from tts_gateway.faults import FaultScript
+from bot.tts.http import DownloadLimits, RetryPolicy, Timeouts
+from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import FetchOptions
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.server import ServerOptions, create_app, serving
 
 KEY = "canary/KEY+0123456789&abcdefghijkl=XYZ"
 

@@ -10,8 +10,10 @@ from bot.settings import Secret
 from bot.tts.client import TTSClient
 from tests.tts import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, ProgressLog
-from tts_gateway.faults import Delay, FaultScript, Respond
+from tts_gateway.faults.answers import Respond
 from tts_gateway.faults.catalog import OTHER_SHAPES
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Delay
 
 HELLO = SpeechRequest("Hello")
 

@@ -19,7 +19,7 @@ from tests.tts.certificates import server_context
 from tests.tts.conftest import DOWNLOADS, KEY, TONE
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 from tests.tts.raw_server import answer, saying, serving
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 
 
 class EverythingIs(AbstractResolver):

@@ -18,7 +18,9 @@ from tests.tts import raw_server
 from tests.tts.conftest import DOWNLOADS, TONE, ProgressLog
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 from tests.tts.raw_server import answer, repeating, saying, serving
-from tts_gateway.faults import BadWav, Cut, Encoded, FaultScript, Reset, WrongType
+from tts_gateway.faults.answers import BadWav
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Encoded, Reset, WrongType
 
 
 @pytest.mark.parametrize("twentieth", range(20))

@@ -14,7 +14,9 @@ from tests.tts import raw_server
 from tests.tts.conftest import TONE
 from tests.tts.downloading import GOOD, refused
 from tests.tts.raw_server import answer, saying, serving
-from tts_gateway.faults import FaultScript, Redirect, Reset, Respond
+from tts_gateway.faults.answers import Redirect, Respond
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Reset
 
 
 def hopping(hops: int, to: str = "/next") -> raw_server.Script:

@@ -20,17 +20,10 @@ from bot.errors import (
 from bot.tts.client import TTSClient
 from tests.tts import raw_server
 from tests.tts.conftest import HELLO, TIMEOUTS, TONE, MakeClient, failure
-from tts_gateway.faults import (
-    Drip,
-    Encoded,
-    Endless,
-    FaultScript,
-    Information,
-    Redirect,
-    Respond,
-    WrongType,
-)
+from tts_gateway.faults.answers import Redirect, Respond
 from tts_gateway.faults.catalog import BROKEN_SUCCESSES, error_bodies
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Drip, Encoded, Endless, Information, WrongType
 
 # G14: answers that the contract does not know
 

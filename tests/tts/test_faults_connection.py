@@ -16,15 +16,9 @@ from bot.tts.client import TTSClient
 from tests.tts import raw_server
 from tests.tts.certificates import server_context
 from tests.tts.conftest import TIMEOUTS, TONE, MakeClient, failure
-from tts_gateway.faults import (
-    Cut,
-    Delay,
-    FaultScript,
-    Length,
-    Reset,
-    Respond,
-    Success,
-)
+from tts_gateway.faults.answers import Respond, Success
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Delay, Length, Reset
 
 OK = Success('{"output": "{url}"}')
 

@@ -19,18 +19,13 @@ from bot.errors import (
 )
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
-from bot.tts.retry import RetryPolicy
+from bot.tts.http import RetryPolicy
 from tests.tts import raw_server
 from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, TONE, Clock, MakeClient, failure
-from tts_gateway.faults import (
-    Cut,
-    Encoded,
-    Endless,
-    FaultScript,
-    Respond,
-    Success,
-)
+from tts_gateway.faults.answers import Respond, Success
 from tts_gateway.faults.catalog import AZURE_ERRORS, RETRY_AFTER, azure, error_bodies
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Encoded, Endless
 
 OK = Success('{"output": "{url}"}')
 

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from bot.tts.guard import AddressGuard, AddressRefused
+from untrusted.addresses import AddressGuard, AddressRefused
 
 INNER = [
     "0.0.0.0",

@@ -10,7 +10,7 @@ from bot.errors import (
     TTSServerError,
     TTSUnreachableError,
 )
-from bot.tts.latch import Latch
+from bot.tts.http import Latch
 from tests.tts.conftest import Clock
 
 REFUSED_KEY = TTSDeniedError(401, "invalid subscription key")

@@ -16,7 +16,7 @@ import pytest
 from bot.errors import TTSReferenceError, TTSUnreachableError
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
-from bot.tts.own import OwnTTSGateway
+from bot.tts.local_tts_gateway import OwnTTSGateway
 from rehearsal.recordings import RECORDINGS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")

@@ -18,11 +18,12 @@ from bot.errors import (
 from bot.models import SpeechRequest
 from bot.settings import Secret
 from bot.tts.client import TTSClient
-from bot.tts.transport import Transport
+from bot.tts.http import Transport
 from tests.tts import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient
 from tests.tts.raw_server import answer, serving
-from tts_gateway.faults import Accepted202, FaultScript
+from tts_gateway.faults.answers import Accepted202
+from tts_gateway.faults.script import FaultScript
 
 HELLO = SpeechRequest("Hello")
 

@@ -8,7 +8,7 @@ from bot.errors import (
     TTSServerError,
     TTSUnreachableError,
 )
-from bot.tts.retry import RetryPolicy
+from bot.tts.http import RetryPolicy
 
 REFUSED = TTSUnreachableError("refused")
 

@@ -4,7 +4,7 @@ from email.utils import format_datetime
 import pytest
 from multidict import CIMultiDict
 
-from bot.tts.retry_after import seconds_to_wait
+from bot.tts.http import seconds_to_wait
 
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 

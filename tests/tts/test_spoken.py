@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.tts.spoken import text_with_style
+from bot.tts.wire import text_with_style
 from tests.tts.conftest import calm
 
 OPENING = "(（﹙"

@@ -14,7 +14,10 @@ from bot.models import SpeechRequest
 from bot.tts.client import TTSClient
 from tests.tts.conftest import DOWNLOADS, TONE, MakeClient, tone
 from tests.tts.raw_server import RawServer, Script, answer, saying, serving
-from tts_gateway.faults import Cut, Fault, FaultScript, Reset, Respond, SoundItself
+from tts_gateway.faults.answers import Respond, SoundItself
+from tts_gateway.faults.reply import Fault
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Reset
 
 HELLO = SpeechRequest("Hello")
 LONG = tone(2.0)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.tts import strict_json
 from tests.tts.conftest import calm
+from untrusted import strict_json
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ import pytest
 
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults import FaultScript
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.server import ServerOptions, create_app, serving
 
 StartServer = Callable[..., Awaitable[Caller]]
 

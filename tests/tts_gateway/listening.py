@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.voice_features import wav_samples
 from tts_gateway.engines.espeak import SAMPLE_RATE
-from tts_gateway.engines.portrait import Portrait, portrait
+from tts_gateway.engines.fitting import Portrait, portrait
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoding.recordings import DecodeLimits, Refusal
-from tests.decoding.encoding import wav_of
+from tests.untrusted.encoding import wav_of
 from tts_gateway.decode import _REASONS, decode_recording
 from tts_gateway.engines.base import ReferenceRefused
+from untrusted.decoder import DecodeLimits, Refusal
 
 RATE = 22_050
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.decoding.encoding import wav_of
 from tests.tts_gateway.listening import heard, semitones, spectrum_distance
+from tests.untrusted.encoding import wav_of
 from tts_gateway.engines.base import ReferenceRefused, TextRefused
 from tts_gateway.engines.espeak import Passage, VoiceSettings, say
 from tts_gateway.engines.offline import OfflineEngine

@@ -6,8 +6,7 @@ import pytest
 
 from tests.tts_gateway.listening import heard, spectrum_distance
 from tts_gateway.engines.espeak import Passage, Samples, VoiceSettings, say
-from tts_gateway.engines.languages import LANGUAGE_FILES, passages, speakable
-from tts_gateway.engines.latin import latin_language
+from tts_gateway.engines.languages import LANGUAGE_FILES, latin_language, passages, speakable
 from tts_gateway.engines.sound import joined, levelled, resampled, wav_bytes
 
 

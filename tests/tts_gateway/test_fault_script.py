@@ -8,21 +8,13 @@ import pytest
 
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tts_gateway.faults import (
-    Accepted202,
-    BadWav,
-    Cut,
-    Delay,
-    Drip,
-    Fault,
-    FaultScript,
-    Redirect,
-    Reset,
-    Respond,
-    catalog,
-)
+from tts_gateway.faults import catalog
+from tts_gateway.faults.answers import Accepted202, BadWav, Redirect, Respond
 from tts_gateway.faults.from_json import apply_json, fault_from_json
-from tts_gateway.options import ServerOptions
+from tts_gateway.faults.reply import Fault
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Delay, Drip, Reset
+from tts_gateway.server import ServerOptions
 
 
 async def test_faults_are_used_once_and_in_order_and_then_all_is_right(faulty: Caller, faults: FaultScript):

@@ -8,19 +8,10 @@ import aiohttp
 import pytest
 
 from tests.tts_gateway.caller import DEADLINE, Caller
-from tts_gateway.faults import (
-    BadWav,
-    Cut,
-    Drip,
-    Encoded,
-    Endless,
-    FaultScript,
-    Redirect,
-    Reset,
-    Respond,
-    WrongType,
-    odd_wav,
-)
+from tts_gateway.faults import odd_wav
+from tts_gateway.faults.answers import BadWav, Redirect, Respond
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.faults.spoilers import Cut, Drip, Encoded, Endless, Reset, WrongType
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.tts_gateway.caller import Caller
-from tts_gateway.faults import Accepted202, FaultScript
+from tts_gateway.faults.answers import Accepted202
+from tts_gateway.faults.script import FaultScript
 
 
 @pytest.mark.parametrize(

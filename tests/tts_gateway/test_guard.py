@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tts_gateway.guard import AddressRefused, is_public, socket_factory
+from tts_gateway.addresses import AddressRefused, is_public, socket_factory
 
 INSIDE = {
     "this machine": ("127.0.0.1", "127.255.255.254", "0.0.0.0", "::1", "::"),

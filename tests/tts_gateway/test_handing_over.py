@@ -16,9 +16,8 @@ from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.recordings import RECORDING, recordings
 from tests.tts_gateway.tone import ToneEngine
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
-from tts_gateway.handing_over import HandedOver
-from tts_gateway.options import ServerOptions
-from tts_gateway.server import create_app, serving
+from tts_gateway.recordings import HandedOver
+from tts_gateway.server import ServerOptions, create_app, serving
 
 TOKEN = "q7Zk0f_vB3mT9xYwLr5sHcD1-eGaUoNi"
 

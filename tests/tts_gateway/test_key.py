@@ -6,7 +6,7 @@ import pytest
 
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tts_gateway.options import ServerOptions
+from tts_gateway.server import ServerOptions
 
 KEY = "k" * 32
 SPEAK, CLONE = "/text-to-speech", "/voice-cloning"

@@ -10,11 +10,10 @@ import pytest
 from tests.tts_gateway.caller import DEADLINE
 from tests.tts_gateway.conftest import StartServer
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults import FaultScript
 from tts_gateway.faults.reply import Occasion, Reply
-from tts_gateway.line import Line
-from tts_gateway.options import ServerOptions
-from tts_gateway.refusal import Refusal
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.server import Line, ServerOptions
+from tts_gateway.wire import Refusal
 
 NARROW = ServerOptions(engine_places=2, waiting_places=1)
 

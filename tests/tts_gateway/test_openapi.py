@@ -10,7 +10,7 @@ import pytest
 
 from tests.tts_gateway.conftest import StartServer
 from tts_gateway.openapi import openapi_document
-from tts_gateway.options import ServerOptions
+from tts_gateway.server import ServerOptions
 
 KEY = "k" * 32
 ROOT = Path(__file__).parent.parent.parent

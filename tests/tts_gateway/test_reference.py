@@ -11,9 +11,9 @@ from tests.tts_gateway.caller import DEADLINE, Caller
 from tests.tts_gateway.conftest import StartServer
 from tests.tts_gateway.recordings import RECORDING, Recordings, recordings
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults import FaultScript
+from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
-from tts_gateway.options import ServerOptions
+from tts_gateway.server import ServerOptions
 
 OPEN = FetchOptions(allow_loopback=True)
 

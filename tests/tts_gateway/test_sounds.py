@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tts_gateway.options import ServerOptions
-from tts_gateway.sounds import Sounds
+from tts_gateway.recordings import Sounds
+from tts_gateway.server import ServerOptions
 
 
 async def test_a_sound_is_gone_after_its_time(start: StartServer):

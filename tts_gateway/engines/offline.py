@@ -17,15 +17,22 @@ from functools import partial
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from decoding.recordings import DEFAULT_LIMITS, DecodeLimits
 from tts_gateway.decode import decode_recording
 from tts_gateway.engines.base import TextRefused
 from tts_gateway.engines.descriptions import Traits, traits_of, without_description
 from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, SoundTooLongError, VoiceSettings, say
-from tts_gateway.engines.fitting import FittedVoice, fit, fitted_rate, measured, with_melody
+from tts_gateway.engines.fitting import (
+    FittedVoice,
+    Portrait,
+    fit,
+    fitted_rate,
+    measured,
+    portrait,
+    with_melody,
+)
 from tts_gateway.engines.languages import passages
-from tts_gateway.engines.portrait import Portrait, portrait
 from tts_gateway.engines.sound import NORMAL_DBFS, filtered, joined, levelled, resampled, wav_bytes
+from untrusted.decoder import DEFAULT_LIMITS, DecodeLimits
 
 MAX_TEXT_CHARS: Final = 5_000
 """The longest text that is begun; the bot sends a tenth of it."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tts_gateway.faults.answers import Respond, SoundItself, Success
-from tts_gateway.refusal import INVALID_KEY, MISSING_KEY, NOT_FOUND
+from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND
 
 _QUOTA = "Out of call volume quota. Quota will be replenished in {}."
 

@@ -12,7 +12,7 @@ from tts_gateway.faults.from_json import apply_json
 from tts_gateway.faults.reply import Fault, Occasion, Reply
 from tts_gateway.faults.script import FaultScript, ReceivedRequest, received_request
 from tts_gateway.faults.sending import send
-from tts_gateway.refusal import NOT_FOUND, Refusal, answer_for
+from tts_gateway.wire import NOT_FOUND, Refusal, answer_for
 
 Taker = Callable[[ReceivedRequest], Fault | None]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bot.library.scope import Scope
-from bot.library.voices import Kind, NewVoice, Sharing, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.channels import Channel
-from rehearsal.files import SentFile
+from rehearsal.cdn import SentFile
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
+from rehearsal.records import Channel
 from tests.cogs.scene import PATIENCE, Scene
 
 SISTER = RECORDINGS[1]

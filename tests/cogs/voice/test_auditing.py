@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bot.library.scope import Scope
-from bot.library.voices import Sharing
-from rehearsal.files import SentFile
+from bot.library.voice import Scope, Sharing
+from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
 from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import cloned, make_moderator, typed

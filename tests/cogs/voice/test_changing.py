@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bot.library.portable import unpack
-from bot.library.scope import Scope
-from bot.library.voices import Sharing
+from bot.delivery.voice_archive import unpack
+from bot.library.voice import Scope, Sharing
 from bot.library.withdrawal import Withdrawal
-from cogs.voice.pressed import GONE
+from cogs.voice_views import GONE
 from rehearsal.answers import Answer
-from rehearsal.attendance import restarted
+from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
 

@@ -8,18 +8,18 @@ import itertools
 import pytest
 
 from bot.audio.wav import parse_wav, write_wav
-from bot.library.scope import Scope
-from bot.library.voices import Kind
+from bot.delivery.voice_creation import DESIGN_SECONDS, VoiceDesign
+from bot.library.voice import Kind, Scope
 from bot.text.speaking_time import speaking_seconds
-from bot.voice_design import DESIGN_SECONDS, VoiceDesign
-from cogs.voice.samples import sample_in
+from cogs.voice_text import sample_in
 from rehearsal.answers import Answer
-from rehearsal.attendance import restarted
+from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, refusal_of
 from tests.cogs.voice.shelf import designed, typed
-from tests.takes.babble import babble
+from tests.speech.babble import babble
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults import Hold, Respond
+from tts_gateway.faults.answers import Respond
+from tts_gateway.faults.spoilers import Hold
 
 EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
 

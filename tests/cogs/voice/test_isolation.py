@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.library.scope import Scope
-from bot.library.shelf import NO_SUCH_VOICE
-from bot.library.voices import Kind, NewVoice, Sharing, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
+from bot.library.voices import NO_SUCH_VOICE
 from rehearsal.people import Person
 from tests.cogs.scene import Scene, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator

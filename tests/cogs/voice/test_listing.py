@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from bot.library.scope import Scope
-from bot.library.voices import Sharing
-from rehearsal.attendance import restarted
+from bot.library.voice import Scope, Sharing
+from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
 

@@ -8,9 +8,8 @@ import wave
 
 import pytest
 
-from bot.library.scope import Scope
-from bot.library.voices import Kind, Sharing
-from rehearsal.files import SentFile
+from bot.library.voice import Kind, Scope, Sharing
+from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.sounds import recording, speech_of

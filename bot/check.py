@@ -1,0 +1,236 @@
+"""`python -m bot check`: what works, what is missing, and the line that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import aiohttp
+import discord
+
+from bot.command_tree import refused
+from bot.data_folder import COMMANDS_FILE, DataFolder
+from bot.delivery.reference_uploads import owner_of, storage_problem
+from bot.errors import DataFolderError, LibraryError, TTSError
+from bot.library.database import Database
+from bot.library.withdrawal import RecordingPosts, Undeleted
+from bot.models import RecordingPlace, Speech, SpeechRequest
+from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
+from bot.speech_bot import DISCORD_HOST
+from bot.start import obstacle_of
+from bot.tts.client import TTSClient
+from bot.tts.local_tts_gateway import OwnTTSGateway
+from untrusted.decoder import DecodingError, open_ways
+
+_INSTALL = "python -m pip install --require-hashes -r requirements.txt"
+_WALLS = "the walls need Linux with seccomp, on x86-64 or ARM64; a container may have to allow it"
+_DISCORD_PY = "2.7.1"
+_RECORDINGS = "recordings of saved voices"
+_LOGIN_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check-up: ``cure`` is what to type if it is not ``fine``."""
+
+    fine: bool
+    what: str
+    cure: str = ""
+
+
+async def check(settings: Settings) -> int:
+    """Print every finding as it is made; return 0 if the bot can run, else 1."""
+    fine = True
+    async for finding in findings(settings):
+        fine &= finding.fine
+        print("ok     " if finding.fine else "MISSING", finding.what)
+        if finding.cure:
+            print("        ->", finding.cure)
+    print(
+        "\nEverything is there." if fine else "\nSomething is missing; the lines with -> say how to mend it."
+    )
+    return 0 if fine else 1
+
+
+async def findings(
+    settings: Settings, *, connector: aiohttp.BaseConnector | None = None
+) -> AsyncIterator[Finding]:
+    """Yield the findings, cheapest first. ``connector`` carries what is said to Discord."""
+    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "")
+    yield _package("discord.py", "discord", "talks to Discord", exactly=_DISCORD_PY)
+    yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
+    yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
+    yield await _opus()
+    yield await _decoder()
+    yield await _data_dir(settings)
+    async for finding in _database(settings):
+        yield finding
+    for path in files_others_can_read():
+        yield Finding(
+            False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
+        )
+    yield await (_own_tts_gateway() if settings.own_tts_gateway else _tts_gateway(settings))
+    if settings.recording_place is RecordingPlace.THIS_MACHINE:
+        yield Finding(True, f"{_RECORDINGS} go to our own TTS gateway on this machine; nothing is posted")
+    async for finding in _discord(settings, connector):
+        yield finding
+
+
+def _package(name: str, module: str, purpose: str, *, exactly: str | None = None) -> Finding:
+    try:
+        import_module(module)
+        found = version(name)
+    except (ImportError, PackageNotFoundError):
+        return Finding(False, f"{name}: {purpose}", _INSTALL)
+    if exactly and found != exactly:
+        return Finding(False, f"{name} {found}: this bot needs exactly {exactly}", _INSTALL)
+    return Finding(True, f"{name} {found}: {purpose}")
+
+
+async def _opus() -> Finding:
+    try:
+        from bot.audio.opus import opus_frames
+
+        frames = await opus_frames(Speech(bytes(2 * 4_800)))
+    except ImportError:
+        return Finding(False, "PyAV: makes Opus for voice channels", _INSTALL)
+    return Finding(len(frames) >= 5, f"PyAV {version('av')}: makes Opus for voice channels")
+
+
+async def _decoder() -> Finding:
+    what = "the decoder of recordings"
+    try:
+        ways = await open_ways()
+    except (OSError, DecodingError) as error:
+        return Finding(False, f"{what} does not start: {error}", _INSTALL)
+    if not ways:
+        return Finding(True, f"{what}: it can open no file and reach nothing else")
+    could = f"{', '.join(ways[:-1])} and {ways[-1]}" if len(ways) > 1 else ways[0]
+    return Finding(True, f"{what}: works, but a recording that takes it over could {could}", _WALLS)
+
+
+async def _data_dir(settings: Settings) -> Finding:
+    try:
+        await asyncio.to_thread(DataFolder(settings).check)
+    except (DataFolderError, LibraryError) as error:
+        return Finding(False, str(error), "look at DATA_DIR and DATABASE_URL")
+    return Finding(True, f"the folder {settings.data_dir} can be written")
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    url = settings.database_url
+    what = "the database at DATABASE_URL" if url else f"the database in {settings.data_dir}"
+    try:
+        async with await Database.open(url.reveal() if url else None, settings.data_dir) as database:
+            problem = await database.problem()
+            left = await RecordingPosts(database).undeleted() if problem is None else Undeleted(0, 0)
+    except LibraryError as error:
+        yield Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
+        return
+    if problem is not None:
+        yield Finding(False, f"{what} is damaged: {problem}", "stop the bot; go back to a copy in backups/")
+        return
+    yield Finding(True, f"{what}: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, in order")
+    if left.waiting:
+        yield Finding(True, f"messages with recordings that are still to be deleted: {left.waiting}")
+    if left.given_up:
+        yield Finding(
+            True,
+            f"messages with recordings that could not be deleted in a week of tries: {left.given_up}",
+            "delete the bot's messages with voice.wav where it cannot go any more",
+        )
+
+
+async def _own_tts_gateway() -> Finding:
+    what = "our own TTS gateway with the offline preview voice (no TTS_API_KEY is set)"
+    own = OwnTTSGateway()
+    try:
+        async with TTSClient(await own.start()) as tts:
+            await tts.synthesize(SpeechRequest("Hello"))
+    except TTSError as error:
+        return Finding(False, f"{what}: {error}", _INSTALL)
+    finally:
+        await own.aclose()
+    return Finding(True, f"{what}: speaks")
+
+
+async def _tts_gateway(settings: Settings) -> Finding:
+    address = settings.tts_base_url or HOSTED_TTS_BASE_URL
+    try:
+        async with TTSClient(address, settings.tts_api_key, proxy=settings.proxy) as tts:
+            await tts.probe()
+    except TTSError as error:
+        what = f"the TTS gateway at {address} does not answer: {error}"
+        return Finding(False, what, "look at TTS_BASE_URL and TTS_API_KEY, and at this machine's network")
+    key = "with a key" if settings.tts_api_key else "without a key"
+    return Finding(
+        True, f"the TTS gateway at {address}: answers ({key}; the key is used only when speech is made)"
+    )
+
+
+async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) -> AsyncIterator[Finding]:
+    if settings.discord_token is None:
+        yield Finding(
+            False,
+            "DISCORD_TOKEN is not set",
+            "put the token of your bot into .env, or try without an account: python -m rehearsal",
+        )
+        return
+    proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
+    client = discord.Client(intents=discord.Intents.none(), connector=connector, proxy=proxy)
+    try:
+        async with asyncio.timeout(_LOGIN_SECONDS):
+            await client.login(settings.discord_token.reveal())
+            found = [Finding(True, f"Discord knows this bot as {client.user}")]
+            found.append(await _commands(client, settings))
+            if settings.recording_place is not RecordingPlace.THIS_MACHINE:
+                found.append(await _recordings(client, settings.storage_channel_id))
+    except Exception as error:  # also for an answer that is none of Discord's
+        what = obstacle_of(error, settings.proxy if proxy else None).sentence
+        found = [Finding(False, what, "look at DISCORD_TOKEN and at this machine's network")]
+    finally:
+        await client.close()
+    for finding in found:
+        yield finding
+
+
+async def _recordings(client: discord.Client, storage_channel_id: int | None) -> Finding:
+    if storage_channel_id is None:
+        owner = owner_of(client)
+        if owner is None:
+            what = f"{_RECORDINGS} have no place: nobody owns this application"
+            return Finding(False, what, "set STORAGE_CHANNEL_ID to a private channel")
+        return Finding(True, f"{_RECORDINGS} go to the owner of this bot, {owner}, as silent direct messages")
+    problem = await storage_problem(client, storage_channel_id)
+    if problem is not None:
+        cure = "let the bot see it, send messages and attach files there, and @everyone not see it"
+        return Finding(False, f"{_RECORDINGS}: {problem}", cure)
+    return Finding(True, f"{_RECORDINGS} go into the channel STORAGE_CHANNEL_ID, which members cannot read")
+
+
+async def _commands(client: discord.Client, settings: Settings) -> Finding:
+    """Say which commands Discord has, and why it has not taken those of the last start."""
+    application_id = client.application_id or 0
+    there = await client.http.get_global_commands(application_id)
+    reason = await asyncio.to_thread(refused, settings.data_dir / COMMANDS_FILE)
+    if reason is not None:
+        return Finding(
+            False,
+            f"Discord has {len(there)} commands of this bot, and did not take the newest: {reason}",
+            "look at Installation in the developer portal; a running bot tries again by itself",
+        )
+    application = client.application
+    closed = [
+        name
+        for name, config in (
+            ("Guild Install", application and application.guild_integration_config),
+            ("User Install", application and application.user_integration_config),
+        )
+        if config is None
+    ]
+    only = f"; without {closed[0]}, which is off in the developer portal" if len(closed) == 1 else ""
+    return Finding(True, f"Discord has {len(there)} commands of this bot (a start registers the rest){only}")

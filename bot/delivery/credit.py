@@ -1,0 +1,42 @@
+"""Whose voice it is and for whom it was made, in the answer and inside the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bot import __version__
+from bot.audio.wav import COMMENT, SOFTWARE, TITLE
+from bot.delivery.request import Order
+from bot.messages import REST_IS_MISSING
+from bot.models import Speech
+from bot.text.labels import excerpt, one_line
+
+_TITLE_CHARS: Final = 60
+_NAME_CHARS: Final = 60
+
+
+def credit(order: Order, speech: Speech, *, member_id: int) -> str:
+    """Return the words under every take; who asked for it is mentioned, which pings nobody."""
+    words = f"{_whose(order, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
+    return f"{words}\n{REST_IS_MISSING}" if speech.rest_is_missing else words
+
+
+def tags(order: Order, *, member: str) -> dict[str, str]:
+    """Return the same as tags for a sound file, as plain text; ``member`` is the name of who asked for it."""
+    return {
+        TITLE: one_line(order.request.text, _TITLE_CHARS),
+        COMMENT: f"{_whose(order, one_line)}, for {one_line(member)}",
+        SOFTWARE: f"Myna {__version__}",
+    }
+
+
+def _whose(order: Order, shown: Callable[[str, int], str]) -> str:
+    names = [shown(voice.name, _NAME_CHARS) for voice in order.voices]
+    if order.likeness is not None:
+        return f"AI-generated voice after {shown(order.likeness, _NAME_CHARS)}"
+    if not names:
+        return "AI-generated voice"
+    if len(names) == 1:
+        return f"AI-generated voice of {names[0]}"
+    return f"AI-generated voices of {', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,86 @@
+"""A place in the queue of a voice channel, from its reservation to how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import discord
+
+from bot.delivery.request import Order
+from bot.playback.permissions import VoiceRoom
+from bot.playback.player import AtVolume, GuildPlayer, Volumes
+from bot.playback.players import GuildPlayers
+from bot.playback.queue import Outcome, Utterance
+from bot.text.labels import one_line
+
+ENDINGS: Final = {
+    Outcome.SKIPPED: "Skipped.",
+    Outcome.STOPPED: "Stopped.",
+    Outcome.BROKEN_OFF: "The rest of it did not arrive.",
+    Outcome.WITHDRAWN: "The voice was withdrawn, so it is silent now. Choose another one.",
+    Outcome.SILENCED: "I was muted there, or may no longer speak, so it was skipped.",
+    Outcome.LOST: "I lost the voice channel before it could be said. Try again, or choose to: here.",
+}
+"""What a member reads about something that was not heard to its end."""
+
+UNHEARD: Final = {
+    Outcome.LOST: "I lost the voice channel",
+    Outcome.SILENCED: "I was muted there, or may no longer speak",
+}
+"""The endings for which the file makes up, as the beginning of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reserved place in the queue of one voice channel, and the ``frames`` that came for it."""
+
+    player: GuildPlayer
+    utterance: Utterance
+    channel: VoiceRoom
+    sound: AtVolume
+    frames: list[bytes] = field(default_factory=list)
+
+    def append(self, frames: Sequence[bytes]) -> None:
+        """Hand over the next frames."""
+        self.frames.extend(frames)
+        self.sound.append(frames)
+
+    @property
+    def where(self) -> str:
+        """What the member reads while it waits or is heard."""
+        ahead = self.player.position(self.utterance)
+        mention = self.channel.mention
+        return f"{ahead} ahead of it in {mention}" if ahead else f"Speaking in {mention}"
+
+    @contextmanager
+    def given_back_on_failure(self) -> Iterator[None]:
+        """Give the place back when the making of its sound fails inside."""
+        try:
+            yield
+        except BaseException:
+            self.utterance.fail()
+            raise
+
+
+class Places:
+    """Reserves places, joining the voice channel first where that is needed."""
+
+    def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
+        self._players = players
+        self._volumes = volumes
+
+    async def reserve(
+        self, channel: VoiceRoom, member: discord.Member, title: str, voice_ids: frozenset[str]
+    ) -> Place:
+        """Return a place for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
+        player = await self._players.join(channel, requested_by=member)
+        utterance = player.reserve(member_id=member.id, title=one_line(title, 60), voice_ids=voice_ids)
+        return Place(player, utterance, channel, AtVolume(utterance, self._volumes.get(channel.guild.id)))
+
+    async def for_order(self, channel: VoiceRoom, member: discord.Member, order: Order) -> Place:
+        """Return a place for what an order says."""
+        voice_ids = frozenset(voice.id for voice in order.request.voices)
+        return await self.reserve(channel, member, order.request.text, voice_ids)

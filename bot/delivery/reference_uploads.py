@@ -1,0 +1,463 @@
+"""References of saved voices: leave to speak, and how the TTS gateway gets the recording."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+from weakref import WeakValueDictionary
+
+import discord
+
+from bot.delivery.request import Order
+from bot.errors import LibraryError, NoRecordingPlaceError
+from bot.interaction import shelf_of
+from bot.library.consent import Consents
+from bot.library.library import Library
+from bot.library.recordings import Recordings
+from bot.library.voice import Clock, utc_now
+from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
+from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice, VoiceAccess
+from bot.playback.players import GuildPlayers
+from bot.speech.synthesizer import SpeechMaker
+from bot.text.labels import excerpt
+
+log = logging.getLogger(__name__)
+
+SPARE_SECONDS: Final = 300.0
+"""An address that is valid for less is not handed out: a call may wait for its turn for so long."""
+
+REST_SECONDS: Final = 60.0
+"""So long no recording is sent to a place that refused the last one: every try is an upload of a megabyte."""
+
+TIDY_SECONDS: Final = 3_600.0
+_PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
+_INVALID_RECIPIENT: Final = 50033
+
+_NO_STORAGE: Final = (
+    "I cannot put the recording of that voice into my storage channel, so saved voices are silent. "
+    "Whoever runs me has to set STORAGE_CHANNEL_ID to a private channel where I may send files."
+)
+_NO_OWNER: Final = (
+    "I cannot send the recording of that voice to whoever runs me, so saved voices are silent. "
+    "They have to set STORAGE_CHANNEL_ID to a private channel where I may send files."
+)
+
+
+class ReferencePosts:
+    """Gives saved voices to the TTS gateway, and keeps one private message for each that needs an address.
+
+    ``place`` is where recordings go: to our own TTS gateway with nothing posted, into the channel
+    ``storage_channel_id``, or to the owner of the application; never where members read. Discord signs the
+    address of an attachment for about a day, and gives a fresh one with every look at the message (its API
+    reference, "Signed attachment CDN URLs"). Our own copy is what counts: a deleted message costs one more
+    upload.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        posts: RecordingPosts,
+        recordings: Recordings,
+        *,
+        place: RecordingPlace,
+        storage_channel_id: int | None = None,
+        now: Clock = utc_now,
+    ) -> None:
+        self._client = client
+        self._posts = posts
+        self._recordings = recordings
+        self.place = place
+        self._storage_channel_id = storage_channel_id
+        self._now = now
+        self._owner_channel: discord.DMChannel | None = None
+        self._refused_until = 0.0
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def has_place(self) -> bool:
+        """Whether recordings reach the TTS gateway, as far as is known: nothing was refused just now."""
+        return self._now().timestamp() >= self._refused_until
+
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the voice's recording; an address in it is valid for five minutes at least.
+
+        Messages with it that stand anywhere else are deleted. Raises `NoRecordingPlaceError`, and
+        `LibraryError` if our copy is lost.
+        """
+        async with self._lock(voice):
+            posts = await self._posts.of(voice.id)
+            if self.place is RecordingPlace.THIS_MACHINE:
+                await self._delete_posts(posts)
+                return await self._whole(voice)
+            channel = await self._private_channel()
+            for post in posts:
+                url = await self._usable_address(post) if post.channel_id == channel.id else None
+                if url is not None:
+                    await self._delete_posts([one for one in posts if one is not post])
+                    return ReferenceAudio(url, voice.transcript)
+            return await self._post_anew(voice, channel)
+
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the voice's recording with a new address, for when the one before could not be used.
+
+        Raises what `reference` raises.
+        """
+        async with self._lock(voice):
+            if self.place is RecordingPlace.THIS_MACHINE:
+                return await self._whole(voice)
+            return await self._post_anew(voice, await self._private_channel())
+
+    async def delete(self, posts: Sequence[Post]) -> None:
+        """Delete these messages in Discord, and forget those that are gone. The others are tried again."""
+        for post in posts:
+            channel = self._client.get_partial_messageable(post.channel_id)
+            try:
+                await channel.get_partial_message(post.message_id).delete()
+            except discord.NotFound:
+                pass
+            except (discord.HTTPException, OSError) as error:
+                log.warning("a recording in channel %d could not be deleted: %s", post.channel_id, error)
+                await self._posts.not_deleted(post.message_id, self._now())
+                continue
+            await self._posts.forget(post.message_id)
+
+    async def delete_orphans(self) -> None:
+        """Delete the messages of voices that are gone, and those that were replaced, if it is time to try."""
+        await self.delete(await self._posts.to_delete(self._now()))
+
+    async def tidy(self, *, pace: float = _PACE_SECONDS) -> None:
+        """Delete every message with a recording that is not wanted where it stands, ``pace`` seconds apart.
+
+        Raises `LibraryError`, and `discord.HTTPException` or OSError if Discord cannot be asked.
+        """
+        channel_id = None
+        if self.place is not RecordingPlace.THIS_MACHINE:
+            with suppress(NoRecordingPlaceError):
+                channel_id = (await self._private_channel()).id
+        unwanted = [*await self._posts.elsewhere(channel_id), *await self._posts.to_delete(self._now())]
+        for number, post in enumerate(dict.fromkeys(unwanted)):
+            await asyncio.sleep(pace if number else 0.0)
+            await self.delete([post])
+
+    async def keep_tidy(self) -> None:
+        """Say what is wrong with the storage channel; then tidy, now and every hour. It never returns."""
+        try:
+            if self.place is RecordingPlace.STORAGE_CHANNEL and self._storage_channel_id is not None:
+                problem = await storage_problem(self._client, self._storage_channel_id)
+                if problem is not None:
+                    log.warning("%s", problem)
+        except (discord.HTTPException, OSError) as error:
+            log.warning("the storage channel could not be looked at: %s", error)
+        while True:
+            try:
+                await self.tidy()
+            except (LibraryError, discord.HTTPException, OSError) as error:
+                log.warning("messages with recordings are not tidied up: %s", error)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    def _lock(self, voice: SpokenVoice) -> asyncio.Lock:
+        return self._locks.setdefault(voice.id, asyncio.Lock())
+
+    async def _whole(self, voice: SpokenVoice) -> ReferenceAudio:
+        wav = await self._recordings.read(voice.recording)
+        return ReferenceAudio(f"recording:{voice.recording}", voice.transcript, wav)
+
+    async def _private_channel(self) -> discord.PartialMessageable | discord.DMChannel:
+        """Return where recordings are posted. Raises `NoRecordingPlaceError` if nobody is there."""
+        if self._storage_channel_id is not None:
+            return self._client.get_partial_messageable(self._storage_channel_id)
+        if self._owner_channel is None:
+            owner = owner_of(self._client)
+            if owner is None:
+                raise NoRecordingPlaceError(_NO_OWNER)
+            try:
+                self._owner_channel = await self._client.create_dm(owner)
+            except discord.HTTPException as error:
+                if isinstance(error, discord.Forbidden | discord.NotFound) or (
+                    error.code == _INVALID_RECIPIENT
+                ):
+                    raise self._refused(error) from None
+                raise
+        return self._owner_channel
+
+    async def _usable_address(self, post: RecordingPost) -> str | None:
+        if seconds_left(post.url, self._now().timestamp()) > SPARE_SECONDS:
+            return post.url
+        return await self._look_again(post)
+
+    async def _look_again(self, post: RecordingPost) -> str | None:
+        """Return the fresh address in the message; None if it is gone or cannot be seen any more."""
+        channel = self._client.get_partial_messageable(post.channel_id)
+        try:
+            message = await channel.fetch_message(post.message_id)
+        except discord.NotFound:
+            await self._posts.forget(post.message_id)
+            return None
+        except discord.Forbidden:  # it still stands there: a new one is made, then this is deleted
+            return None
+        for attachment in message.attachments:
+            if attachment.id == post.attachment_id:
+                await self._remember(post.voice_id, message, attachment)
+                return attachment.url
+        return None
+
+    async def _post_anew(
+        self, voice: SpokenVoice, channel: discord.PartialMessageable | discord.DMChannel
+    ) -> ReferenceAudio:
+        """Post the recording, and delete every message before it."""
+        if not self.has_place:
+            raise NoRecordingPlaceError(self._sentence)
+        wav = await self._recordings.read(voice.recording)
+        name = excerpt(voice.name)
+        words = f"The recording of the voice {name}: my TTS gateway fetches it here when that voice speaks."
+        file = discord.File(BytesIO(wav), "voice.wav")
+        try:
+            message = await channel.send(words, file=file, silent=True, suppress_embeds=True)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise self._refused(error) from None
+        attachment = message.attachments[0]
+        await self._remember(voice.id, message, attachment)
+        posts = await self._posts.of(voice.id)
+        await self._delete_posts([one for one in posts if one.message_id != message.id])
+        return ReferenceAudio(attachment.url, voice.transcript)
+
+    async def _delete_posts(self, posts: Sequence[RecordingPost]) -> None:
+        await self.delete([Post(post.channel_id, post.message_id) for post in posts])
+
+    def _refused(self, error: discord.HTTPException) -> NoRecordingPlaceError:
+        self._refused_until = self._now().timestamp() + REST_SECONDS
+        where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
+        log.error("%s takes no recordings, so saved voices are silent: %s", where, error)
+        return NoRecordingPlaceError(self._sentence)
+
+    @property
+    def _sentence(self) -> str:
+        return _NO_OWNER if self._storage_channel_id is None else _NO_STORAGE
+
+    async def _remember(
+        self, voice_id: str, message: discord.Message, attachment: discord.Attachment
+    ) -> None:
+        await self._posts.remember(
+            RecordingPost(
+                voice_id=voice_id,
+                channel_id=message.channel.id,
+                message_id=message.id,
+                attachment_id=attachment.id,
+                url=attachment.url,
+                posted_at=self._now(),
+            )
+        )
+
+
+def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
+    """Return who owns the application, or its team; None before the login, or for a team without an owner."""
+    application = client.application
+    if application is None:
+        return None
+    if application.team is None:
+        return application.owner
+    owner_id = application.team.owner_id
+    return None if owner_id is None else discord.Object(owner_id)
+
+
+async def storage_problem(client: discord.Client, channel_id: int) -> str | None:
+    """Return what is wrong with the storage channel, as a sentence for the operator; None: nothing.
+
+    ``client`` has logged in. Raises `discord.HTTPException` or OSError if Discord cannot be asked.
+    """
+    assert client.user is not None, "it has logged in"  # noqa: S101
+    try:
+        found = await client.fetch_channel(channel_id)
+        if isinstance(found, discord.abc.PrivateChannel):
+            return None
+        guild = await client.fetch_guild(found.guild.id)  # with its roles, which the channel alone lacks
+        me = await guild.fetch_member(client.user.id)
+        channel = await guild.fetch_channel(channel_id)
+        parent = channel
+        if isinstance(channel, discord.Thread):
+            parent = await guild.fetch_channel(channel.parent_id)
+    except discord.NotFound:
+        return "STORAGE_CHANNEL_ID names a channel that does not exist."
+    except (discord.Forbidden, discord.InvalidData):
+        return "STORAGE_CHANNEL_ID names a channel that I cannot see."
+    assert not isinstance(parent, discord.Thread), "a thread is in a channel"  # noqa: S101
+    if not isinstance(channel, discord.abc.Messageable):
+        return "STORAGE_CHANNEL_ID names a channel in which nobody can write."
+    mine, everyone = parent.permissions_for(me), parent.permissions_for(guild.default_role)
+    in_thread = isinstance(channel, discord.Thread)
+    needed = {
+        "View Channel": mine.view_channel,
+        "Send Messages": mine.send_messages_in_threads if in_thread else mine.send_messages,
+        "Attach Files": mine.attach_files,
+        "Read Message History": mine.read_message_history,
+    }
+    missing = [name for name, is_there in needed.items() if not is_there]
+    if missing:
+        return f"In the channel STORAGE_CHANNEL_ID I need: {', '.join(missing)}."
+    is_private_thread = isinstance(channel, discord.Thread) and channel.is_private()
+    if everyone.view_channel and not is_private_thread:
+        return "@everyone can read the channel STORAGE_CHANNEL_ID, and hear the recordings in it."
+    return None
+
+
+def seconds_left(url: str, now: float) -> float:
+    """Return how long a signed address of Discord's is still valid; 0 where it does not say.
+
+    Its parameter ``ex`` is the end in hexadecimal seconds since 1970 (API reference, as above).
+    """
+    try:
+        return int(parse_qs(urlsplit(url).query)["ex"][0], 16) - now
+    except (KeyError, ValueError):
+        return 0.0
+
+
+LOOK_SECONDS: Final = 600.0
+"""So long it is believed. Discord tells of members who leave only to bots with the intent for members,
+which needs its approval from 100 servers on; so we ask when somebody's voice is used."""
+
+_ASK_SECONDS: Final = 1.0
+"""Somebody waits for speech meanwhile; the speakers of a dialogue are looked up together."""
+
+_FEW: Final = 10_000
+
+
+class Presence:
+    """Lets the voices of people who have left a server rest there, until they are back."""
+
+    def __init__(self, library: Library, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._library = library
+        self._clock = clock
+        self._looked: dict[tuple[int, int], float] = {}
+
+    async def look(self, guild: discord.Guild | None, voice_id: str, asker_id: int) -> None:
+        """Bring the consent behind this voice up to date: does its speaker still belong to ``guild``?
+
+        Where Discord does not answer, what was known before still holds.
+        """
+        speaker_id = None if guild is None else await self._speaker_of(voice_id)
+        if guild is None or speaker_id is None:
+            return
+        key = (guild.id, speaker_id)
+        if self._clock() < self._looked.get(key, float("-inf")) + LOOK_SECONDS:
+            return
+        is_here = speaker_id == asker_id or await _is_member(guild, speaker_id)
+        if is_here is None:
+            return
+        if len(self._looked) >= _FEW:
+            self._looked.clear()
+        if is_here:
+            self._looked[key] = self._clock()
+            await self._library.consents.speaker_returned(*key)
+        else:
+            await self._library.consents.speaker_left(*key)
+
+    async def _speaker_of(self, voice_id: str) -> int | None:
+        voice = await self._library.voices.unscoped(voice_id)
+        return voice.speaker_id if voice else await self._library.consents.speaker_of_likeness(voice_id)
+
+
+async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
+    """Return whether they are a member; None where Discord does not say."""
+    try:
+        async with asyncio.timeout(_ASK_SECONDS):
+            await guild.fetch_member(user_id)
+    except discord.NotFound:
+        return False
+    except (discord.HTTPException, OSError, TimeoutError) as error:
+        log.warning("whether a speaker is still here could not be asked: %s", type(error).__name__)
+        return None
+    return True
+
+
+class VoiceAccesses:
+    """Gives each place its `VoiceAccess`."""
+
+    def __init__(self, consents: Consents, presence: Presence, posts: ReferencePosts) -> None:
+        self._consents = consents
+        self._presence = presence
+        self._posts = posts
+        self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
+
+    def at(self, interaction: discord.Interaction) -> VoiceAccess:
+        """Return how voices are heard where ``interaction`` happens."""
+        shelf = shelf_of(interaction)
+        guild = interaction.guild if interaction.is_guild_integration() else None
+
+        async def may_speak(voice: SpokenVoice) -> str | None:
+            await self._presence.look(guild, voice.id, interaction.user.id)
+            return await self._consents.may_speak(voice, shelf)
+
+        async def reference(voice: SpokenVoice) -> ReferenceAudio:
+            return await self._whole(self._posts.reference(voice))
+
+        async def renew(voice: SpokenVoice) -> ReferenceAudio:
+            return await self._whole(self._posts.renew(voice))
+
+        return VoiceAccess(may_speak, reference, renew)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a voice that is made now could be used afterwards, as far as is known."""
+        return self._posts.has_place
+
+    async def reachable(self, order: Order) -> Order:
+        """Return ``order``, without a voice that nobody has named if its recording has no private place.
+
+        Raises `LibraryError` if the recording is lost.
+        """
+        voice = order.request.voice
+        if order.is_named or voice is None or self._posts.place is RecordingPlace.THIS_MACHINE:
+            return order
+        try:
+            await self._whole(self._posts.reference(voice))
+        except NoRecordingPlaceError:
+            return replace(order, request=replace(order.request, voice=None), voices=())
+        return order
+
+    async def settle(self) -> None:
+        """Wait until no recording is on its way to Discord that is not remembered yet."""
+        if self._uploads:
+            await asyncio.wait(set(self._uploads))
+
+    async def _whole(self, upload: Awaitable[ReferenceAudio]) -> ReferenceAudio:
+        """Let an upload end although nobody wants it any more: a message that is sent must be remembered."""
+        task = asyncio.ensure_future(upload)
+        assert isinstance(task, asyncio.Task), "a coroutine becomes a task"  # noqa: S101
+        self._uploads.add(task)
+        task.add_done_callback(self._uploads.discard)
+        return await asyncio.shield(task)
+
+
+class Silencing:
+    """Drops all that the bot holds of a withdrawn voice: the queues, the makings, kept speech, posts."""
+
+    def __init__(
+        self,
+        players: GuildPlayers,
+        speeches: SpeechMaker,
+        accesses: VoiceAccesses,
+        posts: ReferencePosts,
+    ) -> None:
+        self._players = players
+        self._speeches = speeches
+        self._accesses = accesses
+        self._posts = posts
+
+    async def hear(self, withdrawal: Withdrawal) -> None:
+        """Take in a withdrawal; who waited for such a voice reads a sentence."""
+        silent = [voice.id for voice in withdrawal.voices if withdrawal.is_final or voice.is_frozen]
+        silent += withdrawal.likenesses
+        dropped = self._players.withdraw(*silent)
+        if dropped:
+            log.info("voices were withdrawn: %d utterances dropped", dropped)
+        await asyncio.gather(self._posts.delete(withdrawal.posts), self._speeches.withdraw(*silent))
+        if withdrawal.is_final and withdrawal.voices:
+            await self._accesses.settle()  # a recording that was just being posted is known by now
+            await self._posts.delete_orphans()

@@ -1,0 +1,498 @@
+"""One member's answer: acknowledged at once, edited while it is made, and final exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
+from enum import Enum, auto
+from functools import partial
+from itertools import count
+from typing import Any, Final, TypeVar
+
+import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot.delivery.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
+
+__all__ = ["Acknowledgement", "Answer", "Upload"]
+
+log = logging.getLogger(__name__)
+
+TOKEN_SECONDS: Final = 15 * 60.0
+"""How long Discord lets an interaction be answered (its documentation of interaction tokens)."""
+
+_NOTICE_SECONDS: Final = 60.0
+"""The member hears this long before the token ends that the answer will come as a message."""
+
+_EDIT_SECONDS: Final = 1.5
+"""Progress is shown this often; every edit counts against the rate limit of the answer."""
+
+_PROGRESS_SECONDS: Final = 30.0
+"""So long is one of these edits waited for; the final one has to come after it."""
+
+_TRY_SECONDS: Final = 120.0
+"""So long may one try take, the upload included."""
+
+_PAUSE_SECONDS: Final = 1.0
+_MAX_PAUSE_SECONDS: Final = 30.0
+"""Between two tries, growing from the first to the second."""
+
+_POST_SECONDS: Final = 60.0
+"""So long a message of our own is tried; Discord remembers a nonce for a few minutes."""
+
+_TRIES: Final = 3
+"""For what is not worth more; and with so many broken connections it is tried without the file."""
+
+_LOOKED_UP: Final = 50
+"""Messages of a channel that are looked through for one that nobody has confirmed."""
+
+_GONE: Final = (10008, 10015, 10062, 50027)
+"""Discord's codes for an answer that can no longer be edited: message, webhook, interaction, token."""
+
+_CLOSED: Final = (10003, 50001, 50007, 50278)
+"""Discord's codes for a place where the bot cannot post at all: unknown, unseen, or closed to it."""
+
+_ACKNOWLEDGED_BEFORE: Final = 40060
+"""Discord's code for a first response that came twice."""
+
+_UNTOLD: Final = "That did not work, and I could not tell you why in private. Try again in a minute."
+
+UNREACHABLE = (discord.HTTPException, *PASSING)
+"""What Discord, or the way to it, raises where something cannot be told."""
+
+_Send = Callable[..., Awaitable[discord.Message | None]]
+T = TypeVar("T")
+
+
+class Acknowledgement(Enum):
+    """How an interaction is acknowledged: within 3 s of its creation, before anything is awaited."""
+
+    PUBLIC = auto()
+    """Everybody sees that the bot is thinking."""
+
+    EPHEMERAL = auto()
+    """Only the member sees it, and the answer."""
+
+    UPDATE = auto()
+    """The message whose button or menu was used stays as it is, until it is edited."""
+
+    IMMEDIATE = auto()
+    """Not at all: the handler responds at once, from memory, with a form or with words."""
+
+
+class Answer:
+    """The answer to one interaction; `of` returns the same one for the same interaction."""
+
+    def __init__(
+        self,
+        interaction: discord.Interaction,
+        *,
+        token_seconds: float = TOKEN_SECONDS,
+        edit_seconds: float = _EDIT_SECONDS,
+        pause_seconds: float = _PAUSE_SECONDS,
+        post_seconds: float = _POST_SECONDS,
+    ) -> None:
+        self._interaction = interaction
+        self._edit_seconds = edit_seconds
+        self._pause_seconds = pause_seconds
+        self._post_seconds = post_seconds
+        self._expires = _now() + token_seconds
+        self._acknowledged = False
+        self._acknowledgement: Acknowledgement | None = None
+        self._aside: discord.Message | None = None
+        self._final = False
+        self._line = ""
+        self._ended = asyncio.Event()
+        self._showing: asyncio.Task[None] | None = None
+        self._taken: discord.Message | None = None
+        self._words = ""
+        self._may_have_file = False
+        self.message_id: int | None = None
+        """The message it stands in, as soon as Discord has said so."""
+
+    @classmethod
+    def of(cls, interaction: discord.Interaction) -> Answer:
+        """Return the answer that belongs to ``interaction``."""
+        answer = interaction.extras.get(cls)
+        if not isinstance(answer, cls):
+            answer = interaction.extras[cls] = cls(interaction)
+        return answer
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the member has the last word already: Discord has taken it."""
+        return self._final
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it was acknowledged so that only the member sees it."""
+        return self._acknowledgement is Acknowledgement.EPHEMERAL
+
+    async def defer(self, *, ephemeral: bool = False) -> None:
+        """Acknowledge: the member sees that the bot is thinking. A second call does nothing."""
+        await self.acknowledge(Acknowledgement.EPHEMERAL if ephemeral else Acknowledgement.PUBLIC)
+
+    async def acknowledge(self, how: Acknowledgement) -> None:
+        """Acknowledge within Discord's three seconds. A second call does nothing.
+
+        Raises what of `UNREACHABLE` comes twice.
+        """
+        if self._is_acknowledged or how is Acknowledgement.IMMEDIATE:
+            return
+        self._acknowledgement = how
+        response = self._interaction.response
+        if how is Acknowledgement.UPDATE:
+            await self.respond(response.defer)
+            return
+        acknowledged = await self.respond(partial(response.defer, thinking=True, ephemeral=self.is_ephemeral))
+        self.message_id = acknowledged.message_id if acknowledged else None
+
+    async def respond(self, first: Callable[[], Awaitable[T]]) -> T | None:
+        """Give the first response with ``first``; once again if the connection breaks.
+
+        Return None where Discord had seen the first try after all.
+        """
+        try:
+            try:
+                found = await first()
+            except PASSING as error:
+                log.info("a first response is given again: %s", type(error).__name__)
+                found = await first()
+        except discord.HTTPException as error:
+            if error.code != _ACKNOWLEDGED_BEFORE:
+                raise
+            found = None
+        self._acknowledged = True
+        return found
+
+    def show(self, line: str) -> None:
+        """Show ``line`` until there is something newer; returns at once."""
+        if self._ended.is_set() or line == self._line:
+            return
+        self._line = line
+        if self._showing is None:
+            self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
+
+    async def finish(
+        self,
+        content: str,
+        upload: Uploadable | None = None,
+        view: discord.ui.View | None = None,
+        *,
+        because: str = "",
+    ) -> None:
+        """Give the final answer, as much of it as Discord takes.
+
+        While the original response can be edited, that is tried again and again; what is refused goes on
+        without the file, and with a sentence why, at last as that sentence alone. Where it cannot be edited
+        the bot posts it itself, with a file made for that place, and ``view`` only in the channel where it
+        was asked for. ``because`` says why there is a file at all, as the beginning of a sentence.
+
+        Raises `discord.HTTPException`, `aiohttp.ClientError` or `OSError` only where nothing of it was
+        acknowledged before, and what ``upload`` raises. What nobody takes is logged, and taken back.
+        """
+        await self._end_showing()
+        if not self._is_acknowledged and await self._respond(content):
+            self._final = True
+            return
+        offer = Offer(content, upload, view, because)
+        self._final = (
+            await self._edit(offer) or await self._post(offer) or await self._has_come_through(offer)
+        )
+        if not self._final:
+            await self._remove_original()
+            log.error("Discord took nothing of an answer: %s", offer.faults)
+        elif offer.faults:
+            log.warning("Discord did not take an answer at once: %s", offer.faults)
+
+    async def say(
+        self, content: str, view: discord.ui.View | None = None, *, ephemeral: bool = False
+    ) -> None:
+        """Give the final answer as the first response: for what is answered at once, from memory."""
+        buttons: Any = discord.utils.MISSING if view is None else view
+        send = self._interaction.response.send_message
+        await self.respond(partial(send, **message_of(content), view=buttons, ephemeral=ephemeral))
+        self._final = True
+
+    async def alone(self, content: str, view: discord.ui.View | None = None) -> None:
+        """Give the final answer where only the member sees it.
+
+        Where everybody saw that the bot is thinking, that is deleted first. Raises what of `UNREACHABLE` does
+        not pass.
+        """
+        if not self._is_acknowledged:
+            await self.say(content, view, ephemeral=True)
+            return
+        if self.is_ephemeral:
+            await self.finish(content, view=view)
+            return
+        await self._end_showing()
+        if self._acknowledgement is Acknowledgement.PUBLIC:
+            with suppress(discord.NotFound):
+                await self._interaction.delete_original_response()
+        buttons: Any = discord.utils.MISSING if view is None else view
+        send = partial(self._interaction.followup.send, view=buttons, ephemeral=True, wait=True)
+        for pause in (*_growing(self._pause_seconds / 4, _TRIES - 1), None):
+            said = await _tried(send, message_of(content), _PROGRESS_SECONDS)
+            if not isinstance(said, Exception):
+                self._aside, self._final = said, True
+                return
+            if pause is None or not is_passing(said):
+                raise said
+            await asyncio.sleep(pause)
+
+    async def fail(self, sentence: str) -> None:
+        """End with ``sentence`` for the member alone.
+
+        Where everybody saw that the bot is thinking and the member cannot be told alone, a few words that
+        tell nothing stand there.
+        """
+        try:
+            await self.alone(sentence)
+        except UNREACHABLE as error:
+            if self._acknowledgement is not Acknowledgement.PUBLIC:
+                raise
+            log.warning("a member could not be told alone: %s", error)
+            await self.finish(_UNTOLD)
+
+    async def withdraw(self, otherwise: str | None = None) -> None:
+        """Take away what `alone` gave, or let it say ``otherwise``; silently nothing if it is too late."""
+        interaction, aside = self._interaction, self._aside
+        with suppress(*UNREACHABLE):
+            if otherwise is None:
+                await (aside.delete() if aside else interaction.delete_original_response())
+            elif aside is not None:
+                await aside.edit(content=otherwise, view=None)
+            else:
+                await interaction.edit_original_response(content=otherwise, view=None)
+
+    async def amend(self, addition: str) -> None:
+        """Put a line under the words of a final answer; silently nothing if it is too late."""
+        if self._taken is None:
+            return
+        words = f"{self._words}\n{addition}"[:MAX_WORDS]
+        for pause in (*_growing(self._pause_seconds, _TRIES - 1), None):
+            fault = await _tried(self._taken.edit, message_of(words), self._post_seconds)
+            if pause is None or not isinstance(fault, PASSING):
+                return
+            await asyncio.sleep(pause)
+
+    @property
+    def _is_acknowledged(self) -> bool:
+        return self._acknowledged or self._interaction.response.is_done()
+
+    def _seconds_left(self) -> float:
+        return self._expires - _now()
+
+    # -- before the end ---------------------------------------------------------------------------
+
+    async def _show(self) -> None:
+        shown = ""
+        while not self._ended.is_set():
+            if self._seconds_left() < _NOTICE_SECONDS:
+                await self._quiet_edit("This takes longer than usual. I will post it here when it is done.")
+                return
+            if self._line != shown:
+                shown = self._line
+                await self._quiet_edit(shown)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._edit_seconds):
+                    await self._ended.wait()
+
+    async def _quiet_edit(self, content: str) -> None:
+        edit = self._interaction.edit_original_response
+        said = await _tried(edit, {"content": content}, _PROGRESS_SECONDS)
+        if isinstance(said, discord.Message):
+            self.message_id = said.id
+        else:
+            log.debug("progress could not be shown: %s", brief(said))
+
+    async def _end_showing(self) -> None:
+        # Waited for, not cancelled: an edit that is on its way could otherwise land after the final one.
+        self._ended.set()
+        if self._showing is not None:
+            await asyncio.wait([self._showing])
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    async def _respond(self, content: str) -> bool:
+        """Return whether it was taken as the first response; False: there was one, so that is edited."""
+        respond = partial(self._interaction.response.send_message, ephemeral=True)
+        for pause in (*_growing(self._pause_seconds / 4, _TRIES - 1), None):
+            try:
+                async with asyncio.timeout(_PROGRESS_SECONDS):
+                    await respond(**message_of(content))
+                return True
+            except discord.InteractionResponded:
+                return False
+            except (discord.HTTPException, *PASSING) as error:
+                if isinstance(error, discord.HTTPException) and error.code == _ACKNOWLEDGED_BEFORE:
+                    return False
+                if pause is None or not is_passing(error):
+                    raise
+            await asyncio.sleep(pause)
+        return False
+
+    async def _edit(self, offer: Offer) -> bool:
+        """Return whether the original response has become the answer, while the token lives."""
+        offer.made_for(self._interaction.filesize_limit, with_view=True)
+        edit = partial(self._interaction.edit_original_response)
+        if self._may_have_file and not offer.has_file:  # the file of an end that was broken off
+            edit = partial(edit, attachments=[])
+        self._may_have_file |= offer.has_file
+        return await self._give(edit, offer, "attachments", ends=self._expires, closed=_GONE)
+
+    async def _post(self, offer: Offer) -> bool:
+        """Return whether a message of the bot's own has become the answer; the original is deleted then."""
+        interaction = self._interaction
+        here = interaction.channel
+        places: list[discord.abc.Messageable] = [interaction.user]
+        in_channel = interaction.is_guild_integration() and not self.is_ephemeral
+        if in_channel and isinstance(here, discord.abc.Messageable):
+            places.insert(0, here)
+        for place in places:
+            limit = DEFAULT_FILE_SIZE_LIMIT_BYTES
+            if place is here and interaction.guild is not None:
+                limit = interaction.guild.filesize_limit
+            offer.made_for(limit, with_view=place is here or interaction.guild_id is None)
+            # Under one nonce Discord makes one message of all tries.
+            send = partial(place.send, nonce=secrets.randbits(63))
+            ends = _now() + self._post_seconds
+            is_given = await self._give(send, offer, "files", ends=ends, closed=_CLOSED)
+            if is_given or (offer.is_unclear and await self._is_posted(place, offer)):
+                await self._remove_original()
+                return True
+        return False
+
+    async def _give(
+        self, send: _Send, offer: Offer, key: str, *, ends: float, closed: Collection[int]
+    ) -> bool:
+        """Return whether Discord has taken the offer, or less of it, before ``ends``."""
+        pauses, broken = _growing(self._pause_seconds), 0
+        while _now() < ends:
+            said = await _tried(send, await offer.arguments(key), ends - _now())
+            if isinstance(said, discord.Message):
+                await self._settle(said, offer, ends)
+                return True
+            offer.note(said)
+            if is_passing(said):
+                broken += 1
+                if broken >= _TRIES and await self._give_words_first(send, offer, said, ends):
+                    return True
+                await asyncio.sleep(min(next(pauses), max(0.0, ends - _now())))
+            elif _is_over(said, closed) or not offer.lessen(said):
+                return False
+        return False
+
+    async def _give_words_first(self, send: _Send, offer: Offer, fault: object, ends: float) -> bool:
+        """Return whether at least the words came through; then the file gets one more try.
+
+        A file can break where words do not. Or it arrived long ago, and only nobody said so.
+        """
+        if not offer.has_file:
+            return False
+        words = offer.without_file(fault)
+        said = await _tried(send, await words.arguments(""), ends - _now())
+        if not isinstance(said, discord.Message):
+            return False
+        await self._settle(said, words, ends)
+        if not said.attachments:
+            better = await _tried(said.edit, await offer.arguments("attachments"), ends - _now())
+            if isinstance(better, discord.Message):
+                self._taken, self._words = better, offer.words
+        return True
+
+    async def _settle(self, message: discord.Message, offer: Offer, ends: float) -> None:
+        """Keep what Discord has taken; a file that stands there after all is not called missing."""
+        self._taken, self._words = message, offer.words
+        if message.attachments and offer.misses_file:
+            words = offer.with_file().words
+            better = await _tried(message.edit, message_of(words), ends - _now())
+            if isinstance(better, discord.Message):
+                self._taken, self._words = better, words
+
+    async def _has_come_through(self, offer: Offer) -> bool:
+        """Return whether an edit that seemed to fail stands there all the same."""
+        fetch: _Send = self._interaction.original_response
+        if self._seconds_left() <= 0:
+            message_id = await self._original_id()
+            if message_id is None:
+                return False
+            fetch = self._own_message(message_id).fetch
+        found = await _tried(fetch, {}, _PROGRESS_SECONDS)
+        return isinstance(found, discord.Message) and offer.has_said(found)
+
+    async def _is_posted(self, place: discord.abc.Messageable, offer: Offer) -> bool:
+        """Return whether a message that nobody has confirmed stands in ``place``, as far as can be seen."""
+        found = await self._own_messages(place)
+        return any(message.interaction_metadata is None and offer.has_said(message) for message in found)
+
+    async def _remove_original(self) -> None:
+        """Delete what stands there of the making, if that can still be done."""
+        if self._acknowledgement in (None, Acknowledgement.UPDATE):  # what was pressed must not be deleted
+            return
+        if self._seconds_left() > 0:
+            fault = await _tried(self._interaction.delete_original_response, {}, self._seconds_left())
+            if fault is None:
+                return
+        message_id = await self._original_id()
+        if message_id is not None and not self.is_ephemeral:
+            await _tried(self._own_message(message_id).delete, {}, _PROGRESS_SECONDS)
+
+    async def _original_id(self) -> int | None:
+        """Return the id of the original response, looked up where nobody has confirmed it."""
+        interaction = self._interaction
+        if self.message_id is None and isinstance(interaction.channel, discord.abc.Messageable):
+            for message in await self._own_messages(interaction.channel):
+                about = message.interaction_metadata
+                if about is not None and about.id == interaction.id:
+                    self.message_id = message.id
+        return self.message_id
+
+    async def _own_messages(self, place: discord.abc.Messageable) -> list[discord.Message]:
+        """Return what the bot has written in ``place`` since it was asked, as far as it can be seen."""
+        since, me = discord.Object(self._interaction.id), self._interaction.client.user
+        found = place.history(limit=_LOOKED_UP, after=since, oldest_first=False)
+        with suppress(discord.HTTPException, *PASSING):
+            async with asyncio.timeout(_PROGRESS_SECONDS):
+                return [message async for message in found if message.author == me]
+        return []
+
+    def _own_message(self, message_id: int) -> discord.PartialMessage:
+        """Return the original response as a message of the bot: so it outlives the token."""
+        client, place = self._interaction.client, self._interaction
+        channel = client.get_partial_messageable(place.channel_id or 0, guild_id=place.guild_id)
+        return channel.get_partial_message(message_id)
+
+
+def _is_over(fault: object, closed: Collection[int]) -> bool:
+    return isinstance(fault, discord.HTTPException) and (fault.status in (401, 404) or fault.code in closed)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _growing(first: float, times: int | None = None) -> Iterator[float]:
+    """Return the pauses between tries: each twice the one before."""
+    pause = first
+    for _ in count() if times is None else range(times):
+        yield pause
+        pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+
+
+async def _tried(
+    send: _Send, arguments: dict[str, Any], seconds: float
+) -> discord.Message | Exception | None:
+    """Return what came of one try of at most so many seconds, or the fault."""
+    try:
+        async with asyncio.timeout(min(seconds, _TRY_SECONDS)):
+            return await send(**arguments)
+    except (discord.HTTPException, *PASSING) as error:
+        return error
+    except Exception as error:  # discord.py raises what it likes at an answer that is not Discord's
+        log.warning("a request to Discord failed", exc_info=error)
+        return error

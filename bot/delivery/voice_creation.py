@@ -1,0 +1,441 @@
+"""Creation of voices: from a recording or from a description, looked over, kept and named."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import aiohttp
+import discord
+
+from bot.audio.reference_check import NOT_FETCHED, Examined, examine
+from bot.audio.wav import COMMENT, parse_wav, write_wav
+from bot.errors import LibraryError, MemberError, NameTakenError, RecordingError, TTSError
+from bot.library.consent_rules import Request, Shares
+from bot.library.library import Library
+from bot.library.voice import Kind, NewVoice, Scope, Voice, check_name, new_id
+from bot.limits import (
+    MAX_AUDIO_SECONDS,
+    MAX_EXAMINATIONS,
+    MAX_EXAMINATIONS_WAITING,
+    MAX_REFERENCE_BYTES,
+    MAX_VOICE_TAKE_SECONDS,
+)
+from bot.models import Progress, Speech, SpeechRequest
+from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.text.labels import one_line
+
+NOT_SHARED: Final = Shares()
+
+FETCH_TIMES: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0, sock_read=10.0)
+"""How long a recording may take to come from Discord, and stand still on the way, in seconds."""
+
+_PIECE_BYTES: Final = 64 * 1024
+_AS_IT_IS: Final = {"Accept-Encoding": "identity"}
+_SAME_NAMES: Final = 9
+
+_GONE: Final = "That recording cannot be fetched from Discord any more. Upload it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A member's recording, looked over and kept. ``recording`` is the SHA-256 under which it is kept."""
+
+    recording: str
+    seconds: float
+    transcript: str | None = field(repr=False)
+    findings: tuple[str, ...]
+
+
+class ExaminationQueue:
+    """Who may have a recording fetched and looked at: a place first, then the bytes.
+
+    `MAX_EXAMINATIONS` members have a place at once, one each. `MAX_EXAMINATIONS_WAITING` more wait for one,
+    again one each, and get it in the order in which they came. Belongs to one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._at_work: set[int] = set()
+        self._waiting: dict[int, asyncio.Future[None]] = {}  # in order
+
+    @asynccontextmanager
+    async def place(self, member_id: int) -> AsyncIterator[None]:
+        """Wait for a place, and keep it while the block runs.
+
+        Raises `MemberError` at once if all places to wait are taken, or this member's is.
+        """
+        await self._wait(member_id)
+        try:
+            yield
+        finally:
+            self._leave(member_id)
+
+    async def _wait(self, member_id: int) -> None:
+        if member_id in self._waiting:
+            raise MemberError("I have another recording of yours to look at first. Try again in a minute.")
+        called_in = asyncio.get_running_loop().create_future()
+        self._waiting[member_id] = called_in
+        self._call_in()
+        if len(self._waiting) > MAX_EXAMINATIONS_WAITING:
+            del self._waiting[member_id]  # the newest
+            ahead = len(self._at_work) + len(self._waiting)
+            raise MemberError(f"I am looking at {ahead} recordings already. Try again in a minute.")
+        try:
+            await called_in
+        except asyncio.CancelledError:
+            if called_in.cancelled():
+                del self._waiting[member_id]
+            else:  # it was called in just before
+                self._leave(member_id)
+            raise
+
+    def _leave(self, member_id: int) -> None:
+        self._at_work.remove(member_id)
+        self._call_in()
+
+    def _call_in(self) -> None:
+        for member_id, called_in in list(self._waiting.items()):
+            if len(self._at_work) == MAX_EXAMINATIONS:
+                return
+            if member_id not in self._at_work and not called_in.done():
+                del self._waiting[member_id]
+                self._at_work.add(member_id)
+                called_in.set_result(None)
+
+
+class VoiceMaking:
+    """Makes saved voices out of recordings. Consent is settled before; see `bot.library.consent`.
+
+    ``session`` fetches the recordings from Discord; it stays the caller's.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        session: aiohttp.ClientSession,
+        *,
+        fetch_times: aiohttp.ClientTimeout = FETCH_TIMES,
+    ) -> None:
+        self._library = library
+        self._fetch_times = fetch_times
+        self._session = session
+        self._queue = ExaminationQueue()
+
+    async def examine(self, attachment: discord.Attachment, *, member_id: int) -> Examined:
+        """Return what the reference doctor says about a recording that a member wants to use.
+
+        It is fetched once there is a place for it, and is never held whole. Raises `MemberError`: too many
+        are looked at already, it is gone, or it is not usable, and why.
+        """
+        if attachment.size > MAX_REFERENCE_BYTES:
+            limit = MAX_REFERENCE_BYTES // 1024**2
+            raise RecordingError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
+        async with self._queue.place(member_id), aclosing(self._fetch(attachment.url)) as pieces:
+            return await examine(pieces, name=attachment.filename)
+
+    async def _fetch(self, url: str) -> AsyncGenerator[bytes, None]:
+        try:
+            async with self._session.get(url, headers=_AS_IT_IS, timeout=self._fetch_times) as response:
+                if response.status != 200:
+                    raise RecordingError(_GONE if response.status == 404 else NOT_FETCHED)
+                async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                    yield piece
+        except (aiohttp.ClientError, OSError):  # a time-out is one of the latter
+            raise RecordingError(NOT_FETCHED) from None
+
+    async def record(
+        self, attachment: discord.Attachment, transcript: str | None = None, *, member_id: int
+    ) -> Recorded:
+        """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
+
+        The ``transcript`` is of the whole recording; where only a part of it was good it fits no more.
+        Raises what `examine` raises, and `LibraryError`.
+        """
+        examined = await self.examine(attachment, member_id=member_id)
+        findings = examined.findings
+        if transcript and examined.part is not None:
+            transcript = None
+            findings = (*findings, "The transcript is of all of it, so I left it out: /voice transcript.")
+        recording = await self._library.recordings.keep(examined.wav)
+        return Recorded(recording, examined.seconds, transcript, findings)
+
+    async def save_own(
+        self, scope: Scope, name: str, recorded: Recorded, shares: Shares = NOT_SHARED
+    ) -> Voice:
+        """Return the voice of a member who has attested that it is their own.
+
+        Raises `MemberError`: the name is taken, there are too many, or they have not attested.
+        """
+        async with self._unless_saved(recorded):
+            consent_id = await self._library.consents.attest(scope)
+            return await self._library.voices.save(
+                scope, _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
+            )
+
+    async def keep_take(self, speech: Speech, transcript: str | None, *, asked_by: str) -> Recorded:
+        """Return a take of ours, kept as `record` keeps a recording; its file says that a machine speaks.
+
+        ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for a take that is too
+        long or broken off, and `LibraryError`.
+        """
+        if speech.seconds > MAX_VOICE_TAKE_SECONDS or speech.rest_is_missing:
+            raise RecordingError(
+                f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
+            )
+        wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {one_line(asked_by)}"})
+        recording = await self._library.recordings.keep(wav)
+        return Recorded(recording, speech.seconds, transcript, ())
+
+    async def save_made(
+        self,
+        scope: Scope,
+        name: str,
+        recorded: Recorded,
+        *,
+        kind: Kind = Kind.DESIGNED,
+        description: str | None = None,
+        language: str | None = None,
+    ) -> Voice:
+        """Return the voice of a take that `keep_take` has kept; it is nobody's own, so nobody has to agree.
+
+        Raises `MemberError`: the name is taken, or there are too many; and `LibraryError`.
+        """
+        new = NewVoice(
+            check_name(name),
+            kind,
+            recorded.recording,
+            recorded.seconds,
+            transcript=recorded.transcript,
+            description=description,
+            language=language,
+        )
+        return await self._library.voices.save(scope, new)
+
+    async def drop(self, *recordings: str) -> None:
+        """Delete these recordings, by their SHA-256, unless something names them."""
+        await self._library.recordings.drop_unused(recordings)
+
+    @asynccontextmanager
+    async def _unless_saved(self, recorded: Recorded) -> AsyncIterator[None]:
+        """Leave nothing behind of a recording that does not become a voice inside."""
+        try:
+            yield
+        except LibraryError:
+            raise  # nothing can be looked up now either: the hourly tidying finds it
+        except BaseException:
+            with suppress(LibraryError):
+                await self.drop(recorded.recording)
+            raise
+
+    async def save_agreed(self, request: Request) -> Voice:
+        """Return the voice that its speaker has just agreed to; a number is added to a name that is taken.
+
+        Raises `MemberError` if there is no place for it, and `LibraryError`.
+        """
+        wav = await self._library.recordings.read(request.recording or "")
+        seconds = parse_wav(wav, max_seconds=MAX_AUDIO_SECONDS).seconds
+        recorded = Recorded(request.recording or "", seconds, None, ())
+        scope = Scope(request.guild_id, request.asker_id)
+        for name in _names(request.name or "Voice"):
+            new = _new_voice(name, recorded, request.speaker_id, request.id, request.shares)
+            try:
+                return await self._library.voices.save(scope, new)
+            except NameTakenError as error:
+                taken = error
+        raise taken
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    for number in range(2, _SAME_NAMES + 1):
+        yield check_name(f"{name[:29]} {number}")
+
+
+def _new_voice(name: str, recorded: Recorded, speaker_id: int, consent_id: str, shares: Shares) -> NewVoice:
+    return NewVoice(
+        name,
+        Kind.CLONED,
+        recorded.recording,
+        recorded.seconds,
+        transcript=recorded.transcript,
+        speaker_id=speaker_id,
+        consent_id=consent_id,
+        sharing=shares.sharing,
+        role_id=shares.role_id,
+        member_ids=shares.member_ids,
+    )
+
+
+log = logging.getLogger(__name__)
+
+TAKES: Final = 3
+
+DESIGN_SECONDS: Final = 30 * 60.0
+"""Half the time that a recording is kept which nothing names, see `bot.library.recordings`."""
+
+MAX_DESIGNS: Final = 200
+"""Open at once. Their takes are on the disk, about 2 MB each design; the oldest gives way."""
+
+_FAREWELL_SECONDS: Final = 2.0  # for the answers of those whose takes were just being made
+_RESTARTING: Final = "I am restarting. Try again in a minute."
+_EXPIRED: Final = "These buttons have expired, or were pressed before. Type /voice design for new ones."
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is to be designed: a voice called ``name`` after ``description``, which says ``sample``.
+
+    ``asked_by`` is the name of the member who wants it.
+    """
+
+    scope: Scope
+    name: str
+    description: str = field(repr=False)
+    sample: str
+    language: str
+    asked_by: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Takes to choose from; ``failure`` is why there are fewer than `TAKES`."""
+
+    id: str
+    brief: Brief
+    takes: tuple[Recorded, ...]
+    failure: TTSError | None = None
+
+
+class VoiceDesign:
+    """Makes designs, and remembers those that nobody has chosen from yet. ``now`` is a clock in seconds."""
+
+    def __init__(
+        self, speeches: SpeechMaker, making: VoiceMaking, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._speeches = speeches
+        self._making = making
+        self._now = now
+        self._open: OrderedDict[str, tuple[float, Design]] = OrderedDict()
+        self._making_now: dict[asyncio.Task[object], asyncio.Task[Design]] = {}
+        self._closing = False
+
+    async def make(
+        self, brief: Brief, account: int, *, on_progress: Callable[[int, Progress], None]
+    ) -> Design:
+        """Return a design with up to `TAKES` takes, each one call of the TTS gateway, one after the other.
+
+        ``account`` pays for it, see `Asker`; ``on_progress`` also gets the number of the take. Raises
+        `TTSError` if there is not even one, `MemberError` and `LibraryError`.
+        """
+        if self._closing:
+            raise MemberError(_RESTARTING)
+        asking = asyncio.current_task()
+        assert asking is not None, "a command is carried out inside a task"  # noqa: S101
+        making = asyncio.create_task(self._make(brief, account, on_progress), name="voice-design")
+        self._making_now[asking] = making
+        try:
+            return await making
+        except asyncio.CancelledError:
+            making.cancel()
+            if self._closing:
+                raise MemberError(_RESTARTING) from None
+            raise
+        finally:
+            del self._making_now[asking]
+
+    async def forget(self, member_id: int) -> None:
+        """Delete all takes of a member that nothing has become of yet."""
+        theirs = [design for _, design in self._open.values() if design.brief.scope.member_id == member_id]
+        for design in theirs:
+            del self._open[design.id]
+        await self._drop(theirs)
+
+    async def aclose(self) -> None:
+        """Make nothing more, and let those who wait for takes be told so."""
+        self._closing = True
+        waiting = set(self._making_now)
+        for making in self._making_now.values():
+            making.cancel()
+        if waiting:
+            await asyncio.wait(waiting, timeout=_FAREWELL_SECONDS)
+
+    async def choose(self, design_id: str, member_id: int, number: int) -> Voice:
+        """Return the voice that one take has become; the others are deleted.
+
+        Raises `MemberError`: the buttons are over, the name is taken meanwhile, or there are too many voices.
+        """
+        design = self.open_design(design_id, member_id)
+        if not 1 <= number <= len(design.takes):
+            raise MemberError(_EXPIRED)
+        brief = design.brief
+        del self._open[design_id]  # a second press at the same moment finds nothing
+        try:
+            voice = await self._making.save_made(
+                brief.scope,
+                brief.name,
+                design.takes[number - 1],
+                description=brief.description,
+                language=brief.language,
+            )
+        except BaseException:
+            await self._put(design)
+            raise
+        await self._drop([design])
+        return voice
+
+    def open_design(self, design_id: str, member_id: int) -> Design:
+        """Return a member's own design that nobody has chosen from yet. Raises `MemberError`."""
+        until, design = self._open.get(design_id, (0.0, None))
+        if design is None or design.brief.scope.member_id != member_id or until < self._now():
+            raise MemberError(_EXPIRED)
+        return design
+
+    async def _make(self, brief: Brief, account: int, on_progress: Callable[[int, Progress], None]) -> Design:
+        takes: list[Recorded] = []
+        failure: TTSError | None = None
+        asker = Asker(brief.scope.member_id, account)
+        try:
+            while len(takes) < TAKES:
+                number = len(takes) + 1
+                takes.append(await self._take(brief, asker, partial(on_progress, number)))
+        except TTSError as error:
+            if not takes:
+                raise
+            log.info("a design has %d of %d takes: %s", len(takes), TAKES, error)
+            failure = error
+        except BaseException:  # the disk is full, or nobody waits any more
+            await self._delete(takes)
+            raise
+        design = Design(new_id(), brief, tuple(takes), failure)
+        await self._put(design)
+        return design
+
+    async def _take(self, brief: Brief, asker: Asker, on_progress: Callable[[Progress], None]) -> Recorded:
+        request = SpeechRequest(brief.sample, style=brief.description, fresh=True)
+        speech = await self._speeches.make(request, asker, on_progress=on_progress)
+        return await self._making.keep_take(speech, brief.sample, asked_by=brief.asked_by)
+
+    async def _put(self, design: Design) -> None:
+        self._open[design.id] = self._now() + DESIGN_SECONDS, design
+        over = []
+        while len(self._open) > MAX_DESIGNS or next(iter(self._open.values()))[0] < self._now():
+            over.append(self._open.popitem(last=False)[1][1])
+        await self._drop(over)
+
+    async def _drop(self, designs: Sequence[Design]) -> None:
+        await self._delete([take for design in designs for take in design.takes])
+
+    async def _delete(self, takes: Sequence[Recorded]) -> None:
+        """Delete the recordings of takes that are over, but not those of a voice or an open design."""
+        over = {take.recording for take in takes}
+        over -= {take.recording for _, design in self._open.values() for take in design.takes}
+        if over:
+            with suppress(LibraryError):  # the hourly tidying finds them
+                await self._making.drop(*over)

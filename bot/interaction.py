@@ -1,0 +1,124 @@
+"""Interaction context: who asks, where, and what they and the bot may do there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import discord
+
+from bot.errors import MemberError
+from bot.library.voice import Scope
+from bot.models import Destination
+from bot.playback.permissions import VoiceRoom, missing_permission, why_not_speak_in
+from bot.playback.player import GuildPlayer
+from bot.playback.players import GuildPlayers
+
+_HEARD = (Destination.VOICE_CHANNEL, Destination.BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a speech goes, and the voice channel if it is heard in one.
+
+    ``note`` says why it is not heard in the member's own, where nothing else was asked for.
+    """
+
+    to: Destination
+    channel: VoiceRoom | None = None
+    note: str = ""
+
+
+def target_of(interaction: discord.Interaction, wish: Destination | None) -> Target:
+    """Return where the speech goes. Raises `MemberError` where the wish cannot be fulfilled."""
+    channel, note = None, ""
+    if wish is None or wish in _HEARD:
+        channel = voice_channel_of(interaction)
+        reason = why_not_voice(interaction, channel)
+        if reason is not None:
+            if wish is not None:
+                raise MemberError(reason)
+            channel, note = None, reason if channel is not None else ""
+    target = Target(wish or (Destination.BOTH if channel else Destination.HERE), channel, note)
+    no_file = why_no_file(interaction)
+    if target.to is Destination.HERE and no_file is not None:
+        raise MemberError(f"{note} {no_file}".strip())
+    return target
+
+
+def shelf_of(interaction: discord.Interaction) -> int:
+    """Return whose voices are meant here: the server's id, or outside servers the member's own."""
+    guild_id = interaction.guild_id
+    is_in_server = guild_id is not None and interaction.is_guild_integration()
+    return guild_id if guild_id is not None and is_in_server else interaction.user.id
+
+
+def why_no_file(interaction: discord.Interaction) -> str | None:
+    """Return why the bot can send no file where ``interaction`` happens, as a sentence; None: it can.
+
+    Who cannot see a channel has no other permission there, so that one is named first.
+    """
+    allowed = interaction.app_permissions
+    if not interaction.is_guild_integration() or interaction.channel_id is None:
+        if allowed.attach_files:
+            return None
+        return 'I can send files here only if you can: you need the permission "Attach Files".'
+    if not allowed.view_channel:
+        return missing_permission("View Channel", interaction.channel_id)
+    if not allowed.attach_files:
+        return missing_permission("Attach Files", interaction.channel_id)
+    return None
+
+
+def voice_channel_of(interaction: discord.Interaction) -> VoiceRoom | None:
+    """Return the voice channel in which the member is, if the bot can know of it."""
+    user = interaction.user
+    if not interaction.is_guild_integration() or not isinstance(user, discord.Member):
+        return None
+    return user.voice.channel if user.voice else None
+
+
+def why_not_voice(interaction: discord.Interaction, channel: VoiceRoom | None) -> str | None:
+    """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
+    if interaction.guild is None or not interaction.is_guild_integration():
+        return "I can speak in a voice channel only in servers I have been added to. Try to: here."
+    if channel is None:
+        return "Join a voice channel first, or choose to: here."
+    return why_not_speak_in(channel, interaction.guild.me)
+
+
+def scope_of(interaction: discord.Interaction) -> Scope:
+    """Return the scope of whoever used a command or pressed a button.
+
+    Outside servers, and in servers the bot was not added to, it is their own private shelf. A moderator is
+    who may manage the server, by the permissions that Discord sends along with this very interaction.
+    """
+    member = interaction.user
+    if (
+        interaction.guild_id is None
+        or not interaction.is_guild_integration()
+        or not isinstance(member, discord.Member)
+    ):
+        return Scope.alone(member.id)
+    return Scope(
+        guild_id=interaction.guild_id,
+        member_id=member.id,
+        role_ids=frozenset(role.id for role in member.roles),
+        is_moderator=interaction.permissions.manage_guild,
+    )
+
+
+def asked(players: GuildPlayers, interaction: discord.Interaction) -> tuple[GuildPlayer, discord.Member]:
+    """Return the player of this server and who asks. Raises `MemberError` when we are in no voice channel."""
+    player = players.get(interaction.guild_id or 0)
+    if player is None or not isinstance(interaction.user, discord.Member):
+        raise MemberError("I am not in a voice channel. Join one and type /join.")
+    return player, interaction.user
+
+
+def decides(member: discord.Member, player: GuildPlayer) -> bool:
+    """Return whether ``member`` decides for everybody: a moderator, or the only person listening."""
+    channel = player.channel
+    if channel is None:
+        return False
+    listeners = [other for other in channel.members if not other.bot]
+    return channel.permissions_for(member).mute_members or listeners == [member]

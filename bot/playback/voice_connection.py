@@ -1,0 +1,379 @@
+"""Voice connection: discord.py's state, websocket and IP discovery, with the faults of 2.7.1 cured."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Self
+
+import davey
+import discord
+from discord.gateway import DiscordVoiceWebSocket
+from discord.types.voice import GuildVoiceState
+from discord.voice_state import ConnectionFlowState, SocketReader, VoiceConnectionState
+
+from bot.errors import PlaybackError, PlaybackLimitedError
+
+log = logging.getLogger(__name__)
+
+ANSWER_BYTES: Final = 74
+ANSWER_TYPE: Final = b"\x00\x02"
+"""An IP discovery answer is 74 bytes and begins with its type, 2 (Discord's voice documentation)."""
+
+
+class DiscoveryReader(SocketReader):
+    """Hands the next IP discovery answer to whoever registered for it.
+
+    The library's thread sits in `select` on the old socket for up to 30 s after a reconnect or move
+    (V2), and spins without reading when the socket's number is 1024 or more (V7). A bot that does not
+    listen reads one datagram per connection: the event loop does that without a thread.
+    """
+
+    def __init__(self, state: VoiceConnectionState, *, replaced: SocketReader) -> None:
+        super().__init__(state)  # never started: it is a Thread only because the library's is
+        self._replaced = replaced
+        self._task: asyncio.Task[None] | None = None
+        self._end_thread()
+
+    def register(self, callback: Callable[[bytes], object]) -> None:
+        """Give ``callback`` the next answer that arrives on the connection's socket."""
+        self._callbacks.append(callback)
+        self._end_thread()
+        self.resume()
+
+    def unregister(self, callback: Callable[[bytes], object]) -> None:
+        """Forget ``callback``."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+        if not self._callbacks:
+            self.pause()
+
+    def pause(self) -> None:
+        """Stop reading: the socket is about to be closed."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def resume(self, *, force: bool = False) -> None:
+        """Read, if somebody waits for an answer."""
+        if self._callbacks and (self._task is None or self._task.done()):
+            self._task = self.state.voice_client.loop.create_task(self._read(), name="voice-discovery")
+
+    def stop(self) -> None:
+        """Stop for good."""
+        self.pause()
+        self._callbacks.clear()
+        self._end_thread()
+
+    def _end_thread(self) -> None:
+        # Told more than once: the thread forgets what it was told before it came to run.
+        if self._replaced.is_alive():
+            self._replaced.stop()
+
+    async def _read(self) -> None:
+        loop = self.state.voice_client.loop
+        while self._callbacks:
+            try:
+                datagram = await loop.sock_recv(self.state.socket, 2048)
+            except OSError as error:
+                log.debug("IP discovery: %s", error)
+                return
+            if len(datagram) == ANSWER_BYTES and datagram.startswith(ANSWER_TYPE):
+                # Each is called once: a repeated answer would resolve the library's future twice.
+                waiting, self._callbacks = self._callbacks, []
+                for callback in waiting:
+                    callback(datagram)
+
+
+SERVER_CRASHED: Final = 4015
+SESSION_NO_LONGER_VALID: Final = 4006
+"""Close codes of the voice websocket (Discord's documentation, "Voice Close Event Codes")."""
+
+_SILENT_SECONDS: Final = 60.0  # without an answer to a heartbeat, as in the library
+
+
+def _nobody(*_news: object) -> None:
+    """Listen to nothing."""
+
+
+class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
+    """The library's voice websocket with the cures for V8 and V9.
+
+    It calls ``on_message`` after every message and ``on_closed`` when no more will come, with the close code
+    if there was one.
+    """
+
+    on_message: Callable[[], None] = staticmethod(_nobody)
+    on_closed: Callable[[int | None], None] = staticmethod(_nobody)
+
+    @classmethod
+    async def from_connection_state(
+        cls,
+        state: VoiceConnectionState,
+        *,
+        resume: bool = False,
+        hook: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        seq_ack: int = -1,
+    ) -> Self:
+        """Return a websocket that has asked for a session, or for the one before with ``resume``.
+
+        The library's offers to compress, which takes a quarter of a megabyte for a message of 50 bytes in 14
+        seconds. Ours does not, and takes a tenth of the memory.
+        """
+        client = state.voice_client
+        socket = await client.client.http.ws_connect(f"wss://{state.endpoint}/?v=8")
+        websocket = cls(socket, loop=client.loop, hook=hook)
+        websocket.seq_ack = seq_ack
+        websocket._connection = state
+        websocket._max_heartbeat_timeout = _SILENT_SECONDS
+        websocket.thread_id = threading.get_ident()
+        await (websocket.resume() if resume else websocket.identify())
+        return websocket
+
+    async def poll_event(self) -> None:
+        """Handle the next message. Raises `discord.ConnectionClosed`, or `TimeoutError` if none comes."""
+        try:
+            await super().poll_event()
+        except discord.ConnectionClosed as error:
+            self.on_closed(error.code)
+            # V9: the library's resume waits for updates that a crashed server never brings. A full
+            # reconnect asks for them.
+            if error.code == SERVER_CRASHED:
+                error.code = SESSION_NO_LONGER_VALID
+            raise
+        except TimeoutError:
+            self.on_closed(None)
+            raise
+        except ConnectionError as error:
+            self.on_closed(None)
+            # An answer met a socket that was just closed; for the library this is not a lost connection.
+            raise discord.ConnectionClosed(self.ws, shard_id=None, code=self._close_code) from error
+
+    async def received_message(self, msg: dict[str, Any]) -> None:
+        """Handle a JSON message."""
+        await super().received_message(msg)
+        state = self._connection
+        if msg["op"] == self.SESSION_DESCRIPTION and state.dave_session is None:
+            # V8: without a session the library ignores every message of a later upgrade from version 0,
+            # and speaks in clear into an encrypted call for the rest of the connection.
+            state.dave_session = davey.DaveSession(
+                davey.DAVE_PROTOCOL_VERSION, state.user.id, state.voice_client.channel.id
+            )
+        self.on_message()
+
+    async def received_binary_message(self, msg: bytes) -> None:
+        """Handle a message of the encryption's key exchange."""
+        try:
+            await super().received_binary_message(msg)
+        except ValueError as error:
+            # The library guards commits and welcomes, but not proposals or the external sender: its polling
+            # would end, and leave a connection that only looks alive. If it matters, the next commit fails,
+            # and from that the library recovers.
+            log.warning("voice encryption message %d was refused: %s", msg[2], error)
+        self.on_message()
+
+
+LEAVE_SECONDS: Final = 5.0
+"""How long we wait for Discord to confirm that we left; it normally takes a round trip."""
+
+DAVE_REQUIRED: Final = 4017
+RATE_LIMITED: Final = 4021
+"""Close codes after which trying again cannot help (Discord's "Voice Close Event Codes")."""
+
+
+class SpeechConnectionState(VoiceConnectionState):
+    """The library's connection state, cured, and with something to wait on.
+
+    ``removed`` is called when we were taken out of voice by somebody else, before anything is closed.
+    ``was_removed`` says afterwards that this is so; ``is_limited`` that Discord limits our connections.
+    """
+
+    def __init__(self, voice_client: discord.VoiceClient, *, removed: Callable[[], None]) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+        super().__init__(voice_client)
+        self.self_deaf = True  # what the library falls back to when it reconnects
+        self._tell_removed = removed
+        self._has_left = False
+        self.was_removed = False
+        self.is_limited = False
+        self._socket_reader = DiscoveryReader(self, replaced=self._socket_reader)  # V2, V7
+
+    def _removed(self) -> None:
+        self.was_removed = True
+        self._tell_removed()
+
+    @property
+    def state(self) -> ConnectionFlowState:
+        """How far the connection has come."""
+        return self._state
+
+    @state.setter
+    def state(self, state: ConnectionFlowState) -> None:
+        VoiceConnectionState.state.fset(self, state)  # type: ignore[attr-defined]
+        self.wake()
+
+    def wake(self) -> None:
+        """Let everybody in `wait_for` look again."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """Wait until ``predicate`` holds, ``timeout`` seconds at most; return whether it does."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while not predicate():
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                return False
+            future: asyncio.Future[None] = loop.create_future()
+            self._waiting.add(future)
+            try:
+                await asyncio.wait({future}, timeout=remaining)
+            finally:
+                self._waiting.discard(future)
+        return True
+
+    async def voice_state_update(self, data: GuildVoiceState) -> None:
+        """Take in that our own voice state changed."""
+        channel_id = data["channel_id"]
+        if channel_id is None:
+            if not self._expecting_disconnect:
+                self._removed()
+        elif not self._enter(int(channel_id)):
+            # The library would set the channel to None and be dead from then on, without a log line.
+            log.warning("moved into a channel that I do not know (guild %s); leaving voice", self.guild.id)
+            self._removed()
+            await self.disconnect()
+            return
+        await super().voice_state_update(data)
+
+    def _enter(self, channel_id: int) -> bool:
+        channel = self.guild.get_channel(channel_id)
+        if not isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+            return False
+        # Here for every state: the library forgets it when the server update came first.
+        self.voice_client.channel = channel
+        return True
+
+    async def disconnect(self, *, force: bool = True, cleanup: bool = True, wait: bool = False) -> None:
+        """Leave, or with ``cleanup`` false close everything before a reconnect."""
+        if asyncio.current_task() is self._connector and self.self_voice_state is not None:
+            # A failed connect does not wait until Discord has seen us leave; the news would then reach the
+            # next client of this guild, which would take it for a kick.
+            wait, self.timeout = True, LEAVE_SECONDS
+        try:
+            wait = wait and not self._is_forgotten()
+            await super().disconnect(force=force, cleanup=cleanup, wait=wait)
+        finally:
+            self._has_left = self._has_left or cleanup
+
+    def _is_forgotten(self) -> bool:
+        """Whether our main session is a new one, and Discord knows nothing of this connection any more."""
+        guild = self.voice_client.client.get_guild(self.guild.id)
+        return guild is not None and guild is not self.guild and guild.me.voice is None
+
+    # A reconnect or move that was under way when we left goes on behind our back. Whatever it does from then
+    # on must not reach Discord: it would take the next client of this guild out of voice, or us back in.
+
+    async def _voice_disconnect(self) -> None:
+        if self._has_left:
+            self.state = ConnectionFlowState.disconnected
+            return
+        try:
+            await super()._voice_disconnect()
+        except OSError as error:  # the main connection is away; the library would leave our websocket open
+            log.debug("leaving was not asked for: %r", error)
+            self._expecting_disconnect = True
+            self._disconnected.clear()
+
+    async def _voice_connect(self, *, self_deaf: bool = False, self_mute: bool = False) -> None:
+        if self._has_left:
+            raise PlaybackError("left while reconnecting")
+        await super()._voice_connect(self_deaf=self_deaf, self_mute=self_mute)
+
+    def _update_voice_channel(self, channel_id: int | None) -> None:
+        if channel_id is not None:
+            self._enter(channel_id)
+
+    async def _move_to(self, channel: discord.abc.Snowflake) -> None:
+        # V4: the library asks for the move without the flags, and we would no longer be deafened.
+        await self.guild.change_voice_state(channel=channel, self_deaf=True, self_mute=self.self_mute)
+        self.state = ConnectionFlowState.set_guild_voice_state
+
+    def _create_socket(self) -> None:
+        if self.socket:  # a move makes a new one and leaves the old one open
+            self._socket_reader.pause()
+            self.socket.close()
+        super()._create_socket()
+
+    async def _connect_websocket(self, resume: bool) -> SpeechVoiceWebSocket:
+        seq_ack = self.ws.seq_ack if self.ws else -1
+        websocket = await SpeechVoiceWebSocket.from_connection_state(self, resume=resume, seq_ack=seq_ack)
+        if self._has_left:
+            await websocket.close()
+            raise discord.ConnectionClosed(websocket.ws, shard_id=None, code=1000)
+        websocket.on_message = self.wake
+        websocket.on_closed = self._cut_off
+        self.state = ConnectionFlowState.websocket_connected
+        return websocket
+
+    def _cut_off(self, code: int | None) -> None:
+        self.is_limited = self.is_limited or code == RATE_LIMITED
+        # The library says that it is connected until it has slept and reconnects, or until a new server is
+        # named, and plays into nothing meanwhile. In this state it takes either way to a new server.
+        if self.state is ConnectionFlowState.connected:
+            self.state = ConnectionFlowState.set_guild_voice_state
+
+    async def _handshake_websocket(self) -> None:
+        try:
+            await super()._handshake_websocket()
+        except discord.ConnectionClosed as error:
+            if error.code == RATE_LIMITED:
+                self.is_limited = True
+                raise PlaybackLimitedError("Discord limits our voice connections (4021)") from error
+            if error.code == DAVE_REQUIRED:
+                raise PlaybackError(
+                    "end-to-end encryption is required (4017): davey is missing or too old; "
+                    "install requirements.txt"
+                ) from error
+            raise
+        # V3: both are left over from a reconnect, and would turn the next move into a kick, or hide a kick.
+        self._disconnected.clear()
+        self._expecting_disconnect = False
+
+    async def _connect(self, *args: Any, **options: Any) -> None:
+        try:
+            await super()._connect(*args, **options)
+        except TimeoutError as error:
+            if self._inside_runner():  # five tries were made; the library would begin again, for ever
+                raise PlaybackError(f"not connected again within {self.timeout:g} s") from error
+            raise
+
+    async def _potential_reconnect(self) -> bool:
+        if self.guild.get_channel(self.voice_client.channel.id) is None:
+            return False  # the channel was deleted: no server will be named
+        try:
+            # The library sets no limit to the handshake with the new server.
+            async with asyncio.timeout(self.timeout):
+                return await super()._potential_reconnect()
+        except TimeoutError:
+            return False
+
+    async def _poll_voice_ws(self, reconnect: bool) -> None:
+        try:
+            await super()._poll_voice_ws(reconnect)
+        except PlaybackError as error:
+            log.warning("voice connection in guild %s: %s", self.guild.id, error)
+            await self._give_up()
+        except Exception as error:  # whatever ends the polling ends the connection, instead of feigning life
+            log.exception("voice connection in guild %s failed: %s", self.guild.id, error)
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        client = self.voice_client
+        # Not judged by the state: between two tries it says "disconnected", and nothing is cleaned up yet.
+        if client.client._connection._get_voice_client(self.guild.id) is client:
+            await self.disconnect()

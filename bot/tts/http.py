@@ -1,0 +1,419 @@
+"""HTTP exchanges with the TTS gateway: bounds, retries, the circuit breaker, and the key that goes out."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from bot import __version__
+from bot.errors import (
+    TTSCreditError,
+    TTSDeniedError,
+    TTSError,
+    TTSNoAnswerError,
+    TTSPayloadError,
+    TTSQuotaError,
+    TTSRejectedError,
+    TTSStatusError,
+    TTSUnreachableError,
+)
+from bot.limits import MAX_ANSWER_BYTES, MAX_AUDIO_BYTES
+from bot.secrets import key_headers
+from bot.settings import Proxy, Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds that one call to the TTS gateway may take.
+
+    The hosted one documents no times. An API management in front of a model cuts after 300 s at the
+    latest; members do not wait that long, and speech of 500 characters is made within a minute.
+    """
+
+    connect: float = 5.0
+    """Name, connection and TLS together."""
+
+    first_byte: float = 90.0
+    """Silence after the request was sent, and any silence within the answer."""
+
+    total: float = 120.0
+    """One request and its whole answer."""
+
+    polling: float = 120.0
+    """From an answer of 202 to the finished speech."""
+
+    poll_first: float = 0.5
+    poll_longest: float = 5.0
+    """The wait before the first look at a 202's progress; it grows by half up to the longest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadLimits:
+    """What the download of one recording may cost. Seconds and bytes count for each try."""
+
+    connect: float = 5.0
+    gap: float = 10.0
+    """Silence within the answer."""
+
+    total: float = 30.0
+    max_bytes: int = MAX_AUDIO_BYTES
+    min_rate: int = 32 * 1024
+    """Bytes per second on average, judged once ``rate_grace`` seconds are over."""
+
+    rate_grace: float = 5.0
+    redirects: int = 2
+    tries: int = 4
+    """A new object may not be visible everywhere yet, and public buckets answer 429 under load."""
+
+    base_delay: float = 0.5
+    """The wait before the second try; it doubles."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how soon a call is repeated that surely was not carried out.
+
+    The defaults are those of the large API clients: two repetitions, half a second doubled up to
+    eight. A wait that the answer itself names is obeyed if it is short, and otherwise ends the call
+    at once, because a member rather reads "try again in five minutes" than waits for it.
+    """
+
+    tries: int = 3
+    base_delay: float = 0.5
+    max_delay: float = 8.0
+    jitter: float = 0.25
+    max_retry_after: float = 60.0
+
+    def delay_after(self, tries_made: int, error: TTSError, luck: float) -> float | None:
+        """Return the seconds to wait before the next try, or None if there is none.
+
+        ``luck`` is a random number from 0 to 1.
+        """
+        if not error.retryable:
+            return None
+        retry_after = error.retry_after if isinstance(error, TTSStatusError) else None
+        return self.delay(tries_made, luck, retry_after=retry_after)
+
+    def delay(self, tries_made: int, luck: float, *, retry_after: float | None = None) -> float | None:
+        """Return the seconds to wait after ``tries_made`` tries, whatever the failure was."""
+        if tries_made >= self.tries:
+            return None
+        if retry_after:  # 0 says "now" to everybody at once, so it gets the ordinary delay
+            if retry_after > self.max_retry_after:
+                return None
+            return retry_after * (1 + self.jitter * luck / 4)  # never sooner than told
+        return min(self.max_delay, self.base_delay * 2.0 ** (tries_made - 1)) * (1 - self.jitter * luck)
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_CLOCK = re.compile(r"(?<![\d.:])(?:(\d{1,4})\.)?(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
+_WORDS = re.compile(
+    r"\b(?:in|after)\s+(?:about\s+)?([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b",
+    re.IGNORECASE,
+)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds_to_wait(headers: Mapping[str, str], detail: str = "") -> float | None:
+    """Return the seconds an answer asks us to wait, or None if it names no time we understand.
+
+    ``headers`` must ignore case. The forms: seconds, whole or not; an HTTP date, where the past
+    means 0; milliseconds; and in ``detail`` what an API management writes: "in 26 seconds",
+    "in 07:01:20", "in 20.09:58:55" (days first), "in 2.12 days".
+    """
+    for seconds in (
+        _number(headers.get("retry-after-ms", ""), unit=0.001),
+        _number(headers.get("Retry-After", "")),
+        _date(headers.get("Retry-After", ""), headers.get("Date", "")),
+        _clock(detail),
+        _words(detail),
+    ):
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _number(value: str, *, unit: float = 1.0) -> float | None:
+    value = value.strip()
+    return float(value) * unit if _NUMBER.fullmatch(value) else None
+
+
+def _date(value: str, server_date: str) -> float | None:
+    moment = _moment(value)
+    if moment is None:
+        return None
+    now = _moment(server_date) or datetime.now(UTC)  # the server's clock, where it tells, beats ours
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _clock(detail: str) -> float | None:
+    found = _CLOCK.search(detail)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _words(detail: str) -> float | None:
+    found = _WORDS.search(detail)
+    if found is None:
+        return None
+    unit = found[2].lower()
+    if unit.startswith("milli"):
+        unit = "ms"
+    return float(found[1]) * (_UNITS["ms"] if unit == "ms" else _UNITS[unit[0]])
+
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS: Final = 15 * 60.0
+"""How often a shut latch lets one call through, to see whether the operator has mended it."""
+
+MAX_REFUSALS: Final = 3
+"""Answers of 403 in a row that shut the latch; a single one may be about that one call."""
+
+
+class Latch:
+    """Shut by a refused key (401, or 403 three times), used-up credit (402) and used-up quota (403).
+
+    While it is shut, `admit` raises the error that shut it, so that members have their answer at
+    once and a bad key is not tried hundreds of times. It opens after any successful call, and a
+    quota whose time is known opens when that is over. ``clock`` counts seconds and never goes back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._error: TTSStatusError | None = None
+        self._until = 0.0
+        self._refusals = 0
+
+    def admit(self) -> bool:
+        """Let a call through, or raise a `TTSStatusError`. True: this call is the one probe."""
+        if self._error is None:
+            return False
+        remaining = self._until - self._clock()
+        if remaining <= 0 and _reopens_by_itself(self._error):
+            self._error = None
+            return False
+        if remaining <= 0:
+            self._until = self._clock() + PROBE_SECONDS
+            return True
+        raise _again(self._error, remaining)
+
+    def succeeded(self) -> None:
+        """A call was carried out: our key, credit and quota are good."""
+        if self._error is not None:
+            log.warning("the TTS gateway serves us again")
+        self._error = None
+        self._refusals = 0
+
+    def failed(self, error: TTSError) -> None:
+        """Take note of how a call failed."""
+        if isinstance(error, TTSRejectedError):  # it looked at our text, so our key and credit are good
+            self.succeeded()
+        elif isinstance(error, TTSQuotaError):
+            self._shut(error, PROBE_SECONDS if error.retry_after is None else error.retry_after)
+        elif isinstance(error, TTSCreditError) or (isinstance(error, TTSDeniedError) and error.status == 401):
+            self._shut(error, PROBE_SECONDS)
+        elif isinstance(error, TTSDeniedError):
+            self._refusals += 1
+            if self._refusals >= MAX_REFUSALS:
+                self._shut(error, PROBE_SECONDS)
+        elif isinstance(error, TTSStatusError):
+            self._refusals = 0
+
+    def _shut(self, error: TTSStatusError, seconds: float) -> None:
+        self._error = error.with_traceback(None)
+        self._until = self._clock() + seconds
+        log.error("no calls to the TTS gateway for %.0f s: %s", seconds, error)
+
+
+def _reopens_by_itself(error: TTSStatusError) -> bool:
+    return isinstance(error, TTSQuotaError) and error.retry_after is not None
+
+
+def _again(error: TTSStatusError, remaining: float) -> TTSStatusError:
+    retry_after = remaining if isinstance(error, TTSQuotaError) else None
+    return type(error)(error.status, error.detail, retry_after=retry_after)
+
+
+USER_AGENT: Final = f"Myna/{__version__}"
+"""Content networks turn away the names of bare HTTP libraries."""
+
+WAV_BEGINNINGS: Final = (b"RIFF", b"RF64")
+
+_READ_BYTES = 64 * 1024
+_KEEP_ALIVE_SECONDS = 4.0  # below the 5 s of common servers: a call on a line just closed is lost money
+_CONNECTIONS = 32  # far above `MAX_SYNTHESES`: nobody may time out here while waiting for a free one
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole answer. ``headers`` ignore case; ``body`` is within its cap."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Transport:
+    """Sends requests to one origin, with the key, and to nowhere else."""
+
+    def __init__(
+        self, origin: URL, api_key: Secret | None, timeouts: Timeouts, proxy: Proxy | None = None
+    ) -> None:
+        self._origin = origin
+        self._proxy = proxy.for_host(origin.host or "") if proxy else None
+        self._api_key = api_key
+        self._timeouts = timeouts
+        self._http_session: aiohttp.ClientSession | None = None
+        self._closed = False
+        self.addresses: set[str] = set()
+        """The IP addresses of the TTS gateway, as far as it has been spoken to; none behind a proxy."""
+
+    async def send(self, method: str, url: URL, body: bytes | None = None) -> Received:
+        """Return the answer, whatever its status.
+
+        Raises `TTSUnreachableError` if nothing was sent, `TTSNoAnswerError` if something was and no
+        whole answer came back, `TTSPayloadError` if a success is larger than any real one, or if
+        ``url`` belongs to somebody else.
+        """
+        if url.origin() != self._origin:
+            raise TTSPayloadError(f"{url.host} is not the TTS gateway, so it does not get the key")
+        if self._closed:
+            raise TTSUnreachableError("the client is closed")
+        outcome = await self._exchange(method, url, body)
+        # Raised here and not where it was caught: `from None` hides the context of an exception but
+        # keeps it, and in that context aiohttp's frames hold the request.
+        if isinstance(outcome, TTSError):
+            raise outcome
+        return outcome
+
+    async def aclose(self) -> None:
+        """Close all connections; later requests fail."""
+        self._closed = True
+        if self._http_session is not None:
+            await self._http_session.close()
+
+    async def _exchange(self, method: str, url: URL, body: bytes | None) -> Received | TTSError:
+        try:
+            async with self._opened().request(
+                method,
+                url,
+                data=body,
+                headers=self._headers(body),
+                allow_redirects=False,  # aiohttp takes the key along to wherever it is sent
+                proxy=self._proxy,
+            ) as response:
+                content = await _read(response)
+                if isinstance(content, TTSError):
+                    return content
+                return Received(response.status, response.headers, content)
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,  # it refused the way, so nothing has gone along it
+            aiohttp.ConnectionTimeoutError,
+            UnicodeError,
+        ) as error:
+            # A UnicodeError comes from names that not even a resolver would take.
+            return TTSUnreachableError(f"{url.path}: {name_of(error)}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return TTSNoAnswerError(f"{url.path}: {name_of(error)}")
+
+    def _headers(self, body: bytes | None) -> dict[str, str]:
+        headers = {"Cache-Control": "no-cache", "Accept-Encoding": "identity"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers | key_headers(self._api_key)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        # Not in the constructor: aiohttp's objects need the running loop.
+        if self._http_session is None:
+            self._http_session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS,
+                    keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                    socket_factory=self._socket,
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    connect=self._timeouts.connect,
+                    sock_connect=self._timeouts.connect,
+                    sock_read=self._timeouts.first_byte,
+                    total=self._timeouts.total,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT},
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._http_session
+
+    def _socket(self, info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, peer = info
+        if self._proxy is None:
+            self.addresses.add(str(peer[0]))
+        return socket.socket(family, kind, protocol)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | TTSError:
+    """Return the body within its cap. Of a failure, the status is enough, however little else came."""
+    success = 200 <= response.status < 300
+    content, cap = bytearray(), MAX_ANSWER_BYTES
+    try:
+        async for piece in response.content.iter_chunked(_READ_BYTES):
+            content += piece
+            cap = MAX_AUDIO_BYTES if content.startswith(WAV_BEGINNINGS) else MAX_ANSWER_BYTES
+            if len(content) > cap:
+                break
+    except (aiohttp.ClientError, TimeoutError):
+        if success:
+            raise
+    decoded = _decoded(bytes(content), response.headers.get("Content-Encoding", ""), cap)
+    if decoded is None or len(decoded) > cap:
+        return TTSPayloadError(f"an answer of more than {cap} bytes, or in disguise") if success else b""
+    return decoded
+
+
+def _decoded(content: bytes, encoding: str, cap: int) -> bytes | None:
+    """Return ``content`` without its Content-Encoding, cut after ``cap`` + 1 bytes; None: unknown to us.
+
+    aiohttp would do it, but it drops an answer whole, status and all, if it does not know the encoding.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return content
+        case "gzip" | "deflate":
+            try:
+                return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, cap + 1)
+            except zlib.error:
+                return None
+        case _:
+            return None
+
+
+def name_of(error: BaseException) -> str:
+    """Return what kind of error this is, and what is behind it; never its text, which has addresses."""
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"{type(error).__name__} (status {error.status})"
+    return type(error).__name__ if cause is None else f"{type(error).__name__} ({type(cause).__name__})"

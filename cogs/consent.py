@@ -1,0 +1,403 @@
+"""Consent questions: whose voice may be cloned, asked and answered with buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, Self
+
+import discord
+from discord.ext import commands, tasks
+
+from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.voice_creation import NOT_SHARED, Recorded, VoiceMaking
+from bot.errors import MemberError, SpeechBotError
+from bot.interaction import scope_of
+from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
+from bot.library.library import Library
+from bot.library.voice import Sharing
+from bot.messages import sentence_for
+from bot.models import RecordingPlace
+from bot.speech_bot import SpeechBot
+from bot.text.labels import excerpt
+from cogs.ui import Buttons, Lasting, bot_of, replace_message, row_of
+
+POLICY: Final = (
+    "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
+    "- Members clone their own voice. For somebody else's, that person has to agree with a button.\n"
+    "- Every take says that it is AI-generated, with which voice, and who asked for it.\n"
+    "- Moderators see who used which voice and when (/voice audit); the words are not recorded.\n"
+    "- Everybody can take their voice back at once, or never be cloned at all: /privacy."
+)
+OWN_VOICE: Final = (
+    "Is that your own voice? I clone only your own, unless you say with *of* whose it is, and they agree.\n"
+    "When you press the button, I write down that you said so, and when. "
+    "You can take it back at any time: /privacy revoke."
+)
+NOTED: Final = "Noted. Now type your command again."
+TURNED_ON: Final = "Cloning is on. Now type your command again."
+
+
+_PLACES: Final = {
+    RecordingPlace.THIS_MACHINE: "it stays on the machine that I run on",
+    RecordingPlace.STORAGE_CHANNEL: "into a private channel, for the service that makes the speech",
+    RecordingPlace.OWNER: "in private to whoever runs me, for the service that makes the speech",
+}
+
+
+def question(asker: str, request: Request, place: RecordingPlace) -> str:
+    """Return what the speaker is asked; ``asker`` is a mention. It names all they agree to."""
+    return (
+        f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
+        f"as **{excerpt(request.name or 'Voice')}**.\n"
+        f"- Who may speak with it: {who(asker, request.shares)}.\n"
+        f"- Where the recording goes: {_PLACES[place]}.\n"
+        "- How long: until you take it back, which works at any time with /privacy revoke.\n"
+        f"- If you do nothing, this lapses in {CONSENT_HOURS} hours, and nothing is kept."
+    )
+
+
+def who(asker: str, shares: Shares) -> str:
+    """Return who may use a voice, as the rest of a sentence."""
+    if shares.sharing is Sharing.SERVER:
+        return "everybody in this server"
+    if shares.sharing is Sharing.ROLE:
+        return f"{asker} and everybody with the role <@&{shares.role_id}>"
+    if shares.sharing is Sharing.MEMBERS:
+        names = ", ".join(f"<@{member_id}>" for member_id in sorted(shares.member_ids))
+        return f"{asker} and {names}"
+    return f"only {asker}"
+
+
+log = logging.getLogger(__name__)
+
+Proceed = Callable[[discord.Interaction], Awaitable[None]]
+"""Goes on with what was asked for, as the answer to the interaction that it gets."""
+
+_SECONDS: Final = 14 * 60.0
+"""A little less than Discord lets the question be taken away again."""
+
+_TOO_LATE: Final = "That took a while, so the buttons are gone. Type your command again."
+
+
+def check_cloning(interaction: discord.Interaction, library: Library) -> bool:
+    """Return whether cloning is on here, from memory; False for a moderator, who may turn it on first.
+
+    Raises `MemberError` for everybody else.
+    """
+    scope = scope_of(interaction)
+    if scope.is_private or library.settings.cloning_is_on(scope.guild_id):
+        return True
+    if not scope.is_moderator:
+        raise MemberError("Cloning is off in this server. A moderator can turn it on: /voice cloning.")
+    return False
+
+
+async def cloning_on(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
+    """Call ``proceed`` if cloning is on here; a moderator may turn it on first.
+
+    Raises `MemberError` for everybody else.
+    """
+    if check_cloning(interaction, library):
+        await proceed(interaction)
+    else:
+        await TurnOn(library, proceed).ask(interaction, POLICY)
+
+
+async def with_own_voice(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
+    """Call ``proceed`` once this member may clone their own voice here.
+
+    What is missing is asked for with buttons that only they see; ``proceed`` then gets the press. Raises
+    `MemberError` where it cannot be settled.
+    """
+
+    async def attested(newest: discord.Interaction) -> None:
+        scope = scope_of(newest)
+        refusal = await library.consents.refusal(scope, scope.member_id)
+        if refusal is not None:
+            raise MemberError(refusal)
+        if await library.consents.has_attested(scope):
+            await proceed(newest)
+        else:
+            await MyOwn(library, proceed).ask(newest, OWN_VOICE)
+
+    scope = scope_of(interaction)
+    if await library.consents.is_never_cloned(scope.member_id):
+        await attested(interaction)  # the refusal that comes first
+    else:
+        await cloning_on(interaction, library, attested)
+
+
+class _Question(Buttons):
+    """One question to one member, and what comes after a yes.
+
+    Without ``proceed`` it takes the presses on questions from before a restart: what they agree to counts,
+    only what they had typed is forgotten.
+    """
+
+    def __init__(self, library: Library, proceed: Proceed | None) -> None:
+        super().__init__(timeout=None if proceed is None else _SECONDS)
+        self._library = library
+        self._proceed = proceed
+        self._asked: Answer | None = None
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: as what was asked for, which goes on with it."""
+        if self._asked is None:
+            return Acknowledgement.UPDATE
+        return Acknowledgement.EPHEMERAL if self._asked.is_ephemeral else Acknowledgement.PUBLIC
+
+    async def ask(self, interaction: discord.Interaction, words: str) -> None:
+        """Ask where only this member sees it."""
+        self._asked = Answer.of(interaction)
+        await self._asked.alone(words, self)
+
+    async def go_on(self, press: discord.Interaction, otherwise: str) -> None:
+        """Go on with what was asked for; where that is forgotten, answer ``otherwise``."""
+        if self._asked is None:  # it goes on listening: there may be more such questions
+            await replace_message(press, otherwise)
+            return
+        proceed, self._proceed = self._proceed, None
+        self.stop()
+        if proceed is None:  # pressed twice at once
+            await Answer.of(press).alone(otherwise)
+        else:
+            await self._asked.withdraw()
+            await proceed(press)
+
+    async def on_timeout(self) -> None:
+        """Say that it is too late."""
+        if self._asked is not None:
+            await self._asked.withdraw(_TOO_LATE)
+
+
+class TurnOn(_Question):
+    """Asks a moderator whether cloning may be turned on."""
+
+    @discord.ui.button(
+        label="Accept, and turn cloning on", custom_id="cloning:on", style=discord.ButtonStyle.primary
+    )
+    async def accept(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
+        """Turn it on for the server."""
+        await self._library.settings.set_cloning(scope_of(press), True, policy=POLICY_VERSION)
+        await self.go_on(press, TURNED_ON)
+
+
+class MyOwn(_Question):
+    """Asks a member whether it is their own voice."""
+
+    @discord.ui.button(
+        label="This is my own voice", custom_id="cloning:own", style=discord.ButtonStyle.primary
+    )
+    async def mine(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
+        """Write it down."""
+        await self._library.consents.attest(scope_of(press))
+        await self.go_on(press, NOTED)
+
+
+_NO_PLACE: Final = (
+    "I cannot write in this channel, so I cannot ask them here. Try it in a channel where I may write."
+)
+_A_BOT: Final = "A bot cannot agree to be cloned. To keep one of my own takes, press Save voice under it."
+_LOOK_SECONDS: Final = 10.0
+"""The asker looks at a bot that is thinking meanwhile."""
+
+LAPSED: Final = "Nobody answered in time. Nothing was saved."
+
+
+class Asking:
+    """Asks members for their voice, and carries out what they answer."""
+
+    def __init__(self, library: Library, making: VoiceMaking) -> None:
+        self._library = library
+        self._making = making
+
+    async def begin(
+        self,
+        interaction: discord.Interaction,
+        speaker: discord.abc.User,
+        attachment: discord.Attachment,
+        *,
+        name: str,
+        shares: Shares = NOT_SHARED,
+    ) -> None:
+        """Answer a command that would save somebody else's voice: ask them, if that is possible here.
+
+        Raises `MemberError`; before anything is fetched or kept if they can not be asked at all.
+        """
+        if speaker.bot:
+            raise MemberError(_A_BOT)
+        if await self._library.consents.is_never_cloned(speaker.id):
+            raise MemberError("That member does not want to be cloned.")
+
+        async def proceed(newest: discord.Interaction) -> None:
+            await self._check(newest, speaker)
+            recorded = await self._making.record(attachment, member_id=newest.user.id)
+            await Answer.of(newest).alone(await self._ask(newest, speaker, recorded, name, shares))
+
+        await cloning_on(interaction, self._library, proceed)
+
+    async def _check(self, interaction: discord.Interaction, speaker: discord.abc.User) -> None:
+        refusal = await self._library.consents.refusal(scope_of(interaction), speaker.id)
+        if refusal is not None:
+            raise MemberError(refusal)
+        if not await _is_here(interaction.guild, speaker):
+            raise MemberError("Whose voice it is has left this server, so they cannot be asked here.")
+        if not isinstance(interaction.channel, discord.abc.Messageable) or not _may_write(interaction):
+            raise MemberError(_NO_PLACE)
+
+    async def _ask(
+        self,
+        interaction: discord.Interaction,
+        speaker: discord.abc.User,
+        recorded: Recorded,
+        name: str,
+        shares: Shares,
+    ) -> str:
+        """Ask in this channel and return what the asker reads."""
+        request = await self._library.consents.ask(
+            scope_of(interaction),
+            speaker.id,
+            recording=recorded.recording,
+            name=name,
+            sharing=shares.sharing,
+            role_id=shares.role_id,
+            member_ids=shares.member_ids,
+        )
+        channel, place = interaction.channel, bot_of(interaction).reference_posts.place
+        assert isinstance(channel, discord.abc.Messageable), "it was checked"  # noqa: S101
+        try:
+            message = await channel.send(
+                question(interaction.user.mention, request, place),
+                view=row_of(ConsentButton("yes", request.id), ConsentButton("no", request.id)),
+                allowed_mentions=discord.AllowedMentions(users=[discord.Object(speaker.id)]),
+            )
+        except discord.Forbidden:
+            await self._library.consents.answer(request.id, speaker.id, False)
+            raise MemberError(_NO_PLACE) from None
+        await self._library.consents.posted(request.id, message.channel.id, message.id)
+        asked = f"I have asked {speaker.mention}: {message.jump_url}. You will read there what they say."
+        return "\n".join([asked, *recorded.findings])
+
+    async def _agreed(self, press: discord.Interaction, request: Request) -> None:
+        """Save the voice that was agreed to, and tell both."""
+        try:
+            voice = await self._making.save_agreed(request)
+        except SpeechBotError as error:
+            words = f"{press.user.mention} agreed, but it could not be saved. {sentence_for(error)}"
+            await replace_message(press, words)
+            return
+        words = f"{press.user.mention} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
+        await replace_message(press, words)
+        with suppress(discord.HTTPException):
+            await press.followup.send(
+                f"<@{request.asker_id}>: the voice **{excerpt(voice.name)}** is yours to use. "
+                f"Type /speak with voice: {excerpt(voice.name)}.",
+                allowed_mentions=discord.AllowedMentions(users=[discord.Object(request.asker_id)]),
+            )
+
+    async def answer(self, press: discord.Interaction, request_id: str, *, yes: bool) -> None:
+        """Take the answer. Raises `MemberError` for whoever may not give one."""
+        asked = await self._library.consents.request(request_id)
+        answered = await self._library.consents.answer(request_id, press.user.id, yes)
+        request = await self._library.consents.request(request_id)
+        if answered is Consent.GRANTED and request is not None:
+            await self._agreed(press, request)
+            return
+        await self._drop_recording(asked)
+        words = f"{press.user.mention} said no. Nothing was saved."
+        await replace_message(press, words)
+
+    async def close_lapsed(self, client: discord.Client) -> None:
+        """Take the buttons of questions away that nobody has answered in time, and what was kept for them."""
+        for request in await self._library.consents.sweep():
+            await self._drop_recording(request)
+            if request.channel_id is None or request.message_id is None:
+                continue
+            channel = client.get_partial_messageable(request.channel_id)
+            with suppress(discord.HTTPException, OSError):
+                await channel.get_partial_message(request.message_id).edit(content=LAPSED, view=None)
+
+    async def _drop_recording(self, request: Request | None) -> None:
+        """Delete what was kept for a question that came to nothing; over, it no longer names it."""
+        if request is not None and request.recording is not None:
+            await self._library.recordings.drop_unused([request.recording])
+
+
+class ConsentButton(
+    Lasting,
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})",
+):
+    """I agree, or No: the press of one member decides, whenever it comes."""
+
+    def __init__(self, answer: str, request: str) -> None:
+        label, style = (
+            ("I agree", discord.ButtonStyle.success)
+            if answer == "yes"
+            else ("No", discord.ButtonStyle.secondary)
+        )
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"consent:{answer}:{request}"))
+        self._yes = answer == "yes"
+        self._request_id = request
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Take the answer."""
+        asking = Asking(bot.library, bot.voice_making)
+        await asking.answer(interaction, self._request_id, yes=self._yes)
+
+
+def _may_write(interaction: discord.Interaction) -> bool:
+    allowed = interaction.app_permissions
+    return allowed.view_channel and allowed.send_messages
+
+
+async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> bool:
+    """Whether ``person`` is a member of ``guild``. The author of a message comes without saying so."""
+    if guild is None:
+        return False
+    if guild.get_member(person.id) is not None:
+        return True
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await guild.fetch_member(person.id)
+    except discord.NotFound:
+        return False
+    except TimeoutError:
+        raise MemberError("Discord did not tell me in time whether they are still here. Try again.") from None
+    return True
+
+
+class Consenting(commands.Cog):
+    """Keeps the questions alive across restarts, and ends those that nobody answers."""
+
+    def __init__(self, client: discord.Client, asking: Asking) -> None:
+        self._client = client
+        self._asking = asking
+
+    async def cog_load(self) -> None:
+        """Begin to look for questions that have lapsed."""
+        self._sweep.start()
+
+    async def cog_unload(self) -> None:
+        """Look no more."""
+        self._sweep.cancel()
+
+    @tasks.loop(minutes=5)
+    async def _sweep(self) -> None:
+        await self._asking.close_lapsed(self._client)
+
+    @_sweep.before_loop
+    async def _until_connected(self) -> None:
+        await self._client.wait_until_ready()
+
+
+async def setup(bot: SpeechBot) -> None:
+    """Load the cog, and take presses on buttons from before a restart."""
+    bot.add_dynamic_items(ConsentButton)
+    bot.add_view(TurnOn(bot.library, None))
+    bot.add_view(MyOwn(bot.library, None))
+    await bot.add_cog(Consenting(bot, Asking(bot.library, bot.voice_making)))

@@ -1,0 +1,108 @@
+"""/voice design: three generations after a description, one of which becomes the voice."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import discord
+from discord import app_commands
+
+from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.voice_creation import TAKES, Brief, Design
+from bot.interaction import scope_of
+from bot.library.library import Library
+from bot.limits import MAX_OPTION_CHARS
+from bot.messages import progress_line, sentence_for
+from bot.models import Progress
+from bot.speech_bot import SpeechBot
+from bot.text.labels import check_style, excerpt
+from cogs.ui import Lasting, bot_of, replace_message, row_of
+from cogs.voice_text import sample_in, saved
+
+
+class Designing(app_commands.Group):
+    """Design voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.describe(
+        name="What the voice will be called here",
+        description="How it should sound, for example: an old man, slow and deep",
+    )
+    async def design(
+        self,
+        interaction: discord.Interaction,
+        name: app_commands.Range[str, 1, 100],
+        description: app_commands.Range[str, 1, MAX_OPTION_CHARS],
+    ) -> None:
+        """Make up a new voice from a description: choose one of three takes."""
+        scope = scope_of(interaction)
+        style = check_style(description)
+        name = await self._library.voices.check_place(scope, name)
+        language, sample = sample_in(str(interaction.locale))
+        asked_by = interaction.user.display_name
+        await _give(interaction, Brief(scope, name, style, sample, language, asked_by))
+
+
+async def _give(interaction: discord.Interaction, brief: Brief) -> None:
+    """Make the takes, and give them with the buttons to choose one. Raises what making them raises."""
+    bot, answer = bot_of(interaction), Answer.of(interaction)
+
+    def show(number: int, progress: Progress) -> None:
+        answer.show(f"Take {number} of {TAKES}. {progress_line(progress)}")
+
+    account = interaction.guild_id or interaction.user.id
+    design = await bot.voice_design.make(brief, account, on_progress=show)
+    takes = [await bot.library.recordings.read(take.recording) for take in design.takes]
+    files = [discord.File(BytesIO(wav), f"take-{number}.wav") for number, wav in enumerate(takes, start=1)]
+    await interaction.edit_original_response(attachments=files)
+    await answer.finish(_words(design), view=_buttons(design))
+
+
+def _words(design: Design) -> str:
+    brief = design.brief
+    lines = [
+        f"AI-generated voices, for <@{brief.scope.member_id}>: {excerpt(brief.description, 200)}",
+        f"Listen, and choose the one that is to be **{excerpt(brief.name)}**. "
+        "The buttons work for half an hour.",
+    ]
+    if design.failure is not None:
+        lines.append(f"There are only {len(design.takes)} for now. {sentence_for(design.failure)}")
+    return "\n".join(lines)
+
+
+def _buttons(design: Design) -> discord.ui.View:
+    choices = [str(number) for number in range(1, len(design.takes) + 1)]
+    return row_of(*(DesignButton(choice, design.id) for choice in (*choices, "more")))
+
+
+class DesignButton(
+    Lasting,
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"design:(?P<choice>[1-3]|more):(?P<design>[\w-]{22})",
+):
+    """Take 1, 2 or 3, or three others."""
+
+    def __init__(self, choice: str, design: str) -> None:
+        label = "Three others" if choice == "more" else f"Take {choice}"
+        style = discord.ButtonStyle.secondary if choice == "more" else discord.ButtonStyle.primary
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"design:{choice}:{design}"))
+        self._choice, self._design_id = choice, design
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: other takes come as a new answer, a choice ends this one."""
+        return Acknowledgement.EPHEMERAL if self._choice == "more" else Acknowledgement.UPDATE
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Save the take, or make others."""
+        member_id = interaction.user.id
+        if self._choice == "more":
+            design = bot.voice_design.open_design(self._design_id, member_id)
+            await _give(interaction, design.brief)
+            return
+        voice = await bot.voice_design.choose(self._design_id, member_id, int(self._choice))
+        await replace_message(interaction, saved(voice))

@@ -1,0 +1,107 @@
+"""Views of voices: completion, previews, and the voice a button is about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.delivery.offer import Upload
+from bot.errors import MemberError
+from bot.interaction import scope_of
+from bot.library.library import Library
+from bot.library.voice import Scope, Voice, may_use, name_key
+from bot.library.voices import NO_SUCH_VOICE
+from bot.text.labels import file_stem, one_line
+from cogs.ui import bot_of, everywhere
+
+
+def voice_group(*parts: app_commands.Group) -> app_commands.Group:
+    """Return the group with the commands of all ``parts``, which show up only in it."""
+    group = everywhere(app_commands.Group(name="voice", description="Save, design, share and delete voices"))
+    for part in parts:
+        for command in part.commands:
+            group.add_command(command)
+    return group
+
+
+GONE: Final = "That voice is not here any more. /voice list shows what there is."
+"""For a button whose voice is gone, belongs to another server, or must not be known to who presses."""
+
+
+async def pressed_voice(library: Library, scope: Scope, voice_id: str) -> Voice:
+    """Return the voice that a button is about. Raises `MemberError` if it is gone for this member."""
+    try:
+        return await library.voices.find_to_manage(scope, voice_id)
+    except MemberError as error:
+        raise MemberError(GONE if str(error) == NO_SUCH_VOICE else str(error)) from None
+
+
+_NOT_SHARED = "Its owner has not shared this voice with you, so you cannot hear its recording."
+
+
+def may_hear(scope: Scope, voice: Voice) -> bool:
+    """Return whether this member may hear the recording: who may use the voice, and who is heard in it.
+
+    A moderator who looks after somebody's private voice has no need to hear it.
+    """
+    return may_use(scope, voice) or voice.speaker_id == scope.member_id
+
+
+async def why_not_hear(library: Library, scope: Scope, voice: Voice) -> str | None:
+    """Return why this member may not hear the recording now, as a sentence, or None.
+
+    A voice that must be silent is silent here too, but for its owner and for who is heard in it.
+    """
+    if not may_hear(scope, voice):
+        return _NOT_SHARED
+    if scope.member_id in (voice.owner_id, voice.speaker_id):
+        return None
+    return await library.consents.may_speak(voice, scope.guild_id)
+
+
+async def preview(library: Library, voice: Voice) -> Upload:
+    """Return the recording as a file. Raises `LibraryError`."""
+    return Upload(f"{file_stem(voice.name)}.wav", await library.recordings.read(voice.recording))
+
+
+NONE: Final = "-"
+"""Stands for no voice; no voice can be called so."""
+
+_NONE_WORD: Final = "none"
+_MAX_CHOICES: Final = 25
+_MAX_CHARS: Final = 100  # of a choice, at Discord
+
+
+async def usable(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+    """Propose the voices this member may speak with."""
+    found = bot_of(interaction).library.voices.complete(scope_of(interaction), typed)
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+
+
+async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+    """Propose the voices this member may speak with, and none."""
+    found = await usable(interaction, typed)
+    if not _NONE_WORD.startswith(name_key(typed)):
+        return found
+    return [Choice(name=_NONE_WORD, value=NONE), *found[: _MAX_CHOICES - 1]]
+
+
+async def known(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+    """Propose the voices this member may know of: also those they look after, or are heard in."""
+    voices = bot_of(interaction).library.voices
+    found = voices.complete(scope_of(interaction), typed, to_manage=True)
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+
+
+async def heard_in(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+    """Propose the voices of every server in which this member is heard."""
+    found = bot_of(interaction).library.voices.heard_in(interaction.user.id, typed)
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+
+
+def is_none(name: str | None) -> bool:
+    """Return whether what was typed means no voice at all."""
+    return name is None or name_key(name) in (NONE, _NONE_WORD)

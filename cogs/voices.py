@@ -1,0 +1,553 @@
+"""/voice: saved voices, from the first recording to the last trace of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, Self
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.delivery.history import UnderTakes
+from bot.delivery.offer import Upload
+from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.voice_archive import packed
+from bot.delivery.voice_creation import NOT_SHARED, VoiceMaking
+from bot.errors import MemberError
+from bot.interaction import scope_of
+from bot.library.audit import check_moderator
+from bot.library.consent_rules import POLICY_VERSION, Shares
+from bot.library.library import Library
+from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_change, may_delete
+from bot.library.withdrawal import Withdrawal
+from bot.limits import MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
+from bot.speech_bot import SpeechBot
+from bot.text.labels import excerpt, file_stem, one_line
+from cogs.attachments import recording_from
+from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
+from cogs.ui import Buttons, Form, Lasting, replace_message, row_of
+from cogs.voice_audit import AuditButton, Auditing, FreezeButton, VoiceMenu
+from cogs.voice_design import DesignButton, Designing
+from cogs.voice_text import all_about, line_of, may_use, saved
+from cogs.voice_views import (
+    is_none,
+    known,
+    may_hear,
+    pressed_voice,
+    preview,
+    usable_or_none,
+    voice_group,
+    why_not_hear,
+)
+
+_WHO: Final = [
+    Choice(name="only me", value=Sharing.ME.value),
+    Choice(name="everyone here", value=Sharing.SERVER.value),
+]
+_MAX_TYPED: Final = 100
+
+
+class Saving(app_commands.Group):
+    """Save voices"""
+
+    def __init__(self, library: Library, making: VoiceMaking, under_takes: UnderTakes) -> None:
+        super().__init__()
+        self._library = library
+        self._making = making
+        self._under_takes = under_takes
+        self._asking = Asking(library, making)
+
+    @app_commands.command()
+    @app_commands.describe(
+        name="What the voice will be called here",
+        recording="A recording of your own voice, 5 to 15 seconds; without one it is the last I said for you",
+        message="Or a link to a message with such a recording",
+        of="Whose voice it is, if it is not yours; they are asked first",
+        transcript="What is said in the recording, word for word; makes the voice more alike",
+        who="Who may use it; only you unless you choose",
+    )
+    @app_commands.choices(who=_WHO)
+    async def save(
+        self,
+        interaction: discord.Interaction,
+        name: app_commands.Range[str, 1, _MAX_TYPED],
+        recording: discord.Attachment | None = None,
+        message: str | None = None,
+        of: discord.User | None = None,
+        transcript: app_commands.Range[str, 1, MAX_TRANSCRIPT_CHARS] | None = None,
+        who: str | None = None,
+    ) -> None:
+        """Save a voice from a recording, to speak with it whenever you like."""
+        name = await self._library.voices.check_place(scope_of(interaction), name)
+        if recording is None and message is None and of is None:
+            await self._save_last(interaction, name)
+            return
+        found = await recording_from(interaction, recording, message, of)
+        shares = Shares(Sharing(who)) if who else NOT_SHARED
+        if found.speaker.id != interaction.user.id:
+            await self._asking.begin(interaction, found.speaker, found.attachment, name=name, shares=shares)
+            return
+
+        async def proceed(newest: discord.Interaction) -> None:
+            scope = scope_of(newest)
+            recorded = await self._making.record(found.attachment, transcript, member_id=newest.user.id)
+            voice = await self._making.save_own(scope, name, recorded, shares)
+            await Answer.of(newest).finish(saved(voice, recorded))
+
+        await with_own_voice(interaction, self._library, proceed)
+
+    async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
+        asked_by = interaction.user.display_name
+        voice = await self._under_takes.save_last(scope_of(interaction), name, asked_by=asked_by)
+        await Answer.of(interaction).finish(saved(voice))
+
+
+PAGE_SIZE: Final = 8
+"""Lines that fit into a message even when all the names are long."""
+
+_MAX_CHARS: Final = 1_950  # Discord takes 2,000
+_EMPTY: Final = "There are no voices here yet. /voice save keeps yours, /voice design makes up a new one."
+
+
+class Listing(app_commands.Group):
+    """Look at voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command(name="list")
+    async def list_voices(self, interaction: discord.Interaction) -> None:
+        """Show the voices you can use here, and hear them."""
+        content, view = await page_of(self._library, scope_of(interaction), 0)
+        await Answer.of(interaction).finish(content, view=view)
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def info(self, interaction: discord.Interaction, name: str) -> None:
+        """Show everything about a voice, and hear its recording."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        is_heard = await why_not_hear(self._library, scope, voice) is None
+        upload = await preview(self._library, voice) if is_heard else None
+        await Answer.of(interaction).finish(all_about(voice, refusal), upload)
+
+
+async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, discord.ui.View | None]:
+    """Return one page of the voices that this member may know of, in words, and its buttons."""
+    page = await library.voices.page(scope, number, PAGE_SIZE)
+    if not page.voices:
+        return _EMPTY, None
+    lines = [line_of(voice, scope.member_id) for voice in page.voices]
+    if page.pages > 1:
+        lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
+    items: list[discord.ui.Item[Any]] = []
+    heard = [voice for voice in page.voices if may_hear(scope, voice)]
+    if heard:
+        items.append(HearMenu(heard))
+    if page.number > 0:
+        items.append(PageButton(page.number - 1, "Back"))
+    if page.number + 1 < page.pages:
+        items.append(PageButton(page.number + 1, "Next"))
+    return "\n".join(lines)[:_MAX_CHARS], row_of(*items) if items else None
+
+
+class PageButton(
+    Lasting,
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"voice:page:(?P<number>\d{1,4})",
+):
+    """Turns to a page, as it is when it is pressed."""
+
+    def __init__(self, number: str | int, label: str = "Page") -> None:
+        super().__init__(discord.ui.Button(label=label, custom_id=f"voice:page:{number}"))
+        self._number = int(number)
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Show the page."""
+        content, view = await page_of(bot.library, scope_of(interaction), self._number)
+        await replace_message(interaction, content, view)
+
+
+class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"):
+    """Chooses whose recording to hear."""
+
+    def __init__(self, voices: Sequence[Voice] = ()) -> None:
+        menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
+            custom_id="voice:hear", placeholder="Hear a voice"
+        )
+        for voice in voices:
+            menu.add_option(label=one_line(voice.name, 100), value=voice.id)
+        if not voices:
+            menu.add_option(label="…", value="-")  # it stands for the menu that was used
+        super().__init__(menu)
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a choice is acknowledged: for the member alone."""
+        return Acknowledgement.EPHEMERAL
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Give the recording."""
+        scope = scope_of(interaction)
+        voice = await pressed_voice(bot.library, scope, self.item.values[0])
+        refusal = await why_not_hear(bot.library, scope, voice)
+        if refusal is not None:
+            raise MemberError(refusal)
+        upload = await preview(bot.library, voice)
+        await Answer.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)
+
+
+class Choosing(app_commands.Group):
+    """Choose voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice; none takes your choice back")
+    @app_commands.autocomplete(name=usable_or_none)
+    async def use(self, interaction: discord.Interaction, name: str) -> None:
+        """Choose the voice you speak with here when you name none."""
+        scope, voices = scope_of(interaction), self._library.voices
+        if is_none(name):
+            await voices.choose(scope, None)
+            await Answer.of(interaction).finish("You have chosen no voice here, so the server's is used.")
+            return
+        voice = await voices.find(scope, name)
+        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        if refusal is not None:
+            raise MemberError(refusal)
+        await voices.choose(scope, voice.id)
+        await Answer.of(interaction).finish(
+            f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice; none lets the next take make a new one")
+    @app_commands.autocomplete(name=known)
+    async def default(self, interaction: discord.Interaction, name: str) -> None:
+        """Choose the voice of this server, for all who have chosen none. For moderators."""
+        scope, voices = scope_of(interaction), self._library.voices
+        check_moderator(scope)
+        if is_none(name):
+            await voices.set_default(scope, None)
+            await Answer.of(interaction).finish("There is no default voice here any more.")
+            return
+        voice = await voices.find_to_manage(scope, name)
+        await voices.set_default(scope, voice.id)
+        whose = "your voice" if scope.is_private else "the voice of this server"
+        others = "" if scope.is_private else ", for all who have chosen no other"
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
+
+
+_SECONDS: Final = 14 * 60.0
+"""A little less than Discord lets the message with the button be edited."""
+
+_TOO_LATE: Final = "That took a while, so the button is gone. Type /voice transcript again."
+
+
+class Changing(app_commands.Group):
+    """Change voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice", to="What it will be called")
+    @app_commands.autocomplete(name=known)
+    async def rename(
+        self, interaction: discord.Interaction, name: str, to: app_commands.Range[str, 1, 100]
+    ) -> None:
+        """Give a voice another name."""
+        scope = scope_of(interaction)
+        before = await self._library.voices.find_to_manage(scope, name)
+        voice = await self._library.voices.rename(scope, before.id, to)
+        await Answer.of(interaction).finish(
+            f"**{excerpt(before.name)}** is called **{excerpt(voice.name)}** now."
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def transcript(self, interaction: discord.Interaction, name: str) -> None:
+        """Write down what is said in a voice's recording; it comes out more alike then."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if not may_change(scope, voice):
+            raise MemberError("Only its owner or a moderator can change this voice.")
+        view = TranscriptButton(self._library, voice)
+        await view.send(interaction)
+
+
+class TranscriptButton(Buttons):
+    """Shows a transcript, with a button that opens the form to mend it.
+
+    The form holds the transcript, which has to be looked up first, and a form cannot follow on that.
+    Without a ``voice`` it takes the presses on buttons from before a restart.
+    """
+
+    def __init__(self, library: Library, voice: Voice | None) -> None:
+        super().__init__(timeout=None if voice is None else _SECONDS)
+        self._library = library
+        self._voice = voice
+        self._shown: Answer | None = None
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: with the form itself."""
+        return Acknowledgement.IMMEDIATE
+
+    async def send(self, interaction: discord.Interaction) -> None:
+        """Answer with the transcript and the button, for this member only."""
+        assert self._voice is not None, "only what is shown is sent"  # noqa: S101
+        said = self._voice.transcript
+        now = f"What is said in its recording: “{excerpt(said, 1_500)}”" if said else "It has no transcript."
+        self._shown = Answer.of(interaction)
+        await self._shown.alone(f"**{excerpt(self._voice.name)}**\n{now}", self)
+
+    @discord.ui.button(label="Write it down", custom_id="voice:transcript", style=discord.ButtonStyle.primary)
+    async def write(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
+        """Open the form."""
+        if self._voice is None:
+            raise MemberError(_TOO_LATE)
+        await TranscriptForm(self._library, self._voice).open(press)
+
+    async def on_timeout(self) -> None:
+        """Say that it is too late."""
+        if self._shown is not None:
+            await self._shown.withdraw(_TOO_LATE)
+
+
+class TranscriptForm(Form):
+    """Holds what is said in the recording, to be mended."""
+
+    def __init__(self, library: Library, voice: Voice) -> None:
+        super().__init__(title="What is said in the recording?")
+        self._library = library
+        self._voice = voice
+        self._words: discord.ui.TextInput[TranscriptForm] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph,
+            default=voice.transcript,
+            required=False,
+            max_length=MAX_TRANSCRIPT_CHARS,
+        )
+        self.add_item(
+            discord.ui.Label(
+                text="Word for word",
+                description="As it is heard, in the language that is spoken. Empty: there is none.",
+                component=self._words,
+            )
+        )
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How it is acknowledged when it is sent: for the member alone."""
+        return Acknowledgement.EPHEMERAL
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Keep what was typed."""
+        voice = await self._library.voices.set_transcript(
+            scope_of(interaction), self._voice.id, self._words.value
+        )
+        has = "has a new transcript" if voice.transcript else "has no transcript any more"
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
+
+
+_WITH: Final = [
+    Choice(name="only me", value=Sharing.ME.value),
+    Choice(name="some members: name them", value=Sharing.MEMBERS.value),
+    Choice(name="a role: name it", value=Sharing.ROLE.value),
+    Choice(name="everyone here", value=Sharing.SERVER.value),
+]
+_ANOTHER: Final = "Another member who may use it"
+
+
+class Giving(app_commands.Group):
+    """Share voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.rename(sharing="with")
+    @app_commands.describe(
+        name="Which of your voices",
+        sharing="Who may use it from now on, besides you",
+        role="With a role: which one",
+        member="With members: who",
+        member_2=_ANOTHER,
+        member_3=_ANOTHER,
+        member_4=_ANOTHER,
+        member_5=_ANOTHER,
+    )
+    @app_commands.choices(sharing=_WITH)
+    @app_commands.autocomplete(name=known)
+    async def share(
+        self,
+        interaction: discord.Interaction,
+        name: str,
+        sharing: str,
+        role: discord.Role | None = None,
+        member: discord.User | None = None,
+        member_2: discord.User | None = None,
+        member_3: discord.User | None = None,
+        member_4: discord.User | None = None,
+        member_5: discord.User | None = None,
+    ) -> None:
+        """Say who may use a voice of yours."""
+        named = (member, member_2, member_3, member_4, member_5)
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if scope.is_private and sharing != Sharing.ME.value:
+            raise MemberError("Outside servers your voices are only yours. Save it in a server to share it.")
+        voice = await self._library.voices.share(
+            scope,
+            voice.id,
+            Sharing(sharing),
+            role_id=role.id if role else None,
+            member_ids=frozenset(one.id for one in named if one is not None),
+        )
+        lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
+        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        if refusal is not None:
+            lines.append(f"It is silent for now. {refusal}")
+        await Answer.of(interaction).finish("\n".join(lines))
+
+
+class Deleting(app_commands.Group):
+    """Export and delete voices"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def delete(self, interaction: discord.Interaction, name: str) -> None:
+        """Delete a voice and its recording for good."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if not may_delete(scope, voice):
+            raise MemberError("Only its owner, a moderator, or whoever is heard in it can delete this voice.")
+        await Answer.of(interaction).finish(
+            f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
+            view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def export(self, interaction: discord.Interaction, name: str) -> None:
+        """Get a voice as a file: its recording, its transcript, and the record of its consent."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if scope.member_id not in (voice.owner_id, voice.speaker_id):
+            raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
+        upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
+        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
+
+
+class DeleteButton(
+    Lasting,
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"voice:(?P<answer>delete|keep):(?P<voice>[\w-]{22})",
+):
+    """Delete it, or keep it."""
+
+    def __init__(self, answer: str, voice: str) -> None:
+        label, style = (
+            ("Delete it", discord.ButtonStyle.danger)
+            if answer == "delete"
+            else ("Keep it", discord.ButtonStyle.secondary)
+        )
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"voice:{answer}:{voice}"))
+        self._is_delete = answer == "delete"
+        self._voice_id = voice
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Delete the voice, if this member may."""
+        scope = scope_of(interaction)
+        if not self._is_delete:
+            await replace_message(interaction, "Nothing was deleted.")
+            return
+        voice = await pressed_voice(bot.library, scope, self._voice_id)
+        voice = await bot.library.voices.delete(scope, voice.id)
+        await replace_message(interaction, f"**{excerpt(voice.name)}** and its recording are deleted.")
+
+
+SWITCHES: Final = [Choice(name="on", value="on"), Choice(name="off", value="off")]
+
+_ON: Final = "Cloning is on. Members clone their voice with /clone or /voice save; others are asked first."
+_OFF: Final = (
+    "Cloning is off. Cloned voices are silent here from now on; designed ones still speak. "
+    "The cloned ones come back when it is turned on again; /voice delete removes one for good."
+)
+
+
+class Switching(app_commands.Group):
+    """Turn cloning on and off"""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+
+    @app_commands.command()
+    @app_commands.describe(cloning="On or off, for everyone in this server")
+    @app_commands.rename(cloning="switch")
+    @app_commands.choices(cloning=SWITCHES)
+    async def cloning(self, interaction: discord.Interaction, cloning: str) -> None:
+        """Turn the cloning of voices on or off in this server. For moderators."""
+        scope = scope_of(interaction)
+        if scope.is_private:
+            raise MemberError("Outside servers there is nothing to switch: you clone only your own voice.")
+        check_moderator(scope)
+        if cloning == "off":
+            await self._turn_off(scope)
+            await Answer.of(interaction).finish(_OFF)
+        elif await self._library.consents.refusal(scope, NOBODY) is None:
+            await Answer.of(interaction).finish(_ON)
+        else:
+            await TurnOn(self._library, _say_on).ask(interaction, POLICY)
+
+    async def _turn_off(self, scope: Scope) -> None:
+        """Turn it off, and let what is cloned fall silent at once, in the queue too."""
+        await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
+        page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
+        cloned = [replace(voice, is_frozen=True) for voice in page.voices if voice.kind is Kind.CLONED]
+        likenesses = await self._library.consents.likenesses_in(scope.guild_id)
+        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
+
+
+async def _say_on(press: discord.Interaction) -> None:
+    await Answer.of(press).finish(_ON)
+
+
+async def setup(bot: SpeechBot) -> None:
+    """Add the commands, and take presses on buttons from before a restart."""
+    bot.add_dynamic_items(
+        *(PageButton, HearMenu, DeleteButton, DesignButton, AuditButton, VoiceMenu, FreezeButton)
+    )
+    library = bot.library
+    bot.add_view(TranscriptButton(library, None))
+    bot.tree.add_command(
+        voice_group(
+            Saving(library, bot.voice_making, bot.under_takes),
+            Designing(library),
+            Listing(library),
+            Choosing(library),
+            Giving(library),
+            Changing(library),
+            Deleting(library),
+            Auditing(library),
+            Switching(library),
+        )
+    )

@@ -1,0 +1,38 @@
+"""A speech maker in front of a real TTS gateway whose misbehaviour can be scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.speech.cache import CacheFolder, SpeechCache
+from tests.speech.babble import BabbleEngine
+from tests.speech.shelf import Shelf
+from tests.speech.studio import Studio
+from tts_gateway.faults.script import FaultScript
+from tts_gateway.fetch import FetchOptions
+from tts_gateway.server import ServerOptions, create_app, serving
+
+
+@pytest.fixture
+async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
+    faults = FaultScript()
+    async with AsyncExitStack() as parts:
+        app = create_app(
+            BabbleEngine(), options=ServerOptions(fetch=FetchOptions(allow_loopback=True)), faults=faults
+        )
+        base_url = await parts.enter_async_context(serving(app))
+        folder = CacheFolder(tmp_path / "cache", max_bytes=50_000_000)
+        cache = await parts.enter_async_context(SpeechCache(folder))
+        studio = Studio(base_url, faults, cache, tmp_path / "cache")
+        parts.push_async_callback(studio.aclose)
+        yield studio
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    async with Shelf() as shelf:
+        yield shelf

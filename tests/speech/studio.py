@@ -1,0 +1,113 @@
+"""What a test of takes needs: members who ask, and what they and the TTS gateway got."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bot.models import Progress, Speech, SpeechRequest, VoiceAccess
+from bot.speech.cache import SpeechCache
+from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.tts.client import TTSClient
+from bot.tts.http import DownloadLimits, RetryPolicy
+from tts_gateway.faults.script import FaultScript
+
+PATIENCE = 30.0
+GUILD = 7
+
+TWO_PARTS = (
+    "The bird sat on the wire above the yard, and nobody had seen it come. "
+    "It listened to the people below, to the bell of the school and to the radio in the kitchen."
+)
+SENTENCES = (
+    f"{TWO_PARTS} In the evening it began to speak, first with one voice, and then with all it had heard. "
+    "The children laughed when they knew their own, but the old man at the corner did not laugh at all."
+)
+
+
+class Hearing:
+    """One member who waits for speech: the frames and the progress they got, and the speech in the end."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.progress: list[Progress] = []
+        self._news = asyncio.Event()
+
+    def hear(self, frames: Sequence[bytes]) -> None:
+        self.frames += frames
+        self._news.set()
+
+    def watch(self, progress: Progress) -> None:
+        self.progress.append(progress)
+
+    async def heard(self, frames: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while len(self.frames) < frames:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Studio:
+    """A speech maker, its TTS gateway, and its cache."""
+
+    def __init__(self, base_url: str, faults: FaultScript, cache: SpeechCache, folder: Path) -> None:
+        self.faults = faults
+        self.cache = cache
+        self.folder = folder
+        self.tts = TTSClient(
+            base_url, retry=RetryPolicy(base_delay=0), downloads=DownloadLimits(base_delay=0, tries=2)
+        )
+        self.maker = SpeechMaker(self.tts, cache)
+        self._members = count(1)
+
+    def call_one_by_one(self) -> None:
+        """Have calls arrive in the order of their parts from now on, each after the answer to the last."""
+        self.maker = SpeechMaker(self.tts, self.cache, at_once=1)
+
+    async def aclose(self) -> None:
+        await self.maker.aclose()
+        await self.tts.aclose()
+
+    async def make(
+        self,
+        text: str = SENTENCES,
+        *,
+        hearing: Hearing | None = None,
+        aloud: bool = True,
+        seconds_before: float = 0.0,
+        access: VoiceAccess | None = None,
+        **request: Any,
+    ) -> Speech:
+        """Return the speech that a new member asked for in one server."""
+        hearing = hearing or Hearing()
+        async with asyncio.timeout(PATIENCE):
+            return await self.maker.make(
+                SpeechRequest(text, **request),
+                Asker(next(self._members), GUILD),
+                on_progress=hearing.watch,
+                on_frames=hearing.hear if aloud else None,
+                seconds_before=seconds_before,
+                access=access,
+            )
+
+    def making(self, text: str = SENTENCES, **options: Any) -> asyncio.Task[Speech]:
+        """Begin `make`, and return the task."""
+        return asyncio.create_task(self.make(text, **options))
+
+    @property
+    def calls(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what the TTS gateway was asked, in order: the endpoint and the fields."""
+        return [(request.path.rpartition("/")[2], request.json) for request in self.faults.requests]
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the texts of all calls."""
+        return [fields["text"] for _, fields in self.calls]
+
+    async def called(self, times: int) -> None:
+        """Return as soon as so many calls have arrived."""
+        async with asyncio.timeout(PATIENCE):
+            await self.faults.received(posts=times)

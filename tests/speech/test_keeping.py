@@ -1,0 +1,163 @@
+"""What is kept, as the members notice it: by the calls that are not made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bot.models import ReferenceAudio, Speech, SpeechRequest
+from bot.speech.cache import CacheFolder, SpeechCache, speech_key
+from bot.speech.synthesizer import SpeechMaker
+from tests.speech.babble import howl
+from tests.speech.studio import Hearing, Studio
+from tts_gateway.faults.answers import Respond
+
+TEXT = "Say it again, and it is here at once."
+
+
+async def test_the_same_again_makes_no_call_and_sounds_the_same(studio: Studio):
+    first, second = Hearing(), Hearing()
+
+    speech = await studio.make(TEXT, hearing=first)
+    again = await studio.make(TEXT, hearing=second)
+
+    assert len(studio.calls) == 1
+    assert again == speech
+    assert second.frames == first.frames
+
+
+async def test_made_as_a_file_it_can_be_heard_later(studio: Studio):
+    hearing = Hearing()
+
+    speech = await studio.make(TEXT, aloud=False)
+    await studio.make(TEXT, hearing=hearing)
+
+    assert len(studio.calls) == 1
+    assert len(hearing.frames) * 1_920 == len(speech.pcm)
+
+
+async def test_a_fresh_take_replaces_what_was_kept(studio: Studio):
+    await studio.make(TEXT)
+
+    fresh = await studio.make(TEXT, fresh=True)
+    await studio.maker.aclose()
+    again = await studio.make(TEXT)
+
+    assert len(studio.calls) == 2
+    assert again == fresh
+
+
+async def test_it_survives_a_restart(studio: Studio):
+    speech = await studio.make(TEXT)
+    await studio.maker.aclose()
+
+    async with SpeechCache(CacheFolder(studio.folder, max_bytes=50_000_000)) as cache:
+        studio.maker = SpeechMaker(studio.tts, cache)
+        again = await studio.make(TEXT)
+
+    assert len(studio.calls) == 1
+    assert again == speech
+
+
+async def test_another_tts_gateway_or_other_defaults_do_not_use_it(studio: Studio):
+    await studio.make(TEXT)
+    studio.maker = SpeechMaker(studio.tts, studio.cache, source="another one")
+
+    await studio.make(TEXT)
+
+    assert len(studio.calls) == 2
+
+
+async def test_what_broke_off_and_what_sounds_wrong_is_not_kept(studio: Studio):
+    studio.faults.on_download(*[Respond(200, howl(3.0), content_type="audio/wav")] * 2)
+    await studio.make(TEXT, aloud=False)
+    await studio.maker.aclose()
+
+    await studio.make(TEXT, aloud=False)
+
+    assert len(studio.calls) == 3
+
+
+async def test_nothing_on_the_disk_names_what_was_said(studio: Studio):
+    await studio.make(TEXT)
+    await studio.maker.aclose()
+
+    (kept,) = studio.folder.iterdir()
+    assert "again" not in kept.name.lower()
+    assert b"again" not in kept.read_bytes()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: Studio, tmp_path: Path):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+
+    async with SpeechCache(CacheFolder(blocked, max_bytes=50_000_000)) as cache:
+        studio.maker = SpeechMaker(studio.tts, cache)
+        await studio.make(TEXT)
+        await studio.maker.aclose()
+        await studio.make(TEXT)
+        await studio.maker.aclose()
+
+    assert len(studio.calls) == 2
+
+
+async def test_without_a_cache_every_request_is_a_call(studio: Studio):
+    async with SpeechCache(None) as cache:
+        studio.maker = SpeechMaker(studio.tts, cache)
+        await studio.make(TEXT)
+        await studio.maker.aclose()
+        await studio.make(TEXT)
+        await studio.maker.aclose()
+
+    assert len(studio.calls) == 2
+
+
+def _key(url: str, transcript: str | None = None) -> str:
+    return speech_key(SpeechRequest(TEXT, reference=ReferenceAudio(url, transcript)), "here")
+
+
+def test_a_recording_stays_the_same_when_its_address_is_signed_anew():
+    address = "https://cdn.discordapp.com/attachments/1/2/voice.wav"
+
+    assert _key(f"{address}?ex=1&is=2&hm=3&") == _key(f"{address}?ex=4&is=5&hm=6&")
+    assert _key(address) != _key("https://cdn.discordapp.com/attachments/1/3/voice.wav")
+    assert _key(f"{address}?id=1") != _key(f"{address}?id=2")
+    assert _key(address) != _key(address, "with a transcript")
+
+
+def test_a_key_says_nothing_and_takes_every_text():
+    key = speech_key(SpeechRequest("half a pair \ud800"), "here")
+
+    assert len(key) == 64
+    assert set(key) <= set("0123456789abcdef")
+
+
+async def test_who_kept_only_the_frames_gets_the_very_speech_again(studio: Studio):
+    hearing = Hearing()
+    speech = await studio.make(TEXT, hearing=hearing)
+    await studio.maker.aclose()
+
+    again = await studio.maker.made_before(SpeechRequest(TEXT), hearing.frames, rest_is_missing=False)
+
+    assert again == speech
+
+
+async def test_who_kept_the_frames_of_another_take_gets_what_they_sound_like(studio: Studio):
+    heard = Hearing()
+    speech = await studio.make(TEXT, hearing=heard)
+    await studio.make(TEXT, fresh=True)
+    await studio.maker.aclose()
+
+    again = await studio.maker.made_before(SpeechRequest(TEXT), heard.frames, rest_is_missing=True)
+
+    assert again.rest_is_missing
+    assert len(again.pcm) == len(speech.pcm)
+    assert again.pcm != speech.pcm
+    assert likeness(again, speech) >= 0.95
+
+
+def likeness(one: Speech, other: Speech) -> float:
+    """Return how alike they sound: 1 is the same."""
+    return float(np.corrcoef([np.frombuffer(speech.pcm, "<i2") for speech in (one, other)])[0, 1])

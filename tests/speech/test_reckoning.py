@@ -1,0 +1,139 @@
+"""The small parts that count: listening, extra calls, plans, pauses."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from bot.models import Speech
+from bot.speech.pacing import Speed
+from bot.speech.segment_plan import Listening, Plan, Script
+from bot.speech.speaker import ExtraCalls, part_of, pause_between, played_part
+from bot.text.segments import Segmenter
+from tests.speech.babble import babble
+from tests.speech.studio import SENTENCES, TWO_PARTS
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_was_handed_on_is_heard_in_its_time():
+    clock = Clock()
+    listening = Listening(2.0, clock=clock)
+
+    listening.add(3.0)
+    clock.now += 4.0
+    assert listening.buffered == pytest.approx(1.0)
+    clock.now += 10.0
+    assert listening.buffered == 0.0
+    listening.add(1.5)
+    assert listening.buffered == pytest.approx(1.5)
+
+
+def test_where_nobody_listens_there_is_all_the_time_in_the_world():
+    listening = Listening(None)
+
+    listening.add(1.0)
+
+    assert math.isinf(listening.buffered)
+
+
+def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
+    clock = Clock()
+    extra = ExtraCalls(per_hour=2, clock=clock)
+
+    assert [extra.take(1), extra.take(1), extra.take(1), extra.take(2)] == [True, True, False, True]
+    clock.now += 3_601
+    assert extra.take(1)
+
+
+def script_of(*texts: str, speed: Speed) -> Script:
+    lines = [
+        (number, Plan(text, Segmenter(text), speed, pause_after=0.35)) for number, text in enumerate(texts)
+    ]
+    return Script(lines, speed)
+
+
+@pytest.mark.parametrize("texts", [(SENTENCES,), ("Hello there.", SENTENCES, "Bye.", TWO_PARTS)])
+def test_a_script_knows_about_how_many_parts_there_will_be(texts: tuple[str, ...]):
+    script = script_of(*texts, speed=Speed())
+    guess = script.parts_left(buffered=0.0)
+    count, buffered = 0, 0.0
+    while turn := script.next(buffered=buffered):
+        buffered += turn.segment.seconds
+        count += 1
+
+    assert abs(guess - count) <= 2
+    assert script.parts_left(buffered=0.0) == 0
+    assert not script.has_more
+
+
+def test_a_script_gives_every_line_to_its_speaker_and_a_pause_after_it():
+    script = script_of("One two three.", SENTENCES, "Bye.", speed=Speed())
+    turns = []
+    while turn := script.next(buffered=10.0):
+        turns.append(turn)
+
+    ends = [before for before, after in pairwise(turns) if before.speaker != after.speaker]
+    assert [turn.segment.text for turn in (turns[0], turns[-1])] == ["One two three.", "Bye."]
+    assert " ".join(turn.segment.text for turn in turns[1:-1]) == SENTENCES
+    assert {turn.speaker for turn in turns[1:-1]} == {1}
+    assert [turn.segment.pause_after for turn in ends] == [0.35, 0.35]
+    assert all(turn.segment.pause_after < 0.35 for turn in turns[1:-2])
+
+
+def test_a_line_for_one_call_has_nothing_left():
+    script = script_of(SENTENCES, "Bye.", speed=Speed())
+    turn = script.next_line()
+
+    assert turn is not None
+    assert turn.segment.text == SENTENCES
+    assert not script.has_more_of(0)
+    assert script.has_more_of(script.speaker or 0)
+    assert script.parts_left(buffered=0.0) == 1
+
+
+def test_the_more_is_left_the_longer_it_takes():
+    script = script_of(SENTENCES, speed=Speed(overhead=1.0, per_second=0.5))
+
+    assert script.making_seconds([], 4) > 5
+    assert script.making_seconds([3.0, 2.0], 4) > script.making_seconds([], 4)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 959, 960, 961, 1_919, 648])
+async def test_a_part_has_as_many_frames_as_its_sound_is_long(cut: int):
+    pcm = babble("A bird in the hand.")
+
+    part = await part_of(Speech(pcm[: len(pcm) - 2 * cut - 2 * 4_800]))
+
+    assert len(part.pcm) == 1_920 * len(part.frames)
+
+
+async def test_a_part_is_brought_to_the_level_of_the_others():
+    pcm = babble("A bird in the hand.")
+
+    loud, soft = await part_of(Speech(pcm), lufs=-20), await part_of(Speech(pcm), lufs=-30)
+
+    peaks = [int(np.abs(np.frombuffer(part.pcm, "<i2")).max()) for part in (loud, soft)]
+    assert peaks[0] > 2.5 * peaks[1]
+
+
+@pytest.mark.parametrize("around", [0.0, 0.04, 0.1, 0.3, 1.0])
+async def test_a_pause_counts_the_silence_that_is_there_already(around: float):
+    silence, sound = bytes(2 * round(48_000 * around)), babble("A bird in the hand.")[9_600:-9_600]
+    before, after = [
+        await played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
+        for pcm in (sound + silence, silence + sound)
+    ]
+
+    heard = before.tail + pause_between(before, after, 0.2).seconds + after.lead
+
+    assert heard == pytest.approx(max(0.2, before.tail + after.lead), abs=0.0101)

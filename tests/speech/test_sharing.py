@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.errors import MemberError, TTSServerError
+from bot.models import SpeechRequest
+from bot.speech.synthesizer import Asker
+from tests.speech.studio import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
+from tts_gateway.faults.answers import Respond
+from tts_gateway.faults.spoilers import Hold
+
+TEXT = "Say it once, and everybody hears it."
+
+
+async def test_equal_requests_at_the_same_time_are_one_call(studio: Studio):
+    hold = Hold()
+    studio.faults.on_post(hold)
+    first, second = Hearing(), Hearing()
+
+    making = [studio.making(TEXT, hearing=first), studio.making(TEXT, hearing=second)]
+    await studio.called(times=1)
+    hold.released.set()
+    speeches = await asyncio.gather(*making)
+
+    assert len(studio.calls) == 1
+    assert speeches[0] == speeches[1]
+    assert first.frames == second.frames
+    assert len(first.frames) > 50
+
+
+async def test_who_comes_later_hears_it_from_the_beginning(studio: Studio):
+    studio.faults.on_post(None, hold := Hold())
+    first, second = Hearing(), Hearing()
+
+    making = studio.making(TWO_PARTS, hearing=first)
+    await first.heard(frames=20)
+    joined = studio.making(TWO_PARTS, hearing=second)
+    await second.heard(frames=20)
+    hold.released.set()
+    await asyncio.gather(making, joined)
+
+    assert first.frames == second.frames
+    assert len(studio.calls) == 2
+
+
+async def test_one_who_gives_up_does_not_stop_the_other(studio: Studio):
+    hold = Hold()
+    studio.faults.on_post(hold)
+    impatient, patient = studio.making(TEXT), studio.making(TEXT)
+    await studio.called(times=1)
+
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    hold.released.set()
+
+    assert (await patient).seconds > 1
+    assert len(studio.calls) == 1
+
+
+async def test_when_all_give_up_the_call_ends_and_the_next_is_a_new_one(studio: Studio):
+    hold = Hold()
+    studio.faults.on_post(hold)
+    making = [studio.making(TEXT), studio.making(TEXT)]
+    await studio.called(times=1)
+
+    for one in making:
+        one.cancel()
+    await asyncio.gather(*making, return_exceptions=True)
+    speech = await studio.make(TEXT)
+
+    assert speech.seconds > 1
+    assert len(studio.calls) == 2
+
+
+async def test_an_error_reaches_everybody_once_and_is_not_remembered(studio: Studio):
+    studio.faults.on_post(Hold(of=Respond(500, "no"), released=(released := asyncio.Event())))
+    making = [studio.making(TEXT), studio.making(TEXT)]
+    await studio.called(times=1)
+
+    released.set()
+    outcomes = await asyncio.gather(*making, return_exceptions=True)
+    speech = await studio.make(TEXT)
+
+    assert [type(outcome) for outcome in outcomes] == [TTSServerError, TTSServerError]
+    assert speech.seconds > 1
+
+
+async def test_a_fresh_take_is_a_call_of_its_own(studio: Studio):
+    hold = Hold()
+    studio.faults.on_post(hold)
+
+    making = studio.making(TEXT)
+    await studio.called(times=1)
+    fresh = await studio.make(TEXT, fresh=True)
+    hold.released.set()
+
+    assert fresh.seconds == pytest.approx((await making).seconds, abs=0.1)
+    assert len(studio.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"style": "old"}, {"guidance": 2.5}, {"steps": 20}, {"text": "Other words."}]
+)
+async def test_another_voice_or_other_parameters_are_another_call(studio: Studio, change: dict[str, Any]):
+    await studio.make(TEXT)
+
+    await studio.make(**{"text": TEXT} | change)
+
+    assert len(studio.calls) == 2
+
+
+async def test_a_member_has_only_so_much_in_hand(studio: Studio):
+    studio.faults.every_post = hold = Hold()
+    hearing = Hearing()
+
+    async def ask(number: int) -> None:
+        await studio.maker.make(
+            SpeechRequest(f"Number {number}"),
+            Asker(1, GUILD),
+            on_progress=hearing.watch,
+            on_frames=hearing.hear,
+        )
+
+    asked = [asyncio.create_task(ask(number)) for number in range(3)]
+    await studio.called(times=2)
+    with pytest.raises(MemberError, match="3 things"):
+        await ask(3)
+    hold.released.set()
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*asked)
