@@ -30,7 +30,7 @@ from bot.playback.player import GuildPlayer
 from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, Utterance
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.speech.cache import SpeechCache
-from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.tts.client import TTSClient
 
 TEXTS: Final = 10
@@ -122,7 +122,7 @@ async def _heard(line: FarLine, base_url: str, text: str, client: SpeechVoiceCli
     player = GuildPlayer(client, stalled=_nothing)
     async with TTSClient(base_url) as tts, SpeechCache(None) as cache, asyncio.timeout(_MOST_SECONDS):
         supply = Supply(player.reserve(member_id=1, title="a minute"))
-        maker, began = SpeechMaker(tts, cache), time.monotonic()
+        maker, began = SpeechSynthesizer(tts, cache), time.monotonic()
         arriving = asyncio.create_task(line.arrival(client.ssrc))
         await maker.make(SpeechRequest(text), Asker(1, 1), on_progress=_ignore, on_frames=supply.take)
         made = time.monotonic() - began

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import discord
 from discord import app_commands
 
-from bot.delivery.reply import UNREACHABLE, Acknowledgement, Answer
+from bot.delivery.reply import UNREACHABLE, Acknowledgement, Reply
 from bot.errors import MemberError, SpeechBotError
 from bot.messages import sentence_for
 
@@ -153,7 +153,7 @@ async def acknowledge(interaction: discord.Interaction, how: Acknowledgement) ->
     Then nobody would see what comes of it, so that it is not carried out.
     """
     try:
-        await Answer.of(interaction).acknowledge(how)
+        await Reply.of(interaction).acknowledge(how)
     except Exception as error:  # whatever it is, it must not be taken for an answer
         log.warning("%s could not be acknowledged: %r", _name_of(interaction), error)
         return False
@@ -171,7 +171,7 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
     else:
         sentence = sentence_for(error)
         _log(name, error)
-    answer = Answer.of(interaction)
+    answer = Reply.of(interaction)
     if answer.is_final:
         return
     try:

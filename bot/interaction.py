@@ -9,7 +9,7 @@ import discord
 from bot.errors import MemberError
 from bot.library.voice import Scope
 from bot.models import Destination
-from bot.playback.permissions import VoiceRoom, missing_permission, why_not_speak_in
+from bot.playback.permissions import VoiceChannelLike, missing_permission, why_not_speak_in
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 
@@ -24,7 +24,7 @@ class Target:
     """
 
     to: Destination
-    channel: VoiceRoom | None = None
+    channel: VoiceChannelLike | None = None
     note: str = ""
 
 
@@ -69,7 +69,7 @@ def why_no_file(interaction: discord.Interaction) -> str | None:
     return None
 
 
-def voice_channel_of(interaction: discord.Interaction) -> VoiceRoom | None:
+def voice_channel_of(interaction: discord.Interaction) -> VoiceChannelLike | None:
     """Return the voice channel in which the member is, if the bot can know of it."""
     user = interaction.user
     if not interaction.is_guild_integration() or not isinstance(user, discord.Member):
@@ -77,7 +77,7 @@ def voice_channel_of(interaction: discord.Interaction) -> VoiceRoom | None:
     return user.voice.channel if user.voice else None
 
 
-def why_not_voice(interaction: discord.Interaction, channel: VoiceRoom | None) -> str | None:
+def why_not_voice(interaction: discord.Interaction, channel: VoiceChannelLike | None) -> str | None:
     """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
     if interaction.guild is None or not interaction.is_guild_integration():
         return "I can speak in a voice channel only in servers I have been added to. Try to: here."

@@ -19,21 +19,21 @@ from discord.ext import commands
 from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
 from bot.delivery.delivery import Delivery
-from bot.delivery.history import TakeKeeping, UnderTakes
-from bot.delivery.playback_slot import Places
-from bot.delivery.reference_uploads import Presence, ReferencePosts, Silencing, VoiceAccesses
-from bot.delivery.request import Ordering
+from bot.delivery.history import GenerationActions, GenerationHistory
+from bot.delivery.playback_slot import PlaybackSlots
+from bot.delivery.reference_uploads import Membership, ReferencePosts, Silencing, VoiceAccesses
+from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import VoiceDesign, VoiceMaking
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
-from bot.playback.auto_leave import Patience
+from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.player import Volumes
-from bot.playback.players import GuildPlayers, MeantChannels
+from bot.playback.players import GuildPlayers, TargetChannels
 from bot.settings import HOSTED_TTS_BASE_URL, Settings
 from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.pacing import Speed
-from bot.speech.synthesizer import SpeechMaker
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.tts.client import TTSClient
 from bot.tts.http import seconds_to_wait
 from bot.tts.local_tts_gateway import OwnTTSGateway
@@ -62,12 +62,12 @@ class SpeechBot(commands.AutoShardedBot):
     """
 
     tree: SpeechTree
-    speeches: SpeechMaker
+    speeches: SpeechSynthesizer
     accesses: VoiceAccesses
-    ordering: Ordering
-    keeping: TakeKeeping
+    ordering: RequestResolver
+    keeping: GenerationHistory
     delivery: Delivery
-    under_takes: UnderTakes
+    under_takes: GenerationActions
     players: GuildPlayers
     volumes: Volumes
     library: Library
@@ -125,14 +125,14 @@ class SpeechBot(commands.AutoShardedBot):
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
-            patience=Patience(idle_seconds=60.0 * self._settings.idle_minutes),
-            meant=MeantChannels(await self._channels_before(kept), remember=kept.remember_channel),
+            patience=IdleTimeouts(idle_seconds=60.0 * self._settings.idle_minutes),
+            meant=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
         cache = await self._parts.enter_async_context(SpeechCache(self._cache_folder()))
         self.library.privacy.forget_speech_with(cache.forget)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
-        maker = self.speeches = SpeechMaker(tts, cache, source=self._settings.tts_source, speed=speed)
+        maker = self.speeches = SpeechSynthesizer(tts, cache, source=self._settings.tts_source, speed=speed)
         self._parts.push_async_callback(maker.aclose)
         fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
         self.voice_making = VoiceMaking(self.library, await self._parts.enter_async_context(fetching))
@@ -182,18 +182,18 @@ class SpeechBot(commands.AutoShardedBot):
             await asyncio.sleep(wait)
             pause = min(pause * 4, _LONGEST_PAUSE_SECONDS)
 
-    def _build_delivery(self, maker: SpeechMaker) -> None:
-        presence = Presence(self.library)
+    def _build_delivery(self, maker: SpeechSynthesizer) -> None:
+        presence = Membership(self.library)
         self.accesses = VoiceAccesses(
             self.library.consents,
             presence,
             self.reference_posts,
         )
-        self.ordering = Ordering(self.library)
-        self.keeping = TakeKeeping(self.library, maker)
-        places = Places(self.players, self.volumes)
+        self.ordering = RequestResolver(self.library)
+        self.keeping = GenerationHistory(self.library, maker)
+        places = PlaybackSlots(self.players, self.volumes)
         self.delivery = Delivery(maker, places, self.keeping, self.accesses)
-        self.under_takes = UnderTakes(self.library, self.voice_making, maker, places, presence)
+        self.under_takes = GenerationActions(self.library, self.voice_making, maker, places, presence)
         silencing = Silencing(self.players, maker, self.accesses, self.reference_posts)
         self.library.withdrawals.subscribe(silencing.hear)
 

@@ -10,8 +10,8 @@ from discord.ext import commands
 
 from bot.command_tree import acknowledged
 from bot.delivery.delivery import Delivery
-from bot.delivery.reply import Acknowledgement, Answer
-from bot.delivery.request import Order
+from bot.delivery.reply import Acknowledgement, Reply
+from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import VoiceMaking
 from bot.interaction import scope_of
 from bot.library.library import Library
@@ -80,7 +80,7 @@ class Clone(commands.Cog):
         recording = recording_in(message)
         reference_from(recording)  # refuse before the member has typed anything
         if message.author.id != interaction.user.id:
-            await Answer.of(interaction).defer(ephemeral=True)
+            await Reply.of(interaction).defer(ephemeral=True)
             speaker = message.author
             await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
             return
@@ -106,7 +106,7 @@ class Clone(commands.Cog):
             url = reference_from(recording).url
             voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
             request = SpeechRequest(text, voice=voice)
-            await self._delivery.carry_out(newest, Order(request, to, likeness=recording.filename))
+            await self._delivery.carry_out(newest, SpeakRequest(request, to, likeness=recording.filename))
 
         await with_own_voice(interaction, self._library, proceed)
 

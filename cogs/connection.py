@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.delivery.reply import Answer
+from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.playback.players import GuildPlayers
 from bot.speech_bot import SpeechBot
@@ -34,7 +34,7 @@ class Connection(commands.Cog):
         if not isinstance(member, discord.Member) or member.voice is None or member.voice.channel is None:
             raise MemberError("Join a voice channel first.")
         await self._players.join(member.voice.channel, requested_by=member)
-        await Answer.of(interaction).finish(
+        await Reply.of(interaction).finish(
             f"I am in {member.voice.channel.mention}. Type /speak to have something said."
         )
 
@@ -47,7 +47,7 @@ class Connection(commands.Cog):
         if player is not None and isinstance(member, discord.Member):
             queue.check_sending_away(player, member)
         left = await self._players.leave(interaction.guild_id)
-        await Answer.of(interaction).finish(
+        await Reply.of(interaction).finish(
             "I have left the voice channel." if left else "I am not in a voice channel."
         )
 

@@ -11,8 +11,8 @@ from typing import Final, Self
 import discord
 from discord.ext import commands, tasks
 
-from bot.delivery.reply import Acknowledgement, Answer
-from bot.delivery.voice_creation import NOT_SHARED, Recorded, VoiceMaking
+from bot.delivery.reply import Acknowledgement, Reply
+from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceMaking
 from bot.errors import MemberError, SpeechBotError
 from bot.interaction import scope_of
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
@@ -22,7 +22,7 @@ from bot.messages import sentence_for
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import Buttons, Lasting, bot_of, replace_message, row_of
+from cogs.ui import Buttons, PersistentItem, bot_of, replace_message, row_of
 
 POLICY: Final = (
     "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
@@ -141,7 +141,7 @@ class _Question(Buttons):
         super().__init__(timeout=None if proceed is None else _SECONDS)
         self._library = library
         self._proceed = proceed
-        self._asked: Answer | None = None
+        self._asked: Reply | None = None
 
     @property
     def acknowledgement(self) -> Acknowledgement:
@@ -152,7 +152,7 @@ class _Question(Buttons):
 
     async def ask(self, interaction: discord.Interaction, words: str) -> None:
         """Ask where only this member sees it."""
-        self._asked = Answer.of(interaction)
+        self._asked = Reply.of(interaction)
         await self._asked.alone(words, self)
 
     async def go_on(self, press: discord.Interaction, otherwise: str) -> None:
@@ -163,7 +163,7 @@ class _Question(Buttons):
         proceed, self._proceed = self._proceed, None
         self.stop()
         if proceed is None:  # pressed twice at once
-            await Answer.of(press).alone(otherwise)
+            await Reply.of(press).alone(otherwise)
         else:
             await self._asked.withdraw()
             await proceed(press)
@@ -236,7 +236,7 @@ class Asking:
         async def proceed(newest: discord.Interaction) -> None:
             await self._check(newest, speaker)
             recorded = await self._making.record(attachment, member_id=newest.user.id)
-            await Answer.of(newest).alone(await self._ask(newest, speaker, recorded, name, shares))
+            await Reply.of(newest).alone(await self._ask(newest, speaker, recorded, name, shares))
 
         await cloning_on(interaction, self._library, proceed)
 
@@ -253,7 +253,7 @@ class Asking:
         self,
         interaction: discord.Interaction,
         speaker: discord.abc.User,
-        recorded: Recorded,
+        recorded: KeptRecording,
         name: str,
         shares: Shares,
     ) -> str:
@@ -328,7 +328,7 @@ class Asking:
 
 
 class ConsentButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})",
 ):

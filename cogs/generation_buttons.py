@@ -13,16 +13,16 @@ from typing import Final
 import discord
 
 from bot.delivery.history import EXPIRED
-from bot.delivery.reply import Acknowledgement, Answer
-from bot.delivery.request import Order, title_of
+from bot.delivery.reply import Acknowledgement, Reply
+from bot.delivery.request import SpeakRequest, title_of
 from bot.delivery.voice_message import why_not_here
 from bot.errors import MemberError
 from bot.interaction import scope_of, voice_channel_of, why_not_voice
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
-from cogs.ui import Form, Lasting, row_of
+from cogs.ui import Form, PersistentItem, row_of
 from cogs.voice_text import saved
 
 
@@ -46,11 +46,11 @@ class Press:
         with bot.under_takes.once(act, take_id, interaction.user.id):
             yield cls(interaction, bot, interaction.message, take_id)
 
-    async def take(self) -> Take:
+    async def take(self) -> Generation:
         """Return the take under which the button stands. Raises `MemberError` if it is not kept any more."""
         return await self.bot.under_takes.take(self.take_id, guild_id=self.guild_id)
 
-    async def own_take(self, refusal: str) -> Take:
+    async def own_take(self, refusal: str) -> Generation:
         """Return it to who asked for it. Raises `MemberError` with ``refusal`` for everybody else."""
         take = await self.take()
         if take.member_id != self.interaction.user.id:
@@ -98,7 +98,7 @@ async def play(press: Press) -> None:
         raise MemberError(f"You may not speak in {channel.mention}, so I do not speak there for you.")
     take = await press.take()
     place = await press.bot.under_takes.play(take, press.message, channel, member)
-    await Answer.of(interaction).finish(f"{place.where}.")
+    await Reply.of(interaction).finish(f"{place.where}.")
 
 
 async def as_voice_message(press: Press) -> None:
@@ -119,7 +119,7 @@ async def as_voice_message(press: Press) -> None:
     await press.bot.under_takes.send_as_voice_message(
         take, press.message, interaction.client, member_id=interaction.user.id
     )
-    await Answer.of(interaction).finish("Sent.")
+    await Reply.of(interaction).finish("Sent.")
 
 
 async def delete(press: Press) -> None:
@@ -152,7 +152,7 @@ async def report(press: Press) -> None:
             channel_id=interaction.channel_id,
             message_id=press.message.id,
         )
-    await Answer.of(interaction).finish(_REPORTED)
+    await Reply.of(interaction).finish(_REPORTED)
 
 
 log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class NameForm(Form):
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Go on with what was typed."""
-        await Answer.of(interaction).finish(await self._named(interaction, self._field.value))
+        await Reply.of(interaction).finish(await self._named(interaction, self._field.value))
 
 
 async def save(press: Press) -> None:
@@ -303,7 +303,7 @@ _STYLES: Final = {
 
 
 class TakeButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=rf"take:(?P<act>{'|'.join(_ACTS)}):(?P<take>[A-Za-z0-9_-]{{22}})",
 ):
@@ -331,7 +331,7 @@ class TakeButton(
             await _ACTS[self._act](press)
 
 
-def buttons_under(take_id: str, order: Order, in_server: bool) -> discord.ui.View:
+def buttons_under(take_id: str, order: SpeakRequest, in_server: bool) -> discord.ui.View:
     """Return the buttons under a take: those that can do anything where it stands."""
     shown = ["again"]
     if in_server:

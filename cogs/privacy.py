@@ -10,14 +10,14 @@ import discord
 from discord import app_commands
 
 from bot.delivery.offer import Upload
-from bot.delivery.reply import Answer
+from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.library.library import Library
 from bot.library.privacy import Deleted
 from bot.library.voice import Voice, name_key
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import Lasting, everywhere, replace_message, row_of
+from cogs.ui import PersistentItem, everywhere, replace_message, row_of
 from cogs.voice_views import heard_in
 from cogs.voices import SWITCHES
 
@@ -57,21 +57,21 @@ class Privacy(app_commands.Group):
             words = f"From now on nobody can clone you, in any server. {_gone(gone)}"
         else:
             words = "You may clone your voice again, and others may ask you."
-        await Answer.of(interaction).finish(words.strip())
+        await Reply.of(interaction).finish(words.strip())
 
     @app_commands.command()
     async def export(self, interaction: discord.Interaction) -> None:
         """Get everything I keep about you, from all servers, as a file."""
         found = await self._library.privacy.export(interaction.user.id)
         data = await asyncio.to_thread(_json, found)
-        await Answer.of(interaction).finish("This is everything I keep about you.", Upload("myna.json", data))
+        await Reply.of(interaction).finish("This is everything I keep about you.", Upload("myna.json", data))
 
     @app_commands.command()
     async def delete(self, interaction: discord.Interaction) -> None:
         """Delete everything I keep about you, in all servers."""
         member_id = interaction.user.id
         view = row_of(PrivacyButton("delete", member_id), PrivacyButton("keep", member_id))
-        await Answer.of(interaction).finish(_SURE, view=view)
+        await Reply.of(interaction).finish(_SURE, view=view)
 
     @app_commands.command()
     @app_commands.describe(voice="Which voice; all in which you are heard if you name none")
@@ -82,9 +82,9 @@ class Privacy(app_commands.Group):
         voice_id = None if voice is None else self._heard(interaction, voice)
         gone = await self._library.consents.revoke(member_id, voice_id)
         if gone:
-            await Answer.of(interaction).finish(f"Taken back. {_gone(gone)}")
+            await Reply.of(interaction).finish(f"Taken back. {_gone(gone)}")
         else:
-            await Answer.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
+            await Reply.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
 
     def _heard(self, interaction: discord.Interaction, typed: str) -> str:
         """Return the id of the one voice that is meant by what was typed or chosen.
@@ -99,7 +99,7 @@ class Privacy(app_commands.Group):
 
 
 class PrivacyButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"privacy:(?P<answer>delete|keep):(?P<member>\d{1,20})",
 ):

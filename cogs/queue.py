@@ -11,12 +11,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.command_tree import acknowledged
-from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.errors import MemberError
 from bot.interaction import asked, decides
 from bot.limits import MAX_VOLUME, MIN_VOLUME
-from bot.playback.permissions import humans_in
-from bot.playback.player import GuildPlayer, Hold, Volumes
+from bot.playback.permissions import listeners_in
+from bot.playback.player import GuildPlayer, PauseReason, Volumes
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Utterance, UtteranceState
 from bot.speech_bot import SpeechBot
@@ -31,7 +31,7 @@ def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
 
     Nobody is where nobody listens, or where nothing of anybody else's is said or waiting.
     """
-    if decides(member, player) or player.channel is None or not humans_in(player.channel):
+    if decides(member, player) or player.channel is None or not listeners_in(player.channel):
         return
     if any(entry.member_id != member.id for entry in player.utterances()):
         raise MemberError(f"Others are listening. Only {MODERATORS} can send me away now.")
@@ -89,9 +89,9 @@ _STATES: Final = {
     UtteranceState.PLAYING: "speaking now",
 }
 _STANDING_STILL: Final = {
-    Hold.ASKED: "Paused. Type /resume to go on.",
-    Hold.SILENCED: "Waiting: I am muted here, or may not speak. A moderator can change that.",
-    Hold.ALONE: "Waiting until somebody listens.",
+    PauseReason.ASKED: "Paused. Type /resume to go on.",
+    PauseReason.SILENCED: "Waiting: I am muted here, or may not speak. A moderator can change that.",
+    PauseReason.ALONE: "Waiting until somebody listens.",
 }
 _MAX_CHARS: Final = 1_800  # Discord takes 2,000; the outcome of a press stands above
 _AGAIN: Final = "Type /queue to see it again."
@@ -125,7 +125,7 @@ class QueueView(Buttons):
     async def send(self, interaction: discord.Interaction, content: str) -> None:
         """Answer a command with ``content`` and these buttons, for its asker only."""
         self._message_of = interaction
-        await Answer.of(interaction).alone(content, self)
+        await Reply.of(interaction).alone(content, self)
 
     @discord.ui.button(label="Skip", custom_id="queue:skip", style=discord.ButtonStyle.primary)
     async def skip(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
@@ -166,7 +166,7 @@ class QueueView(Buttons):
         view._message_of = interaction
         content = f"{done}\n\n{shown(player)}" if done else shown(player)
         edit = interaction.response.edit_message
-        await Answer.of(interaction).respond(partial(edit, content=content, view=view))
+        await Reply.of(interaction).respond(partial(edit, content=content, view=view))
         if self.timeout is not None:
             self.stop()
 
@@ -236,7 +236,7 @@ class Pause(commands.Cog):
         """Stop speaking for now; /resume goes on where it was."""
         if not self._player_for(interaction).pause():
             raise MemberError("It is paused already. Type /resume to go on.")
-        await Answer.of(interaction).say("Paused. Type /resume to go on.")
+        await Reply.of(interaction).say("Paused. Type /resume to go on.")
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -245,7 +245,7 @@ class Pause(commands.Cog):
         """Go on where it was paused."""
         if not self._player_for(interaction).resume():
             raise MemberError("Nothing is paused.")
-        await Answer.of(interaction).say("Going on.")
+        await Reply.of(interaction).say("Going on.")
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -260,12 +260,12 @@ class Pause(commands.Cog):
         assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
         if percent is None:
             now = self._volumes.get(interaction.guild_id)
-            await Answer.of(interaction).say(f"The volume here is {now} %.", ephemeral=True)
+            await Reply.of(interaction).say(f"The volume here is {now} %.", ephemeral=True)
             return
         if not self._may_set_volume(interaction):
             raise MemberError(f"Only {MODERATORS}, or manage the server, can set the volume for everybody.")
         self._volumes.set(interaction.guild_id, percent)
-        await Answer.of(interaction).say(f"Volume {percent} %, from the next thing I say on.")
+        await Reply.of(interaction).say(f"Volume {percent} %, from the next thing I say on.")
 
     def _player_for(self, interaction: discord.Interaction) -> GuildPlayer:
         player, member = asked(self._players, interaction)
@@ -293,7 +293,7 @@ class Queue(commands.Cog):
     @app_commands.command()
     async def skip(self, interaction: discord.Interaction) -> None:
         """Skip what is being said: your own, or anybody's if you may mute members."""
-        await Answer.of(interaction).say(skip(*asked(self._players, interaction)))
+        await Reply.of(interaction).say(skip(*asked(self._players, interaction)))
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -302,7 +302,7 @@ class Queue(commands.Cog):
         """Drop what is waiting: your own, or everything if you may mute members."""
         player, member = asked(self._players, interaction)
         act = stop_all if decides(member, player) else stop_mine
-        await Answer.of(interaction).say(act(player, member))
+        await Reply.of(interaction).say(act(player, member))
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)

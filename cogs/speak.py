@@ -14,7 +14,7 @@ from bot.command_tree import acknowledged
 from bot.delivery.delivery import Delivery
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Acknowledgement
-from bot.delivery.request import Ordering
+from bot.delivery.request import RequestResolver
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.voice import VoiceName
@@ -66,7 +66,7 @@ class Speak(commands.Cog):
     """Commands that turn text into speech."""
 
     def __init__(
-        self, delivery: Delivery, ordering: Ordering, accesses: VoiceAccesses, voices: Voices
+        self, delivery: Delivery, ordering: RequestResolver, accesses: VoiceAccesses, voices: Voices
     ) -> None:
         self._delivery = delivery
         self._ordering = ordering

@@ -13,7 +13,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.command_tree import acknowledge, answer_error
-from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.errors import MemberError
 from bot.library.voice import check_name
 from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
@@ -67,10 +67,10 @@ class Form(Acknowledged, discord.ui.Modal):
     async def open(self, interaction: discord.Interaction) -> None:
         """Open it, as the first response to ``interaction``."""
         response = interaction.response
-        await Answer.of(interaction).respond(partial(response.send_modal, self))
+        await Reply.of(interaction).respond(partial(response.send_modal, self))
 
 
-class Lasting(Acknowledged, ABC):
+class PersistentItem(Acknowledged, ABC):
     """What a `discord.ui.DynamicItem` is besides that outlives a restart: made anew at every press.
 
     All it knows stands in its custom id: the groups of its template name the parameters it is made with;

@@ -8,14 +8,14 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot.delivery.reply import Answer
+from bot.delivery.reply import Reply
 from bot.interaction import scope_of
 from bot.library.audit import OWN_RECORDING, Report, Use, check_moderator
 from bot.library.library import Library
 from bot.library.voice import Scope, Voice
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
-from cogs.ui import Lasting, replace_message, row_of
+from cogs.ui import PersistentItem, replace_message, row_of
 from cogs.voice_text import ago, owner_of
 from cogs.voice_views import known, pressed_voice
 
@@ -41,7 +41,7 @@ class Auditing(app_commands.Group):
         check_moderator(scope)
         voice = None if name is None else await self._library.voices.find_to_manage(scope, name)
         content, view = await _shown(self._library, scope, voice, 0)
-        await Answer.of(interaction).finish(content, view=view)
+        await Reply.of(interaction).finish(content, view=view)
 
 
 async def _shown(
@@ -116,7 +116,7 @@ async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, numbe
 
 
 class AuditButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:audit:(?P<number>\d{1,6}):(?P<voice>[\w-]{22}|all)",
 ):
@@ -131,7 +131,9 @@ class AuditButton(
         await _show(interaction, bot, self._voice_id, self._number)
 
 
-class VoiceMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:look"):
+class VoiceMenu(
+    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:look"
+):
     """Chooses the voice to look into."""
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -148,7 +150,7 @@ class VoiceMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.Vie
 
 
 class FreezeButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:(?P<act>freeze|thaw|settle):(?P<voice>[\w-]{22})",
 ):

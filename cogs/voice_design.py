@@ -7,7 +7,7 @@ from io import BytesIO
 import discord
 from discord import app_commands
 
-from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_creation import TAKES, Brief, Design
 from bot.interaction import scope_of
 from bot.library.library import Library
@@ -16,7 +16,7 @@ from bot.messages import progress_line, sentence_for
 from bot.models import Progress
 from bot.speech_bot import SpeechBot
 from bot.text.labels import check_style, excerpt
-from cogs.ui import Lasting, bot_of, replace_message, row_of
+from cogs.ui import PersistentItem, bot_of, replace_message, row_of
 from cogs.voice_text import sample_in, saved
 
 
@@ -49,7 +49,7 @@ class Designing(app_commands.Group):
 
 async def _give(interaction: discord.Interaction, brief: Brief) -> None:
     """Make the takes, and give them with the buttons to choose one. Raises what making them raises."""
-    bot, answer = bot_of(interaction), Answer.of(interaction)
+    bot, answer = bot_of(interaction), Reply.of(interaction)
 
     def show(number: int, progress: Progress) -> None:
         answer.show(f"Take {number} of {TAKES}. {progress_line(progress)}")
@@ -80,7 +80,7 @@ def _buttons(design: Design) -> discord.ui.View:
 
 
 class DesignButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"design:(?P<choice>[1-3]|more):(?P<design>[\w-]{22})",
 ):

@@ -7,7 +7,7 @@ from typing import Final
 
 import discord
 
-from bot.delivery.voice_creation import Recorded
+from bot.delivery.voice_creation import KeptRecording
 from bot.library.consent_rules import Shares
 from bot.library.voice import NOBODY, Kind, Sharing, Voice
 from bot.text.labels import excerpt
@@ -126,7 +126,7 @@ def sample_in(locale: str) -> tuple[str, str]:
     return language, _SENTENCES[language]
 
 
-def saved(voice: Voice, recorded: Recorded | None = None) -> str:
+def saved(voice: Voice, recorded: KeptRecording | None = None) -> str:
     """Return what the owner of a new voice reads: what was found and done, and how to use it."""
     findings = list(recorded.findings) if recorded is not None else []
     if recorded is not None and not findings:

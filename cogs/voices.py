@@ -10,9 +10,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.delivery.history import UnderTakes
+from bot.delivery.history import GenerationActions
 from bot.delivery.offer import Upload
-from bot.delivery.reply import Acknowledgement, Answer
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_archive import packed
 from bot.delivery.voice_creation import NOT_SHARED, VoiceMaking
 from bot.errors import MemberError
@@ -27,7 +27,7 @@ from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, file_stem, one_line
 from cogs.attachments import recording_from
 from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
-from cogs.ui import Buttons, Form, Lasting, replace_message, row_of
+from cogs.ui import Buttons, Form, PersistentItem, replace_message, row_of
 from cogs.voice_audit import AuditButton, Auditing, FreezeButton, VoiceMenu
 from cogs.voice_design import DesignButton, Designing
 from cogs.voice_text import all_about, line_of, may_use, saved
@@ -52,7 +52,7 @@ _MAX_TYPED: Final = 100
 class Saving(app_commands.Group):
     """Save voices"""
 
-    def __init__(self, library: Library, making: VoiceMaking, under_takes: UnderTakes) -> None:
+    def __init__(self, library: Library, making: VoiceMaking, under_takes: GenerationActions) -> None:
         super().__init__()
         self._library = library
         self._making = making
@@ -94,14 +94,14 @@ class Saving(app_commands.Group):
             scope = scope_of(newest)
             recorded = await self._making.record(found.attachment, transcript, member_id=newest.user.id)
             voice = await self._making.save_own(scope, name, recorded, shares)
-            await Answer.of(newest).finish(saved(voice, recorded))
+            await Reply.of(newest).finish(saved(voice, recorded))
 
         await with_own_voice(interaction, self._library, proceed)
 
     async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
         asked_by = interaction.user.display_name
         voice = await self._under_takes.save_last(scope_of(interaction), name, asked_by=asked_by)
-        await Answer.of(interaction).finish(saved(voice))
+        await Reply.of(interaction).finish(saved(voice))
 
 
 PAGE_SIZE: Final = 8
@@ -122,7 +122,7 @@ class Listing(app_commands.Group):
     async def list_voices(self, interaction: discord.Interaction) -> None:
         """Show the voices you can use here, and hear them."""
         content, view = await page_of(self._library, scope_of(interaction), 0)
-        await Answer.of(interaction).finish(content, view=view)
+        await Reply.of(interaction).finish(content, view=view)
 
     @app_commands.command()
     @app_commands.describe(name="Which voice")
@@ -134,7 +134,7 @@ class Listing(app_commands.Group):
         refusal = await self._library.consents.may_speak(voice, scope.guild_id)
         is_heard = await why_not_hear(self._library, scope, voice) is None
         upload = await preview(self._library, voice) if is_heard else None
-        await Answer.of(interaction).finish(all_about(voice, refusal), upload)
+        await Reply.of(interaction).finish(all_about(voice, refusal), upload)
 
 
 async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, discord.ui.View | None]:
@@ -157,7 +157,7 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
 
 
 class PageButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:page:(?P<number>\d{1,4})",
 ):
@@ -173,7 +173,9 @@ class PageButton(
         await replace_message(interaction, content, view)
 
 
-class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"):
+class HearMenu(
+    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"
+):
     """Chooses whose recording to hear."""
 
     def __init__(self, voices: Sequence[Voice] = ()) -> None:
@@ -199,7 +201,7 @@ class HearMenu(Lasting, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View
         if refusal is not None:
             raise MemberError(refusal)
         upload = await preview(bot.library, voice)
-        await Answer.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)
+        await Reply.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)
 
 
 class Choosing(app_commands.Group):
@@ -217,14 +219,14 @@ class Choosing(app_commands.Group):
         scope, voices = scope_of(interaction), self._library.voices
         if is_none(name):
             await voices.choose(scope, None)
-            await Answer.of(interaction).finish("You have chosen no voice here, so the server's is used.")
+            await Reply.of(interaction).finish("You have chosen no voice here, so the server's is used.")
             return
         voice = await voices.find(scope, name)
         refusal = await self._library.consents.may_speak(voice, scope.guild_id)
         if refusal is not None:
             raise MemberError(refusal)
         await voices.choose(scope, voice.id)
-        await Answer.of(interaction).finish(
+        await Reply.of(interaction).finish(
             f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
         )
 
@@ -237,13 +239,13 @@ class Choosing(app_commands.Group):
         check_moderator(scope)
         if is_none(name):
             await voices.set_default(scope, None)
-            await Answer.of(interaction).finish("There is no default voice here any more.")
+            await Reply.of(interaction).finish("There is no default voice here any more.")
             return
         voice = await voices.find_to_manage(scope, name)
         await voices.set_default(scope, voice.id)
         whose = "your voice" if scope.is_private else "the voice of this server"
         others = "" if scope.is_private else ", for all who have chosen no other"
-        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
+        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
 
 
 _SECONDS: Final = 14 * 60.0
@@ -269,7 +271,7 @@ class Changing(app_commands.Group):
         scope = scope_of(interaction)
         before = await self._library.voices.find_to_manage(scope, name)
         voice = await self._library.voices.rename(scope, before.id, to)
-        await Answer.of(interaction).finish(
+        await Reply.of(interaction).finish(
             f"**{excerpt(before.name)}** is called **{excerpt(voice.name)}** now."
         )
 
@@ -297,7 +299,7 @@ class TranscriptButton(Buttons):
         super().__init__(timeout=None if voice is None else _SECONDS)
         self._library = library
         self._voice = voice
-        self._shown: Answer | None = None
+        self._shown: Reply | None = None
 
     @property
     def acknowledgement(self) -> Acknowledgement:
@@ -309,7 +311,7 @@ class TranscriptButton(Buttons):
         assert self._voice is not None, "only what is shown is sent"  # noqa: S101
         said = self._voice.transcript
         now = f"What is said in its recording: “{excerpt(said, 1_500)}”" if said else "It has no transcript."
-        self._shown = Answer.of(interaction)
+        self._shown = Reply.of(interaction)
         await self._shown.alone(f"**{excerpt(self._voice.name)}**\n{now}", self)
 
     @discord.ui.button(label="Write it down", custom_id="voice:transcript", style=discord.ButtonStyle.primary)
@@ -357,7 +359,7 @@ class TranscriptForm(Form):
             scope_of(interaction), self._voice.id, self._words.value
         )
         has = "has a new transcript" if voice.transcript else "has no transcript any more"
-        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
+        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
 
 
 _WITH: Final = [
@@ -419,7 +421,7 @@ class Giving(app_commands.Group):
         refusal = await self._library.consents.may_speak(voice, scope.guild_id)
         if refusal is not None:
             lines.append(f"It is silent for now. {refusal}")
-        await Answer.of(interaction).finish("\n".join(lines))
+        await Reply.of(interaction).finish("\n".join(lines))
 
 
 class Deleting(app_commands.Group):
@@ -438,7 +440,7 @@ class Deleting(app_commands.Group):
         voice = await self._library.voices.find_to_manage(scope, name)
         if not may_delete(scope, voice):
             raise MemberError("Only its owner, a moderator, or whoever is heard in it can delete this voice.")
-        await Answer.of(interaction).finish(
+        await Reply.of(interaction).finish(
             f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
             view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
         )
@@ -453,11 +455,11 @@ class Deleting(app_commands.Group):
         if scope.member_id not in (voice.owner_id, voice.speaker_id):
             raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
         upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
-        await Answer.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
+        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
 
 
 class DeleteButton(
-    Lasting,
+    PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"voice:(?P<answer>delete|keep):(?P<voice>[\w-]{22})",
 ):
@@ -512,9 +514,9 @@ class Switching(app_commands.Group):
         check_moderator(scope)
         if cloning == "off":
             await self._turn_off(scope)
-            await Answer.of(interaction).finish(_OFF)
+            await Reply.of(interaction).finish(_OFF)
         elif await self._library.consents.refusal(scope, NOBODY) is None:
-            await Answer.of(interaction).finish(_ON)
+            await Reply.of(interaction).finish(_ON)
         else:
             await TurnOn(self._library, _say_on).ask(interaction, POLICY)
 
@@ -528,7 +530,7 @@ class Switching(app_commands.Group):
 
 
 async def _say_on(press: discord.Interaction) -> None:
-    await Answer.of(press).finish(_ON)
+    await Reply.of(press).finish(_ON)
 
 
 async def setup(bot: SpeechBot) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.delivery.credit import credit, tags
-from bot.delivery.request import Order
+from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import Brief, Design
 from bot.library.audit import Use
 from bot.library.consent_rules import Consent, Request, Shares
@@ -108,8 +108,8 @@ def _sentences(name: str) -> Iterator[str]:
     voice, speech = voice_called(name), Speech(b"\0\0" * 48_000)
     request = Request("a" * 22, 1, 2, 3, Consent.ASKED, 1, None, name, Shares(), MOMENT, None)
     for voices in ((voice,), (voice, voice)):
-        yield credit(Order(SpeechRequest(name), voices=voices), speech, member_id=7)
-    yield credit(Order(SpeechRequest(name), likeness=name), speech, member_id=7)
+        yield credit(SpeakRequest(SpeechRequest(name), voices=voices), speech, member_id=7)
+    yield credit(SpeakRequest(SpeechRequest(name), likeness=name), speech, member_id=7)
     yield saved(voice)
     yield line_of(voice, 2)
     yield all_about(voice, None).replace(ago(MOMENT), "")
@@ -130,7 +130,7 @@ def test_a_foreign_name_is_plain_text_in_every_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_in_a_file_a_foreign_name_is_one_plain_line(name: str) -> None:
-    order = Order(SpeechRequest(name), likeness=name, voices=(voice_called(name),))
+    order = SpeakRequest(SpeechRequest(name), likeness=name, voices=(voice_called(name),))
 
     for value in tags(order, member=name).values():
         assert value.strip() == one_line(value)

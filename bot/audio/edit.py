@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.loudness import SPEECH_LUFS, samples_at, to_pcm
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -70,7 +70,7 @@ _SILENCE_DBFS: Final = -60.0
 
 async def trimmed(speech: Speech) -> Speech:
     """Return ``speech`` with at most 60 ms of silence at each end, faded there; empty if all is silence."""
-    return await on_the_whole(_trimmed, speech)
+    return await run_batch(_trimmed, speech)
 
 
 def sounding_range(samples: NDArray[np.int16]) -> tuple[int, int]:

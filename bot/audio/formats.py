@@ -18,7 +18,7 @@ from bot.audio.edit import sound_of, trimmed
 from bot.audio.quality import FRAME_SAMPLES, FRAME_SECONDS, activity, runs
 from bot.audio.resampling import RATE
 from bot.audio.wav import NO_TAGS, parse_wav, vorbis_comments, write_wav
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.errors import AudioError, RecordingError
 from bot.models import Speech
 from untrusted.decoder import DecodeLimits, DecodingError, decode
@@ -45,7 +45,7 @@ async def export(speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO
     ``tags`` go by their INFO names, see `bot.audio.wav`.
     Raises AudioError when even the smallest is too large.
     """
-    return await on_the_whole(_first_that_fits, speech.pcm, max_bytes, tags)
+    return await run_batch(_first_that_fits, speech.pcm, max_bytes, tags)
 
 
 def _first_that_fits(pcm: bytes, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:
@@ -129,7 +129,7 @@ async def soundboard_clip(speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) 
     Silence at both ends is trimmed first. ``tags`` go by their INFO names, see `bot.audio.wav`.
     Raises AudioError when all is silence, or the encoder fails.
     """
-    return await on_the_whole(_clip, await trimmed(speech), tags)
+    return await run_batch(_clip, await trimmed(speech), tags)
 
 
 def _clip(speech: Speech, tags: Mapping[str, str]) -> SoundboardClip:
@@ -182,7 +182,7 @@ async def speech_from_file(data: bytes, *, name: str) -> Speech:
     Raises RecordingError, with a sentence for the member, when there is no sound of ours in it.
     """
     if name.lower().endswith(".wav"):
-        speech = await on_the_whole(_from_wav, data)
+        speech = await run_batch(_from_wav, data)
         if speech is not None:
             return speech
     try:
@@ -228,7 +228,7 @@ async def voice_message(speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) ->
     ``tags`` go by their INFO names, see `bot.audio.wav`. Raises AudioError when there is no sound, or
     the encoder fails.
     """
-    return await on_the_whole(_voice_message, speech, tags)
+    return await run_batch(_voice_message, speech, tags)
 
 
 def _voice_message(speech: Speech, tags: Mapping[str, str]) -> VoiceMessage:

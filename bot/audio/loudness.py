@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -152,7 +152,7 @@ def loudness(samples: NDArray[np.int16] | NDArray[np.float32], *, full_scale: fl
 
 async def speech_loudness(speech: Speech) -> float:
     """Return the integrated loudness of ``speech`` in LUFS; −inf for silence."""
-    return await on_the_whole(loudness, np.frombuffer(speech.pcm, "<i2"))
+    return await run_batch(loudness, np.frombuffer(speech.pcm, "<i2"))
 
 
 async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
@@ -161,7 +161,7 @@ async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
     Where single peaks would be higher they are turned down softly, for some milliseconds, never cut off.
     Raises AudioError when the speech is silent.
     """
-    return await on_the_whole(speech_at, speech, lufs)
+    return await run_batch(speech_at, speech, lufs)
 
 
 def speech_at(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:

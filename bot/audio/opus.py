@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bot.audio.live_gain import Limiter
 from bot.audio.loudness import PEAK_CEILING, to_pcm
 from bot.audio.resampling import RATE, Resampler
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -42,7 +42,7 @@ async def opus_frames(speech: Speech) -> tuple[bytes, ...]:
     There is one more than the samples fill when the encoder's lag would swallow the end.
     Raises AudioError if the encoder fails or makes a frame of another length.
     """
-    return await on_the_whole(_all_frames, speech.pcm)
+    return await run_batch(_all_frames, speech.pcm)
 
 
 def is_20_ms(frame: bytes) -> bool:
@@ -136,7 +136,7 @@ async def speech_from_frames(frames: Sequence[bytes], *, rest_is_missing: bool =
 
     Raises AudioError when they cannot be decoded.
     """
-    return Speech(await on_the_whole(_decoded, frames), rest_is_missing)
+    return Speech(await run_batch(_decoded, frames), rest_is_missing)
 
 
 def _decoded(frames: Sequence[bytes]) -> bytes:

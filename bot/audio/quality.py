@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot.audio.edit import sounding_range
 from bot.audio.wav import WavHeader
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.models import Speech
 from bot.text.speaking_time import speaking_seconds
 
@@ -132,12 +132,12 @@ _TOP: Final = 0.995
 _STREAM_BYTES: Final = 0x7F00_0000  # a size from here on is what writers put who do not know it
 
 
-async def why_not(speech: Speech, text: str) -> str | None:
+async def find_defect(speech: Speech, text: str) -> str | None:
     """Return why ``speech`` cannot be a good take of ``text``, in a few words for the log; None if it can."""
-    return await on_the_whole(fault, speech, text)
+    return await run_batch(defect_in, speech, text)
 
 
-def fault(speech: Speech, text: str) -> str | None:
+def defect_in(speech: Speech, text: str) -> str | None:
     """Do what `why_not` does, in this thread."""
     samples = np.frombuffer(speech.pcm, "<i2")
     start, end = sounding_range(samples)
@@ -153,7 +153,7 @@ def fault(speech: Speech, text: str) -> str | None:
     )
 
 
-def early_fault(beginning: bytes, text: str) -> str | None:
+def early_defect_in(beginning: bytes, text: str) -> str | None:
     """Return why the take whose WAV begins with these bytes cannot be good, as far as they tell: its length.
 
     Raises AudioError when they are no beginning of a WAV that we accept.

@@ -28,7 +28,7 @@ from bot.audio.quality import (
     runs,
 )
 from bot.audio.wav import write_wav
-from bot.audio.workers import on_the_whole
+from bot.audio.workers import run_batch
 from bot.errors import AudioError, RecordingError
 from untrusted.decoder import DecodeLimits, DecodingError, Refusal, decode
 
@@ -96,7 +96,7 @@ async def decode_recording(data: bytes | AsyncIterable[bytes], *, name: str) -> 
         raise RecordingError(_SENTENCES.get(error.refusal) or _no_sound_file(name)) from None
     if decoded.is_cut:
         raise RecordingError(_TOO_LONG)
-    await on_the_whole(_check_speech, decoded.samples)
+    await run_batch(_check_speech, decoded.samples)
     return Recording(decoded.samples, decoded.channels, decoded.rate)
 
 
@@ -317,7 +317,7 @@ _BETTER: Final = "Record it again"
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ReferenceCheck:
     """A recording made fit to clone a voice from.
 
     ``wav`` is mono, 16 bit, 48 kHz, at the loudness of all our speech, without idle time, of the best part
@@ -333,17 +333,17 @@ class Examined:
     sha256: str
 
 
-async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> Examined:
+async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> ReferenceCheck:
     """Return what is wrong with the recording in ``data``, a file called ``name``, and its mended form.
 
     ``data`` is whole or comes in pieces; the same bytes give the same result. Raises RecordingError, whose
     text says why it cannot be used and what to do, and what ``data`` raises.
     """
     recording = await decode_recording(data, name=name)
-    return await on_the_whole(_examined, recording)
+    return await run_batch(_examined, recording)
 
 
-def _examined(recording: Recording) -> Examined:
+def _examined(recording: Recording) -> ReferenceCheck:
     side = one_channel(recording.pcm)
     heard = activity(side.samples)
     check_speech(heard)
@@ -354,7 +354,7 @@ def _examined(recording: Recording) -> Examined:
     mended, change = _levelled(kept)
     findings += [_about_level(change), _about_rate(recording), _about_length(len(kept) / 48_000)]
     wav = write_wav(mended)
-    return Examined(
+    return ReferenceCheck(
         wav,
         len(mended) / (2 * 48_000),
         tuple(finding for finding in findings if finding),

@@ -17,7 +17,7 @@ from bot.audio.live_gain import GainMemory, Leveller
 from bot.audio.opus import OpusEncoder
 from bot.audio.resampling import Resampler
 from bot.audio.wav import WavStream, parse_wav
-from bot.audio.workers import on_a_piece, on_the_whole
+from bot.audio.workers import run_batch, run_realtime
 from bot.errors import AudioError
 from bot.models import Speech
 
@@ -31,7 +31,7 @@ async def speech_from_wav(wav: bytes, *, text: str) -> Speech:
     Raises AudioError when the bytes are no WAV we accept, when there is nothing to be heard, and
     when it is too short, or too long for ``text``.
     """
-    return await on_the_whole(_prepare, wav, plausible_seconds(text))
+    return await run_batch(_prepare, wav, plausible_seconds(text))
 
 
 def plausible_seconds(text: str) -> float:
@@ -87,13 +87,13 @@ async def speech_from_chunks(
         waiting += chunk
         while len(waiting) >= wanted:
             piece, waiting = waiting[:size], waiting[size:]
-            if frames := await on_a_piece(work.feed, piece):
+            if frames := await run_realtime(work.feed, piece):
                 on_frames(frames)
             done += len(piece)
             wanted, size = max(_BYTES_WORTH_A_CALL, done // _SHARE_WORTH_A_CALL), _BYTES_AT_ONCE
             wanted = min(wanted, size)
     for last_work in (partial(work.feed, waiting), work.finish):
-        if frames := await on_a_piece(last_work):
+        if frames := await run_realtime(last_work):
             on_frames(frames)
     return work.result()
 

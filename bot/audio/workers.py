@@ -27,11 +27,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def on_a_piece(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_realtime(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what ``work`` returns: a few milliseconds of it, on sound that is heard as it comes."""
     return await asyncio.get_running_loop().run_in_executor(_PIECES, partial(work, *args, **kwargs))
 
 
-async def on_the_whole(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_batch(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what ``work`` returns: work of any length, on a sound that is all there."""
     return await asyncio.get_running_loop().run_in_executor(_WHOLES, partial(work, *args, **kwargs))

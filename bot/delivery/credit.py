@@ -7,7 +7,7 @@ from typing import Final
 
 from bot import __version__
 from bot.audio.wav import COMMENT, SOFTWARE, TITLE
-from bot.delivery.request import Order
+from bot.delivery.request import SpeakRequest
 from bot.messages import REST_IS_MISSING
 from bot.models import Speech
 from bot.text.labels import excerpt, one_line
@@ -16,13 +16,13 @@ _TITLE_CHARS: Final = 60
 _NAME_CHARS: Final = 60
 
 
-def credit(order: Order, speech: Speech, *, member_id: int) -> str:
+def credit(order: SpeakRequest, speech: Speech, *, member_id: int) -> str:
     """Return the words under every take; who asked for it is mentioned, which pings nobody."""
     words = f"{_whose(order, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
     return f"{words}\n{REST_IS_MISSING}" if speech.rest_is_missing else words
 
 
-def tags(order: Order, *, member: str) -> dict[str, str]:
+def tags(order: SpeakRequest, *, member: str) -> dict[str, str]:
     """Return the same as tags for a sound file, as plain text; ``member`` is the name of who asked for it."""
     return {
         TITLE: one_line(order.request.text, _TITLE_CHARS),
@@ -31,7 +31,7 @@ def tags(order: Order, *, member: str) -> dict[str, str]:
     }
 
 
-def _whose(order: Order, shown: Callable[[str, int], str]) -> str:
+def _whose(order: SpeakRequest, shown: Callable[[str, int], str]) -> str:
     names = [shown(voice.name, _NAME_CHARS) for voice in order.voices]
     if order.likeness is not None:
         return f"AI-generated voice after {shown(order.likeness, _NAME_CHARS)}"

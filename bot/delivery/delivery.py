@@ -12,22 +12,22 @@ import discord
 
 from bot.audio.formats import export, voice_message
 from bot.audio.opus import FRAME_SECONDS
-from bot.delivery.history import Kept, TakeKeeping
+from bot.delivery.history import GenerationHistory, Kept
 from bot.delivery.offer import Upload
-from bot.delivery.playback_slot import ENDINGS, UNHEARD, Place, Places
+from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
-from bot.delivery.reply import Answer
-from bot.delivery.request import Order
+from bot.delivery.reply import Reply
+from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_message import send_voice_message, why_not_here
 from bot.errors import AudioError, MemberError, PlaybackError
 from bot.interaction import Target, target_of, why_no_file
 from bot.messages import progress_line, sentence_for
 from bot.models import Destination, Progress, Speech
 from bot.playback.queue import Outcome
-from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.text.labels import file_stem
 
-__all__ = ["Delivery", "Order"]
+__all__ = ["Delivery", "SpeakRequest"]
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ class SpeechFile:
 
     def __init__(
         self,
-        keeping: TakeKeeping,
+        keeping: GenerationHistory,
         interaction: discord.Interaction,
-        order: Order,
+        order: SpeakRequest,
         speech: Speech,
         tags: Mapping[str, str],
     ) -> None:
@@ -77,16 +77,20 @@ class Delivery:
     """Carries out orders, each to one final answer."""
 
     def __init__(
-        self, speeches: SpeechMaker, places: Places, keeping: TakeKeeping, accesses: VoiceAccesses
+        self,
+        speeches: SpeechSynthesizer,
+        places: PlaybackSlots,
+        keeping: GenerationHistory,
+        accesses: VoiceAccesses,
     ) -> None:
         self._speeches = speeches
         self._places = places
         self._keeping = keeping
         self._accesses = accesses
-        self._open: dict[asyncio.Task[object], Answer] = {}
+        self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
 
-    async def carry_out(self, interaction: discord.Interaction, order: Order) -> None:
+    async def carry_out(self, interaction: discord.Interaction, order: SpeakRequest) -> None:
         """Acknowledge, make the speech, and give the final answer.
 
         Raises `MemberError`, `TTSError`, `PlaybackError` or `LibraryError` where there is nothing to give.
@@ -95,7 +99,7 @@ class Delivery:
             raise MemberError(_RESTARTING)
         target = target_of(interaction, order.to)
         self._check_voice_message(interaction, target.to)
-        answer = Answer.of(interaction)
+        answer = Reply.of(interaction)
         await answer.defer()
         with self._kept_open(answer):
             order = await self._accesses.reachable(order)
@@ -126,7 +130,7 @@ class Delivery:
                 await asyncio.gather(*endings, return_exceptions=True)
 
     @contextmanager
-    def _kept_open(self, answer: Answer) -> Iterator[None]:
+    def _kept_open(self, answer: Reply) -> Iterator[None]:
         task = asyncio.current_task()
         assert task is not None, "an order is carried out inside a task"  # noqa: S101
         self._open[task] = answer
@@ -136,8 +140,8 @@ class Delivery:
             del self._open[task]
 
     async def _reserve(
-        self, interaction: discord.Interaction, order: Order, target: Target
-    ) -> tuple[Place | None, str]:
+        self, interaction: discord.Interaction, order: SpeakRequest, target: Target
+    ) -> tuple[PlaybackSlot | None, str]:
         """Return a place in the queue, or None and the reason why only the file can be given."""
         member = interaction.user
         if target.channel is None or not isinstance(member, discord.Member):
@@ -153,9 +157,9 @@ class Delivery:
             return None, sentence_for(error)  # we chose the voice channel, so the file will do
 
     async def _make(
-        self, interaction: discord.Interaction, order: Order, place: Place | None = None
+        self, interaction: discord.Interaction, order: SpeakRequest, place: PlaybackSlot | None = None
     ) -> Speech:
-        answer = Answer.of(interaction)
+        answer = Reply.of(interaction)
 
         def show(progress: Progress) -> None:
             answer.show(progress_line(progress))
@@ -170,7 +174,7 @@ class Delivery:
         )
 
     async def _make_aloud(
-        self, interaction: discord.Interaction, order: Order, place: Place
+        self, interaction: discord.Interaction, order: SpeakRequest, place: PlaybackSlot
     ) -> Speech | None:
         """Return the speech that is being heard; None when it was dropped, and the member knows it."""
         utterance = place.utterance
@@ -195,7 +199,7 @@ class Delivery:
         return speech
 
     async def _settle_aloud(
-        self, interaction: discord.Interaction, order: Order, speech: Speech, place: Place
+        self, interaction: discord.Interaction, order: SpeakRequest, speech: Speech, place: PlaybackSlot
     ) -> Kept:
         try:
             return await self._keeping.settle(interaction, order, speech)
@@ -204,15 +208,15 @@ class Delivery:
             raise
 
     async def _end_early(
-        self, interaction: discord.Interaction, order: Order, place: Place, outcome: Outcome
+        self, interaction: discord.Interaction, order: SpeakRequest, place: PlaybackSlot, outcome: Outcome
     ) -> None:
         """Tell the member that it was dropped while it was made; what was heard of it counts as used."""
         if place.frames:
             await self._keeping.note_use(interaction, order, len(place.frames) * FRAME_SECONDS)
-        await Answer.of(interaction).finish(ENDINGS[outcome])
+        await Reply.of(interaction).finish(ENDINGS[outcome])
 
     async def _speak_and_give_file(
-        self, interaction: discord.Interaction, order: Order, place: Place
+        self, interaction: discord.Interaction, order: SpeakRequest, place: PlaybackSlot
     ) -> None:
         speech = await self._make_aloud(interaction, order, place)
         if speech is None:
@@ -227,10 +231,12 @@ class Delivery:
             note = ENDINGS[outcome]
         else:
             return
-        await Answer.of(interaction).amend(note)
+        await Reply.of(interaction).amend(note)
 
-    async def _speak_only(self, interaction: discord.Interaction, order: Order, place: Place) -> None:
-        answer = Answer.of(interaction)
+    async def _speak_only(
+        self, interaction: discord.Interaction, order: SpeakRequest, place: PlaybackSlot
+    ) -> None:
+        answer = Reply.of(interaction)
         speech = await self._make_aloud(interaction, order, place)
         if speech is None:
             return
@@ -254,7 +260,7 @@ class Delivery:
     async def _give_file(
         self,
         interaction: discord.Interaction,
-        order: Order,
+        order: SpeakRequest,
         speech: Speech,
         kept: Kept,
         *,
@@ -265,7 +271,7 @@ class Delivery:
 
         ``note`` is a sentence above the words, ``because`` the beginning of one that says why it is a file.
         """
-        answer = Answer.of(interaction)
+        answer = Reply.of(interaction)
         no_file = why_no_file(interaction)
         if no_file is None:
             file = SpeechFile(self._keeping, interaction, order, speech, kept.tags)
@@ -285,7 +291,7 @@ class Delivery:
             raise MemberError(f"{reason}. {no_file}")
 
     async def _give_voice_message(
-        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept
+        self, interaction: discord.Interaction, order: SpeakRequest, speech: Speech, kept: Kept
     ) -> None:
         """Post a voice message, and answer with the words and the buttons, which it cannot carry.
 
@@ -294,13 +300,13 @@ class Delivery:
         reason = why_not_here(interaction)
         if reason is None and interaction.channel_id is not None:
             if await self._has_sent_voice_message(interaction, order, speech, kept):
-                await Answer.of(interaction).finish(kept.words, view=kept.buttons)
+                await Reply.of(interaction).finish(kept.words, view=kept.buttons)
                 return
             reason = "Discord did not take the voice message"
         await self._give_file(interaction, order, speech, kept, because=reason or "")
 
     async def _has_sent_voice_message(
-        self, interaction: discord.Interaction, order: Order, speech: Speech, kept: Kept
+        self, interaction: discord.Interaction, order: SpeakRequest, speech: Speech, kept: Kept
     ) -> bool:
         """Return whether it was sent. Raises `MemberError` if a voice in it may not be heard any more."""
         try:

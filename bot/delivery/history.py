@@ -14,26 +14,26 @@ import discord
 
 from bot.audio.formats import SoundboardClip, soundboard_clip, speech_from_file, voice_message
 from bot.audio.opus import opus_frames
-from bot.audio.quality import why_not
+from bot.audio.quality import find_defect
 from bot.audio.wav import write_wav
 from bot.delivery.credit import credit, tags
-from bot.delivery.playback_slot import Place, Places
-from bot.delivery.reference_uploads import Presence
-from bot.delivery.reply import Answer
-from bot.delivery.request import Order, spoken, take_of, title_of
+from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
+from bot.delivery.reference_uploads import Membership
+from bot.delivery.reply import Reply
+from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceMaking
 from bot.delivery.voice_message import send_voice_message
 from bot.errors import AudioError, LibraryError, MemberError
 from bot.interaction import shelf_of
 from bot.library.audit import OWN_RECORDING
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.messages import REST_IS_MISSING
 from bot.models import Speech, SpeechRequest, SpokenVoice
-from bot.playback.permissions import VoiceRoom
-from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.playback.permissions import VoiceChannelLike
+from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.text.labels import excerpt
 
 log = logging.getLogger(__name__)
@@ -54,20 +54,20 @@ class Kept:
     buttons: discord.ui.View | None
 
 
-Buttons = Callable[[str, Order, bool], discord.ui.View]
+Buttons = Callable[[str, SpeakRequest, bool], discord.ui.View]
 """Returns the buttons under the take with this id; the last says whether it is in a server of the bot's."""
 
 
-class TakeKeeping:
+class GenerationHistory:
     """Looks after takes between the making and the giving. ``buttons`` is set by whoever answers them."""
 
-    def __init__(self, library: Library, speeches: SpeechMaker) -> None:
+    def __init__(self, library: Library, speeches: SpeechSynthesizer) -> None:
         self._library = library
         self._speeches = speeches
         self.buttons: Buttons | None = None
-        self._clones: OrderedDict[str, tuple[int, Order]] = OrderedDict()  # by the ids of their takes
+        self._clones: OrderedDict[str, tuple[int, SpeakRequest]] = OrderedDict()  # by the ids of their takes
 
-    async def settle(self, interaction: discord.Interaction, order: Order, speech: Speech) -> Kept:
+    async def settle(self, interaction: discord.Interaction, order: SpeakRequest, speech: Speech) -> Kept:
         """Return the take as it is given.
 
         Raises `MemberError` if a voice in it was withdrawn meanwhile, and `LibraryError` if the use of a
@@ -88,7 +88,7 @@ class TakeKeeping:
         buttons = self.buttons(take_id, order, in_server) if self.buttons else None
         return Kept(f"{words}\n{note}" if note else words, tagged, take_id, buttons)
 
-    def order_again(self, take_id: str) -> Order | None:
+    def order_again(self, take_id: str) -> SpeakRequest | None:
         """Return the order that makes a take after a recording anew; None if it is not known any more.
 
         Such recordings are not kept, only where they are, and that only in memory.
@@ -101,7 +101,7 @@ class TakeKeeping:
         for take_id in [one for one, (asker_id, _) in self._clones.items() if asker_id == member_id]:
             del self._clones[take_id]
 
-    async def note_use(self, interaction: discord.Interaction, order: Order, seconds: float) -> None:
+    async def note_use(self, interaction: discord.Interaction, order: SpeakRequest, seconds: float) -> None:
         """Write down that the voices of ``order`` were used. Raises `LibraryError` for a cloned one."""
         cloned = [voice.id for voice in order.cloned]
         if order.likeness is not None:
@@ -113,7 +113,7 @@ class TakeKeeping:
                 interaction.user.id,
                 seconds=seconds,
                 channel_id=interaction.channel_id,
-                message_id=Answer.of(interaction).message_id,
+                message_id=Reply.of(interaction).message_id,
             )
         try:
             for voice in order.voices:
@@ -121,7 +121,7 @@ class TakeKeeping:
         except LibraryError as error:
             log.warning("the use of a voice is not counted: %s", error)
 
-    async def check(self, interaction: discord.Interaction, order: Order) -> None:
+    async def check(self, interaction: discord.Interaction, order: SpeakRequest) -> None:
         """Raise `MemberError` if a voice in ``order``, saved or not, may not be heard any more."""
         for voice in order.request.voices:
             reason = await self._library.consents.may_speak(voice, shelf_of(interaction))
@@ -129,14 +129,14 @@ class TakeKeeping:
                 raise MemberError(reason)
 
     async def _cast(
-        self, interaction: discord.Interaction, order: Order, speech: Speech
-    ) -> tuple[Order, str]:
+        self, interaction: discord.Interaction, order: SpeakRequest, speech: Speech
+    ) -> tuple[SpeakRequest, str]:
         """Return the order with the voice that its take has become, and what the member reads about it."""
         if not order.casts or speech.rest_is_missing:
             return order, ""
         if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
             return order, ""
-        if await why_not(speech, order.request.text) is not None:  # heard before it was checked
+        if await find_defect(speech, order.request.text) is not None:  # heard before it was checked
             return order, ""
         scope = Scope(shelf_of(interaction), interaction.user.id)
         recording = await self._library.recordings.keep(write_wav(speech.pcm))
@@ -151,9 +151,9 @@ class TakeKeeping:
         await self._speeches.keep_as(order.request, in_voice, Asker(scope.member_id, scope.guild_id))
         return replace(order, request=in_voice, voices=(voice,)), words.format(excerpt(voice.name))
 
-    async def _keep(self, interaction: discord.Interaction, order: Order, cache_key: str) -> str:
+    async def _keep(self, interaction: discord.Interaction, order: SpeakRequest, cache_key: str) -> str:
         in_server = interaction.guild_id is not None and interaction.is_guild_integration()
-        take = take_of(
+        take = generation_of(
             order,
             guild_id=interaction.guild_id if in_server else None,
             member_id=interaction.user.id,
@@ -176,16 +176,16 @@ _CLONED: Final = (
 _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one."
 
 
-class UnderTakes:
+class GenerationActions:
     """The takes of the last days, for whoever answers the buttons under them; who may is checked there."""
 
     def __init__(
         self,
         library: Library,
         making: VoiceMaking,
-        speeches: SpeechMaker,
-        places: Places,
-        presence: Presence,
+        speeches: SpeechSynthesizer,
+        places: PlaybackSlots,
+        presence: Membership,
     ) -> None:
         self._library = library
         self._presence = presence
@@ -206,7 +206,7 @@ class UnderTakes:
         finally:
             self._under_way.discard(key)
 
-    async def take(self, take_id: str, *, guild_id: int | None) -> Take:
+    async def take(self, take_id: str, *, guild_id: int | None) -> Generation:
         """Return a take that was given in this server. Raises `MemberError` for any other."""
         take = await self._library.takes.get(take_id)
         if take is None or take.guild_id != guild_id:
@@ -218,7 +218,7 @@ class UnderTakes:
         likeness = await self._library.consents.own_likeness_at(own, take.created_at)
         return replace(take, voice_ids=(likeness,))
 
-    async def check(self, take: Take, guild: discord.Guild | None, member_id: int) -> None:
+    async def check(self, take: Generation, guild: discord.Guild | None, member_id: int) -> None:
         """Raise `MemberError` if a voice in a take may not be heard any more, as a member wants to hear it.
 
         In ``guild`` it is looked up whether its speaker still belongs there.
@@ -233,18 +233,18 @@ class UnderTakes:
             if reason is not None:
                 raise MemberError(reason)
 
-    async def voices(self, take: Take) -> list[Voice]:
+    async def voices(self, take: Generation) -> list[Voice]:
         """Return the saved voices that are heard in a take, without those that are gone."""
         found = [await self._library.voices.unscoped(one) for one in dict.fromkeys(take.voice_ids) if one]
         return [voice for voice in found if voice is not None]
 
-    async def cloned(self, take: Take) -> list[Voice]:
+    async def cloned(self, take: Generation) -> list[Voice]:
         """Return those of them that are the voices of real people."""
         return [voice for voice in await self.voices(take) if voice.kind is Kind.CLONED]
 
     async def play(
-        self, take: Take, message: discord.Message, channel: VoiceRoom, member: discord.Member
-    ) -> Place:
+        self, take: Generation, message: discord.Message, channel: VoiceChannelLike, member: discord.Member
+    ) -> PlaybackSlot:
         """Let a take be heard in ``channel``, and return its place in the queue.
 
         Raises `MemberError` and `PlaybackError`, as the others do: it is no longer kept, a voice in it was
@@ -262,7 +262,7 @@ class UnderTakes:
         return place
 
     async def send_as_voice_message(
-        self, take: Take, message: discord.Message, client: discord.Client, *, member_id: int
+        self, take: Generation, message: discord.Message, client: discord.Client, *, member_id: int
     ) -> None:
         """Answer ``message``, under which the take stands, with a voice message that a member wants."""
         speech = await self._sound(take, message, member_id)
@@ -274,7 +274,7 @@ class UnderTakes:
         await self._note_use(take, message, member_id, speech)
         await send_voice_message(client, message.channel.id, made, reply_to=message)
 
-    async def check_saving(self, take: Take) -> None:
+    async def check_saving(self, take: Generation) -> None:
         """Raise `MemberError` if the take cannot become a voice, whatever its length."""
         if take.likeness is not None or await self.cloned(take):
             raise MemberError(_CLONED)
@@ -282,7 +282,7 @@ class UnderTakes:
             raise MemberError(_SEVERAL)
 
     async def save(
-        self, scope: Scope, take: Take, message: discord.Message | None, name: str, *, asked_by: str
+        self, scope: Scope, take: Generation, message: discord.Message | None, name: str, *, asked_by: str
     ) -> Voice:
         """Return the take as a saved voice, with its words as the transcript.
 
@@ -317,7 +317,7 @@ class UnderTakes:
             )
         return await self.save(scope, take, None, name, asked_by=asked_by)
 
-    async def clip(self, take: Take, message: discord.Message, *, member_id: int) -> SoundboardClip:
+    async def clip(self, take: Generation, message: discord.Message, *, member_id: int) -> SoundboardClip:
         """Return the take as a sound for the soundboard that a member wants it on."""
         speech = await self._sound(take, message, member_id)
         try:
@@ -330,13 +330,13 @@ class UnderTakes:
         await self._note_use(take, message, member_id, speech)
         return clip
 
-    async def forget(self, take: Take) -> None:
+    async def forget(self, take: Generation) -> None:
         """Delete what is kept of a take: its words, and its sound."""
         await self._library.takes.forget(take.id)
         if take.cache_key is not None:
             await self._speeches.forget(take.cache_key)
 
-    async def _sound(self, take: Take, message: discord.Message | None, member_id: int) -> Speech:
+    async def _sound(self, take: Generation, message: discord.Message | None, member_id: int) -> Speech:
         """Return how the take sounds: from the file under it, else as it is kept."""
         await self.check(take, _guild_of(take, message), member_id)
         for attachment in message.attachments[:1] if message else []:
@@ -353,7 +353,9 @@ class UnderTakes:
             raise MemberError(NOT_KEPT)
         return kept.speech
 
-    async def _note_use(self, take: Take, message: discord.Message, member_id: int, speech: Speech) -> None:
+    async def _note_use(
+        self, take: Generation, message: discord.Message, member_id: int, speech: Speech
+    ) -> None:
         """Write down that a member has let a cloned voice be heard once more. Raises `LibraryError`."""
         heard = [voice.id for voice in await self.cloned(take)]
         if take.likeness is not None:
@@ -368,13 +370,13 @@ class UnderTakes:
                 message_id=message.id,
             )
 
-    async def _tags(self, take: Take, message: discord.Message) -> dict[str, str]:
+    async def _tags(self, take: Generation, message: discord.Message) -> dict[str, str]:
         voices = tuple(await self.voices(take))
-        order = Order(SpeechRequest(title_of(take)), likeness=take.likeness, voices=voices)
+        order = SpeakRequest(SpeechRequest(title_of(take)), likeness=take.likeness, voices=voices)
         return tags(order, member=_asker_of(message))
 
 
-def _guild_of(take: Take, message: discord.Message | None) -> discord.Guild | None:
+def _guild_of(take: Generation, message: discord.Message | None) -> discord.Guild | None:
     """Return the server of a take that was given in one of the bot's."""
     return message.guild if message is not None and take.guild_id is not None else None
 

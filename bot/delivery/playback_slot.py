@@ -9,9 +9,9 @@ from typing import Final
 
 import discord
 
-from bot.delivery.request import Order
-from bot.playback.permissions import VoiceRoom
-from bot.playback.player import AtVolume, GuildPlayer, Volumes
+from bot.delivery.request import SpeakRequest
+from bot.playback.permissions import VoiceChannelLike
+from bot.playback.player import GuildPlayer, VolumeFilter, Volumes
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome, Utterance
 from bot.text.labels import one_line
@@ -34,13 +34,13 @@ UNHEARD: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaybackSlot:
     """A reserved place in the queue of one voice channel, and the ``frames`` that came for it."""
 
     player: GuildPlayer
     utterance: Utterance
-    channel: VoiceRoom
-    sound: AtVolume
+    channel: VoiceChannelLike
+    sound: VolumeFilter
     frames: list[bytes] = field(default_factory=list)
 
     def append(self, frames: Sequence[bytes]) -> None:
@@ -65,7 +65,7 @@ class Place:
             raise
 
 
-class Places:
+class PlaybackSlots:
     """Reserves places, joining the voice channel first where that is needed."""
 
     def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
@@ -73,14 +73,18 @@ class Places:
         self._volumes = volumes
 
     async def reserve(
-        self, channel: VoiceRoom, member: discord.Member, title: str, voice_ids: frozenset[str]
-    ) -> Place:
+        self, channel: VoiceChannelLike, member: discord.Member, title: str, voice_ids: frozenset[str]
+    ) -> PlaybackSlot:
         """Return a place for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
         player = await self._players.join(channel, requested_by=member)
         utterance = player.reserve(member_id=member.id, title=one_line(title, 60), voice_ids=voice_ids)
-        return Place(player, utterance, channel, AtVolume(utterance, self._volumes.get(channel.guild.id)))
+        return PlaybackSlot(
+            player, utterance, channel, VolumeFilter(utterance, self._volumes.get(channel.guild.id))
+        )
 
-    async def for_order(self, channel: VoiceRoom, member: discord.Member, order: Order) -> Place:
+    async def for_order(
+        self, channel: VoiceChannelLike, member: discord.Member, order: SpeakRequest
+    ) -> PlaybackSlot:
         """Return a place for what an order says."""
         voice_ids = frozenset(voice.id for voice in order.request.voices)
         return await self.reserve(channel, member, order.request.text, voice_ids)

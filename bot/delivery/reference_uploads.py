@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.delivery.request import Order
+from bot.delivery.request import SpeakRequest
 from bot.errors import LibraryError, NoRecordingPlaceError
 from bot.interaction import shelf_of
 from bot.library.consent import Consents
@@ -25,7 +25,7 @@ from bot.library.voice import Clock, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
 from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice, VoiceAccess
 from bot.playback.players import GuildPlayers
-from bot.speech.synthesizer import SpeechMaker
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import excerpt
 
 log = logging.getLogger(__name__)
@@ -328,7 +328,7 @@ _ASK_SECONDS: Final = 1.0
 _FEW: Final = 10_000
 
 
-class Presence:
+class Membership:
     """Lets the voices of people who have left a server rest there, until they are back."""
 
     def __init__(self, library: Library, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -379,7 +379,7 @@ async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
 class VoiceAccesses:
     """Gives each place its `VoiceAccess`."""
 
-    def __init__(self, consents: Consents, presence: Presence, posts: ReferencePosts) -> None:
+    def __init__(self, consents: Consents, presence: Membership, posts: ReferencePosts) -> None:
         self._consents = consents
         self._presence = presence
         self._posts = posts
@@ -407,7 +407,7 @@ class VoiceAccesses:
         """Whether a voice that is made now could be used afterwards, as far as is known."""
         return self._posts.has_place
 
-    async def reachable(self, order: Order) -> Order:
+    async def reachable(self, order: SpeakRequest) -> SpeakRequest:
         """Return ``order``, without a voice that nobody has named if its recording has no private place.
 
         Raises `LibraryError` if the recording is lost.
@@ -441,7 +441,7 @@ class Silencing:
     def __init__(
         self,
         players: GuildPlayers,
-        speeches: SpeechMaker,
+        speeches: SpeechSynthesizer,
         accesses: VoiceAccesses,
         posts: ReferencePosts,
     ) -> None:

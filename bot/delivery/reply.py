@@ -17,7 +17,7 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot.delivery.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
 
-__all__ = ["Acknowledgement", "Answer", "Upload"]
+__all__ = ["Acknowledgement", "Reply", "Upload"]
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Acknowledgement(Enum):
     """Not at all: the handler responds at once, from memory, with a form or with words."""
 
 
-class Answer:
+class Reply:
     """The answer to one interaction; `of` returns the same one for the same interaction."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Answer:
         """The message it stands in, as soon as Discord has said so."""
 
     @classmethod
-    def of(cls, interaction: discord.Interaction) -> Answer:
+    def of(cls, interaction: discord.Interaction) -> Reply:
         """Return the answer that belongs to ``interaction``."""
         answer = interaction.extras.get(cls)
         if not isinstance(answer, cls):

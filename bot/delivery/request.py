@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.errors import MemberError
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
 from bot.limits import MAX_VOICES_PER_GUILD
@@ -22,7 +22,7 @@ LINE_END: Final = "\x1e"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SpeakRequest:
     """What a member wants said: ``to`` None leaves the destination to us.
 
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
@@ -54,13 +54,13 @@ def spoken(voice: Voice) -> SpokenVoice:
     return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript)
 
 
-def take_of(order: Order, *, guild_id: int | None, member_id: int, cache_key: str) -> Take:
+def generation_of(order: SpeakRequest, *, guild_id: int | None, member_id: int, cache_key: str) -> Generation:
     """Return ``order`` as it is kept for the buttons under its take, with a new id."""
     request = order.request
     lines = request.lines or (Line[SpokenVoice](None, request.text),)
     speakers = [line.voice or request.voice for line in lines]
     voice_ids = tuple(voice.id if voice else "" for voice in speakers)
-    return Take(
+    return Generation(
         id=new_id(),
         guild_id=guild_id,
         member_id=member_id,
@@ -75,7 +75,7 @@ def take_of(order: Order, *, guild_id: int | None, member_id: int, cache_key: st
     )
 
 
-def title_of(take: Take) -> str:
+def title_of(take: Generation) -> str:
     """Return what was said in a kept take, as one text."""
     return " / ".join(take.text.split(LINE_END))
 
@@ -83,7 +83,7 @@ def title_of(take: Take) -> str:
 _FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
 
 
-class Ordering:
+class RequestResolver:
     """Finds the voice for everything that is to be said.
 
     The one that is named; else the member's own choice here; else the server's; else the first take becomes
@@ -106,7 +106,7 @@ class Ordering:
         steps: int | None = None,
         to: Destination | None = None,
         can_cast: bool = True,
-    ) -> Order:
+    ) -> SpeakRequest:
         """Return what is to be said of ``text`` as it was written; it may be a dialogue.
 
         ``voice`` is a name or an id; what ``may_speak`` says decides. Unless it ``can_cast``, the first
@@ -125,9 +125,9 @@ class Ordering:
             found, casts = await self._unnamed(scope, may_speak)
         request = _with(request, said, found)
         voices = (found,) if found else ()
-        return Order(request, to, voices=voices, casts=casts and can_cast, is_named=named is not None)
+        return SpeakRequest(request, to, voices=voices, casts=casts and can_cast, is_named=named is not None)
 
-    async def again(self, scope: Scope, take: Take, may_speak: MaySpeak) -> Order:
+    async def again(self, scope: Scope, take: Generation, may_speak: MaySpeak) -> SpeakRequest:
         """Return the order that makes a kept take anew, in the same voices. Raises `MemberError`."""
         if take.likeness is not None:
             raise MemberError(_FORGOTTEN)
@@ -137,7 +137,7 @@ class Ordering:
         texts = take.text.split(LINE_END)
         if len(texts) == 1:
             voice = next(iter(known.values()), None)
-            return Order(_with(request, texts[0], voice), voices=tuple(known.values()))
+            return SpeakRequest(_with(request, texts[0], voice), voices=tuple(known.values()))
         lines = [
             Line(known.get(voice_id), text) for voice_id, text in zip(take.voice_ids, texts, strict=True)
         ]
@@ -196,8 +196,10 @@ def _with(request: SpeechRequest, text: str, voice: Voice | None) -> SpeechReque
     return replace(request, text=text, voice=spoken(voice) if voice else None)
 
 
-def _in_lines(request: SpeechRequest, lines: list[Line[Voice]], to: Destination | None) -> Order:
+def _in_lines(request: SpeechRequest, lines: list[Line[Voice]], to: Destination | None) -> SpeakRequest:
     voices = {line.voice.id: line.voice for line in lines if line.voice}
     said = tuple(Line(spoken(line.voice) if line.voice else None, line.text) for line in lines)
     shown = [f"{line.voice.name}: {line.text}" if line.voice else line.text for line in lines]
-    return Order(replace(request, text=" / ".join(shown), lines=said), to, voices=tuple(voices.values()))
+    return SpeakRequest(
+        replace(request, text=" / ".join(shown), lines=said), to, voices=tuple(voices.values())
+    )

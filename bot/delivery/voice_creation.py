@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 import discord
 
-from bot.audio.reference_check import NOT_FETCHED, Examined, examine
+from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
 from bot.audio.wav import COMMENT, parse_wav, write_wav
 from bot.errors import LibraryError, MemberError, NameTakenError, RecordingError, TTSError
 from bot.library.consent_rules import Request, Shares
@@ -29,7 +29,7 @@ from bot.limits import (
     MAX_VOICE_TAKE_SECONDS,
 )
 from bot.models import Progress, Speech, SpeechRequest
-from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.text.labels import one_line
 
 NOT_SHARED: Final = Shares()
@@ -45,7 +45,7 @@ _GONE: Final = "That recording cannot be fetched from Discord any more. Upload i
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class KeptRecording:
     """A member's recording, looked over and kept. ``recording`` is the SHA-256 under which it is kept."""
 
     recording: str
@@ -128,7 +128,7 @@ class VoiceMaking:
         self._session = session
         self._queue = ExaminationQueue()
 
-    async def examine(self, attachment: discord.Attachment, *, member_id: int) -> Examined:
+    async def examine(self, attachment: discord.Attachment, *, member_id: int) -> ReferenceCheck:
         """Return what the reference doctor says about a recording that a member wants to use.
 
         It is fetched once there is a place for it, and is never held whole. Raises `MemberError`: too many
@@ -152,7 +152,7 @@ class VoiceMaking:
 
     async def record(
         self, attachment: discord.Attachment, transcript: str | None = None, *, member_id: int
-    ) -> Recorded:
+    ) -> KeptRecording:
         """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
 
         The ``transcript`` is of the whole recording; where only a part of it was good it fits no more.
@@ -164,10 +164,10 @@ class VoiceMaking:
             transcript = None
             findings = (*findings, "The transcript is of all of it, so I left it out: /voice transcript.")
         recording = await self._library.recordings.keep(examined.wav)
-        return Recorded(recording, examined.seconds, transcript, findings)
+        return KeptRecording(recording, examined.seconds, transcript, findings)
 
     async def save_own(
-        self, scope: Scope, name: str, recorded: Recorded, shares: Shares = NOT_SHARED
+        self, scope: Scope, name: str, recorded: KeptRecording, shares: Shares = NOT_SHARED
     ) -> Voice:
         """Return the voice of a member who has attested that it is their own.
 
@@ -179,7 +179,7 @@ class VoiceMaking:
                 scope, _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
             )
 
-    async def keep_take(self, speech: Speech, transcript: str | None, *, asked_by: str) -> Recorded:
+    async def keep_take(self, speech: Speech, transcript: str | None, *, asked_by: str) -> KeptRecording:
         """Return a take of ours, kept as `record` keeps a recording; its file says that a machine speaks.
 
         ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for a take that is too
@@ -191,13 +191,13 @@ class VoiceMaking:
             )
         wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {one_line(asked_by)}"})
         recording = await self._library.recordings.keep(wav)
-        return Recorded(recording, speech.seconds, transcript, ())
+        return KeptRecording(recording, speech.seconds, transcript, ())
 
     async def save_made(
         self,
         scope: Scope,
         name: str,
-        recorded: Recorded,
+        recorded: KeptRecording,
         *,
         kind: Kind = Kind.DESIGNED,
         description: str | None = None,
@@ -223,7 +223,7 @@ class VoiceMaking:
         await self._library.recordings.drop_unused(recordings)
 
     @asynccontextmanager
-    async def _unless_saved(self, recorded: Recorded) -> AsyncIterator[None]:
+    async def _unless_saved(self, recorded: KeptRecording) -> AsyncIterator[None]:
         """Leave nothing behind of a recording that does not become a voice inside."""
         try:
             yield
@@ -241,7 +241,7 @@ class VoiceMaking:
         """
         wav = await self._library.recordings.read(request.recording or "")
         seconds = parse_wav(wav, max_seconds=MAX_AUDIO_SECONDS).seconds
-        recorded = Recorded(request.recording or "", seconds, None, ())
+        recorded = KeptRecording(request.recording or "", seconds, None, ())
         scope = Scope(request.guild_id, request.asker_id)
         for name in _names(request.name or "Voice"):
             new = _new_voice(name, recorded, request.speaker_id, request.id, request.shares)
@@ -258,7 +258,9 @@ def _names(name: str) -> Iterator[str]:
         yield check_name(f"{name[:29]} {number}")
 
 
-def _new_voice(name: str, recorded: Recorded, speaker_id: int, consent_id: str, shares: Shares) -> NewVoice:
+def _new_voice(
+    name: str, recorded: KeptRecording, speaker_id: int, consent_id: str, shares: Shares
+) -> NewVoice:
     return NewVoice(
         name,
         Kind.CLONED,
@@ -309,7 +311,7 @@ class Design:
 
     id: str
     brief: Brief
-    takes: tuple[Recorded, ...]
+    takes: tuple[KeptRecording, ...]
     failure: TTSError | None = None
 
 
@@ -317,7 +319,7 @@ class VoiceDesign:
     """Makes designs, and remembers those that nobody has chosen from yet. ``now`` is a clock in seconds."""
 
     def __init__(
-        self, speeches: SpeechMaker, making: VoiceMaking, *, now: Callable[[], float] = time.monotonic
+        self, speeches: SpeechSynthesizer, making: VoiceMaking, *, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._speeches = speeches
         self._making = making
@@ -398,7 +400,7 @@ class VoiceDesign:
         return design
 
     async def _make(self, brief: Brief, account: int, on_progress: Callable[[int, Progress], None]) -> Design:
-        takes: list[Recorded] = []
+        takes: list[KeptRecording] = []
         failure: TTSError | None = None
         asker = Asker(brief.scope.member_id, account)
         try:
@@ -417,7 +419,9 @@ class VoiceDesign:
         await self._put(design)
         return design
 
-    async def _take(self, brief: Brief, asker: Asker, on_progress: Callable[[Progress], None]) -> Recorded:
+    async def _take(
+        self, brief: Brief, asker: Asker, on_progress: Callable[[Progress], None]
+    ) -> KeptRecording:
         request = SpeechRequest(brief.sample, style=brief.description, fresh=True)
         speech = await self._speeches.make(request, asker, on_progress=on_progress)
         return await self._making.keep_take(speech, brief.sample, asked_by=brief.asked_by)
@@ -432,7 +436,7 @@ class VoiceDesign:
     async def _drop(self, designs: Sequence[Design]) -> None:
         await self._delete([take for design in designs for take in design.takes])
 
-    async def _delete(self, takes: Sequence[Recorded]) -> None:
+    async def _delete(self, takes: Sequence[KeptRecording]) -> None:
         """Delete the recordings of takes that are over, but not those of a voice or an open design."""
         over = {take.recording for take in takes}
         over -= {take.recording for _, design in self._open.values() for take in design.takes}

@@ -14,7 +14,7 @@ from bot.limits import TAKE_DAYS
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Generation:
     """What was said and how: enough to say it again. ``cache_key`` finds its sound, while it is kept."""
 
     id: str
@@ -30,20 +30,20 @@ class Take:
     created_at: datetime
 
 
-class Takes:
+class Generations:
     """The takes of the last `TAKE_DAYS` days. Who may press what is checked by whoever shows the buttons."""
 
     def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
         self._database = database
         self._now = now
 
-    async def keep(self, take: Take) -> None:
+    async def keep(self, take: Generation) -> None:
         """Keep a take; one with the same id is replaced."""
         values = {name: value for name, value in asdict(take).items() if name != "id"}
         async with self._database.session() as session:
             await upsert(session, TakeRow, {"id": take.id}, {**values, "voice_ids": list(take.voice_ids)})
 
-    async def get(self, take_id: str) -> Take | None:
+    async def get(self, take_id: str) -> Generation | None:
         """Return a take that is kept and not too old."""
         async with self._database.reading() as session:
             row = await session.scalar(
@@ -51,7 +51,7 @@ class Takes:
             )
         return None if row is None else _to_take(row)
 
-    async def latest(self, member_id: int, guild_id: int | None) -> Take | None:
+    async def latest(self, member_id: int, guild_id: int | None) -> Generation | None:
         """Return the newest take that a member asked for in this server, or outside of servers."""
         theirs = (TakeRow.member_id == member_id, TakeRow.guild_id == guild_id)
         async with self._database.reading() as session:
@@ -80,8 +80,8 @@ class Takes:
         return self._now() - timedelta(days=TAKE_DAYS)
 
 
-def _to_take(row: TakeRow) -> Take:
-    return Take(
+def _to_take(row: TakeRow) -> Generation:
+    return Generation(
         id=row.id,
         guild_id=row.guild_id,
         member_id=row.member_id,

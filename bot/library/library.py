@@ -18,7 +18,7 @@ from bot.library.audit import Audit
 from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.former_store import FORMER_FILE, move_in
-from bot.library.generations import Takes
+from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
 from bot.library.identity import mark
 from bot.library.privacy import Privacy
@@ -83,7 +83,7 @@ class Library:
     voices: Voices
     recordings: Recordings
     posts: RecordingPosts
-    takes: Takes
+    takes: Generations
     settings: GuildSettings
     withdrawals: Withdrawals
     consents: Consents
@@ -115,7 +115,7 @@ class Library:
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
         await self._drop_recordings()
         self.posts = RecordingPosts(self.database)
-        self.takes = Takes(self.database, now=self._now)
+        self.takes = Generations(self.database, now=self._now)
         self.withdrawals = Withdrawals()
         parts.push_async_callback(self.withdrawals.aclose)
         self.withdrawals.subscribe(self._erase)

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.limits import ALONE_PAUSE_SECONDS, ALONE_SECONDS, SILENCED_SECONDS
-from bot.playback.permissions import humans_in, why_not_heard_in
-from bot.playback.player import GuildPlayer, Hold
+from bot.playback.permissions import listeners_in, why_not_heard_in
+from bot.playback.player import GuildPlayer, PauseReason
 from bot.playback.queue import Outcome
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _Wait = Callable[[GuildPlayer], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class IdleTimeouts:
     """How long what is borne: all in seconds. ``idle_seconds`` 0: for ever."""
 
     alone_pause_seconds: float = ALONE_PAUSE_SECONDS
@@ -27,14 +27,16 @@ class Patience:
     idle_seconds: float = 0.0
 
 
-class Company:
+class AutoLeave:
     """Looks around for every player, and holds it, drops what is waiting, or lets it leave.
 
     Alone it pauses after a while, and leaves after a longer one. Where it cannot be heard it pauses at once,
     and after a while drops what is waiting. Idle it leaves. ``leave`` is called with the player and why.
     """
 
-    def __init__(self, patience: Patience, *, leave: Callable[[GuildPlayer, str], Awaitable[None]]) -> None:
+    def __init__(
+        self, patience: IdleTimeouts, *, leave: Callable[[GuildPlayer, str], Awaitable[None]]
+    ) -> None:
         self._patience = patience
         self._leave = leave
         self._waits: dict[tuple[int, str], asyncio.Task[None]] = {}
@@ -45,14 +47,14 @@ class Company:
         if channel is None:
             self.forget(player.guild_id)
             return
-        if humans_in(channel):
+        if listeners_in(channel):
             self._end(player.guild_id, "alone")
-            player.release(Hold.ALONE)
+            player.release(PauseReason.ALONE)
         else:
             self._begin(player, "alone", self._alone)
         if why_not_heard_in(channel, channel.guild.me) is None:
             self._end(player.guild_id, "silenced")
-            player.release(Hold.SILENCED)
+            player.release(PauseReason.SILENCED)
         else:
             self._begin(player, "silenced", self._silenced)
         if self._patience.idle_seconds:
@@ -95,12 +97,12 @@ class Company:
         leave_after = self._patience.alone_seconds
         pause_after = min(self._patience.alone_pause_seconds, leave_after)
         await asyncio.sleep(pause_after)
-        player.hold(Hold.ALONE)
+        player.hold(PauseReason.ALONE)
         await asyncio.sleep(leave_after - pause_after)
         await self._leave(player, f"alone for {leave_after:g} s")
 
     async def _silenced(self, player: GuildPlayer) -> None:
-        player.hold(Hold.SILENCED)
+        player.hold(PauseReason.SILENCED)
         while True:
             await asyncio.sleep(self._patience.silenced_seconds)
             if dropped := player.stop(outcome=Outcome.SILENCED):

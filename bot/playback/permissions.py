@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import discord
 
-VoiceRoom = discord.VoiceChannel | discord.StageChannel
+VoiceChannelLike = discord.VoiceChannel | discord.StageChannel
 """Where the bot can speak."""
 
 
-def humans_in(channel: VoiceRoom) -> list[int]:
+def listeners_in(channel: VoiceChannelLike) -> list[int]:
     """Return the ids of the people in ``channel``.
 
     Without the members intent a person may be unknown to us; only who is known as a bot is none.
@@ -22,7 +22,7 @@ def _is_bot(guild: discord.Guild, member_id: int) -> bool:
     return member is not None and member.bot
 
 
-def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
+def why_not_speak_in(channel: VoiceChannelLike, me: discord.Member) -> str | None:
     """Return the sentence for the member, or None when ``me`` can speak in ``channel``."""
     rights = channel.permissions_for(me)
     if not rights.view_channel:
@@ -45,7 +45,7 @@ def why_not_speak_in(channel: VoiceRoom, me: discord.Member) -> str | None:
     return None
 
 
-def why_not_heard_in(channel: VoiceRoom, me: discord.Member) -> str | None:
+def why_not_heard_in(channel: VoiceChannelLike, me: discord.Member) -> str | None:
     """Return the sentence for the member, or None when ``me``, who is in ``channel``, is heard there."""
     voice = me.voice
     if isinstance(channel, discord.StageChannel) and voice is not None and voice.suppress:
@@ -63,11 +63,11 @@ def missing_permission(permission: str, channel_id: int) -> str:
     )
 
 
-def _is_inside(channel: VoiceRoom, me: discord.Member) -> bool:
+def _is_inside(channel: VoiceChannelLike, me: discord.Member) -> bool:
     return me.id in channel.voice_states
 
 
-def _is_full(channel: VoiceRoom, me: discord.Member, rights: discord.Permissions) -> bool:
+def _is_full(channel: VoiceChannelLike, me: discord.Member, rights: discord.Permissions) -> bool:
     if not channel.user_limit or rights.move_members or _is_inside(channel, me):
         return False
     return len(channel.voice_states) >= channel.user_limit

@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 import discord
 
 from bot.audio.volume import FrameAmplifier
-from bot.audio.workers import on_a_piece
+from bot.audio.workers import run_realtime
 from bot.errors import AudioError, MemberError
 from bot.limits import FULL_VOLUME
-from bot.playback.permissions import VoiceRoom
+from bot.playback.permissions import VoiceChannelLike
 from bot.playback.queue import OpusFrames, Outcome, Utterance, UtteranceQueue, UtteranceState
 from bot.playback.voice_client import SECURE_SECONDS
 
@@ -24,7 +24,7 @@ from bot.playback.voice_client import SECURE_SECONDS
 class VoiceConnection(Protocol):
     """One connection to one voice channel; it follows when Discord moves us."""
 
-    channel: VoiceRoom
+    channel: VoiceChannelLike
 
     def play(self, source: discord.AudioSource, *, after: Callable[[Exception | None], Any]) -> None:
         """Start taking frames from ``source``; ``after`` is called from another thread at its end.
@@ -65,11 +65,11 @@ class VoiceConnection(Protocol):
         """Leave the voice channel; bounded in time, raises nothing."""
 
 
-Connect = Callable[[VoiceRoom, float], Awaitable[VoiceConnection]]
+Connect = Callable[[VoiceChannelLike, float], Awaitable[VoiceConnection]]
 """Joins a voice channel within so many seconds. Raises `PlaybackError`."""
 
 
-class Hold(Enum):
+class PauseReason(Enum):
     """One reason; a player goes on when there is none left."""
 
     ASKED = "paused"  # somebody typed /pause
@@ -107,7 +107,7 @@ class Volumes:
 log = logging.getLogger(__name__)
 
 
-class AtVolume:
+class VolumeFilter:
     """What a maker hands the sound of ``utterance`` to, instead of the utterance itself.
 
     At full volume everything passes at once. Otherwise it is made softer or louder in a worker thread, and
@@ -135,7 +135,7 @@ class AtVolume:
         if self._working is not None:
             await self._working
         if self._amplifier is not None:
-            self._utterance.append(await on_a_piece(self._amplifier.finish))
+            self._utterance.append(await run_realtime(self._amplifier.finish))
         self._utterance.complete()
 
     async def _work(self) -> None:
@@ -144,7 +144,7 @@ class AtVolume:
         while self._waiting:
             frames, self._waiting = self._waiting, []
             try:
-                frames = await on_a_piece(self._amplifier.feed, frames)
+                frames = await run_realtime(self._amplifier.feed, frames)
             except AudioError as error:
                 log.error("a sound keeps its volume: %s", error)
             self._utterance.append(frames)
@@ -231,14 +231,14 @@ class GuildPlayer:
         self._ids = itertools.count(1)
         self._queue = UtteranceQueue()
         self._source: OpusFrames | None = None
-        self._holds: set[Hold] = set()
+        self._holds: set[PauseReason] = set()
         self._closed = False
         self._idle_since = asyncio.get_running_loop().time()
         self._news = asyncio.Event()
         self._worker = asyncio.create_task(self._work(), name=f"player-{self.guild_id}")
 
     @property
-    def channel(self) -> VoiceRoom | None:
+    def channel(self) -> VoiceChannelLike | None:
         """Where it speaks now; None once it has left."""
         if self._closed:
             return None
@@ -255,7 +255,7 @@ class GuildPlayer:
         return 0.0 if self._queue else asyncio.get_running_loop().time() - self._idle_since
 
     @property
-    def holds(self) -> frozenset[Hold]:
+    def holds(self) -> frozenset[PauseReason]:
         """Why it stands still; empty when it does not."""
         return frozenset(self._holds)
 
@@ -320,13 +320,13 @@ class GuildPlayer:
 
     def pause(self) -> bool:
         """Stand still until `resume`; return whether that is new."""
-        return self.hold(Hold.ASKED)
+        return self.hold(PauseReason.ASKED)
 
     def resume(self) -> bool:
         """Go on after `pause`, with the very next frame; return whether it was paused."""
-        return self.release(Hold.ASKED)
+        return self.release(PauseReason.ASKED)
 
-    def hold(self, reason: Hold) -> bool:
+    def hold(self, reason: PauseReason) -> bool:
         """Stand still for ``reason``; return whether that is new."""
         if reason in self._holds:
             return False
@@ -335,7 +335,7 @@ class GuildPlayer:
             self._connection.pause()
         return True
 
-    def release(self, reason: Hold) -> bool:
+    def release(self, reason: PauseReason) -> bool:
         """Go on, if ``reason`` was the last one; return whether it was one."""
         if reason not in self._holds:
             return False

@@ -12,8 +12,8 @@ import discord
 from bot.errors import MemberError, PlaybackError, PlaybackLimitedError
 from bot.limits import COOL_DOWN_SECONDS, JOIN_SECONDS, RETURN_SECONDS
 from bot.playback import voice_client
-from bot.playback.auto_leave import Company, Patience
-from bot.playback.permissions import VoiceRoom, humans_in, why_not_heard_in, why_not_speak_in
+from bot.playback.auto_leave import AutoLeave, IdleTimeouts
+from bot.playback.permissions import VoiceChannelLike, listeners_in, why_not_heard_in, why_not_speak_in
 from bot.playback.player import STALLED_SECONDS, Connect, GuildPlayer, VoiceConnection
 from bot.playback.voice_connection import LEAVE_SECONDS
 
@@ -25,7 +25,7 @@ def remember_nothing(_guild_id: int, _channel_id: int | None) -> None:
     """Let everything be forgotten with the process."""
 
 
-class MeantChannels:
+class TargetChannels:
     """By guild: where we were asked to be, or moved to, and have not been sent away from.
 
     ``before`` is what was meant before the restart.
@@ -56,7 +56,7 @@ class MeantChannels:
 log = logging.getLogger(__name__)
 
 
-class Entrance:
+class VoiceJoiner:
     """Opens connections with ``connect``, within ``join_seconds`` each.
 
     After Discord has limited us in a guild none is asked for there for ``cool_down_seconds``: every further
@@ -70,7 +70,7 @@ class Entrance:
         self._limited_until: dict[int, float] = {}
         self._waiting: dict[int, asyncio.Event] = {}
 
-    async def open(self, channel: VoiceRoom) -> VoiceConnection:
+    async def open(self, channel: VoiceChannelLike) -> VoiceConnection:
         """Return a connection to ``channel``. Raises `MemberError` while we are limited; `PlaybackError`."""
         guild_id, loop = channel.guild.id, asyncio.get_running_loop()
         if (left := self._limited_until.get(guild_id, 0.0) - loop.time()) > 0:
@@ -115,7 +115,7 @@ class Entrance:
             waiting.set()
 
 
-def channel_of_ours(guild: discord.Guild) -> VoiceRoom | None:
+def channel_of_ours(guild: discord.Guild) -> VoiceChannelLike | None:
     """Return the voice channel that Discord shows us in; None also while it tells nothing of ``guild``."""
     if guild.unavailable:
         return None
@@ -142,19 +142,19 @@ class GuildPlayers:
     def __init__(
         self,
         *,
-        patience: Patience | None = None,
+        patience: IdleTimeouts | None = None,
         join_seconds: float = JOIN_SECONDS,
         stalled_seconds: float = STALLED_SECONDS,
         mend_seconds: float = MEND_SECONDS,
         cool_down_seconds: float = COOL_DOWN_SECONDS,
-        meant: MeantChannels | None = None,
+        meant: TargetChannels | None = None,
         connect: Connect = voice_client.join,
     ) -> None:
         self._stalled_seconds = stalled_seconds
         self._mend_seconds = mend_seconds
-        self._meant = meant or MeantChannels()
-        self._entrance = Entrance(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
-        self._company = Company(patience or Patience(), leave=self._leave_unless_gone)
+        self._meant = meant or TargetChannels()
+        self._entrance = VoiceJoiner(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
+        self._company = AutoLeave(patience or IdleTimeouts(), leave=self._leave_unless_gone)
         self._players: dict[int, GuildPlayer] = {}
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,7 +164,7 @@ class GuildPlayers:
         """Return the guild's player, or None when we are not in voice there."""
         return self._players.get(guild_id)
 
-    async def join(self, channel: VoiceRoom, *, requested_by: discord.Member) -> GuildPlayer:
+    async def join(self, channel: VoiceChannelLike, *, requested_by: discord.Member) -> GuildPlayer:
         """Return the player of ``channel``, joining it or moving into it first.
 
         Raises `MemberError` when we may not, or are busy elsewhere; `PlaybackError` when it fails.
@@ -259,7 +259,7 @@ class GuildPlayers:
         if self._closing:
             raise MemberError("I am restarting. Try again in a minute.")
 
-    async def _open(self, channel: VoiceRoom, *, again_after: Sequence[float] = ()) -> VoiceConnection:
+    async def _open(self, channel: VoiceChannelLike, *, again_after: Sequence[float] = ()) -> VoiceConnection:
         for delay in again_after:
             try:
                 connection = await self._entrance.open(self._meant_room(channel))
@@ -276,12 +276,12 @@ class GuildPlayers:
             self._refuse_if_closing()
         return connection
 
-    def _meant_room(self, before: VoiceRoom) -> VoiceRoom:
+    def _meant_room(self, before: VoiceChannelLike) -> VoiceChannelLike:
         """Return where we mean to be by now: we may have been moved since we were ``before``."""
         room = before.guild.get_channel(self._meant.get(before.guild.id) or before.id)
         return room if isinstance(room, discord.VoiceChannel | discord.StageChannel) else before
 
-    async def _enter(self, channel: VoiceRoom) -> GuildPlayer:
+    async def _enter(self, channel: VoiceChannelLike) -> GuildPlayer:
         await self._entrance.clear(channel.guild)
         connection = await self._open(channel)
         player = GuildPlayer(connection, stalled=self._mend, stalled_seconds=self._stalled_seconds)
@@ -330,7 +330,7 @@ class GuildPlayers:
     # -- staying ----------------------------------------------------------------------------------
 
     async def _replace_connection(
-        self, player: GuildPlayer, channel: VoiceRoom, *, again_after: Sequence[float] = ()
+        self, player: GuildPlayer, channel: VoiceChannelLike, *, again_after: Sequence[float] = ()
     ) -> None:
         """Leave and join anew; what waits goes on there. If that fails, all of it is LOST."""
         old = player.detach()
@@ -388,7 +388,7 @@ class GuildPlayers:
         channel = guild.get_channel(self._meant.get(guild.id) or 0)
         if (
             isinstance(channel, discord.VoiceChannel | discord.StageChannel)
-            and humans_in(channel)
+            and listeners_in(channel)
             and why_not_speak_in(channel, guild.me) is None
         ):
             try:
@@ -410,7 +410,7 @@ class GuildPlayers:
 def _refuse_if_busy(player: GuildPlayer, requested_by: discord.Member) -> None:
     """Raise `MemberError` if the player must not be taken away from where it is."""
     here = player.channel
-    if here is None or not player.utterances() or not humans_in(here):
+    if here is None or not player.utterances() or not listeners_in(here):
         return
     rights = here.permissions_for(requested_by)
     if rights.move_members:

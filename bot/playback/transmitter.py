@@ -116,7 +116,7 @@ class PacketWriter:
 After = Callable[[Exception | None], Any]
 
 
-class Playing:
+class ActiveSource:
     """One source on its way. ``after`` is called once, in the scheduler's thread, and must not wait."""
 
     def __init__(self, source: discord.AudioSource, after: After | None) -> None:
@@ -173,10 +173,10 @@ class Transmitter:
         self._scheduler = scheduler
         self._heard_again = heard_again
         self._writer = PacketWriter(client)
-        self._playing: Playing | None = None
-        self._current: Playing  # of the scheduler's thread: what it takes frames from
+        self._playing: ActiveSource | None = None
+        self._current: ActiveSource  # of the scheduler's thread: what it takes frames from
         self._news = True  # whether anything but the next frame may be due
-        self._stopped: deque[Playing] = deque()
+        self._stopped: deque[ActiveSource] = deque()
         self._silence_left = 0
         self._key: object = None  # of the connection that we know to be heard
         self._encrypting = False
@@ -186,7 +186,7 @@ class Transmitter:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
-    def playing(self) -> Playing | None:
+    def playing(self) -> ActiveSource | None:
         """What is being played, paused or not; None when there is nothing."""
         playing = self._playing
         return None if playing is None or playing.over else playing
@@ -196,7 +196,7 @@ class Transmitter:
         self.stop()
         self._is_lost = False
         self._note_connection()
-        self._playing = Playing(source, after)
+        self._playing = ActiveSource(source, after)
         self._news = True
         self._begin(self._start_speaking())
 

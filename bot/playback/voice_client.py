@@ -14,7 +14,7 @@ from typing import Any, Final
 import discord
 
 from bot.errors import PlaybackError
-from bot.playback.permissions import VoiceRoom, humans_in
+from bot.playback.permissions import VoiceChannelLike, listeners_in
 from bot.playback.scheduler import FrameScheduler
 from bot.playback.transmitter import Transmitter
 from bot.playback.voice_connection import LEAVE_SECONDS, SpeechConnectionState
@@ -182,13 +182,13 @@ class SpeechVoiceClient(discord.VoiceClient):
         return await self._connection.wait_for(self._is_secure, timeout)
 
     def _is_secure(self) -> bool:
-        if not humans_in(self.channel):
+        if not listeners_in(self.channel):
             return True
         connection = self._connection
         return connection.is_connected() and (connection.dave_protocol_version == 0 or connection.can_encrypt)
 
 
-async def join(channel: VoiceRoom, timeout: float) -> SpeechVoiceClient:
+async def join(channel: VoiceChannelLike, timeout: float) -> SpeechVoiceClient:
     """Return a connection to ``channel``, made within ``timeout`` seconds. Raises `PlaybackError`.
 
     On a stage we also step out of the audience.

@@ -24,8 +24,8 @@ from bot.models import (
     Stage,
     VoiceAccess,
 )
-from bot.speech.segment_plan import Listening, Plan, Script, Turn
-from bot.speech.speaker import Calls, Experience, OneVoice, Part, SavedReference, pause_between
+from bot.speech.segment_plan import LinePlan, NextSegment, PlaybackClock, SegmentPlan
+from bot.speech.speaker import Part, SavedReference, Speaker, TTSGatewayStats, TTSRequests, pause_between
 from bot.text.segments import Segment, segmenter
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _NEWS_SECONDS: Final = 1.5  # the estimate is told anew this often
 
 
 @dataclass(frozen=True, slots=True)
-class Recited:
+class SpeechResult:
     """A finished utterance. ``is_worth_keeping``: it is new and whole, and every take passed its check."""
 
     speech: Speech
@@ -47,7 +47,7 @@ class Recited:
 class _Piece:
     """A segment under way. ``made`` are its seconds once the TTS gateway is done with it."""
 
-    def __init__(self, turn: Turn, began: float) -> None:
+    def __init__(self, turn: NextSegment, began: float) -> None:
         self.turn = turn
         self.segment = turn.segment
         self.began = began
@@ -56,7 +56,7 @@ class _Piece:
         self.task: asyncio.Task[Part]
 
 
-class Recital:
+class SpeechRun:
     """Makes one utterance: a few calls under way at once, and no more calls than it has segments,
 
     but for one that may be made again. ``script`` says which of the ``voices`` says what. No segment is added
@@ -65,10 +65,10 @@ class Recital:
 
     def __init__(
         self,
-        voices: Sequence[OneVoice],
-        script: Script,
-        experience: Experience,
-        listening: Listening,
+        voices: Sequence[Speaker],
+        script: SegmentPlan,
+        experience: TTSGatewayStats,
+        listening: PlaybackClock,
         *,
         max_seconds: float = MAX_UTTERANCE_SECONDS,
     ) -> None:
@@ -85,7 +85,7 @@ class Recital:
         self._news = asyncio.Event()
         self._last = Progress(Stage.MAKING)
 
-    async def perform(self, hand_on: FrameListener, on_progress: ProgressListener) -> Recited:
+    async def perform(self, hand_on: FrameListener, on_progress: ProgressListener) -> SpeechResult:
         """Return the whole; ``hand_on`` gets its frames as they come, the pauses among them.
 
         An error after the first segment ends it early, see `Speech.rest_is_missing`. Raises `TTSError`.
@@ -103,7 +103,7 @@ class Recital:
             await self._drop_all()
         speech = Speech(b"".join(part.pcm for part in self._done), rest_is_missing=missing)
         self._done.clear()  # megabytes, twice
-        return Recited(speech, all(voice.is_sound for voice in self._voices) and not missing)
+        return SpeechResult(speech, all(voice.is_sound for voice in self._voices) and not missing)
 
     def _begin_more(self) -> None:
         while len(self._in_flight()) < self._experience.speed.ahead:
@@ -116,7 +116,7 @@ class Recital:
             piece.task.add_done_callback(self._wake)
             self._under_way.append(piece)
 
-    def _next_turn(self) -> Turn | None:
+    def _next_turn(self) -> NextSegment | None:
         """Return what is to be said next; None if that is nothing, or its voice is still to be found."""
         speaker = self._script.speaker
         if speaker is None:
@@ -247,13 +247,13 @@ SPEAKER_PAUSE_SECONDS: Final = 0.35
 """Silence between two lines: longer than after a sentence, shorter than after a paragraph."""
 
 
-async def recital_of(
+async def speech_run_of(
     request: SpeechRequest,
-    calls: Calls,
-    experience: Experience,
-    listening: Listening,
+    calls: TTSRequests,
+    experience: TTSGatewayStats,
+    listening: PlaybackClock,
     access: VoiceAccess | None,
-) -> Recital:
+) -> SpeechRun:
     """Return the recital of ``request``, each line of it in its own voice.
 
     Raises ValueError when it has saved voices and no ``access`` to them.
@@ -265,40 +265,40 @@ async def recital_of(
     voices = [_voice_of(request, speaker, calls, experience, level, access) for speaker in ensemble]
     plans = await _plans([line.text for line in lines], experience)
     numbers = [ensemble.index(speaker) for speaker in speakers]
-    script = Script(list(zip(numbers, plans, strict=True)), experience.speed)
-    return Recital(voices, script, experience, listening)
+    script = SegmentPlan(list(zip(numbers, plans, strict=True)), experience.speed)
+    return SpeechRun(voices, script, experience, listening)
 
 
 def _voice_of(
     request: SpeechRequest,
     speaker: SpokenVoice | None,
-    calls: Calls,
-    experience: Experience,
+    calls: TTSRequests,
+    experience: TTSGatewayStats,
     level: asyncio.Future[float],
     access: VoiceAccess | None,
-) -> OneVoice:
+) -> Speaker:
     own = replace(request, voice=speaker, lines=())
     if speaker is None:
-        return OneVoice(own, calls, experience, level)
+        return Speaker(own, calls, experience, level)
     if access is None:
         raise ValueError("a saved voice, and no way to its recording")
-    return OneVoice(replace(own, reference=None), calls, experience, level, SavedReference(speaker, access))
+    return Speaker(replace(own, reference=None), calls, experience, level, SavedReference(speaker, access))
 
 
-async def _plans(texts: Sequence[str], experience: Experience) -> list[Plan]:
+async def _plans(texts: Sequence[str], experience: TTSGatewayStats) -> list[LinePlan]:
     segmenters = await asyncio.gather(*map(segmenter, texts))
     pauses = [SPEAKER_PAUSE_SECONDS] * (len(texts) - 1) + [0.0]
     return [
-        Plan(text, cutter, experience.speed, pause_after=pause)
+        LinePlan(text, cutter, experience.speed, pause_after=pause)
         for text, cutter, pause in zip(texts, segmenters, pauses, strict=True)
     ]
 
 
-Maker = Callable[[FrameListener, ProgressListener], Awaitable[Recited]]
+Maker = Callable[[FrameListener, ProgressListener], Awaitable[SpeechResult]]
 """Makes a speech, and hands on its frames in order and its progress on the way."""
 
 
-class SharedMaking:
+class SharedJob:
     """Runs ``make`` once, for everyone who follows it. ``ended`` is called when nothing of it runs any more.
 
     What follows the making, ``afterwards``, holds nobody up.
@@ -308,14 +308,14 @@ class SharedMaking:
         self,
         make: Maker,
         *,
-        afterwards: Callable[[Recited, Sequence[bytes]], Awaitable[None]],
-        ended: Callable[[SharedMaking], None],
+        afterwards: Callable[[SpeechResult, Sequence[bytes]], Awaitable[None]],
+        ended: Callable[[SharedJob], None],
     ) -> None:
         self._frames: list[bytes] = []
         self._progress = Progress(Stage.MAKING)
         self._followers: list[tuple[FrameListener, ProgressListener]] = []
         self._afterwards = afterwards
-        self._recited: asyncio.Future[Recited] = asyncio.get_running_loop().create_future()
+        self._recited: asyncio.Future[SpeechResult] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(make), name="speech")
         self._task.add_done_callback(lambda _task: ended(self))
 

@@ -13,7 +13,7 @@ from bot.text.segments import Segment, Segmenter
 from bot.text.speaking_time import speaking_seconds
 
 
-class Listening:
+class PlaybackClock:
     """Reckons, by the clock, how much sound was handed on and is not played yet.
 
     ``seconds_before`` is what will be heard before the first of it, in seconds; None: nobody listens, it
@@ -37,7 +37,7 @@ class Listening:
 _MOST_COUNTED: Final = 99  # parts that an estimate looks ahead
 
 
-class Plan:
+class LinePlan:
     """Cuts ``text`` as the making of its earlier segments allows. ``segmenter`` is one of that text.
 
     ``pause_after`` is the silence after its last segment, in seconds.
@@ -82,18 +82,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextSegment:
     """The next thing to be said: ``segment``, of ``line``, by the voice with this number."""
 
     segment: Segment
-    line: Plan
+    line: LinePlan
     speaker: int
 
 
-class Script:
+class SegmentPlan:
     """Gives the segments of ``lines``, one line after the other. Each line is a plan and its speaker."""
 
-    def __init__(self, lines: Sequence[tuple[int, Plan]], speed: Speed) -> None:
+    def __init__(self, lines: Sequence[tuple[int, LinePlan]], speed: Speed) -> None:
         self._lines = lines
         self._speed = speed
 
@@ -111,19 +111,19 @@ class Script:
         """Whether there are segments of this speaker still to come."""
         return any(plan.has_more for other, plan in self._lines if other == speaker)
 
-    def next(self, *, buffered: float, in_flight: Sequence[float] = ()) -> Turn | None:
+    def next(self, *, buffered: float, in_flight: Sequence[float] = ()) -> NextSegment | None:
         """Return the next segment, None after the last. For the arguments see `next_target`."""
         for speaker, plan in self._lines:
             segment = plan.next(buffered=buffered, in_flight=in_flight)
             if segment is not None:
-                return Turn(segment, plan, speaker)
+                return NextSegment(segment, plan, speaker)
         return None
 
-    def next_line(self) -> Turn | None:
+    def next_line(self) -> NextSegment | None:
         """Return all of the next line in one piece; None after the last."""
         for speaker, plan in self._lines:
             if plan.has_more:
-                return Turn(plan.whole(), plan, speaker)
+                return NextSegment(plan.whole(), plan, speaker)
         return None
 
     def parts_left(self, *, buffered: float, in_flight: Sequence[float] = ()) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from bot.audio.edit import EDGE_SECONDS, sounding_range, trimmed
 from bot.audio.loudness import SPEECH_LUFS, brought_to, speech_loudness
 from bot.audio.opus import FRAME_SAMPLES, FRAME_SECONDS, LOOKAHEAD_SAMPLES, SILENCE_FRAME, opus_frames
-from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_fault, why_not
+from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in, find_defect
 from bot.audio.stream import (
     NOTHING_KNOWN,
     FrameListener,
@@ -26,22 +26,22 @@ from bot.audio.stream import (
     speech_from_wav,
 )
 from bot.audio.wav import WavHeader
-from bot.audio.workers import on_a_piece, on_the_whole
+from bot.audio.workers import run_batch, run_realtime
 from bot.errors import AudioError, MemberError, TTSError, TTSReferenceError, TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from bot.models import ProgressListener, ReferenceAudio, Speech, SpeechRequest, SpokenVoice, VoiceAccess
 from bot.speech.pacing import Call, Speed
-from bot.speech.segment_plan import Script, Turn
+from bot.speech.segment_plan import NextSegment, SegmentPlan
 from bot.text.segments import Segment
 from bot.text.speaking_time import speaking_seconds
 from bot.tts.client import TTSClient, permit
-from bot.tts.download import Take
+from bot.tts.download import AudioDownload
 from bot.tts.wire import text_with_style
 
 _VOICES: Final = 64  # whose recordings are remembered, as many as our own TTS gateway keeps
 
 
-class Experience:
+class TTSGatewayStats:
     """What is known of one TTS gateway; all utterances learn and use it together.
 
     ``speed`` is how fast it makes speech. ``keeps_a_voice`` is whether it gives its takes an address that it
@@ -71,7 +71,7 @@ class Experience:
 _HOUR: Final = 3600.0
 
 
-class ExtraCalls:
+class RetryBudget:
     """A small allowance for each account, a server or a person in private, that fills up within the hour."""
 
     def __init__(
@@ -112,7 +112,7 @@ def shortened(speech: Speech, text: str) -> Speech:
     return Speech(speech.pcm[: 2 * int(48_000 * longest_seconds(text))])
 
 
-class Leash:
+class DurationLimiter:
     """Lets the bytes of a WAV through, up to the longest that its ``text`` can last."""
 
     def __init__(self, text: str) -> None:
@@ -131,7 +131,7 @@ class Leash:
             waiting += chunk
             if left is None and len(waiting) - looked_at >= _LOOKED_AT_ONCE:
                 looked_at = len(waiting)
-                left = await on_a_piece(self._longest_bytes, waiting)
+                left = await run_realtime(self._longest_bytes, waiting)
             if left is None:
                 continue
             yield waiting[:left]
@@ -144,7 +144,7 @@ class Leash:
 
     def _longest_bytes(self, beginning: bytes) -> int | None:
         """Return how much of the WAV that begins like this may be passed on; None: the header goes on."""
-        if fault := early_fault(beginning, self._text):
+        if fault := early_defect_in(beginning, self._text):
             raise AudioError(fault)
         header = WavHeader.read(beginning)
         if header is None:
@@ -188,7 +188,7 @@ class Live:
     async def finish(self, speech: Speech) -> None:
         """Hand on the rest of the take, which is ``speech`` as a whole."""
         if self._held:
-            silent = await on_the_whole(_silent_frames, speech)
+            silent = await run_batch(_silent_frames, speech)
             self._release(len(self._held) - silent)
         self._held.clear()
 
@@ -214,7 +214,7 @@ class NoAddressError(TTSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SegmentAudio:
     """A take at hand. ``fault`` is what is wrong with it although it is used, for the log."""
 
     speech: Speech
@@ -222,7 +222,7 @@ class Heard:
     fault: str | None = None
 
 
-class Calls:
+class TTSRequests:
     """Makes the takes of one utterance.
 
     ``place`` gives a call its place among all others; ``again`` says, and notes, that one more call is paid
@@ -232,7 +232,7 @@ class Calls:
     def __init__(
         self,
         tts: TTSClient,
-        experience: Experience,
+        experience: TTSGatewayStats,
         *,
         place: Callable[[ProgressListener], AbstractAsyncContextManager[None]],
         again: Callable[[], bool],
@@ -252,19 +252,19 @@ class Calls:
         needs_address: bool = False,
         live: Live | None = None,
         check: Callable[[], Awaitable[None]] = permit,
-    ) -> Heard:
+    ) -> SegmentAudio:
         """Return the take of ``request``, which is estimated to sound for ``seconds``.
 
         Raises `TTSError`; `NoAddressError` among them if ``needs_address``. ``check`` is awaited in front of
         every try of a call, and what it raises is raised.
         """
-        tried: Heard | TTSUnusableAudioError | None = None
+        tried: SegmentAudio | TTSUnusableAudioError | None = None
         while True:
             take = await self._opened(request, seconds, on_progress, check)
             if needs_address and take.url is None:
                 raise NoAddressError("a take without an address")
             found = await self._received(take, request.text, live)
-            if isinstance(found, Heard) or not isinstance(tried, Heard):
+            if isinstance(found, SegmentAudio) or not isinstance(tried, SegmentAudio):
                 tried = found
             if not self._again(found, live):
                 break
@@ -278,7 +278,7 @@ class Calls:
         seconds: float,
         on_progress: ProgressListener,
         check: Callable[[], Awaitable[None]],
-    ) -> Take:
+    ) -> AudioDownload:
         async with self._place(on_progress):
             started, is_new = time.monotonic(), self._experience.is_new(request.reference)
             take = await self._tts.open(request, on_progress, check=check)
@@ -286,31 +286,35 @@ class Calls:
             self._experience.learn(call, request.reference)
         return take
 
-    async def _received(self, take: Take, text: str, live: Live | None) -> Heard | TTSUnusableAudioError:
+    async def _received(
+        self, take: AudioDownload, text: str, live: Live | None
+    ) -> SegmentAudio | TTSUnusableAudioError:
         try:
             if live is not None:
                 return await self._heard_live(take, text, live)
             speech = await speech_from_wav(await take.read(), text=text)
         except AudioError as error:
             return TTSUnusableAudioError(str(error))
-        return Heard(shortened(speech, text), take.url, await why_not(speech, text))
+        return SegmentAudio(shortened(speech, text), take.url, await find_defect(speech, text))
 
-    async def _heard_live(self, take: Take, text: str, live: Live) -> Heard:
+    async def _heard_live(self, take: AudioDownload, text: str, live: Live) -> SegmentAudio:
         def pass_on(frames: Sequence[bytes]) -> None:
             live.feed(take.url, frames)
 
-        leash = Leash(text)
+        leash = DurationLimiter(text)
         async with aclosing(take.chunks()) as all_chunks, aclosing(leash.chunks(all_chunks)) as chunks:
             streamed = await speech_from_chunks(chunks, pass_on, text=text, gains=self._experience.gains)
         speech = streamed.speech
         await live.finish(speech)
         self._experience.gains = streamed.gains
-        fault = f"cut off after {speech.seconds:.1f} s" if leash.was_needed else await why_not(speech, text)
-        return Heard(speech, take.url, fault)
+        fault = (
+            f"cut off after {speech.seconds:.1f} s" if leash.was_needed else await find_defect(speech, text)
+        )
+        return SegmentAudio(speech, take.url, fault)
 
-    def _again(self, found: Heard | TTSUnusableAudioError, live: Live | None) -> bool:
+    def _again(self, found: SegmentAudio | TTSUnusableAudioError, live: Live | None) -> bool:
         """Return whether another take shall be made instead of this one, and log what is wrong with it."""
-        fault = found.fault if isinstance(found, Heard) else str(found)
+        fault = found.fault if isinstance(found, SegmentAudio) else str(found)
         if fault is None:
             return False
         if live is not None and live.frames:
@@ -413,7 +417,7 @@ async def part_of(speech: Speech, *, lufs: float | None = None) -> Part:
 async def played_part(speech: Speech, frames: tuple[bytes, ...]) -> Part:
     """Return what was played as it was: ``frames``, and ``speech`` made as long as they are."""
     pcm = speech.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
-    return Part(pcm, frames, *await on_the_whole(_silence_around, pcm))
+    return Part(pcm, frames, *await run_batch(_silence_around, pcm))
 
 
 def pause_between(before: Part, after: Part, pause: float) -> Part:
@@ -432,7 +436,7 @@ def _silence_around(pcm: bytes) -> tuple[float, float]:
 _LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first take be out of it
 
 
-class OneVoice:
+class Speaker:
     """Makes takes of parts of ``request``, all in one voice.
 
     The model gives a voice without reference audio only once: it is another one in every call. So the first
@@ -444,8 +448,8 @@ class OneVoice:
     def __init__(
         self,
         request: SpeechRequest,
-        calls: Calls,
-        experience: Experience,
+        calls: TTSRequests,
+        experience: TTSGatewayStats,
         level: asyncio.Future[float],
         saved: SavedReference | None = None,
     ) -> None:
@@ -465,8 +469,8 @@ class OneVoice:
 
     async def first(
         self,
-        turn: Turn,
-        script: Script,
+        turn: NextSegment,
+        script: SegmentPlan,
         on_progress: ProgressListener,
         *,
         begun: Callable[[Segment], None],
@@ -510,13 +514,13 @@ class OneVoice:
     async def _first(
         self,
         segment: Segment,
-        script: Script,
+        script: SegmentPlan,
         on_progress: ProgressListener,
         begun: Callable[[Segment], None],
         hand_on: FrameListener | None,
         *,
         needs_address: bool,
-    ) -> tuple[Heard, tuple[bytes, ...]]:
+    ) -> tuple[SegmentAudio, tuple[bytes, ...]]:
         def begin(url: str | None) -> None:
             if not self.is_known and url is not None and self._experience.keeps_a_voice:
                 self._reference = ReferenceAudio(url, text_with_style(segment.text, None))
@@ -535,7 +539,7 @@ class OneVoice:
         *,
         needs_address: bool = False,
         live: Live | None = None,
-    ) -> Heard:
+    ) -> SegmentAudio:
         saved = self._saved
         while True:
             reference = await saved.audio() if saved else self._reference
@@ -554,7 +558,7 @@ class OneVoice:
                     self._experience.keeps_a_voice = False
                 raise
 
-    async def _part(self, heard: Heard, played: tuple[bytes, ...], lufs: float | None) -> Part:
+    async def _part(self, heard: SegmentAudio, played: tuple[bytes, ...], lufs: float | None) -> Part:
         self.is_sound = self.is_sound and heard.fault is None
         if played:
             return await played_part(heard.speech, played)

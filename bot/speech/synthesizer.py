@@ -25,10 +25,10 @@ from bot.speech.cache import (
     speech_label,
     voice_label,
 )
-from bot.speech.job import Recited, SharedMaking, recital_of
+from bot.speech.job import SharedJob, SpeechResult, speech_run_of
 from bot.speech.pacing import Speed
-from bot.speech.segment_plan import Listening
-from bot.speech.speaker import Calls, Experience, ExtraCalls
+from bot.speech.segment_plan import PlaybackClock
+from bot.speech.speaker import RetryBudget, TTSGatewayStats, TTSRequests
 from bot.text.labels import excerpt
 from bot.tts.client import TTSClient
 
@@ -44,7 +44,7 @@ class Asker:
     account: int
 
 
-class SpeechMaker:
+class SpeechSynthesizer:
     """Makes speech for members: a bounded number of calls at once, and a fair share for each.
 
     ``at_once`` calls run in the whole process, ``per_member`` of them for one member; ``in_hand`` is how
@@ -67,10 +67,10 @@ class SpeechMaker:
         self._tts = tts
         self._cache = cache
         self._source = source
-        self._experience = Experience(speed)
-        self._extra_calls = ExtraCalls()
-        self._makings: dict[SharedMaking, tuple[SpeechRequest, Keeping]] = {}
-        self._shared: dict[str, SharedMaking] = {}
+        self._experience = TTSGatewayStats(speed)
+        self._extra_calls = RetryBudget()
+        self._makings: dict[SharedJob, tuple[SpeechRequest, Keeping]] = {}
+        self._shared: dict[str, SharedJob] = {}
         self._places = asyncio.Semaphore(at_once)
         self._per_member = per_member
         self._member_places: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
@@ -98,7 +98,7 @@ class SpeechMaker:
         """
         with self._one_in_hand(asker.member_id):
             await _check(request, access)
-            listening = Listening(None if on_frames is None else seconds_before)
+            listening = PlaybackClock(None if on_frames is None else seconds_before)
             making = self._making(request, asker, listening, access)
             return await making.follow(on_frames or _nobody, on_progress)
 
@@ -160,21 +160,21 @@ class SpeechMaker:
         await asyncio.gather(*(making.wait_ended() for making in self._makings))
 
     def _making(
-        self, request: SpeechRequest, asker: Asker, listening: Listening, access: VoiceAccess | None
-    ) -> SharedMaking:
+        self, request: SpeechRequest, asker: Asker, listening: PlaybackClock, access: VoiceAccess | None
+    ) -> SharedJob:
         key = speech_key(request, self._source)
         shared = self._shared.get(key)
         if shared is not None and not (request.fresh or shared.is_given_up):
             self._makings[shared][1].add([member_label(asker.member_id)])
             return shared
 
-        def ended(making: SharedMaking) -> None:
+        def ended(making: SharedJob) -> None:
             self._makings.pop(making, None)
             if self._shared.get(key) is making:
                 del self._shared[key]
 
         keeping = self._cache.keeping(_labels(request, asker, key))
-        making = SharedMaking(
+        making = SharedJob(
             partial(self._make, request, key, keeping, asker, listening, access),
             afterwards=partial(self._keep, key, keeping),
             ended=ended,
@@ -190,25 +190,25 @@ class SpeechMaker:
         key: str,
         keeping: Keeping,
         asker: Asker,
-        listening: Listening,
+        listening: PlaybackClock,
         access: VoiceAccess | None,
         on_frames: FrameListener,
         on_progress: ProgressListener,
-    ) -> Recited:
+    ) -> SpeechResult:
         kept = None if request.fresh else await self._cache.get(key, keeping)
         if kept is not None:
             on_frames(kept.frames)
-            return Recited(kept.speech, is_worth_keeping=False)
-        calls = Calls(
+            return SpeechResult(kept.speech, is_worth_keeping=False)
+        calls = TTSRequests(
             self._tts,
             self._experience,
             place=partial(self._place, asker.member_id),
             again=partial(self._extra_calls.take, asker.account),
         )
-        recital = await recital_of(request, calls, self._experience, listening, access)
+        recital = await speech_run_of(request, calls, self._experience, listening, access)
         return await recital.perform(on_frames, on_progress)
 
-    async def _keep(self, key: str, keeping: Keeping, recited: Recited, frames: Sequence[bytes]) -> None:
+    async def _keep(self, key: str, keeping: Keeping, recited: SpeechResult, frames: Sequence[bytes]) -> None:
         if recited.is_worth_keeping:
             await self._cache.put(key, KeptSpeech(recited.speech, tuple(frames)), keeping)
 

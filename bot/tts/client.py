@@ -32,11 +32,11 @@ from bot.models import Progress, ProgressListener, SpeechRequest, Stage
 from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
-from bot.tts.download import LOOPBACK_HOSTS, READ_BYTES, Downloader, Take
+from bot.tts.download import LOOPBACK_HOSTS, READ_BYTES, AudioDownload, Downloader
 from bot.tts.http import (
     WAV_BEGINNINGS,
+    CircuitBreaker,
     DownloadLimits,
-    Latch,
     Received,
     RetryPolicy,
     Timeouts,
@@ -213,7 +213,7 @@ class TTSClient:
         self._timeouts = timeouts
         self._guidance = guidance
         self._steps = steps
-        self._latch = Latch(clock)
+        self._latch = CircuitBreaker(clock)
         self._transport = Transport(self._base_url.origin(), api_key, timeouts, proxy)
         self._downloads = Downloader(
             allow_loopback=self._base_url.host in LOOPBACK_HOSTS,
@@ -228,20 +228,20 @@ class TTSClient:
         on_progress: ProgressListener = ignore_progress,
         *,
         check: Callable[[], Awaitable[None]] = permit,
-    ) -> Take:
+    ) -> AudioDownload:
         """Return the take of ``request`` as soon as the TTS gateway has made it: nothing is fetched yet.
 
         Only what was surely not carried out is tried again. ``check`` is awaited in front of every try; what
         it raises ends the call. After a refused key or used-up credit further calls fail at once, see
-        `Latch`. Raises `TTSError`: one of its subclasses.
+        `CircuitBreaker`. Raises `TTSError`: one of its subclasses.
         """
         try:
             outcome = await self._outcome(request, on_progress, check)
         except TTSError as error:
             raise bare(error) from None
         if isinstance(outcome, bytes):
-            return Take(None, _in_chunks(outcome))
-        return Take(outcome.url, self._downloads.chunks(outcome.url, on_progress))
+            return AudioDownload(None, _in_chunks(outcome))
+        return AudioDownload(outcome.url, self._downloads.chunks(outcome.url, on_progress))
 
     async def synthesize(
         self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress

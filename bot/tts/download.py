@@ -40,7 +40,7 @@ class TryAgainError(TTSFetchError):
         self.retry_after = retry_after
 
 
-class Handover:
+class ResumableDownload:
     """What of one recording was handed out already, over several tries to download it.
 
     A later try begins at the first byte: what it repeats is compared by its hash, and left out.
@@ -138,7 +138,7 @@ def _new_hash() -> blake2b:
     return blake2b(digest_size=16, usedforsecurity=False)
 
 
-class Take:
+class AudioDownload:
     """A WAV that the TTS gateway has made, and that is fetched while it is read.
 
     ``url`` is its public address, None when the answer was the sound itself. Whoever reads the address
@@ -221,7 +221,7 @@ class Downloader:
         A download that breaks off is begun again, and goes on behind what was yielded already, provided
         that it is the same. Raises `TTSFetchError` as `fetch` does, also after some of it was yielded.
         """
-        handover, tries = Handover(), 0
+        handover, tries = ResumableDownload(), 0
         while True:
             tries += 1
             on_progress(Progress(Stage.FETCHING))

@@ -193,7 +193,7 @@ MAX_REFUSALS: Final = 3
 """Answers of 403 in a row that shut the latch; a single one may be about that one call."""
 
 
-class Latch:
+class CircuitBreaker:
     """Shut by a refused key (401, or 403 three times), used-up credit (402) and used-up quota (403).
 
     While it is shut, `admit` raises the error that shut it, so that members have their answer at

@@ -9,7 +9,7 @@ import pytest
 
 from bot.audio.loudness import PEAK_CEILING, samples_at
 from bot.audio.quality import activity
-from bot.audio.reference_check import Examined, examine
+from bot.audio.reference_check import ReferenceCheck, examine
 from bot.errors import RecordingError
 from tests.audio.reading import Read, read
 from tests.audio.voices import (
@@ -30,7 +30,7 @@ from tests.audio.voices import (
 from tests.untrusted.encoding import encoded, wav_of
 
 
-async def mended(wave: Wave, *, rate: int = RATE) -> tuple[Examined, Read]:
+async def mended(wave: Wave, *, rate: int = RATE) -> tuple[ReferenceCheck, Read]:
     examined = await examine(wav_of(wave, rate=rate), name="voice.wav")
     return examined, read(examined.wav)
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.sentences import SENTENCES
 from bot.audio.loudness import speech_at
-from bot.audio.quality import clipped_share, fault, why_not
+from bot.audio.quality import clipped_share, defect_in, find_defect
 from bot.audio.stream import speech_from_wav
 from bot.errors import AudioError
 from bot.models import Speech
@@ -44,8 +44,8 @@ def test_no_take_of_the_offline_engine_is_accused(language: str):
 
     for text, data in takes.items():
         speech = asyncio.run(speech_from_wav(data, text=text))
-        assert fault(speech, text) is None
-        assert fault(speech_at(speech, -14.0), text) is None
+        assert defect_in(speech, text) is None
+        assert defect_in(speech_at(speech, -14.0), text) is None
 
 
 def test_there_are_enough_takes_to_say_so():
@@ -55,7 +55,7 @@ def test_there_are_enough_takes_to_say_so():
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_take_of_the_right_length_is_good(seed: int):
-    assert await why_not(take(speechlike(5.0, seed=seed)), TEXT) is None
+    assert await find_defect(take(speechlike(5.0, seed=seed)), TEXT) is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_a_take_of_the_right_length_is_good(seed: int):
     ],
 )  # fmt: skip
 def test_each_fault_is_noticed(name: str, speech: Speech, reason: str):
-    assert reason in (fault(speech, TEXT) or ""), name
+    assert reason in (defect_in(speech, TEXT) or ""), name
 
 
 async def test_clipping_is_still_seen_after_levelling():
@@ -86,37 +86,37 @@ async def test_clipping_is_still_seen_after_levelling():
 
     speech = await speech_from_wav(overdriven, text=TEXT)
 
-    assert "clipped" in (await why_not(speech, TEXT) or "")
+    assert "clipped" in (await find_defect(speech, TEXT) or "")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("Yes.", 0.2), ("Yes.", 1.6), ("好", 0.15), ("7", 1.0)])
 def test_short_texts_have_room(text: str, seconds: float):
-    assert fault(take(speechlike(seconds)), text) is None
+    assert defect_in(take(speechlike(seconds)), text) is None
 
 
 def test_a_single_word_that_goes_on_for_seconds_is_noticed():
-    assert "too long" in (fault(take(speechlike(3.5)), "Yes.") or "")
+    assert "too long" in (defect_in(take(speechlike(3.5)), "Yes.") or "")
 
 
 def test_silence_around_the_words_does_not_count_as_length():
     around = np.zeros(10 * 48_000)
 
-    assert fault(take(around, SPOKEN, around), TEXT) is None
-    assert "too short" in (fault(take(around, speechlike(0.8), around), TEXT) or "")
+    assert defect_in(take(around, SPOKEN, around), TEXT) is None
+    assert "too short" in (defect_in(take(around, speechlike(0.8), around), TEXT) or "")
 
 
 def test_a_natural_pause_is_no_fault():
-    assert fault(take(SPOKEN[:96_000], np.zeros(48_000), SPOKEN[96_000:]), TEXT) is None
+    assert defect_in(take(SPOKEN[:96_000], np.zeros(48_000), SPOKEN[96_000:]), TEXT) is None
 
 
 def test_a_long_vowel_is_no_fault():
     vowel = np.asarray(sum(np.sin(np.arange(38_400) * 0.0157 * n) / n for n in range(1, 15)) * 0.1)
 
-    assert fault(take(SPOKEN, vowel), TEXT) is None
+    assert defect_in(take(SPOKEN, vowel), TEXT) is None
 
 
 def test_one_reason_is_short_enough_for_a_log_line_and_holds_no_text():
-    reason = fault(take(speechlike(30.0)), TEXT) or ""
+    reason = defect_in(take(speechlike(30.0)), TEXT) or ""
 
     assert 0 < len(reason) < 60
     assert "bicycle" not in reason

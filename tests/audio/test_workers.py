@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from bot.audio.workers import THREADS, on_a_piece, on_the_whole
+from bot.audio.workers import THREADS, run_batch, run_realtime
 from bot.errors import AudioError
 
 PATIENCE = 30.0
-KINDS: dict[str, Callable[..., Coroutine[Any, Any, object]]] = {"piece": on_a_piece, "whole": on_the_whole}
+KINDS: dict[str, Callable[..., Coroutine[Any, Any, object]]] = {"piece": run_realtime, "whole": run_batch}
 
 
 async def test_a_piece_is_worked_on_while_long_work_fills_its_own_threads():
     end = threading.Event()
-    long = [asyncio.create_task(on_the_whole(end.wait, PATIENCE)) for _ in range(THREADS + 1)]
+    long = [asyncio.create_task(run_batch(end.wait, PATIENCE)) for _ in range(THREADS + 1)]
 
     async with asyncio.timeout(PATIENCE):
-        assert await on_a_piece(sum, [1, 2]) == 3
+        assert await run_realtime(sum, [1, 2]) == 3
 
     assert not any(task.done() for task in long)
     end.set()

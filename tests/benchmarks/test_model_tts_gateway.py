@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.model_tts_gateway import ModelEngine
 from benchmarks.sounds import speech_wav
-from bot.audio.quality import why_not
+from bot.audio.quality import find_defect
 from bot.audio.stream import speech_from_wav
 from bot.text.speaking_time import speaking_seconds
 
@@ -45,7 +45,7 @@ async def test_a_take_is_as_long_as_its_text_and_passes_for_speech(speech):
     take = await speech_from_wav(await speak(engine), text=TEXT)
 
     assert 0.5 < take.seconds / speaking_seconds(TEXT) < 2.0
-    assert await why_not(take, TEXT) is None
+    assert await find_defect(take, TEXT) is None
 
 
 async def test_a_voice_keeps_its_pace(speech):

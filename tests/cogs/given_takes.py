@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
@@ -27,7 +27,7 @@ async def spoken_only(scene: Scene) -> Answer:
     return answer
 
 
-async def take_of(scene: Scene, answer: Answer) -> Take | None:
+async def take_of(scene: Scene, answer: Answer) -> Generation | None:
     """Return what is kept of the take under ``answer``."""
     ids = [component["custom_id"] for component in answer.components if "custom_id" in component]
     return await scene.bot.library.takes.get(ids[0].rpartition(":")[2])

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot.delivery.offer import Upload
-from bot.delivery.reply import Answer
+from bot.delivery.reply import Reply
 from rehearsal.answers import Answer as ShownAnswer
 from rehearsal.answers import AnswerState
 from rehearsal.records import Message
@@ -72,7 +72,7 @@ class Asked:
 
     rehearsal: Rehearsal
     shown: ShownAnswer
-    answer: Answer
+    answer: Reply
 
     @property
     def visible(self) -> list[Message]:
@@ -143,7 +143,7 @@ async def asked(rehearsal: Rehearsal, bot: HeldBot, *, nitro: bool = False, **op
         "pause_seconds": 0.01,
         "post_seconds": 0.5,
     } | options
-    return Asked(rehearsal, shown, Answer(await bot.next(), **options))
+    return Asked(rehearsal, shown, Reply(await bot.next(), **options))
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from bot.playback.player import Hold
+from bot.playback.player import PauseReason
 from bot.speech_bot import SpeechBot
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import attending, pcm_of_wav
@@ -140,7 +140,7 @@ async def test_server_muted_the_queue_says_what_it_waits_for_and_the_member_is_t
 
     assert shown.startswith("Waiting: I am muted here")
     assert "server-muted" in refused
-    assert Hold.SILENCED not in player_of(scene).holds
+    assert PauseReason.SILENCED not in player_of(scene).holds
 
 
 async def loudness_of(scene: Scene, listener: Listener) -> float:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database
 from bot.library.former_store import FORMER_FILE, move_in
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.library.tables import Base, GuildSettingsRow
@@ -145,7 +145,7 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
         private = await a_voice(library.voices, library.recordings, "Alice", Scope.alone(BEN))
         await library.voices.choose(ben, gone.id)
         await library.posts.remember(RecordingPost(gone.id, 5, 6, 7, "https://cdn.example/x", now))
-        await library.takes.keep(Take("t", AVIARY, ADA, "words", None, None, None, (), None, None, now))
+        await library.takes.keep(Generation("t", AVIARY, ADA, "words", None, None, None, (), None, None, now))
         await library.settings.set_cloning(moderator, True, policy=1)
 
         await library.settings.present([ROOKERY])

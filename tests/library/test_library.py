@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from bot.errors import LibraryError
 from bot.library.database import Database
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
@@ -29,7 +29,9 @@ async def test_everything_is_there_after_a_restart(url: str | None, tmp_path: Pa
         recording = await library.recordings.keep(b"RIFF")
         voice = await library.voices.save(ada, NewVoice("Alice", Kind.DESIGNED, recording, 1.0))
         await library.voices.choose(ada, voice.id)
-        take = Take("t", AVIARY, ADA, "hello", None, None, None, (voice.id,), None, None, datetime.now(UTC))
+        take = Generation(
+            "t", AVIARY, ADA, "hello", None, None, None, (voice.id,), None, None, datetime.now(UTC)
+        )
         await library.takes.keep(take)
         library.settings.remember_volume(AVIARY, 150)
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Column, func, insert, select
 
 from bot.library.consent_rules import Consent
-from bot.library.generations import Take
+from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.privacy import Deleted
 from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
@@ -86,7 +86,7 @@ async def plant(library: Library) -> None:
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
     await library.takes.keep(
-        Take("take", GUILD, MEMBER, TEXT, NAME, None, None, (owned.id,), None, None, owned.created_at)
+        Generation("take", GUILD, MEMBER, TEXT, NAME, None, None, (owned.id,), None, None, owned.created_at)
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from bot.library.database import Database
-from bot.library.generations import Take, Takes
+from bot.library.generations import Generation, Generations
 from bot.library.recordings import Recordings
 from bot.library.voices import Voices
 from bot.library.withdrawal import MAX_TRIES, Post, RecordingPost, RecordingPosts, Undeleted
@@ -13,12 +13,12 @@ from bot.limits import TAKE_DAYS
 from tests.library.shelves import AVIARY, a_voice, ada
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-TAKE = Take("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
+TAKE = Generation("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
 
 
 async def test_a_take_comes_back_as_it_was_kept(database: Database) -> None:
-    takes = Takes(database, now=lambda: NOW)
-    bare = Take("t2", None, 11, "", None, None, None, (), None, None, NOW)
+    takes = Generations(database, now=lambda: NOW)
+    bare = Generation("t2", None, 11, "", None, None, None, (), None, None, NOW)
     for take in (TAKE, bare):
         await takes.keep(take)
 
@@ -29,7 +29,7 @@ async def test_a_take_comes_back_as_it_was_kept(database: Database) -> None:
 
 
 async def test_a_take_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
-    takes = Takes(database, now=lambda: NOW)
+    takes = Generations(database, now=lambda: NOW)
     await takes.keep(TAKE)
     await takes.keep(replace(TAKE, cache_key=None))
     assert await takes.get("t1") == replace(TAKE, cache_key=None)
@@ -41,7 +41,7 @@ async def test_a_take_kept_again_is_replaced_and_one_forgotten_is_gone(database:
 
 async def test_takes_are_kept_for_a_week(database: Database) -> None:
     now = NOW
-    takes = Takes(database, now=lambda: now)
+    takes = Generations(database, now=lambda: now)
     await takes.keep(TAKE)
     await takes.keep(replace(TAKE, id="t2", created_at=NOW + timedelta(hours=1)))
 

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 
 from bot.errors import PlaybackError
-from bot.playback.permissions import VoiceRoom
+from bot.playback.permissions import VoiceChannelLike
 from bot.playback.queue import SILENCE
 
 
@@ -23,7 +23,7 @@ class FakeVoiceClient:
     ``hold_after`` frames. ``error``: raised in its thread instead of sending.
     """
 
-    def __init__(self, channel: VoiceRoom) -> None:
+    def __init__(self, channel: VoiceChannelLike) -> None:
         self.channel = channel
         self.hold_after: int | None = None
         self.heard: list[bytes] = []
@@ -150,7 +150,7 @@ class FakeVoice:
     def client(self) -> FakeVoiceClient:
         return self.clients[-1]
 
-    async def __call__(self, channel: VoiceRoom, timeout: float) -> FakeVoiceClient:
+    async def __call__(self, channel: VoiceChannelLike, timeout: float) -> FakeVoiceClient:
         self.asked.set()
         await self.admit.wait()
         if self.refuse:

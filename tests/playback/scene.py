@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import discord
 
-from bot.playback.permissions import VoiceRoom
+from bot.playback.permissions import VoiceChannelLike
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.voice_client import SpeechVoiceClient
@@ -68,7 +68,7 @@ class Scene:
             guild_ready_timeout=0.1,
         )
 
-    def channel(self, channel: Channel) -> VoiceRoom:
+    def channel(self, channel: Channel) -> VoiceChannelLike:
         """Return a channel of the rehearsal as the bot knows it."""
         found = self.client.get_channel(channel.id)
         assert isinstance(found, discord.VoiceChannel | discord.StageChannel)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bot.audio.opus import OpusEncoder
-from bot.playback.player import AtVolume, GuildPlayer, Volumes
+from bot.playback.player import GuildPlayer, VolumeFilter, Volumes
 from bot.playback.queue import Outcome
 from tests.playback.fake_voice_client import FakeVoice
 from tests.playback.speaking import frames, soon, speech
@@ -32,7 +32,7 @@ async def test_at_full_volume_the_frames_pass_untouched_and_at_once(
     player: GuildPlayer, voice: FakeVoice
 ) -> None:
     utterance = player.reserve(member_id=1, title="usual")
-    sound = AtVolume(utterance, 100)
+    sound = VolumeFilter(utterance, 100)
 
     sound.append(frames("one", 5))
     assert utterance.seconds == pytest.approx(0.1)
@@ -47,7 +47,7 @@ async def test_at_half_the_volume_all_of_it_comes_half_as_strong_and_in_order(
     player: GuildPlayer, voice: FakeVoice
 ) -> None:
     utterance = player.reserve(member_id=1, title="softer")
-    sound = AtVolume(utterance, 50)
+    sound = VolumeFilter(utterance, 50)
     said = spoken()
 
     for start in range(0, len(said), 7):
@@ -64,7 +64,7 @@ async def test_what_cannot_be_made_softer_is_played_as_it_is(
     player: GuildPlayer, voice: FakeVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     utterance = player.reserve(member_id=1, title="odd")
-    sound = AtVolume(utterance, 50)
+    sound = VolumeFilter(utterance, 50)
 
     sound.append([b"\xff" * 3] * 5)
     await sound.complete()
@@ -76,7 +76,7 @@ async def test_what_cannot_be_made_softer_is_played_as_it_is(
 
 async def test_skipped_meanwhile_nothing_goes_wrong(player: GuildPlayer) -> None:
     utterance = player.reserve(member_id=1, title="skipped")
-    sound = AtVolume(utterance, 50)
+    sound = VolumeFilter(utterance, 50)
     sound.append(spoken(0.5))
 
     player.skip()

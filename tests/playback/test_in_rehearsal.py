@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.auto_leave import Patience
+from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
@@ -19,7 +19,7 @@ BETWEEN_TWO_LOOKS = 1
 @pytest.fixture
 async def players(scene: Scene) -> GuildPlayers:
     """The players, told of every voice state by the client; the scene closes them."""
-    scene.client.players = GuildPlayers(patience=Patience(alone_seconds=0.3))
+    scene.client.players = GuildPlayers(patience=IdleTimeouts(alone_seconds=0.3))
     return scene.client.players
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.playback.player import GuildPlayer, Hold
+from bot.playback.player import GuildPlayer, PauseReason
 from bot.playback.queue import LEAD_FRAMES, SILENCE, Outcome, UtteranceState
 from tests.playback.fake_voice_client import FakeVoice, FakeVoiceClient
 from tests.playback.guilds import GuildOfTests
@@ -85,12 +85,12 @@ async def test_paused_while_the_keys_are_awaited_it_does_not_begin(
 
 
 async def test_it_goes_on_only_when_no_reason_is_left(player: GuildPlayer, voice: FakeVoice) -> None:
-    player.hold(Hold.SILENCED)
+    player.hold(PauseReason.SILENCED)
     player.pause()
     utterance = say(player, "late")
 
-    player.release(Hold.SILENCED)
-    assert player.holds == {Hold.ASKED}
+    player.release(PauseReason.SILENCED)
+    assert player.holds == {PauseReason.ASKED}
     await asyncio.sleep(0.1)  # it would have begun long ago
     assert not voice.client.started.is_set()
     player.resume()

@@ -9,8 +9,8 @@ import itertools
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.auto_leave import Patience
-from bot.playback.player import Hold
+from bot.playback.auto_leave import IdleTimeouts
+from bot.playback.player import PauseReason
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
@@ -24,7 +24,7 @@ QUICK = 12.0
 @pytest.fixture
 async def players(scene: Scene) -> GuildPlayers:
     """Players that lose patience soon where nobody hears them; the scene closes them."""
-    patience = Patience(alone_pause_seconds=0.1, alone_seconds=30.0, silenced_seconds=30.0)
+    patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=30.0, silenced_seconds=30.0)
     scene.client.players = GuildPlayers(patience=patience)
     return scene.client.players
 
@@ -32,7 +32,7 @@ async def players(scene: Scene) -> GuildPlayers:
 @pytest.fixture
 async def impatient(scene: Scene) -> GuildPlayers:
     """Players that lose all patience soon."""
-    patience = Patience(alone_pause_seconds=0.1, alone_seconds=0.5, silenced_seconds=0.5)
+    patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=0.5, silenced_seconds=0.5)
     scene.client.players = GuildPlayers(patience=patience)
     return scene.client.players
 
@@ -88,7 +88,7 @@ async def test_o3_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
     await listener.wait_for_speech(timeout=QUICK)
 
     await scene.guild.move_bot(scene.cellar)
-    await until(lambda: Hold.SILENCED in player.holds)
+    await until(lambda: PauseReason.SILENCED in player.holds)
     scene.guild.set_bot_permissions(int(EVERYONE), scene.cellar)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
@@ -123,7 +123,7 @@ async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
     await listener.wait_for_speech(timeout=QUICK)
 
     await scene.guild.mute_bot()
-    await until(lambda: Hold.SILENCED in player.holds)
+    await until(lambda: PauseReason.SILENCED in player.holds)
     await asyncio.sleep(0.3)  # it stands still for a while
     with pytest.raises(MemberError, match="server-muted"):
         await join(scene, scene.lounge, scene.alice)
@@ -157,7 +157,7 @@ async def test_o10_what_comes_late_to_a_muted_bot_is_dropped_too(
     await scene.alice.join(scene.lounge)
     player = await join(scene, scene.lounge, scene.alice)
     await scene.guild.mute_bot()
-    await until(lambda: Hold.SILENCED in player.holds)
+    await until(lambda: PauseReason.SILENCED in player.holds)
 
     for name in ("first", "second"):
         assert await soon(say(player, name).finished()) is Outcome.SILENCED
@@ -172,7 +172,7 @@ async def test_o10_without_speak_it_waits_and_goes_on_when_it_is_given_back(
     await listener.wait_for_speech(timeout=QUICK)
 
     scene.guild.deny_bot(Permission.SPEAK, scene.lounge)
-    await until(lambda: Hold.SILENCED in player.holds)
+    await until(lambda: PauseReason.SILENCED in player.holds)
     with pytest.raises(MemberError, match='"Speak"'):
         await join(scene, scene.lounge, scene.alice)
     scene.guild.set_bot_permissions(int(EVERYONE), scene.lounge)
@@ -194,7 +194,7 @@ async def test_o10_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_a
     await listener.wait_for_speech(timeout=QUICK)
 
     await channel.guild.me.edit(suppress=True)
-    await until(lambda: Hold.SILENCED in player.holds)
+    await until(lambda: PauseReason.SILENCED in player.holds)
     with pytest.raises(MemberError, match="audience"):
         await join(scene, scene.stage, scene.alice)
     await channel.guild.me.edit(suppress=False)
@@ -215,7 +215,7 @@ async def test_o11_o14_a_room_that_empties_and_fills_again_hears_the_rest(
     await first.wait_for_speech(timeout=QUICK)
 
     await scene.alice.leave()
-    await until(lambda: Hold.ALONE in player.holds)
+    await until(lambda: PauseReason.ALONE in player.holds)
     second = await scene.boris.join(scene.lounge)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
@@ -240,7 +240,7 @@ async def test_o11_nobody_comes_back_and_it_leaves(scene: Scene, impatient: Guil
 
 
 async def test_idle_it_leaves_though_somebody_is_there(scene: Scene) -> None:
-    players = scene.client.players = GuildPlayers(patience=Patience(idle_seconds=0.5))
+    players = scene.client.players = GuildPlayers(patience=IdleTimeouts(idle_seconds=0.5))
     listener = await scene.alice.join(scene.lounge)
     player = await join(scene, scene.lounge, scene.alice)
     utterance = say(player, "long", count=50)

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from bot.playback.players import GuildPlayers, MeantChannels
+from bot.playback.players import GuildPlayers, TargetChannels
 from bot.playback.queue import Outcome
 from bot.playback.voice_connection import LEAVE_SECONDS
 from rehearsal.permissions import Permission
@@ -145,7 +145,7 @@ async def test_after_a_restart_it_comes_back_to_where_it_was(scene: Scene) -> No
     listener = await scene.alice.join(scene.lounge)
     leave_a_state_behind(scene)
     await scene.rehearsal.caught_up()
-    players = GuildPlayers(meant=MeantChannels({scene.guild.id: scene.lounge.id}))
+    players = GuildPlayers(meant=TargetChannels({scene.guild.id: scene.lounge.id}))
     scene.client.players = players
 
     await soon(players.reconcile(scene.client.guilds))
@@ -160,7 +160,7 @@ async def test_after_a_restart_it_comes_back_to_where_it_was(scene: Scene) -> No
 @pytest.mark.parametrize("reason", ["nobody is there", "it may not", "the channel is gone"])
 async def test_after_a_restart_it_does_not_come_back_when(scene: Scene, reason: str) -> None:
     remembered: list[tuple[int, int | None]] = []
-    meant = MeantChannels(
+    meant = TargetChannels(
         {scene.guild.id: scene.lounge.id}, remember=lambda guild, channel: remembered.append((guild, channel))
     )
     players = scene.client.players = GuildPlayers(meant=meant)
@@ -180,7 +180,7 @@ async def test_after_a_restart_it_does_not_come_back_when(scene: Scene, reason: 
 
 async def test_where_it_means_to_be_follows_what_happens(scene: Scene) -> None:
     remembered: list[int | None] = []
-    meant = MeantChannels(remember=lambda _guild, channel: remembered.append(channel))
+    meant = TargetChannels(remember=lambda _guild, channel: remembered.append(channel))
     players = scene.client.players = GuildPlayers(meant=meant)
     await scene.alice.join(scene.lounge)
     await scene.boris.join(scene.cellar)

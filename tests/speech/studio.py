@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.models import Progress, Speech, SpeechRequest, VoiceAccess
 from bot.speech.cache import SpeechCache
-from bot.speech.synthesizer import Asker, SpeechMaker
+from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.tts.client import TTSClient
 from bot.tts.http import DownloadLimits, RetryPolicy
 from tts_gateway.faults.script import FaultScript
@@ -60,12 +60,12 @@ class Studio:
         self.tts = TTSClient(
             base_url, retry=RetryPolicy(base_delay=0), downloads=DownloadLimits(base_delay=0, tries=2)
         )
-        self.maker = SpeechMaker(self.tts, cache)
+        self.maker = SpeechSynthesizer(self.tts, cache)
         self._members = count(1)
 
     def call_one_by_one(self) -> None:
         """Have calls arrive in the order of their parts from now on, each after the answer to the last."""
-        self.maker = SpeechMaker(self.tts, self.cache, at_once=1)
+        self.maker = SpeechSynthesizer(self.tts, self.cache, at_once=1)
 
     async def aclose(self) -> None:
         await self.maker.aclose()

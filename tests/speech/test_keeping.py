@@ -8,7 +8,7 @@ import numpy as np
 
 from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import CacheFolder, SpeechCache, speech_key
-from bot.speech.synthesizer import SpeechMaker
+from bot.speech.synthesizer import SpeechSynthesizer
 from tests.speech.babble import howl
 from tests.speech.studio import Hearing, Studio
 from tts_gateway.faults.answers import Respond
@@ -53,7 +53,7 @@ async def test_it_survives_a_restart(studio: Studio):
     await studio.maker.aclose()
 
     async with SpeechCache(CacheFolder(studio.folder, max_bytes=50_000_000)) as cache:
-        studio.maker = SpeechMaker(studio.tts, cache)
+        studio.maker = SpeechSynthesizer(studio.tts, cache)
         again = await studio.make(TEXT)
 
     assert len(studio.calls) == 1
@@ -62,7 +62,7 @@ async def test_it_survives_a_restart(studio: Studio):
 
 async def test_another_tts_gateway_or_other_defaults_do_not_use_it(studio: Studio):
     await studio.make(TEXT)
-    studio.maker = SpeechMaker(studio.tts, studio.cache, source="another one")
+    studio.maker = SpeechSynthesizer(studio.tts, studio.cache, source="another one")
 
     await studio.make(TEXT)
 
@@ -94,7 +94,7 @@ async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: S
     blocked.write_text("a file where the folder should be")
 
     async with SpeechCache(CacheFolder(blocked, max_bytes=50_000_000)) as cache:
-        studio.maker = SpeechMaker(studio.tts, cache)
+        studio.maker = SpeechSynthesizer(studio.tts, cache)
         await studio.make(TEXT)
         await studio.maker.aclose()
         await studio.make(TEXT)
@@ -105,7 +105,7 @@ async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: S
 
 async def test_without_a_cache_every_request_is_a_call(studio: Studio):
     async with SpeechCache(None) as cache:
-        studio.maker = SpeechMaker(studio.tts, cache)
+        studio.maker = SpeechSynthesizer(studio.tts, cache)
         await studio.make(TEXT)
         await studio.maker.aclose()
         await studio.make(TEXT)

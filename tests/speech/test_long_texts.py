@@ -13,9 +13,9 @@ from bot.audio.loudness import speech_loudness
 from bot.audio.wav import write_wav
 from bot.errors import TTSError, TTSServerError
 from bot.models import ProgressListener, ReferenceAudio, Speech, SpeechRequest
-from bot.speech.job import Recital
-from bot.speech.segment_plan import Listening, Plan, Script
-from bot.speech.speaker import Calls, Experience, OneVoice
+from bot.speech.job import SpeechRun
+from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
+from bot.speech.speaker import Speaker, TTSGatewayStats, TTSRequests
 from bot.text.segments import Segmenter
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
@@ -105,12 +105,12 @@ async def test_silence_at_the_end_of_the_first_take_becomes_no_gap(studio: Studi
 
 
 async def test_the_whole_has_a_longest_length(studio: Studio):
-    experience = Experience()
-    calls = Calls(studio.tts, experience, place=_at_once, again=lambda: False)
+    experience = TTSGatewayStats()
+    calls = TTSRequests(studio.tts, experience, place=_at_once, again=lambda: False)
     level = asyncio.get_running_loop().create_future()
-    voice = OneVoice(SpeechRequest(SENTENCES), calls, experience, level)
-    script = Script([(0, Plan(SENTENCES, Segmenter(SENTENCES), experience.speed))], experience.speed)
-    recital = Recital([voice], script, experience, Listening(0.0), max_seconds=6.0)
+    voice = Speaker(SpeechRequest(SENTENCES), calls, experience, level)
+    script = SegmentPlan([(0, LinePlan(SENTENCES, Segmenter(SENTENCES), experience.speed))], experience.speed)
+    recital = SpeechRun([voice], script, experience, PlaybackClock(0.0), max_seconds=6.0)
 
     recited = await recital.perform(Hearing().hear, Hearing().watch)
 

@@ -10,8 +10,8 @@ import pytest
 
 from bot.models import Speech
 from bot.speech.pacing import Speed
-from bot.speech.segment_plan import Listening, Plan, Script
-from bot.speech.speaker import ExtraCalls, part_of, pause_between, played_part
+from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
+from bot.speech.speaker import RetryBudget, part_of, pause_between, played_part
 from bot.text.segments import Segmenter
 from tests.speech.babble import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS
@@ -27,7 +27,7 @@ class Clock:
 
 def test_what_was_handed_on_is_heard_in_its_time():
     clock = Clock()
-    listening = Listening(2.0, clock=clock)
+    listening = PlaybackClock(2.0, clock=clock)
 
     listening.add(3.0)
     clock.now += 4.0
@@ -39,7 +39,7 @@ def test_what_was_handed_on_is_heard_in_its_time():
 
 
 def test_where_nobody_listens_there_is_all_the_time_in_the_world():
-    listening = Listening(None)
+    listening = PlaybackClock(None)
 
     listening.add(1.0)
 
@@ -48,18 +48,19 @@ def test_where_nobody_listens_there_is_all_the_time_in_the_world():
 
 def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
     clock = Clock()
-    extra = ExtraCalls(per_hour=2, clock=clock)
+    extra = RetryBudget(per_hour=2, clock=clock)
 
     assert [extra.take(1), extra.take(1), extra.take(1), extra.take(2)] == [True, True, False, True]
     clock.now += 3_601
     assert extra.take(1)
 
 
-def script_of(*texts: str, speed: Speed) -> Script:
+def script_of(*texts: str, speed: Speed) -> SegmentPlan:
     lines = [
-        (number, Plan(text, Segmenter(text), speed, pause_after=0.35)) for number, text in enumerate(texts)
+        (number, LinePlan(text, Segmenter(text), speed, pause_after=0.35))
+        for number, text in enumerate(texts)
     ]
-    return Script(lines, speed)
+    return SegmentPlan(lines, speed)
 
 
 @pytest.mark.parametrize("texts", [(SENTENCES,), ("Hello there.", SENTENCES, "Bye.", TWO_PARTS)])

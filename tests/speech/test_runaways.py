@@ -10,7 +10,7 @@ import pytest
 
 from bot.audio.wav import write_wav
 from bot.errors import TTSUnusableAudioError
-from bot.speech.speaker import Leash, longest_seconds
+from bot.speech.speaker import DurationLimiter, longest_seconds
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
@@ -109,7 +109,7 @@ async def chunks_of(data: bytes, size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("size", [7, 43, 44, 45, 5_000, 10**9])
 async def test_chunks_of_any_size_end_at_the_same_byte(size: int):
     data = without_length(bytes(2 * 48_000 * 3))
-    leash = Leash("Hi.")
+    leash = DurationLimiter("Hi.")
 
     got = b"".join([chunk async for chunk in leash.chunks(chunks_of(data, size))])
 
@@ -120,14 +120,14 @@ async def test_chunks_of_any_size_end_at_the_same_byte(size: int):
 @pytest.mark.parametrize("size", [1, 1_000, 10**9])
 async def test_what_says_how_long_it_is_passes_whole_with_what_follows_the_samples(size: int):
     data = write_wav(bytes(2 * 48_000)) + b"LIST\x04\0\0\0note"
-    leash = Leash("Hi.")
+    leash = DurationLimiter("Hi.")
 
     assert b"".join([chunk async for chunk in leash.chunks(chunks_of(data, size))]) == data
     assert not leash.was_needed
 
 
 async def test_a_beginning_that_is_all_there_is_passes():
-    leash = Leash("Hi.")
+    leash = DurationLimiter("Hi.")
 
     assert [chunk async for chunk in leash.chunks(chunks_of(b"RIFF", 4))] == [b"RIFF"]
 

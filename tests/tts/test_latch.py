@@ -10,7 +10,7 @@ from bot.errors import (
     TTSServerError,
     TTSUnreachableError,
 )
-from bot.tts.http import Latch
+from bot.tts.http import CircuitBreaker
 from tests.tts.conftest import Clock
 
 REFUSED_KEY = TTSDeniedError(401, "invalid subscription key")
@@ -20,7 +20,7 @@ FORBIDDEN = TTSDeniedError(403, "Forbidden")
 
 @pytest.mark.parametrize("error", [REFUSED_KEY, NO_CREDIT], ids=["401", "402"])
 def test_a_refused_key_or_used_up_credit_shuts_at_once(clock: Clock, error):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(error)
 
     with pytest.raises(type(error)) as raised:
@@ -31,7 +31,7 @@ def test_a_refused_key_or_used_up_credit_shuts_at_once(clock: Clock, error):
 
 
 def test_one_probe_is_let_through_every_fifteen_minutes(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(NO_CREDIT)
     admitted = []
 
@@ -47,7 +47,7 @@ def test_one_probe_is_let_through_every_fifteen_minutes(clock: Clock):
 
 
 def test_while_a_probe_is_under_way_nobody_else_is_let_through(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(NO_CREDIT)
     clock.now += 900
 
@@ -57,7 +57,7 @@ def test_while_a_probe_is_under_way_nobody_else_is_let_through(clock: Clock):
 
 
 def test_a_success_opens_it(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(REFUSED_KEY)
     clock.now += 900
     latch.admit()
@@ -68,7 +68,7 @@ def test_a_success_opens_it(clock: Clock):
 
 
 def test_a_refused_text_proves_that_the_key_is_good_and_opens_it(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(REFUSED_KEY)
     clock.now += 900
     latch.admit()
@@ -79,7 +79,7 @@ def test_a_refused_text_proves_that_the_key_is_good_and_opens_it(clock: Clock):
 
 
 def test_a_plain_403_shuts_it_only_after_three_in_a_row(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
 
     for _ in range(2):
         latch.failed(FORBIDDEN)
@@ -92,7 +92,7 @@ def test_a_plain_403_shuts_it_only_after_three_in_a_row(clock: Clock):
 
 @pytest.mark.parametrize("between", [TTSServerError(500), TTSRejectedError(400), None], ids=str)
 def test_an_answer_of_another_kind_starts_the_count_of_403_anew(clock: Clock, between):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
 
     for _ in range(5):
         latch.failed(FORBIDDEN)
@@ -106,7 +106,7 @@ def test_an_answer_of_another_kind_starts_the_count_of_403_anew(clock: Clock, be
 
 
 def test_silence_does_not_break_a_row_of_403(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
 
     for error in (FORBIDDEN, TTSNoAnswerError("cut"), FORBIDDEN, TTSUnreachableError("refused"), FORBIDDEN):
         latch.failed(error)
@@ -116,7 +116,7 @@ def test_silence_does_not_break_a_row_of_403(clock: Clock):
 
 
 def test_a_quota_says_how_long_it_still_takes_and_opens_when_that_is_over(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(TTSQuotaError(403, "Out of call volume quota", retry_after=25_280.0))
     clock.now += 25_000
 
@@ -129,7 +129,7 @@ def test_a_quota_says_how_long_it_still_takes_and_opens_when_that_is_over(clock:
 
 
 def test_a_quota_without_a_time_is_probed_like_used_up_credit(clock: Clock):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
     latch.failed(TTSQuotaError(403, "Out of call volume quota"))
 
     with pytest.raises(TTSQuotaError):
@@ -145,7 +145,7 @@ def test_a_quota_without_a_time_is_probed_like_used_up_credit(clock: Clock):
     ids=lambda error: type(error).__name__,
 )
 def test_passing_trouble_does_not_shut_it(clock: Clock, error):
-    latch = Latch(clock)
+    latch = CircuitBreaker(clock)
 
     for _ in range(10):
         latch.failed(error)
