@@ -216,7 +216,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(make_own):
 
 PARENT = """
 import asyncio
-from bot.tts.own import OwnTTSGateway
+from bot.tts.local_tts_gateway import OwnTTSGateway
 
 async def main():
     own = OwnTTSGateway()

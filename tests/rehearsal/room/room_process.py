@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.settings import child_environment
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 START_SECONDS = 90.0
 END_SECONDS = 60.0
 
