@@ -10,6 +10,7 @@ from tests import house_rules
 from tests.house_rules import MAX_LINES, Module, Rule, read_modules
 
 ROOT = Path(__file__).parent.parent
+_PARTS = sorted(path.parent.name for path in ROOT.glob("bot/*/__init__.py"))
 RULES = [
     house_rules.borders,
     house_rules.libraries,
@@ -172,6 +173,8 @@ def _files() -> Iterator[Path]:
     for path in sorted(ROOT.rglob("*")):
         inside = set(path.relative_to(ROOT).parts[:-1])
         cached = any(part.endswith("_cache") or part == ".hypothesis" for part in inside)
+        if path.name == ".git":  # where the checkout is a linked worktree, it holds a path of the machine
+            continue
         if path.is_file() and path.suffix in endings and not inside & _OTHER_FOLDERS and not cached:
             yield path
 
@@ -179,3 +182,16 @@ def _files() -> Iterator[Path]:
 def _write(path: Path, source: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source + "\n", encoding="utf-8")
+
+
+def test_the_page_on_the_architecture_names_every_file_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)
+
+    for package in ("bot", *(f"bot/{name}" for name in _PARTS), "cogs", "untrusted", "tts_gateway"):
+        (section,) = [one for one in sections if one.startswith(f"{package}:")]
+        named = set(re.findall(r"`(?:engines/)?(\w+\.py)`", section))
+        folders = [ROOT / package, ROOT / package / "engines"]
+        there = {path.name for folder in folders for path in folder.glob("*.py")} - {"__init__.py"}
+        assert named - {"scene.py"} == there, package
+    assert {name for name in _PARTS if f"## bot/{name}:" not in page} == set()
