@@ -340,7 +340,9 @@ class ConsentButton(
             if answer == "yes"
             else ("No", discord.ButtonStyle.secondary)
         )
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"consent:{answer}:{request}"))
+        super().__init__(
+            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, request=request))
+        )
         self._yes = answer == "yes"
         self._request_id = request
 

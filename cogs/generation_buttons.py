@@ -314,7 +314,7 @@ class TakeButton(
             discord.ui.Button(
                 label=_LABELS[act],
                 style=_STYLES.get(act, discord.ButtonStyle.secondary),
-                custom_id=f"take:{act}:{take}",
+                custom_id=self.id_of(act=act, take=take),
             )
         )
         self._act = act

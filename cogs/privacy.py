@@ -111,7 +111,9 @@ class PrivacyButton(
             if answer == "delete"
             else ("Keep it", discord.ButtonStyle.secondary)
         )
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"privacy:{answer}:{member}"))
+        super().__init__(
+            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, member=member))
+        )
         self._is_delete = answer == "delete"
         self._member_id = int(member)
 

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import discord
 from discord import app_commands
@@ -70,12 +70,24 @@ class Form(Acknowledged, discord.ui.Modal):
         await Reply.of(interaction).respond(partial(response.send_modal, self))
 
 
+_GROUP: Final = re.compile(r"\(\?P<(?P<name>\w+)>[^()]*\)")
+
+
 class PersistentItem(Acknowledged, ABC):
     """What a `discord.ui.DynamicItem` is besides that outlives a restart: made anew at every press.
 
-    All it knows stands in its custom id: the groups of its template name the parameters it is made with;
-    they come as strings.
+    All it knows stands in its custom id, which its template declares once: the groups of it name the
+    parameters it is made with, which come back as strings, and `id_of` writes them into it.
     """
+
+    def id_of(self, **fields: object) -> str:
+        """Return the custom id that says ``fields``. Raises ValueError if it would not be found again."""
+        template = cast("discord.ui.DynamicItem[Any]", self).template
+        custom_id = _GROUP.sub(lambda group: str(fields[group["name"]]), template.pattern)
+        found = template.fullmatch(custom_id)
+        if found is None or found.groupdict() != {name: str(value) for name, value in fields.items()}:
+            raise ValueError(f"{template.pattern} cannot say {fields}")
+        return custom_id
 
     @classmethod
     async def from_custom_id(

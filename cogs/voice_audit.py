@@ -123,7 +123,7 @@ class AuditButton(
     """Turns to a page of the record."""
 
     def __init__(self, number: str | int, voice: str, label: str = "Page") -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=f"voice:audit:{number}:{voice}"))
+        super().__init__(discord.ui.Button(label=label, custom_id=self.id_of(number=number, voice=voice)))
         self._number, self._voice_id = int(number), voice
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
@@ -138,7 +138,7 @@ class VoiceMenu(
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-            custom_id="voice:look", placeholder="Look into a voice"
+            custom_id=self.id_of(), placeholder="Look into a voice"
         )
         for voice_id, name in (names or {"-": "…"}).items():  # it stands for the menu that was used
             menu.add_option(label=one_line(name, 100), value=voice_id)
@@ -161,7 +161,9 @@ class FreezeButton(
     def __init__(self, act: str, voice: str) -> None:
         style = discord.ButtonStyle.danger if act == "freeze" else discord.ButtonStyle.secondary
         super().__init__(
-            discord.ui.Button(label=self._LABELS[act], style=style, custom_id=f"voice:{act}:{voice}")
+            discord.ui.Button(
+                label=self._LABELS[act], style=style, custom_id=self.id_of(act=act, voice=voice)
+            )
         )
         self._act, self._voice_id = act, voice
 

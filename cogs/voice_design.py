@@ -89,7 +89,9 @@ class DesignButton(
     def __init__(self, choice: str, design: str) -> None:
         label = "Three others" if choice == "more" else f"Take {choice}"
         style = discord.ButtonStyle.secondary if choice == "more" else discord.ButtonStyle.primary
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"design:{choice}:{design}"))
+        super().__init__(
+            discord.ui.Button(label=label, style=style, custom_id=self.id_of(choice=choice, design=design))
+        )
         self._choice, self._design_id = choice, design
 
     @property

@@ -164,7 +164,7 @@ class PageButton(
     """Turns to a page, as it is when it is pressed."""
 
     def __init__(self, number: str | int, label: str = "Page") -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=f"voice:page:{number}"))
+        super().__init__(discord.ui.Button(label=label, custom_id=self.id_of(number=number)))
         self._number = int(number)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
@@ -180,7 +180,7 @@ class HearMenu(
 
     def __init__(self, voices: Sequence[Voice] = ()) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-            custom_id="voice:hear", placeholder="Hear a voice"
+            custom_id=self.id_of(), placeholder="Hear a voice"
         )
         for voice in voices:
             menu.add_option(label=one_line(voice.name, 100), value=voice.id)
@@ -471,7 +471,9 @@ class DeleteButton(
             if answer == "delete"
             else ("Keep it", discord.ButtonStyle.secondary)
         )
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"voice:{answer}:{voice}"))
+        super().__init__(
+            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, voice=voice))
+        )
         self._is_delete = answer == "delete"
         self._voice_id = voice
 
