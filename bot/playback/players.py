@@ -245,7 +245,7 @@ class GuildPlayers:
         """
         self._closing = True
         players = list(self._players.values())
-        # All at once: discord.py's own close leaves one channel after the other (V10).
+        # All at once: discord.py's own close leaves one channel after the other.
         await asyncio.gather(*(self._leave(player) for player in players))
         await asyncio.gather(*(player.wait_closed() for player in players))
         tasks = list(self._tasks)

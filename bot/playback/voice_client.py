@@ -1,4 +1,4 @@
-"""Our voice client: discord.py's, with its faults of 2.7.1 cured (see also voice_state.py).
+"""Our voice client: discord.py's, with its faults of 2.7.1 cured (see also voice_connection.py).
 
 Leans on private names of discord.py==2.7.1 (`create_connection_state`, `_connection`,
 `Client._connection._get_voice_client`), which is why that release is pinned exactly.
@@ -68,7 +68,7 @@ class SpeechVoiceClient(discord.VoiceClient):
         try:
             await super().connect(reconnect=reconnect, timeout=timeout, self_deaf=True, self_mute=self_mute)
         except BaseException:
-            # V5: after a cancelled connect the library keeps this client registered ("Already connected")
+            # After a cancelled connect the library keeps this client registered ("Already connected")
             # and the bot in the channel. We go on only when Discord has seen us leave.
             await self.disconnect(force=True)
             raise
@@ -129,7 +129,7 @@ class SpeechVoiceClient(discord.VoiceClient):
             raise discord.ClientException("Already playing audio.")
         if not isinstance(source, discord.AudioSource) or not source.is_opus():
             raise TypeError("only a source of Opus frames can be played")
-        # V11: the library forgets what is paused, and its thread waits for ever.
+        # The library forgets what is paused, and its thread waits for ever.
         self._transmitter.play(source, after)
 
     def stop(self) -> None:
@@ -157,7 +157,7 @@ class SpeechVoiceClient(discord.VoiceClient):
     async def _heard_again(self) -> bool:
         """Wait for the end of a reconnect or move; return False if that is not to be.
 
-        The keys of the end-to-end encryption are missing after it as well (V1).
+        The keys of the end-to-end encryption are missing after it as well.
         """
         deadline = self.loop.time() + self.timeout
         while not self._ended:
@@ -175,7 +175,7 @@ class SpeechVoiceClient(discord.VoiceClient):
     async def wait_until_secure(self, timeout: float) -> bool:
         """Wait until listeners can decrypt us, ``timeout`` seconds at most; return whether they can.
 
-        V1: `connect` returns before the keys are exchanged, and until then the library sends in clear,
+        `connect` returns before the keys are exchanged, and until then the library sends in clear,
         which listeners discard. Alone there is nobody to exchange keys with, so there is nothing to
         wait for; nor with protocol version 0 (stages), which has no end-to-end encryption.
         """

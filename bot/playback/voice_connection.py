@@ -26,9 +26,9 @@ ANSWER_TYPE: Final = b"\x00\x02"
 class DiscoveryReader(SocketReader):
     """Hands the next IP discovery answer to whoever registered for it.
 
-    The library's thread sits in `select` on the old socket for up to 30 s after a reconnect or move
-    (V2), and spins without reading when the socket's number is 1024 or more (V7). A bot that does not
-    listen reads one datagram per connection: the event loop does that without a thread.
+    The library's thread sits in `select` on the old socket for up to 30 s after a reconnect or move,
+    and spins without reading when the socket's number is 1024 or more. A bot that does not listen reads one
+    datagram per connection: the event loop does that without a thread.
     """
 
     def __init__(self, state: VoiceConnectionState, *, replaced: SocketReader) -> None:
@@ -99,7 +99,7 @@ def _nobody(*_news: object) -> None:
 
 
 class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
-    """The library's voice websocket with the cures for V8 and V9.
+    """The library's voice websocket that heeds a later upgrade and outlives a crash.
 
     It calls ``on_message`` after every message and ``on_closed`` when no more will come, with the close code
     if there was one.
@@ -138,7 +138,7 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
             await super().poll_event()
         except discord.ConnectionClosed as error:
             self.on_closed(error.code)
-            # V9: the library's resume waits for updates that a crashed server never brings. A full
+            # The library's resume waits for updates that a crashed server never brings. A full
             # reconnect asks for them.
             if error.code == SERVER_CRASHED:
                 error.code = SESSION_NO_LONGER_VALID
@@ -156,7 +156,7 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
         await super().received_message(msg)
         state = self._connection
         if msg["op"] == self.SESSION_DESCRIPTION and state.dave_session is None:
-            # V8: without a session the library ignores every message of a later upgrade from version 0,
+            # Without a session the library ignores every message of a later upgrade from version 0,
             # and speaks in clear into an encrypted call for the rest of the connection.
             state.dave_session = davey.DaveSession(
                 davey.DAVE_PROTOCOL_VERSION, state.user.id, state.voice_client.channel.id
@@ -198,7 +198,7 @@ class SpeechConnectionState(VoiceConnectionState):
         self._has_left = False
         self.was_removed = False
         self.is_limited = False
-        self._socket_reader = DiscoveryReader(self, replaced=self._socket_reader)  # V2, V7
+        self._socket_reader = DiscoveryReader(self, replaced=self._socket_reader)
 
     def _removed(self) -> None:
         self.was_removed = True
@@ -299,7 +299,7 @@ class SpeechConnectionState(VoiceConnectionState):
             self._enter(channel_id)
 
     async def _move_to(self, channel: discord.abc.Snowflake) -> None:
-        # V4: the library asks for the move without the flags, and we would no longer be deafened.
+        # The library asks for the move without the flags, and we would no longer be deafened.
         await self.guild.change_voice_state(channel=channel, self_deaf=True, self_mute=self.self_mute)
         self.state = ConnectionFlowState.set_guild_voice_state
 
@@ -340,7 +340,7 @@ class SpeechConnectionState(VoiceConnectionState):
                     "install requirements.txt"
                 ) from error
             raise
-        # V3: both are left over from a reconnect, and would turn the next move into a kick, or hide a kick.
+        # Both are left over from a reconnect, and would turn the next move into a kick, or hide a kick.
         self._disconnected.clear()
         self._expecting_disconnect = False
 

@@ -20,34 +20,34 @@ _QUOTA = json.dumps(
 )
 
 FAULTS: dict[str, tuple[Fault, str]] = {
-    "G4 reset before the headers": (Reset(), "took too long"),
-    "G5 reset inside the answer": (Reset(5), "took too long"),
-    "G6 bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "refused this text"),
-    "G8 unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "does not work"),
-    "G9 no balance": (Respond(402, '{"error":"Insufficient balance"}'), "used up"),
-    "G10 forbidden": (Respond(403, '{"statusCode":403,"message":"Forbidden"}'), "does not work"),
-    "G11 quota": (Respond(403, _QUOTA), "about 7 hours"),
-    "G12 busy for long": (Respond(429, headers={"Retry-After": "3000"}), "busy"),
-    "G13 server error": (Respond(500, "Internal server error"), "failed"),
-    "G13 bad gateway": (Respond(502, "<html>bad</html>"), "failed"),
-    "G14 html with 200": (
+    "reset before the headers": (Reset(), "took too long"),
+    "reset inside the answer": (Reset(5), "took too long"),
+    "bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "refused this text"),
+    "unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "does not work"),
+    "no balance": (Respond(402, '{"error":"Insufficient balance"}'), "used up"),
+    "forbidden": (Respond(403, '{"statusCode":403,"message":"Forbidden"}'), "does not work"),
+    "quota": (Respond(403, _QUOTA), "about 7 hours"),
+    "busy for long": (Respond(429, headers={"Retry-After": "3000"}), "busy"),
+    "server error": (Respond(500, "Internal server error"), "failed"),
+    "bad gateway": (Respond(502, "<html>bad</html>"), "failed"),
+    "html with 200": (
         Respond(200, "<html>hello</html>", headers={"Content-Type": "text/html"}),
         "unexpected",
     ),
-    "G14 empty": (Respond(200, ""), "unexpected"),
-    "G14 elsewhere": (Redirect(302, "http://127.0.0.1:9/"), "failed"),
-    "G15 missing fields": (Respond(200, "{}"), "unexpected"),
-    "G15 another status inside": (Respond(200, '{"StatusCode":401,"message":"no"}'), "does not work"),
-    "G16 depth bomb": (Respond(200, "[" * 30_000), "unexpected"),
-    "G2 failed later": (Accepted202(polls=1, outcome="FAILED"), "failed"),
+    "empty": (Respond(200, ""), "unexpected"),
+    "elsewhere": (Redirect(302, "http://127.0.0.1:9/"), "failed"),
+    "missing fields": (Respond(200, "{}"), "unexpected"),
+    "another status inside": (Respond(200, '{"StatusCode":401,"message":"no"}'), "does not work"),
+    "depth bomb": (Respond(200, "[" * 30_000), "unexpected"),
+    "failed later": (Accepted202(polls=1, outcome="FAILED"), "failed"),
 }
 
 DOWNLOADS: dict[str, tuple[Fault, str, int]] = {
     # What was made is never paid for twice; only a take that nobody can hear is made once more.
-    "G18 cut": (Cut(0.5), "could not be fetched", 1),
-    "G17 gone": (Respond(403, "gone"), "could not be fetched", 1),
-    "G19 silent": (BadWav("silent"), "cannot be played", 2),
-    "G19 far too long": (BadWav("silence for three minutes"), "cannot be played", 2),
+    "cut": (Cut(0.5), "could not be fetched", 1),
+    "gone": (Respond(403, "gone"), "could not be fetched", 1),
+    "silent": (BadWav("silent"), "cannot be played", 2),
+    "far too long": (BadWav("silence for three minutes"), "cannot be played", 2),
 }
 
 

@@ -1,6 +1,6 @@
 """What becomes of an utterance when the voice server ends the connection in the middle of it.
 
-Rows O1, O3 to O6 and O8 to O9: every close code, a server that stays away, and one that limits us.
+Every close code, a server that stays away, and one that limits us.
 """
 
 import asyncio

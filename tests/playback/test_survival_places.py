@@ -1,6 +1,6 @@
 """What becomes of an utterance when the bot is moved, thrown out, muted, or loses its channel or permission.
 
-Rows O2, O3, O7, O10 and O11, and the rooms that empty and fill again (O14).
+And the rooms that empty and fill again.
 """
 
 import asyncio

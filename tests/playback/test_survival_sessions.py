@@ -1,7 +1,4 @@
-"""What becomes of the voice channel when the main connection is lost, or the bot is started anew.
-
-Rows O13, V6 and V10.
-"""
+"""What becomes of the voice channel when the main connection is lost, or the bot is started anew."""
 
 import asyncio
 

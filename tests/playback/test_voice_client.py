@@ -1,4 +1,4 @@
-"""A regression test for every fault of discord.py 2.7.1 that our voice client cures (V1 to V11).
+"""A regression test for every fault of discord.py 2.7.1 that our voice client cures.
 
 Each of these was seen to fail with discord.py's own VoiceClient, in the way its comment names.
 """
@@ -21,7 +21,7 @@ from tests.playback.scene import Scene, until
 from tests.playback.speaking import frames, soon
 
 QUICK = 12.0
-"""Far below the 30 s that the stalls of V2 take, far above the second that it should take."""
+"""Far below the 30 s that the stalls of the library take, far above the second that it should take."""
 
 
 DEADLINE_SECURE = 10.0

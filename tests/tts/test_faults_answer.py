@@ -25,7 +25,7 @@ from tts_gateway.faults.catalog import BROKEN_SUCCESSES, error_bodies
 from tts_gateway.faults.script import FaultScript
 from tts_gateway.faults.spoilers import Drip, Encoded, Endless, Information, WrongType
 
-# G14: answers that the contract does not know
+# answers that the contract does not know
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 305, 307, 308, 404, 405, 408, 418, 451])
@@ -71,7 +71,7 @@ async def test_a_flood_of_informational_answers_ends_with_the_time(make_client: 
         assert len(server.requests) == 1
 
 
-# G15, G16: successes of which nothing can be made
+# successes of which nothing can be made
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_a_dripping_answer_ends_with_the_time(make_client: MakeClient, fau
     assert len(faults.requests) == 1
 
 
-# G21 and the key
+# the key
 
 
 async def test_service_is_normal_again_after_an_outage(client: TTSClient, faults: FaultScript):

@@ -23,7 +23,7 @@ from tts_gateway.faults.spoilers import Cut, Delay, Length, Reset
 OK = Success('{"output": "{url}"}')
 
 
-# G1, G2: nothing was sent
+# nothing was sent
 
 
 async def test_a_refused_connection_is_tried_three_times(
@@ -89,7 +89,7 @@ async def test_a_handshake_that_does_not_end_is_a_connect_timeout(make_client: M
     assert len(accepted) == 3
 
 
-# G3, G4, G5: sent, and no whole answer
+# sent, and no whole answer
 
 
 @pytest.mark.parametrize("bound", ["first_byte", "total"])

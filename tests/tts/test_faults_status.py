@@ -30,7 +30,7 @@ from tts_gateway.faults.spoilers import Cut, Encoded, Endless
 OK = Success('{"output": "{url}"}')
 
 
-# G6, G7: this text, this recording
+# this text, this recording
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -85,7 +85,7 @@ async def test_a_recording_that_cannot_be_reached_is_told_by_our_own_tts_gateway
     assert len(faults.requests) == 1
 
 
-# G8 – G11: key, credit, quota
+# key, credit, quota
 
 
 @pytest.mark.parametrize("name", ["missing key", "invalid key", "unauthorized inside 200"])
@@ -167,7 +167,7 @@ async def test_a_403_that_names_a_time_means_later(client: TTSClient, faults: Fa
     assert type(await failure(client)) is TTSQuotaError
 
 
-# G12: too many requests
+# too many requests
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_a_tts_gateway_that_stays_busy_is_asked_three_times(client: TTSCli
     assert len(faults.requests) == 3
 
 
-# G13: server errors
+# server errors
 
 
 @pytest.mark.parametrize(
