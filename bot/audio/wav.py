@@ -23,12 +23,6 @@ DATE: Final = "ICRD"
 
 NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
-MAX_INFO_BYTES: Final = 64 * 1024
-"""A bigger list in a foreign file is not read; marks of origin take a few hundred bytes."""
-
-MAX_TAGS: Final = 64
-"""Tags read from one list; the INFO vocabulary itself has about 40."""
-
 _VORBIS_NAMES: Final = {
     TITLE: "title",
     ARTIST: "artist",
@@ -56,27 +50,6 @@ def _subchunk(name: str, value: str) -> bytes:
         raise ValueError(f"not the name of an INFO tag: {name!r}")
     text = value.replace("\0", "").encode("utf-8", "replace") + b"\0"
     return struct.pack("<4sI", name.encode("ascii"), len(text)) + text + b"\0" * (len(text) % 2)
-
-
-def read_info(body: bytes) -> dict[str, str]:
-    """Return the tags in the body of a LIST chunk; {} for another kind of list.
-
-    It never raises: broken entries and those after `MAX_TAGS` are left out, and bytes that are
-    not UTF-8 become U+FFFD.
-    """
-    tags: dict[str, str] = {}
-    if body[:4] != b"INFO":
-        return tags
-    offset = 4
-    while offset + 8 <= len(body) and len(tags) < MAX_TAGS:
-        name, size = struct.unpack_from("<4sI", body, offset)
-        offset += 8
-        key = name.decode("latin-1")
-        if _NAME.fullmatch(key):
-            value = body[offset : offset + size].split(b"\0", 1)[0]
-            tags.setdefault(key, value.decode("utf-8", "replace"))
-        offset += size + size % 2
-    return tags
 
 
 def vorbis_comments(tags: Mapping[str, str]) -> dict[str, str]:
@@ -111,7 +84,6 @@ class WavHeader:
     """The form of the samples, and where they are in the file.
 
     ``data_bytes`` is what the file claims, None when the samples go on to its end.
-    ``tags`` are the LIST/INFO tags in front of the samples.
     """
 
     rate: int
@@ -120,7 +92,6 @@ class WavHeader:
     is_float: bool
     data_start: int
     data_bytes: int | None
-    tags: dict[str, str]
 
     @property
     def block_bytes(self) -> int:
@@ -136,7 +107,6 @@ class WavHeader:
         is_rf64 = _check_magic(prefix)
         form: tuple[int, int, int, bool] | None = None
         long_size: int | None = None
-        tags: dict[str, str] = {}
         for chunk in _chunks(prefix, 12):
             if is_rf64 and long_size is None:
                 if (long_size := _read_ds64(prefix, chunk)) is None:
@@ -146,12 +116,10 @@ class WavHeader:
                     raise AudioError("two fmt chunks")
                 if (form := _read_format(prefix, chunk)) is None:
                     return None
-            elif chunk.name == b"LIST":
-                tags.update(_read_list(prefix, chunk))
             elif chunk.name == b"data":
                 if form is None:
                     raise AudioError("samples before their format")
-                return cls(*form, chunk.start, _data_bytes(chunk.size, long_size), tags)
+                return cls(*form, chunk.start, _data_bytes(chunk.size, long_size))
         return None
 
     def data_end(self, available: int) -> int:
@@ -159,20 +127,6 @@ class WavHeader:
         present = max(0, available - self.data_start)
         size = present if self.data_bytes is None else min(present, self.data_bytes)
         return self.data_start + size - size % self.block_bytes
-
-    def tags_behind(self, data: bytes) -> dict[str, str]:
-        """Return the LIST/INFO tags that ``data``, the whole file, has behind its samples."""
-        tags: dict[str, str] = {}
-        if self.data_bytes is None:
-            return tags
-        start = _next_chunk(data, self.data_start + self.data_bytes, self.data_bytes)
-        try:
-            for chunk in _chunks(data, start):
-                if chunk.name == b"LIST":
-                    tags.update(_read_list(data, chunk))
-        except AudioError:  # the sound is whole; what hangs behind it may be anything
-            pass
-        return tags
 
 
 def _check_magic(prefix: bytes) -> bool:
@@ -247,12 +201,6 @@ def _read_format(data: bytes, chunk: _Chunk) -> tuple[int, int, int, bool] | Non
     return rate, channels, bits, tag == _FLOAT
 
 
-def _read_list(data: bytes, chunk: _Chunk) -> dict[str, str]:
-    if chunk.size > MAX_INFO_BYTES:
-        return {}
-    return read_info(data[chunk.start : chunk.start + chunk.size])
-
-
 Samples = NDArray[np.int16]
 
 WRITTEN_RATE: Final = 48_000
@@ -264,7 +212,7 @@ _INTEGER_FORMS: Final = {8: "u1", 16: "<i2", 32: "<i4"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WavSound:
-    """A parsed WAV, mixed down to mono: 16-bit samples, their rate in Hz, the file's INFO tags.
+    """A parsed WAV, mixed down to mono: 16-bit samples and their rate in Hz.
 
     ``channels`` is how many the file had.
     """
@@ -272,7 +220,6 @@ class WavSound:
     rate: int
     channels: int
     samples: Samples
-    tags: Mapping[str, str]
 
     @property
     def seconds(self) -> float:
@@ -294,7 +241,7 @@ def parse_wav(data: bytes, *, max_seconds: float | None = None) -> WavSound:
     if max_seconds is not None and seconds > max_seconds:
         raise AudioError(f"{seconds:.1f} s of sound, {max_seconds:.1f} s at most")
     samples = mono_samples(header, memoryview(data)[header.data_start : end])
-    return WavSound(header.rate, header.channels, samples, header.tags | header.tags_behind(data))
+    return WavSound(header.rate, header.channels, samples)
 
 
 def mono_samples(header: WavHeader, body: bytes | memoryview) -> Samples:

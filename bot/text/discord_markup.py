@@ -98,12 +98,6 @@ class Names:
         return _sayable(self.members.get(number), "someone")
 
 
-def mentioned_ids(text: str) -> set[int]:
-    """Return the ids of the members, roles and channels named in ``text``: what `Names` should know."""
-    found = {int(match["id"]) for match in _MENTION.finditer(text)}
-    return found | {int(match["id"]) for match in _CHANNEL_LINK.finditer(text)}
-
-
 def resolve_names(text: str, names: Names) -> str:
     """Return ``text`` with Discord's notation in words; custom emoji become ``:name:``."""
     text = _MENTION.sub(lambda match: names.of(match["kind"], int(match["id"])), text)

@@ -48,7 +48,7 @@ class Child:
         self._readers = asyncio.gather(self._read_output(), self._read_complaints())
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], *, temporary: Path | None) -> Self:
+    async def start(cls, arguments: Sequence[str]) -> Self:
         """Start it with ``arguments`` and without any secret of ours in its environment.
 
         Raises `TTSUnreachableError` if the system does not start processes.
@@ -59,7 +59,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(temporary),
+                env=_environment(),
                 # Ctrl-C in a terminal is for us; we end the child in our own order.
                 start_new_session=sys.platform != "win32",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -160,12 +160,10 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
             yield text
 
 
-def _environment(temporary: Path | None) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     environment = child_environment()
     paths = [str(_ROOT), environment.get("PYTHONPATH", "")]
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-    if temporary is not None:
-        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     return environment
 
 
@@ -175,7 +173,6 @@ _STEADY_SECONDS: Final = 60.0  # after this long a death is a new one, and the b
 class OwnTTSGateway:
     """Runs `python -m tts_gateway` on a free loopback port, and again on the same one if it dies.
 
-    ``data_dir`` is where it may leave temporary files; the system's place for them by default.
     ``extra_arguments`` go to its command line. The child ends when `aclose` is called, and by itself
     when this process dies, because then its stdin closes. ``start_seconds`` is how long it may take to
     answer; ``restart_delay`` and ``max_restart_delay`` bound the wait before it is started again.
@@ -184,13 +181,11 @@ class OwnTTSGateway:
     def __init__(
         self,
         *,
-        data_dir: Path | None = None,
         extra_arguments: Sequence[str] = (),
         start_seconds: float = 60.0,
         restart_delay: float = 0.5,
         max_restart_delay: float = 30.0,
     ) -> None:
-        self._data_dir = data_dir
         self._arguments = tuple(extra_arguments)
         self._start_seconds = start_seconds
         self._restart_delay = restart_delay
@@ -235,9 +230,7 @@ class OwnTTSGateway:
             await child.end()
 
     async def _start_child(self) -> Child:
-        child = await Child.start(
-            ("--port", str(self._base_url.port or 0), *self._arguments), temporary=self._data_dir
-        )
+        child = await Child.start(("--port", str(self._base_url.port or 0), *self._arguments))
         try:
             await child.answers(self._start_seconds)
         except BaseException:

@@ -40,3 +40,20 @@ def read(data: bytes) -> Read:
             tags={**container.metadata, **stream.metadata},
             samples=np.concatenate([part.to_ndarray()[0] for part in parts]).astype(np.float64),
         )
+
+
+def info_tags(wav: bytes) -> dict[str, str]:
+    """Return the LIST/INFO tags in front of the samples of a WAV of ours, by their four letters.
+
+    FFmpeg leaves out the names that it does not know.
+    """
+    found: dict[str, str] = {}
+    start = wav.find(b"LIST")
+    if start < 0 or start > wav.find(b"data"):
+        return found
+    at, end = start + 12, start + 8 + int.from_bytes(wav[start + 4 : start + 8], "little")
+    while at < end:
+        size = int.from_bytes(wav[at + 4 : at + 8], "little")
+        found[wav[at : at + 4].decode("ascii")] = wav[at + 8 : at + 8 + size].rstrip(b"\0").decode()
+        at += 8 + size + size % 2
+    return found

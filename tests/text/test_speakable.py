@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import emoji
 import pytest
 
-from bot.text.discord_markup import Names, mentioned_ids, name_emoji
+from bot.text.discord_markup import Names, name_emoji
 from bot.text.speakable import speakable
 
 NAMES = Names(
@@ -241,12 +241,6 @@ def test_every_emoji_there_is_becomes_words() -> None:
 
         assert not emoji.emoji_count(said), one
         assert len(said.split()) > 2 or data["en"] in TONES_AND_SIGNS, one
-
-
-def test_names_are_needed_only_for_what_is_mentioned() -> None:
-    text = "<@1> <@!2> <@&3> <#4> https://discord.com/channels/9/5/6 <:x:7> 8"
-
-    assert mentioned_ids(text) == {1, 2, 3, 4, 5}
 
 
 def test_nested_notation_is_taken_apart_in_bounded_time() -> None:

@@ -7,13 +7,14 @@ import itertools
 
 import pytest
 
-from bot.audio.wav import parse_wav, write_wav
+from bot.audio.wav import write_wav
 from bot.delivery.voice_creation import DESIGN_SECONDS, VoiceDesign
 from bot.library.voice import Kind, Scope
 from bot.text.speaking_time import speaking_seconds
 from cogs.voice_text import sample_in
 from rehearsal.answers import Answer
 from rehearsal.stage import restarted
+from tests.audio.reading import read
 from tests.cogs.scene import PATIENCE, Scene, refusal_of
 from tests.cogs.voice.shelf import designed, typed
 from tests.speech.babble import babble
@@ -64,9 +65,9 @@ async def test_three_takes_are_given_to_hear_and_cost_three_calls(scene: Scene) 
     assert answer.ephemeral
     assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
     assert [file.name for file in answer.files] == ["take-1.wav", "take-2.wav", "take-3.wav"]
-    sounds = [parse_wav(await file.read()) for file in answer.files]
+    sounds = [read(await file.read()) for file in answer.files]
     assert all(4 < sound.seconds < 12 for sound in sounds)
-    assert {sound.tags["ICMT"] for sound in sounds} == {"AI-generated voice, for Alice"}
+    assert {sound.tags["comment"] for sound in sounds} == {"AI-generated voice, for Alice"}
     assert f"AI-generated voices, for {scene.alice.mention}: an old man, slow and deep" in answer.content
     assert len(scene.asked) == 3
     assert any("Take 1 of 3. " in shown.content for shown in answer.history)
