@@ -42,9 +42,9 @@ class Designing(app_commands.Group):
         scope = scope_of(interaction)
         style = check_style(description)
         name = await self._library.voices.check_place(scope, name)
-        language, sample = sample_in(str(interaction.locale))
+        sample = sample_in(str(interaction.locale))
         asked_by = interaction.user.display_name
-        await _give(interaction, Brief(scope, name, style, sample, language, asked_by))
+        await _give(interaction, Brief(scope, name, style, sample, asked_by))
 
 
 async def _give(interaction: discord.Interaction, brief: Brief) -> None:

@@ -118,12 +118,9 @@ _SENTENCES: Final = {
 _ENGLISH: Final = "en"
 
 
-def sample_in(locale: str) -> tuple[str, str]:
-    """Return the language of the sample for a member whose Discord speaks ``locale``, and the sample."""
-    language = locale.partition("-")[0]
-    if language not in _SENTENCES:
-        language = _ENGLISH
-    return language, _SENTENCES[language]
+def sample_in(locale: str) -> str:
+    """Return the sample for a member whose Discord speaks ``locale``: in their language, or English."""
+    return _SENTENCES.get(locale.partition("-")[0], _SENTENCES[_ENGLISH])
 
 
 def saved(voice: Voice, recorded: KeptRecording | None = None) -> str:

@@ -91,7 +91,6 @@ def voice_called(name: str) -> Voice:
         recording="0" * 64,
         seconds=5.0,
         transcript=name,
-        language=None,
         description=name,
         sharing=Sharing.SERVER,
         role_id=None,
@@ -117,7 +116,7 @@ def _sentences(name: str) -> Iterator[str]:
         yield question("<@7>", request, place)
     yield _standing(voice, 1)
     yield _what(Use(1, voice.id, 7, MOMENT, 1.0, voice_name=name))
-    yield _design_words(Design("a" * 22, Brief(Scope(1, 7), name, name, "x", "en", name), ()))
+    yield _design_words(Design("a" * 22, Brief(Scope(1, 7), name, name, "x", name), ()))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

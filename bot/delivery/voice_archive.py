@@ -51,7 +51,6 @@ class Portable:
     kind: Kind
     wav: bytes = field(repr=False)
     transcript: str | None = field(default=None, repr=False)
-    language: str | None = None
     description: str | None = field(default=None, repr=False)
     speaker_id: int | None = None
     consent: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -70,7 +69,6 @@ def portable(voice: Voice, wav: bytes, consent: Request | None) -> Portable:
         kind=voice.kind,
         wav=wav,
         transcript=voice.transcript,
-        language=voice.language,
         description=voice.description,
         speaker_id=voice.speaker_id,
         consent=None if consent is None else _record(consent),
@@ -83,7 +81,6 @@ def pack(voice: Portable) -> bytes:
         "version": _VERSION,
         "name": voice.name,
         "kind": voice.kind.value,
-        "language": voice.language,
         "description": voice.description,
         "speaker_id": None if voice.speaker_id is None else str(voice.speaker_id),
     }
@@ -135,7 +132,6 @@ def _voice(
         kind=kind,
         wav=wav,
         transcript=transcript,
-        language=_optional(about["language"], _text),
         description=description,
         speaker_id=speaker_id,
         consent=consent,
@@ -258,7 +254,6 @@ async def _save(library: Library, scope: Scope, found: Portable, seconds: float)
         recording=await library.recordings.keep(found.wav),
         seconds=seconds,
         transcript=found.transcript,
-        language=found.language,
         description=found.description,
         speaker_id=found.speaker_id,
         consent_id=await _consent_here(library, scope, found) if found.kind is Kind.CLONED else None,

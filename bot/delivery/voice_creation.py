@@ -201,7 +201,6 @@ class VoiceMaking:
         *,
         kind: Kind = Kind.DESIGNED,
         description: str | None = None,
-        language: str | None = None,
     ) -> Voice:
         """Return the voice of a take that `keep_take` has kept; it is nobody's own, so nobody has to agree.
 
@@ -214,7 +213,6 @@ class VoiceMaking:
             recorded.seconds,
             transcript=recorded.transcript,
             description=description,
-            language=language,
         )
         return await self._library.voices.save(scope, new)
 
@@ -301,7 +299,6 @@ class Brief:
     name: str
     description: str = field(repr=False)
     sample: str
-    language: str
     asked_by: str = field(repr=False)
 
 
@@ -384,7 +381,6 @@ class VoiceDesign:
                 brief.name,
                 design.takes[number - 1],
                 description=brief.description,
-                language=brief.language,
             )
         except BaseException:
             await self._put(design)

@@ -114,7 +114,6 @@ def likeness_under(request: Request) -> Voice:
         recording="",
         seconds=0.0,
         transcript=None,
-        language=None,
         description=None,
         sharing=Sharing.ME,
         role_id=None,

@@ -17,7 +17,6 @@ from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
 from bot.library.consent import Consents
 from bot.library.database import Database
-from bot.library.former_store import FORMER_FILE, move_in
 from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
 from bot.library.identity import mark
@@ -110,7 +109,6 @@ class Library:
     async def _open(self, parts: AsyncExitStack) -> None:
         self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
         await asyncio.to_thread(mark, self._data_dir, self.database.id)
-        await move_in(self.database, self._data_dir / FORMER_FILE)
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
         await self._drop_recordings()

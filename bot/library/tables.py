@@ -106,7 +106,10 @@ class RecordingRow(Base):
 
 
 class VoiceRow(Base):
-    """A voice of one server. ``consent_id`` is set exactly for cloned voices whose consent is still there."""
+    """A voice of one server. ``consent_id`` is set exactly for cloned voices whose consent is still there.
+
+    ``language`` is not written any more; what earlier rows say stays in what a member exports.
+    """
 
     __tablename__ = "voices"
     __table_args__ = (UniqueConstraint("guild_id", "name_key"),)

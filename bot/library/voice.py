@@ -128,7 +128,6 @@ class Voice:
     recording: str
     seconds: float
     transcript: str | None = field(repr=False)
-    language: str | None
     description: str | None = field(repr=False)
     sharing: Sharing
     role_id: int | None
@@ -149,7 +148,6 @@ class NewVoice:
     recording: str
     seconds: float
     transcript: str | None = field(default=None, repr=False)
-    language: str | None = None
     description: str | None = field(default=None, repr=False)
     speaker_id: int | None = None
     consent_id: str | None = None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from sqlalchemy import func, select, text
 
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database
-from bot.library.former_store import FORMER_FILE, move_in
 from bot.library.generations import Generation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
@@ -95,38 +93,6 @@ async def test_cloning_is_off_until_a_moderator_switches_it_on(database: Databas
         assert settings.volumes() == {AVIARY: 150}
         await settings.set_cloning(moderator, False, policy=3)
         assert not settings.cloning_is_on(AVIARY)
-
-
-async def test_the_file_of_earlier_versions_is_moved_in_once(database: Database, tmp_path: Path) -> None:
-    path = tmp_path / FORMER_FILE
-    former = {"101": {"volume": 99999, "channel_id": 77}, "202": {"volume": 100, "channel_id": None}}
-    path.write_text(json.dumps(former), encoding="utf-8")
-
-    await move_in(database, path)
-    await move_in(database, path)
-    path.write_text(json.dumps({"101": {"volume": 50, "channel_id": 5}}), encoding="utf-8")
-    await move_in(database, path)  # the move was interrupted after it was committed
-
-    assert not path.exists()
-    async with GuildSettings(database) as settings:
-        assert settings.channels() == {AVIARY: 77}
-        assert settings.volumes() == {AVIARY: MAX_VOLUME, ROOKERY: 100}
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", "[1]", "null", '{"a": {}}', '{"1": {"x": 2}}', '{"1": 5}', "[" * 9999]
-)
-async def test_a_former_file_that_makes_no_sense_is_moved_aside(
-    database: Database, tmp_path: Path, content: str
-) -> None:
-    path = tmp_path / FORMER_FILE
-    path.write_text(content, encoding="utf-8")
-
-    await move_in(database, path)
-
-    assert path.with_suffix(".broken").read_text(encoding="utf-8") == content
-    async with GuildSettings(database) as settings:
-        assert settings.channels() == {}
 
 
 async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is(

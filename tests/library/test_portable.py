@@ -24,7 +24,6 @@ VOICE = Portable(
     kind=Kind.CLONED,
     wav=b"RIFF" + bytes(2_000),
     transcript="Hello\nthere",
-    language="en",
     description=None,
     speaker_id=2**62,
     consent={"id": "a" * 22, "state": "granted"},

@@ -40,7 +40,6 @@ async def test_a_saved_voice_is_found_by_name_and_by_id_also_after_a_restart(
         NewVoice(
             *("Old Tom", Kind.CLONED, recording, 7.25),
             transcript=" Hello there. ",
-            language="de",
             description="an old man",
             speaker_id=ADA,
             sharing=Sharing.MEMBERS,

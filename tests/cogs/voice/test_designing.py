@@ -85,7 +85,7 @@ async def test_the_chosen_take_becomes_the_voice_with_exactly_its_words(scene: S
     assert await scene.bot.library.recordings.read(voice.recording) == takes[1]
     assert voice.transcript is not None
     assert voice.transcript in scene.asked[0]["text"]
-    assert (voice.description, voice.language) == ("an old man, slow and deep", "en")
+    assert voice.description == "an old man, slow and deep"
     assert kept(scene) == [voice.recording]
     assert answer.buttons == []
 
@@ -194,10 +194,11 @@ async def test_deleting_everything_takes_the_takes_away_too(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize(
-    ("locale", "language"), [("en-US", "en"), ("de", "de"), ("pt-BR", "pt"), ("es-419", "es"), ("ja", "en")]
+    ("locale", "word"),
+    [("en-US", "Good"), ("de", "Guten"), ("pt-BR", "Bom"), ("es-419", "Buenos"), ("ja", "Good")],
 )
-def test_the_sample_is_in_the_member_s_language_and_about_seven_seconds(locale: str, language: str) -> None:
-    found, sample = sample_in(locale)
+def test_the_sample_is_in_the_member_s_language_and_about_seven_seconds(locale: str, word: str) -> None:
+    sample = sample_in(locale)
 
-    assert found == language
+    assert word in sample.split()
     assert 5.0 < speaking_seconds(sample) < 10.0
