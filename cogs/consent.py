@@ -115,7 +115,7 @@ async def with_own_voice(interaction: discord.Interaction, library: Library, pro
 
     async def attested(newest: discord.Interaction) -> None:
         scope = scope_of(newest)
-        refusal = await library.consents.refusal(scope, scope.member_id)
+        refusal = await library.consents.cloning_permission_error(scope, scope.member_id)
         if refusal is not None:
             raise MemberError(refusal)
         if await library.consents.has_attested(scope):
@@ -241,7 +241,7 @@ class Asking:
         await cloning_on(interaction, self._library, proceed)
 
     async def _check(self, interaction: discord.Interaction, speaker: discord.abc.User) -> None:
-        refusal = await self._library.consents.refusal(scope_of(interaction), speaker.id)
+        refusal = await self._library.consents.cloning_permission_error(scope_of(interaction), speaker.id)
         if refusal is not None:
             raise MemberError(refusal)
         if not await _is_here(interaction.guild, speaker):

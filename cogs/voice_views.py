@@ -59,7 +59,7 @@ async def why_not_hear(library: Library, scope: Scope, voice: Voice) -> str | No
         return _NOT_SHARED
     if scope.member_id in (voice.owner_id, voice.speaker_id):
         return None
-    return await library.consents.may_speak(voice, scope.guild_id)
+    return await library.consents.permission_error(voice, scope.guild_id)
 
 
 async def preview(library: Library, voice: Voice) -> Upload:

@@ -131,7 +131,7 @@ class Listing(app_commands.Group):
         """Show everything about a voice, and hear its recording."""
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
-        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
         is_heard = await why_not_hear(self._library, scope, voice) is None
         upload = await preview(self._library, voice) if is_heard else None
         await Reply.of(interaction).finish(all_about(voice, refusal), upload)
@@ -222,7 +222,7 @@ class Choosing(app_commands.Group):
             await Reply.of(interaction).finish("You have chosen no voice here, so the server's is used.")
             return
         voice = await voices.find(scope, name)
-        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
         if refusal is not None:
             raise MemberError(refusal)
         await voices.choose(scope, voice.id)
@@ -418,7 +418,7 @@ class Giving(app_commands.Group):
             member_ids=frozenset(one.id for one in named if one is not None),
         )
         lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
-        refusal = await self._library.consents.may_speak(voice, scope.guild_id)
+        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
         if refusal is not None:
             lines.append(f"It is silent for now. {refusal}")
         await Reply.of(interaction).finish("\n".join(lines))
@@ -517,7 +517,7 @@ class Switching(app_commands.Group):
         if cloning == "off":
             await self._turn_off(scope)
             await Reply.of(interaction).finish(_OFF)
-        elif await self._library.consents.refusal(scope, NOBODY) is None:
+        elif await self._library.consents.cloning_permission_error(scope, NOBODY) is None:
             await Reply.of(interaction).finish(_ON)
         else:
             await TurnOn(self._library, _say_on).ask(interaction, POLICY)

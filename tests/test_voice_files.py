@@ -98,9 +98,9 @@ async def test_the_owner_s_word_given_elsewhere_lets_it_speak_there(tmp_path: Pa
         moderator = Scope(AVIARY, ADA, is_moderator=True)
         await library.settings.set_cloning(moderator, True, policy=POLICY_VERSION)
         voice = await library.voices.find(moderator, "Voice")
-        assert await library.consents.may_speak(voice, AVIARY) is not None
+        assert await library.consents.permission_error(voice, AVIARY) is not None
         await library.consents.attest(Scope(AVIARY, ADA))
-        assert await library.consents.may_speak(voice, AVIARY) is None
+        assert await library.consents.permission_error(voice, AVIARY) is None
 
 
 @pytest.mark.parametrize("speaker_id", [ADA, BEN])

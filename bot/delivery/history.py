@@ -124,7 +124,7 @@ class GenerationHistory:
     async def check(self, interaction: discord.Interaction, order: SpeakRequest) -> None:
         """Raise `MemberError` if a voice in ``order``, saved or not, may not be heard any more."""
         for voice in order.request.voices:
-            reason = await self._library.consents.may_speak(voice, shelf_of(interaction))
+            reason = await self._library.consents.permission_error(voice, shelf_of(interaction))
             if reason is not None:
                 raise MemberError(reason)
 
@@ -229,7 +229,7 @@ class GenerationActions:
             if voice is None and take.likeness is None:
                 raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
             heard = voice or SpokenVoice(voice_id, take.likeness or "", recording="")
-            reason = await self._library.consents.may_speak(heard, take.guild_id or take.member_id)
+            reason = await self._library.consents.permission_error(heard, take.guild_id or take.member_id)
             if reason is not None:
                 raise MemberError(reason)
 

@@ -392,7 +392,7 @@ class VoiceAccesses:
 
         async def may_speak(voice: SpokenVoice) -> str | None:
             await self._presence.look(guild, voice.id, interaction.user.id)
-            return await self._consents.may_speak(voice, shelf)
+            return await self._consents.permission_error(voice, shelf)
 
         async def reference(voice: SpokenVoice) -> ReferenceAudio:
             return await self._whole(self._posts.reference(voice))

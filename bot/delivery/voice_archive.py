@@ -241,7 +241,7 @@ async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: 
     seconds = await asyncio.to_thread(_seconds, found.wav)
     async with _library(settings) as library:
         voice = await _save(library, Scope(guild_id, owner_id), found, seconds)
-        refusal = await library.consents.may_speak(voice, guild_id)
+        refusal = await library.consents.permission_error(voice, guild_id)
     saved = f"{one_line(voice.name)} is saved. A running bot proposes it after its next start."
     return saved if refusal is None else f"{saved}\nIt is silent for now. {refusal}"
 

@@ -2,241 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError
+from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import (
     POLICY_VERSION,
     Consent,
     Request,
     Shares,
     Standing,
+    answer_permission_error,
+    ask_permission_error,
+    cloning_permission_error,
     consent_behind,
     lapse_of_question,
     likeness_id,
     likeness_under,
+    speech_permission_error,
     state_at,
-    why_not_answer,
-    why_not_ask,
-    why_not_begin,
-    why_not_speak,
 )
 from bot.library.database import Database
-from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow
 from bot.library.voice import Clock, Scope, Sharing, Voice, new_id, utc_now
-from bot.library.voice_rows import load_voices
-from bot.library.withdrawal import Post, Withdrawal, Withdrawals, take_away
-
-
-class ConsentRows:
-    """Reads and writes of one transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def request(self, request_id: str) -> Request | None:
-        """Return one request."""
-        return next(iter(await self._requests(ConsentRow.id == request_id)), None)
-
-    async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
-        """Return what one member has asked another here; with the same id twice: of their own voice."""
-        return await self._requests(
-            ConsentRow.guild_id == guild_id,
-            ConsentRow.asker_id == asker_id,
-            ConsentRow.speaker_id == speaker_id,
-        )
-
-    async def own_in(self, guild_id: int) -> list[Request]:
-        """Return the consents of a server with which members may clone any recording of their own voice."""
-        return await self._requests(
-            ConsentRow.guild_id == guild_id,
-            ConsentRow.asker_id == ConsentRow.speaker_id,
-            ConsentRow.recording.is_(None),
-            ConsentRow.state == Consent.GRANTED.value,
-        )
-
-    async def standing(self, voice_id: str) -> Standing | None:
-        """Return what decides about a voice; None: there is no such voice."""
-        voice = next(iter(await load_voices(self._session, VoiceRow.id == voice_id)), None)
-        if voice is None:
-            return None
-        request = await self.request(voice.consent_id) if voice.consent_id else None
-        is_never_cloned = voice.speaker_id is not None and await self.is_never_cloned(voice.speaker_id)
-        return Standing(voice, request, is_never_cloned, await self.accepted_policy(voice.guild_id))
-
-    async def add(self, request: Request) -> None:
-        """Write a new request down."""
-        shares = request.shares
-        await self._session.execute(
-            insert(ConsentRow).values(
-                id=request.id,
-                guild_id=request.guild_id,
-                asker_id=request.asker_id,
-                speaker_id=request.speaker_id,
-                state=request.state.value,
-                policy_version=request.policy_version,
-                recording=request.recording,
-                name=request.name,
-                sharing=shares.sharing.value,
-                role_id=shares.role_id,
-                member_ids=[str(member_id) for member_id in sorted(shares.member_ids)],
-                asked_at=request.asked_at,
-                lapses_at=request.lapses_at,
-                answered_at=request.answered_at,
-            )
-        )
-        if request.state is Consent.ASKED:
-            named = update(RecordingRow).where(RecordingRow.sha256 == request.recording)
-            await self._session.execute(named.values(was_named=True))
-
-    async def change(
-        self, request_ids: Collection[str], before: Collection[Consent], after: Consent, at: datetime
-    ) -> int:
-        """Bring those of these requests that stand as in ``before`` to ``after``; return how many.
-
-        What is over says no more what it was about: recording and name are wiped. What is granted names its
-        recording no more until a voice does, so that is as if just kept.
-        """
-        values: dict[str, Any] = {"state": after.value}
-        if after in (Consent.GRANTED, Consent.DECLINED):
-            values |= {"answered_at": at, "lapses_at": None}
-        if after is Consent.REVOKED:
-            values |= {"revoked_at": at, "lapses_at": None}
-        if after is not Consent.GRANTED:
-            values |= {"recording": None, "name": None, "role_id": None, "member_ids": None}
-        found = await self._session.execute(
-            update(ConsentRow)
-            .where(ConsentRow.id.in_(request_ids), ConsentRow.state.in_([state.value for state in before]))
-            .values(values)
-            .returning(ConsentRow.id, ConsentRow.recording)
-            .execution_options(synchronize_session=False)
-        )
-        changed = found.all()
-        recordings = [recording for _, recording in changed if recording is not None]
-        if after is Consent.GRANTED:
-            kept = update(RecordingRow).where(RecordingRow.sha256.in_(recordings))
-            await self._session.execute(kept.values(kept_at=at, was_named=False))
-        return len(changed)
-
-    async def in_states(
-        self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None
-    ) -> list[Request]:
-        """Return the requests to a speaker that stand as in ``states``, in one server or in all."""
-        conditions = [
-            ConsentRow.speaker_id == speaker_id,
-            ConsentRow.state.in_([state.value for state in states]),
-        ]
-        if guild_id is not None:
-            conditions.append(ConsentRow.guild_id == guild_id)
-        return await self._requests(*conditions)
-
-    async def overdue(self, now: datetime) -> list[Request]:
-        """Return the questions that nobody has answered in time."""
-        return await self._requests(ConsentRow.state == Consent.ASKED.value, ConsentRow.lapses_at <= now)
-
-    async def set_lapse(self, request_ids: Collection[str], lapses_at: datetime | None) -> None:
-        """Let these consents lapse at that moment, or last."""
-        await self._session.execute(
-            update(ConsentRow).where(ConsentRow.id.in_(request_ids)).values(lapses_at=lapses_at)
-        )
-
-    async def set_message(self, request_id: str, channel_id: int, message_id: int) -> None:
-        """Remember the message with the buttons of a request."""
-        await self._session.execute(
-            update(ConsentRow)
-            .where(ConsentRow.id == request_id)
-            .values(channel_id=channel_id, message_id=message_id)
-        )
-
-    async def forget_ended(self, before: datetime) -> None:
-        """Delete the questions that came to nothing and were asked before that."""
-        ended = (Consent.DECLINED.value, Consent.LAPSED.value)
-        await self._session.execute(
-            delete(ConsentRow).where(ConsentRow.state.in_(ended), ConsentRow.asked_at < before)
-        )
-
-    async def is_never_cloned(self, member_id: int) -> bool:
-        """Return whether this member must not be cloned anywhere."""
-        return await self._session.get(NeverCloneRow, member_id) is not None
-
-    async def set_never_clone(self, member_id: int, since: datetime | None) -> None:
-        """Write down that this member must not be cloned; None: they may be asked again."""
-        await self._session.execute(delete(NeverCloneRow).where(NeverCloneRow.member_id == member_id))
-        if since is not None:
-            await self._session.execute(insert(NeverCloneRow).values(member_id=member_id, since=since))
-
-    async def accepted_policy(self, guild_id: int) -> int | None:
-        """Return which version of the policy the server has accepted; None: cloning is off there."""
-        found = await self._session.scalars(
-            select(GuildSettingsRow.cloning_policy).where(
-                GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True)
-            )
-        )
-        return found.one_or_none()
-
-    async def voices_of(self, speaker_id: int) -> list[Voice]:
-        """Return all voices in which this member is heard, in every server."""
-        return await load_voices(self._session, VoiceRow.speaker_id == speaker_id)
-
-    async def set_consent(self, voice_ids: Sequence[str], consent_id: str) -> None:
-        """Let these voices hang on another consent from now on."""
-        await self._session.execute(
-            update(VoiceRow).where(VoiceRow.id.in_(voice_ids)).values(consent_id=consent_id)
-        )
-
-    async def consents_in_use(self, consent_ids: Collection[str]) -> set[str]:
-        """Return those of these consents that a voice hangs on."""
-        found = await self._session.scalars(
-            select(VoiceRow.consent_id).where(VoiceRow.consent_id.in_(consent_ids)).distinct()
-        )
-        return {consent_id for consent_id in found if consent_id is not None}
-
-    async def delete_voices(self, voice_ids: Sequence[str]) -> list[Post]:
-        """Delete these voices; return the messages with their recordings, which are still to be deleted."""
-        return await take_away(self._session, voice_ids)
-
-    async def _requests(self, *conditions: ColumnElement[bool]) -> list[Request]:
-        found = await self._session.execute(select(*ConsentRow.__table__.columns).where(*conditions))
-        return [to_request(row) for row in found]
-
-
-def to_request(row: Row[Any]) -> Request:
-    """Return what a row of consents says."""
-    return Request(
-        id=row.id,
-        guild_id=row.guild_id,
-        asker_id=row.asker_id,
-        speaker_id=row.speaker_id,
-        state=Consent(row.state),
-        policy_version=row.policy_version,
-        recording=row.recording,
-        name=row.name,
-        shares=Shares(
-            Sharing(row.sharing) if row.sharing else Sharing.ME,
-            row.role_id,
-            frozenset(int(member_id) for member_id in row.member_ids or ()),
-        ),
-        asked_at=row.asked_at,
-        lapses_at=row.lapses_at,
-        answered_at=row.answered_at,
-        revoked_at=row.revoked_at,
-        channel_id=row.channel_id,
-        message_id=row.message_id,
-    )
-
+from bot.library.withdrawal import Withdrawal, Withdrawals
 
 OPEN: Final = (Consent.ASKED, Consent.GRANTED)
 """What there is to take back."""
 
+ENDED_DAYS: Final = 30
+"""So long a question is remembered that came to nothing; see `ASK_AGAIN_DAYS` for why it is at all."""
 
-class Revoking:
-    """The part of `Consents` that makes voices fall silent. Each of these tells it before it returns."""
+EXPIRED: Final = "This button has expired. Ask for a new one with the command that made it."
+
+NOT_SAID: Final = (
+    "You have not told me that this is your own voice, or took it back. Type your command again."
+)
+
+
+class Spoken(Protocol):
+    """A voice by its id: whatever else is said of it is looked up."""
+
+    @property
+    def id(self) -> str:
+        """The id of the voice, or of a likeness."""
+
+
+class Consents:
+    """The consents of every server: who agreed to what. Whatever makes voices fall silent says so at once.
+
+    Nothing of it is kept in memory: what the database says at this moment counts, also after a restart and
+    in front of another process. ``policy`` is the version of the policy that counts; ``now`` the time.
+    """
 
     def __init__(
         self,
@@ -252,6 +73,157 @@ class Revoking:
         self._now = now
         self._policy = policy
         self._rows = rows
+
+    async def cloning_permission_error(self, scope: Scope, speaker_id: int) -> str | None:
+        """Return why nobody may even begin to clone this member here, as a sentence, or None: go on.
+
+        To be asked before anything is downloaded. A member's wish never to be cloned comes first.
+        """
+        async with self._database.reading() as session:
+            return await self._cloning_error(self._rows(session), scope, speaker_id)
+
+    async def has_attested(self, scope: Scope) -> bool:
+        """Return whether this member has said here, under this policy, that they clone their own voice."""
+        async with self._database.reading() as session:
+            return bool(await self._own(self._rows(session), scope))
+
+    async def attest(self, scope: Scope, *, recording: str | None = None) -> str:
+        """Write down "this is my own voice", said now; return the id of the consent.
+
+        For one ``recording`` (a SHA-256), or for any of their own. It holds for their voices here that were
+        saved with it under an older policy as well. Raises `MemberError` as `cloning_permission_error` says.
+        """
+        member_id = scope.member_id
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            refusal = await self._cloning_error(rows, scope, member_id)
+            if refusal is not None:
+                raise MemberError(refusal)
+            said = await self._own(rows, scope)
+            request = next((one for one in said if one.recording in (None, recording)), None)
+            if request is None:
+                request = self._request(scope, member_id, recording, None, Shares())
+                request = replace(
+                    request, state=Consent.GRANTED, answered_at=request.asked_at, lapses_at=None
+                )
+                await rows.add(request)
+            await self._renew(rows, request)
+        return request.id
+
+    async def own_likeness(self, scope: Scope) -> str:
+        """Return the id under which a recording of this member's own voice passes `permission_error` here.
+
+        Raises `MemberError` as `cloning_permission_error` says, and if they have not said that they clone
+        their own voice.
+        """
+        async with self._database.reading() as session:
+            rows = self._rows(session)
+            refusal = await self._cloning_error(rows, scope, scope.member_id)
+            found = None if refusal else await self._likeness(rows, scope, self._now())
+        if found is None:
+            raise MemberError(refusal or NOT_SAID)
+        return found
+
+    async def own_likeness_at(self, scope: Scope, at: datetime) -> str:
+        """Return the same for what was made ``at`` that moment, without a note of the consent behind it.
+
+        Where there was none that still counts, it is an id that never passes.
+        """
+        async with self._database.reading() as session:
+            return await self._likeness(self._rows(session), scope, at) or likeness_id("")
+
+    async def likenesses_in(self, guild_id: int) -> list[str]:
+        """Return the ids of all likenesses that can be heard in a server, for whoever silences them."""
+        async with self._database.reading() as session:
+            said = await self._rows(session).own_in(guild_id)
+        return [likeness_id(request.id) for request in said]
+
+    async def speaker_of_likeness(self, voice_id: str) -> int | None:
+        """Return whose likeness this is; None for a saved voice, and where the consent is gone."""
+        request_id = consent_behind(voice_id)
+        request = None if request_id is None else await self.request(request_id)
+        return None if request is None else request.speaker_id
+
+    async def ask(
+        self,
+        scope: Scope,
+        speaker_id: int,
+        *,
+        recording: str,
+        name: str,
+        sharing: Sharing = Sharing.ME,
+        role_id: int | None = None,
+        member_ids: frozenset[int] = frozenset(),
+    ) -> Request:
+        """Return the question to ``speaker_id`` whether the asker may save this recording as a voice.
+
+        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError`: see
+        `cloning_permission_error`; one question at a time; not again soon after a no; one's own voice needs
+        `attest`.
+        """
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            refusal = await self._cloning_error(rows, scope, speaker_id)
+            if refusal is None:
+                before = await rows.between(scope.guild_id, scope.member_id, speaker_id)
+                refusal = ask_permission_error(scope.member_id, speaker_id, before, self._now())
+            if refusal is not None:
+                raise MemberError(refusal)
+            request = self._request(scope, speaker_id, recording, name, Shares(sharing, role_id, member_ids))
+            await rows.add(request)
+        return request
+
+    async def posted(self, request_id: str, channel_id: int, message_id: int) -> None:
+        """Remember in which message the buttons of a request stand."""
+        async with self._database.session() as session:
+            await self._rows(session).set_message(request_id, channel_id, message_id)
+
+    async def request(self, request_id: str) -> Request | None:
+        """Return a request as it stands now; None for an unknown id."""
+        async with self._database.reading() as session:
+            request = await self._rows(session).request(request_id)
+        return None if request is None else self._as_of_now(request)
+
+    async def answer(self, request_id: str, presser_id: int, yes: bool) -> Consent:
+        """Take the speaker's answer and return how the request stands now.
+
+        Raises `MemberError` for everybody else, for a second answer, a late one, and an unknown request; and
+        for a yes where cloning is not possible any more.
+        """
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            request = await rows.request(request_id)
+            if request is None:
+                raise MemberError(EXPIRED)
+            refusal = answer_permission_error(request, presser_id, self._policy, self._now())
+            if refusal is None and yes:
+                refusal = await self._cloning_error(
+                    rows, Scope(request.guild_id, request.asker_id), request.speaker_id
+                )
+            if refusal is not None:
+                raise MemberError(refusal)
+            after = Consent.GRANTED if yes else Consent.DECLINED
+            if not await rows.change([request_id], [Consent.ASKED], after, self._now()):
+                raise MemberError(EXPIRED)  # answered or taken back at this very moment
+            if yes:
+                await self._renew(rows, replace(request, state=after))
+        return after
+
+    async def permission_error(self, voice: Spoken, guild_id: int) -> str | None:
+        """Return why this voice may not be heard in this server now, as a sentence, or None: it may.
+
+        THE gate: to be asked at every use, before anything is made; for what /clone makes too, whose voice
+        is a likeness. Designed and cast voices need no consent, but no voice may speak that is deleted,
+        frozen, or another server's.
+        """
+        request_id = consent_behind(voice.id)
+        async with self._database.reading() as session:
+            rows = self._rows(session)
+            if request_id is None:
+                standing = await rows.standing(voice.id)
+            else:
+                standing = await self._standing_of_likeness(rows, request_id)
+        return speech_permission_error(standing, guild_id, policy=self._policy, now=self._now())
 
     async def revoke(self, speaker_id: int, voice_id: str | None = None) -> list[Voice]:
         """Take back what this member agreed to, for one voice or for all, and return the voices that went.
@@ -304,6 +276,16 @@ class Revoking:
                 await rows.change([request.id], OPEN, Consent.REVOKED, self._now())
         await self._withdrawals.announce(Withdrawal([voice], posts))
 
+    async def sweep(self) -> list[Request]:
+        """End the questions that nobody has answered in time, and return them as they were asked."""
+        now = self._now()
+        async with self._database.session() as session:
+            rows = self._rows(session)
+            overdue = await rows.overdue(now)
+            await rows.change([one.id for one in overdue], [Consent.ASKED], Consent.LAPSED, now)
+            await rows.forget_ended(now - timedelta(days=ENDED_DAYS))
+        return overdue
+
     async def _revoke(self, rows: ConsentRows, speaker_id: int, voice_id: str | None) -> Withdrawal:
         voices = [one for one in await rows.voices_of(speaker_id) if voice_id in (None, one.id)]
         if voice_id is not None and not voices:
@@ -337,193 +319,8 @@ class Revoking:
         likenesses = [] if is_here else [likeness_id(one.id) for one in resting]
         await self._withdrawals.announce(Withdrawal(silent, is_final=False, likenesses=likenesses))
 
-
-ENDED_DAYS: Final = 30
-"""So long a question is remembered that came to nothing; see `ASK_AGAIN_DAYS` for why it is at all."""
-
-EXPIRED: Final = "This button has expired. Ask for a new one with the command that made it."
-
-NOT_SAID: Final = (
-    "You have not told me that this is your own voice, or took it back. Type your command again."
-)
-
-
-class Spoken(Protocol):
-    """A voice by its id: whatever else is said of it is looked up."""
-
-    @property
-    def id(self) -> str:
-        """The id of the voice, or of a likeness."""
-
-
-class Consents(Revoking):
-    """Who agreed to what, in every server.
-
-    Nothing of it is kept in memory: what the database says at this moment counts, also after a restart and
-    in front of another process. ``policy`` is the version of the policy that counts; ``now`` the time.
-    """
-
-    async def refusal(self, scope: Scope, speaker_id: int) -> str | None:
-        """Return why nobody may even begin to clone this member here, as a sentence, or None: go on.
-
-        To be asked before anything is downloaded. A member's wish never to be cloned comes first.
-        """
-        async with self._database.reading() as session:
-            return await self._refusal(self._rows(session), scope, speaker_id)
-
-    async def has_attested(self, scope: Scope) -> bool:
-        """Return whether this member has said here, under this policy, that they clone their own voice."""
-        async with self._database.reading() as session:
-            return bool(await self._own(self._rows(session), scope))
-
-    async def attest(self, scope: Scope, *, recording: str | None = None) -> str:
-        """Write down "this is my own voice", said now; return the id of the consent.
-
-        For one ``recording`` (a SHA-256), or for any of their own. It holds for their voices here that were
-        saved with it under an older policy as well. Raises `MemberError` as `refusal`.
-        """
-        member_id = scope.member_id
-        async with self._database.session() as session:
-            rows = self._rows(session)
-            refusal = await self._refusal(rows, scope, member_id)
-            if refusal is not None:
-                raise MemberError(refusal)
-            said = await self._own(rows, scope)
-            request = next((one for one in said if one.recording in (None, recording)), None)
-            if request is None:
-                request = self._request(scope, member_id, recording, None, Shares())
-                request = replace(
-                    request, state=Consent.GRANTED, answered_at=request.asked_at, lapses_at=None
-                )
-                await rows.add(request)
-            await self._renew(rows, request)
-        return request.id
-
-    async def own_likeness(self, scope: Scope) -> str:
-        """Return the id under which a recording of this member's own voice passes `may_speak` here.
-
-        Raises `MemberError` as `refusal`, and if they have not said that they clone their own voice.
-        """
-        async with self._database.reading() as session:
-            rows = self._rows(session)
-            refusal = await self._refusal(rows, scope, scope.member_id)
-            found = None if refusal else await self._likeness(rows, scope, self._now())
-        if found is None:
-            raise MemberError(refusal or NOT_SAID)
-        return found
-
-    async def own_likeness_at(self, scope: Scope, at: datetime) -> str:
-        """Return the same for what was made ``at`` that moment, without a note of the consent behind it.
-
-        Where there was none that still counts, it is an id that never passes.
-        """
-        async with self._database.reading() as session:
-            return await self._likeness(self._rows(session), scope, at) or likeness_id("")
-
-    async def likenesses_in(self, guild_id: int) -> list[str]:
-        """Return the ids of all likenesses that can be heard in a server, for whoever silences them."""
-        async with self._database.reading() as session:
-            said = await self._rows(session).own_in(guild_id)
-        return [likeness_id(request.id) for request in said]
-
-    async def speaker_of_likeness(self, voice_id: str) -> int | None:
-        """Return whose likeness this is; None for a saved voice, and where the consent is gone."""
-        request_id = consent_behind(voice_id)
-        request = None if request_id is None else await self.request(request_id)
-        return None if request is None else request.speaker_id
-
-    async def ask(
-        self,
-        scope: Scope,
-        speaker_id: int,
-        *,
-        recording: str,
-        name: str,
-        sharing: Sharing = Sharing.ME,
-        role_id: int | None = None,
-        member_ids: frozenset[int] = frozenset(),
-    ) -> Request:
-        """Return the question to ``speaker_id`` whether the asker may save this recording as a voice.
-
-        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError`: see `refusal`;
-        one question at a time; not again soon after a no; one's own voice needs `attest`.
-        """
-        async with self._database.session() as session:
-            rows = self._rows(session)
-            refusal = await self._refusal(rows, scope, speaker_id)
-            if refusal is None:
-                before = await rows.between(scope.guild_id, scope.member_id, speaker_id)
-                refusal = why_not_ask(scope.member_id, speaker_id, before, self._now())
-            if refusal is not None:
-                raise MemberError(refusal)
-            request = self._request(scope, speaker_id, recording, name, Shares(sharing, role_id, member_ids))
-            await rows.add(request)
-        return request
-
-    async def posted(self, request_id: str, channel_id: int, message_id: int) -> None:
-        """Remember in which message the buttons of a request stand."""
-        async with self._database.session() as session:
-            await self._rows(session).set_message(request_id, channel_id, message_id)
-
-    async def request(self, request_id: str) -> Request | None:
-        """Return a request as it stands now; None for an unknown id."""
-        async with self._database.reading() as session:
-            request = await self._rows(session).request(request_id)
-        return None if request is None else self._as_of_now(request)
-
-    async def answer(self, request_id: str, presser_id: int, yes: bool) -> Consent:
-        """Take the speaker's answer and return how the request stands now.
-
-        Raises `MemberError` for everybody else, for a second answer, a late one, and an unknown request; and
-        for a yes where cloning is not possible any more.
-        """
-        async with self._database.session() as session:
-            rows = self._rows(session)
-            request = await rows.request(request_id)
-            if request is None:
-                raise MemberError(EXPIRED)
-            refusal = why_not_answer(request, presser_id, self._policy, self._now())
-            if refusal is None and yes:
-                refusal = await self._refusal(
-                    rows, Scope(request.guild_id, request.asker_id), request.speaker_id
-                )
-            if refusal is not None:
-                raise MemberError(refusal)
-            after = Consent.GRANTED if yes else Consent.DECLINED
-            if not await rows.change([request_id], [Consent.ASKED], after, self._now()):
-                raise MemberError(EXPIRED)  # answered or taken back at this very moment
-            if yes:
-                await self._renew(rows, replace(request, state=after))
-        return after
-
-    async def may_speak(self, voice: Spoken, guild_id: int) -> str | None:
-        """Return why this voice may not be heard in this server now, as a sentence, or None: it may.
-
-        THE gate: to be asked at every use, before anything is made; for what /clone makes too, whose voice
-        is a likeness. Designed and cast voices need no consent, but no voice may speak that is deleted,
-        frozen, or another server's.
-        """
-        request_id = consent_behind(voice.id)
-        async with self._database.reading() as session:
-            rows = self._rows(session)
-            if request_id is None:
-                standing = await rows.standing(voice.id)
-            else:
-                standing = await self._standing_of_likeness(rows, request_id)
-        return why_not_speak(standing, guild_id, policy=self._policy, now=self._now())
-
-    async def sweep(self) -> list[Request]:
-        """End the questions that nobody has answered in time, and return them as they were asked."""
-        now = self._now()
-        async with self._database.session() as session:
-            rows = self._rows(session)
-            overdue = await rows.overdue(now)
-            await rows.change([one.id for one in overdue], [Consent.ASKED], Consent.LAPSED, now)
-            await rows.forget_ended(now - timedelta(days=ENDED_DAYS))
-        return overdue
-
-    async def _refusal(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
-        return why_not_begin(
+    async def _cloning_error(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
+        return cloning_permission_error(
             is_never_cloned=await rows.is_never_cloned(speaker_id),
             is_own=speaker_id == scope.member_id,
             is_private=scope.is_private,

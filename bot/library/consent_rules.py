@@ -156,7 +156,7 @@ def covers(agreed: Shares, actual: Shares) -> bool:
     return agreed.role_id == actual.role_id
 
 
-def why_not_answer(request: Request, presser_id: int, policy: int, now: datetime) -> str | None:
+def answer_permission_error(request: Request, presser_id: int, policy: int, now: datetime) -> str | None:
     """Return what ``presser_id`` reads who may not answer this now, or None: only the speaker may, once."""
     if presser_id != request.speaker_id:
         return "Only the member whose voice it is can answer this."
@@ -174,7 +174,7 @@ def why_not_answer(request: Request, presser_id: int, policy: int, now: datetime
     return None
 
 
-def why_not_begin(
+def cloning_permission_error(
     *, is_never_cloned: bool, is_own: bool, is_private: bool, accepted: int | None, policy: int
 ) -> str | None:
     """Return why a member may not be cloned at all, here and now, as a sentence, or None.
@@ -195,7 +195,9 @@ def why_not_begin(
     return None
 
 
-def why_not_ask(asker_id: int, speaker_id: int, before: Iterable[Request], now: datetime) -> str | None:
+def ask_permission_error(
+    asker_id: int, speaker_id: int, before: Iterable[Request], now: datetime
+) -> str | None:
     """Return why this member may not be asked now, who was asked ``before`` by the same asker, or None."""
     if asker_id == speaker_id:
         return "For your own voice you need nobody else. Save it as your own."
@@ -209,7 +211,9 @@ def why_not_ask(asker_id: int, speaker_id: int, before: Iterable[Request], now: 
     return None
 
 
-def why_not_speak(standing: Standing | None, guild_id: int, *, policy: int, now: datetime) -> str | None:
+def speech_permission_error(
+    standing: Standing | None, guild_id: int, *, policy: int, now: datetime
+) -> str | None:
     """Return why a voice that stands like this may not be heard in this server at ``now``, or None."""
     if standing is None or standing.voice.guild_id != guild_id:
         return "This voice is not here any more. Choose another one."
@@ -220,17 +224,17 @@ def why_not_speak(standing: Standing | None, guild_id: int, *, policy: int, now:
         return None
     if standing.is_never_cloned:
         return "The member whose voice this is does not want to be cloned. Choose another one."
-    refusal = why_not_begin(
+    refusal = cloning_permission_error(
         is_never_cloned=False,
         is_own=voice.speaker_id == voice.owner_id,
         is_private=guild_id == voice.owner_id,
         accepted=standing.policy,
         policy=policy,
     )
-    return refusal or _why_not_agreed(voice, standing.request, policy, now)
+    return refusal or _agreement_error(voice, standing.request, policy, now)
 
 
-def _why_not_agreed(voice: Voice, request: Request | None, policy: int, now: datetime) -> str | None:
+def _agreement_error(voice: Voice, request: Request | None, policy: int, now: datetime) -> str | None:
     """Return why this is no consent of the speaker's, for this owner, recording and these people, or None."""
     if (
         request is None

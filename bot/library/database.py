@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
 from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
-from bot.library.identity import check_belongs, give_id, known_id, why_not_new
+from bot.library.identity import check_belongs, creation_error, give_id, known_id
 from bot.library.migrating import bring_up_to_date, forget_old_backups
 from bot.library.migrations import OURS, Migrations
 from bot.library.tables import Base
@@ -91,7 +91,7 @@ class Database:
         """
         where = address(url, data_dir)
         file = file_of(where)
-        refusal = await asyncio.to_thread(why_not_new, data_dir, str(file or "at DATABASE_URL"))
+        refusal = await asyncio.to_thread(creation_error, data_dir, str(file or "at DATABASE_URL"))
         if file is not None:
             if refusal is not None and not file.exists():
                 raise OtherDatabaseError(refusal)

@@ -24,7 +24,7 @@ ID_FILE: Final = "database.id"
 _ID: Final = re.compile(r"[\w-]{22}")
 
 
-def why_not_new(data_dir: Path, where: str) -> str | None:
+def creation_error(data_dir: Path, where: str) -> str | None:
     """Return why no database may be made at ``where``: the directory belongs to another one; None: it may.
 
     Raises `LibraryError` where the directory cannot be read.

@@ -35,7 +35,7 @@ from bot.library.tables import (
 from bot.library.voice import Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.voices import Voices
-from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, take_away
+from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, delete_voices_and_list_posts
 from bot.limits import LEFT_GUILD_DAYS
 
 _TABLES: Final = (ChosenVoiceRow, ReportRow, TakeRow, UseRow, GuildSettingsRow, ConsentRow)
@@ -57,7 +57,7 @@ async def purge_left_guilds(database: Database, now: datetime) -> Purged:
         left = select(GuildSettingsRow.guild_id).where(GuildSettingsRow.left_at < oldest)
         guild_ids = tuple(await session.scalars(left))
         voices = await load_voices(session, VoiceRow.guild_id.in_(guild_ids)) if guild_ids else []
-        posts = await take_away(session, [voice.id for voice in voices])
+        posts = await delete_voices_and_list_posts(session, [voice.id for voice in voices])
         for table in _TABLES if guild_ids else ():
             await session.execute(delete(table).where(table.guild_id.in_(guild_ids)))
     return Purged(guild_ids, tuple(voices), tuple(posts))

@@ -30,7 +30,7 @@ from bot.library.tables import (
 )
 from bot.library.voice import NOBODY, Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
-from bot.library.withdrawal import Post, Withdrawal, Withdrawals, take_away
+from bot.library.withdrawal import Post, Withdrawal, Withdrawals, delete_voices_and_list_posts
 from bot.speech.cache import member_label, recording_label, voice_label
 
 _SECRET: Final = frozenset({"url", "name_key", "cache_key"})
@@ -123,7 +123,7 @@ class Erased:
 async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
     """Delete everything of a member in all servers, but for what the module says."""
     voices = await load_voices(session, belongs_to(member_id))
-    posts = await take_away(session, [voice.id for voice in voices])
+    posts = await delete_voices_and_list_posts(session, [voice.id for voice in voices])
     asked, recordings, likenesses = await _what_was_asked(session, member_id)
     rows = {"consents": await _erase_consents(session, member_id, now)}
     of_their_own = [voice.id for voice in voices if voice.speaker_id in (None, member_id)]

@@ -88,7 +88,7 @@ class Withdrawals:
             log.exception("something of a withdrawn voice may be left")
 
 
-async def take_away(session: AsyncSession, voice_ids: Sequence[str]) -> list[Post]:
+async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequence[str]) -> list[Post]:
     """Delete these voices in the caller's transaction; return the messages with their recordings.
 
     Of a message only the place is remembered, until it is deleted in Discord: its address is wiped.

@@ -106,7 +106,7 @@ async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None
 
     voice = await saved(scene, "Bob", scene.alice.id)
     assert voice.speaker_id == scene.bob.id
-    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+    assert await scene.bot.library.consents.permission_error(voice, scene.guild.id) is None
     told = await scene.general.until_message(lambda shown: "is yours to use" in shown.content)
     assert scene.alice.mention in told.content
 

@@ -90,23 +90,23 @@ class History:
 
     async def _try_all(self) -> None:
         for voice in (*self._voices.values(), *self._gone):
-            refusal = await self._consents.may_speak(voice, voice.guild_id)
+            refusal = await self._consents.permission_error(voice, voice.guild_id)
             if refusal is None:
                 assert self._model.may_be_heard(voice, self._policy), self._model.log
                 self.heard += 1
             elif voice.id in self._voices and voice.consent_id and self._is_plain():
                 assert not self._model.may_be_heard(voice, self._policy), (refusal, self._model.log)
         for take in self._takes:
-            refusal = await self._consents.may_speak(take, take.guild_id)
+            refusal = await self._consents.permission_error(take, take.guild_id)
             if refusal is None:
                 assert self._model.may_take_be_heard(take, self._policy), self._model.log
                 self.takes_heard += 1
             elif self._is_plain():
                 assert not self._model.may_take_be_heard(take, self._policy), (refusal, self._model.log)
-            assert await self._consents.may_speak(take, take.guild_id + 1) is not None
+            assert await self._consents.permission_error(take, take.guild_id + 1) is not None
         if self._voices:
             voice = self._dice.choice(list(self._voices.values()))
-            assert await self._consents.may_speak(voice, voice.guild_id + 1) is not None
+            assert await self._consents.permission_error(voice, voice.guild_id + 1) is not None
 
     def _is_plain(self) -> bool:
         """Whether nothing happened after which the real one may be stricter than the model."""

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.library.consent import ConsentRows, Consents
+from bot.library.consent import Consents
+from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent, Request, Shares, Standing
 from bot.library.database import Database
 from bot.library.voice import Voice

@@ -52,15 +52,17 @@ async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterato
 async def test_cloning_is_off_until_a_moderator_accepts_the_policy_and_again_for_a_new_one(
     library: Library, clock: Clock
 ):
-    assert "off in this server" in (await library.consents.refusal(speaker, SPEAKER) or "")
+    assert "off in this server" in (await library.consents.cloning_permission_error(speaker, SPEAKER) or "")
 
     await cloning_on(library)
     newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
 
-    assert await library.consents.refusal(speaker, SPEAKER) is None
-    assert await library.consents.refusal(owner, SPEAKER) is None
-    assert "rules" in (await newer.refusal(speaker, SPEAKER) or "")
-    assert "off" in (await library.consents.refusal(Scope(ELSEWHERE, SPEAKER), SPEAKER) or "")
+    assert await library.consents.cloning_permission_error(speaker, SPEAKER) is None
+    assert await library.consents.cloning_permission_error(owner, SPEAKER) is None
+    assert "rules" in (await newer.cloning_permission_error(speaker, SPEAKER) or "")
+    assert "off" in (
+        await library.consents.cloning_permission_error(Scope(ELSEWHERE, SPEAKER), SPEAKER) or ""
+    )
 
 
 async def test_the_word_for_ones_own_voice_is_asked_once_per_server_and_policy(
@@ -88,12 +90,12 @@ async def test_a_new_policy_silences_voices_until_moderators_and_the_speaker_acc
     voice = await own_voice(library)
     newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
 
-    assert "moderator" in (await newer.may_speak(voice, GUILD) or "")
+    assert "moderator" in (await newer.permission_error(voice, GUILD) or "")
     await cloning_on(library, policy=POLICY_VERSION + 1)
-    assert "once more" in (await newer.may_speak(voice, GUILD) or "")
+    assert "once more" in (await newer.permission_error(voice, GUILD) or "")
     await newer.attest(speaker)
 
-    assert await newer.may_speak(voice, GUILD) is None
+    assert await newer.permission_error(voice, GUILD) is None
 
 
 async def test_anothers_recording_needs_that_members_own_press(library: Library):
@@ -157,8 +159,10 @@ async def test_never_clone_me_comes_first_in_every_server_and_takes_back_what_th
 
     assert {voice.id for voice in gone} == {voice.id for voice in voices}
     for scope in (owner, speaker, Scope(ELSEWHERE, OTHER), Scope(999, OTHER), Scope.alone(SPEAKER)):
-        assert await library.consents.refusal(scope, SPEAKER) is not None
-    assert "does not want" in (await library.consents.refusal(Scope(999, OTHER), SPEAKER) or "")
+        assert await library.consents.cloning_permission_error(scope, SPEAKER) is not None
+    assert "does not want" in (
+        await library.consents.cloning_permission_error(Scope(999, OTHER), SPEAKER) or ""
+    )
     with pytest.raises(MemberError, match="taken back"):
         await library.consents.answer(asked.id, SPEAKER, True)
     with pytest.raises(MemberError, match="never-clone-me"):
@@ -166,9 +170,9 @@ async def test_never_clone_me_comes_first_in_every_server_and_takes_back_what_th
 
     await library.consents.never_clone(SPEAKER, False)
 
-    assert await library.consents.refusal(speaker, SPEAKER) is None
+    assert await library.consents.cloning_permission_error(speaker, SPEAKER) is None
     for voice in voices:
-        assert await library.consents.may_speak(voice, voice.guild_id) is not None
+        assert await library.consents.permission_error(voice, voice.guild_id) is not None
 
 
 async def test_outside_servers_only_ones_own_voice_and_there_without_a_switch(library: Library):
@@ -176,8 +180,10 @@ async def test_outside_servers_only_ones_own_voice_and_there_without_a_switch(li
 
     voice = await own_voice(library, alone)
 
-    assert await library.consents.may_speak(voice, SPEAKER) is None
-    assert "nobody's voice but your own" in (await library.consents.refusal(alone, OTHER) or "")
+    assert await library.consents.permission_error(voice, SPEAKER) is None
+    assert "nobody's voice but your own" in (
+        await library.consents.cloning_permission_error(alone, OTHER) or ""
+    )
     with pytest.raises(MemberError, match="nobody's voice but your own"):
         await library.consents.ask(alone, OTHER, recording="a" * 64, name="Bob")
 
@@ -253,8 +259,8 @@ async def test_revoking_one_voice_leaves_the_others_and_nobody_revokes_anothers(
             await library.consents.revoke(stranger, theirs.id)
     await library.consents.revoke(SPEAKER, theirs.id)
 
-    assert await library.consents.may_speak(theirs, GUILD) is not None
-    assert await library.consents.may_speak(own, GUILD) is None
+    assert await library.consents.permission_error(theirs, GUILD) is not None
+    assert await library.consents.permission_error(own, GUILD) is None
     assert (await library.consents.request(theirs.consent_id or "")).state is Consent.REVOKED  # type: ignore[union-attr]
 
 
@@ -277,10 +283,10 @@ async def test_the_voice_of_a_speaker_who_left_rests_and_comes_back_with_them(li
 
     await library.consents.speaker_left(GUILD, SPEAKER)
 
-    assert "left this server" in (await library.consents.may_speak(here, GUILD) or "")
-    assert await library.consents.may_speak(there, ELSEWHERE) is None
+    assert "left this server" in (await library.consents.permission_error(here, GUILD) or "")
+    assert await library.consents.permission_error(there, ELSEWHERE) is None
     await library.consents.speaker_returned(GUILD, SPEAKER)
-    assert await library.consents.may_speak(here, GUILD) is None
+    assert await library.consents.permission_error(here, GUILD) is None
 
 
 async def test_a_voice_shared_with_more_people_than_was_agreed_is_silent(library: Library):
@@ -289,9 +295,9 @@ async def test_a_voice_shared_with_more_people_than_was_agreed_is_silent(library
 
     wider = await library.voices.share(owner, voice.id, Sharing.SERVER)
 
-    assert "so many" in (await library.consents.may_speak(wider, GUILD) or "")
+    assert "so many" in (await library.consents.permission_error(wider, GUILD) or "")
     await library.voices.share(owner, voice.id, Sharing.ME)
-    assert await library.consents.may_speak(voice, GUILD) is None
+    assert await library.consents.permission_error(voice, GUILD) is None
 
 
 async def test_designed_and_cast_voices_need_no_consent_and_frozen_ones_are_silent(library: Library):
@@ -299,10 +305,10 @@ async def test_designed_and_cast_voices_need_no_consent_and_frozen_ones_are_sile
         sha256 = await library.recordings.keep(RECORDING)
         voice = await library.voices.save(owner, NewVoice(kind.value, kind, sha256, 6.0))
 
-        assert await library.consents.may_speak(voice, GUILD) is None
-        assert await library.consents.may_speak(voice, ELSEWHERE) is not None
+        assert await library.consents.permission_error(voice, GUILD) is None
+        assert await library.consents.permission_error(voice, ELSEWHERE) is not None
         await library.audit.freeze(moderator, voice.id, True)
-        assert "frozen" in (await library.consents.may_speak(voice, GUILD) or "")
+        assert "frozen" in (await library.consents.permission_error(voice, GUILD) or "")
 
 
 async def test_what_a_caller_says_of_a_voice_counts_for_nothing(library: Library):
@@ -312,7 +318,7 @@ async def test_what_a_caller_says_of_a_voice_counts_for_nothing(library: Library
 
     disguised = replace(voice, kind=Kind.DESIGNED, speaker_id=None, guild_id=GUILD)
 
-    assert "does not agree" in (await library.consents.may_speak(disguised, GUILD) or "")
+    assert "does not agree" in (await library.consents.permission_error(disguised, GUILD) or "")
 
 
 async def test_a_voice_that_its_owner_deletes_takes_its_consent_with_it(library: Library):
@@ -340,19 +346,19 @@ async def test_a_likeness_passes_the_gate_like_a_saved_voice(library: Library, c
     with pytest.raises(MemberError, match="not told me that this is your own voice"):
         await library.consents.own_likeness(speaker)
     likeness = await likeness_of(library)
-    may_speak = library.consents.may_speak
+    permission_error = library.consents.permission_error
 
-    assert await may_speak(likeness, GUILD) is None
-    assert await may_speak(likeness, ELSEWHERE) is not None
+    assert await permission_error(likeness, GUILD) is None
+    assert await permission_error(likeness, ELSEWHERE) is not None
     await library.settings.set_cloning(moderator, False, policy=POLICY_VERSION)
-    assert "off in this server" in (await may_speak(likeness, GUILD) or "")
+    assert "off in this server" in (await permission_error(likeness, GUILD) or "")
     await cloning_on(library)
     await library.consents.speaker_left(GUILD, SPEAKER)
-    assert "has left" in (await may_speak(likeness, GUILD) or "")
+    assert "has left" in (await permission_error(likeness, GUILD) or "")
     await library.consents.speaker_returned(GUILD, SPEAKER)
-    assert await may_speak(likeness, GUILD) is None
+    assert await permission_error(likeness, GUILD) is None
     newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
-    assert "rules" in (await newer.may_speak(likeness, GUILD) or "")
+    assert "rules" in (await newer.permission_error(likeness, GUILD) or "")
 
 
 @pytest.mark.parametrize("act", ["revoke", "never", "delete"])
@@ -376,10 +382,10 @@ async def test_a_likeness_that_was_taken_back_is_told_of_and_never_comes_back(li
     after = await likeness_of(library)
 
     assert {one for withdrawal in told for one in withdrawal.likenesses} == {here.id, alone.id}
-    assert await library.consents.may_speak(here, GUILD) is not None
-    assert await library.consents.may_speak(alone, SPEAKER) is not None
-    assert await library.consents.may_speak(others, GUILD) is None
-    assert await library.consents.may_speak(after, GUILD) is None
+    assert await library.consents.permission_error(here, GUILD) is not None
+    assert await library.consents.permission_error(alone, SPEAKER) is not None
+    assert await library.consents.permission_error(others, GUILD) is None
+    assert await library.consents.permission_error(after, GUILD) is None
 
 
 async def test_all_likenesses_of_a_server_are_known_to_whoever_silences_them(library: Library):
@@ -402,4 +408,4 @@ async def test_what_was_made_before_a_word_was_given_does_not_hang_on_it(library
 
     assert await library.consents.own_likeness_at(speaker, clock.now) == likeness.id
     too_early = await library.consents.own_likeness_at(speaker, before)
-    assert await library.consents.may_speak(SpokenVoice(too_early, "", ""), GUILD) is not None
+    assert await library.consents.permission_error(SpokenVoice(too_early, "", ""), GUILD) is not None

@@ -12,15 +12,15 @@ from bot.library.consent_rules import (
     Request,
     Shares,
     Standing,
+    answer_permission_error,
+    ask_permission_error,
+    cloning_permission_error,
     consent_behind,
     covers,
     likeness_id,
     likeness_under,
+    speech_permission_error,
     state_at,
-    why_not_answer,
-    why_not_ask,
-    why_not_begin,
-    why_not_speak,
 )
 from bot.library.voice import Sharing, new_id
 
@@ -60,22 +60,22 @@ def test_what_is_over_stays_as_it_is(state: Consent):
 @pytest.mark.parametrize("presser", [ASKER, STRANGER])
 @pytest.mark.parametrize("state", list(Consent))
 def test_nobody_answers_for_the_speaker(state: Consent, presser: int):
-    refusal = why_not_answer(request(state), presser, 1, NOW)
+    refusal = answer_permission_error(request(state), presser, 1, NOW)
 
     assert refusal == "Only the member whose voice it is can answer this."
 
 
 @pytest.mark.parametrize("state", [one for one in Consent if one is not Consent.ASKED])
 def test_a_second_answer_is_told_what_the_first_one_was(state: Consent):
-    assert why_not_answer(request(state), SPEAKER, 1, NOW)
+    assert answer_permission_error(request(state), SPEAKER, 1, NOW)
 
 
 def test_the_speaker_may_answer_in_time_and_under_the_same_rules():
     late = NOW + timedelta(hours=24)
 
-    assert why_not_answer(request(), SPEAKER, 1, NOW) is None
-    assert "24 hours" in (why_not_answer(request(), SPEAKER, 1, late) or "")
-    assert "rules" in (why_not_answer(request(), SPEAKER, 2, NOW) or "")
+    assert answer_permission_error(request(), SPEAKER, 1, NOW) is None
+    assert "24 hours" in (answer_permission_error(request(), SPEAKER, 1, late) or "")
+    assert "rules" in (answer_permission_error(request(), SPEAKER, 2, NOW) or "")
 
 
 def test_nobody_is_asked_twice_at_once_nor_soon_after_a_no():
@@ -83,20 +83,20 @@ def test_nobody_is_asked_twice_at_once_nor_soon_after_a_no():
     revoked = request(Consent.REVOKED, revoked_at=NOW)
     lapsed = request(lapses_at=NOW)
 
-    assert why_not_ask(ASKER, SPEAKER, [], NOW) is None
-    assert why_not_ask(ASKER, SPEAKER, [lapsed], NOW) is None
-    assert "already" in (why_not_ask(ASKER, SPEAKER, [request()], NOW) or "")
+    assert ask_permission_error(ASKER, SPEAKER, [], NOW) is None
+    assert ask_permission_error(ASKER, SPEAKER, [lapsed], NOW) is None
+    assert "already" in (ask_permission_error(ASKER, SPEAKER, [request()], NOW) or "")
     for refused in (declined, revoked):
-        assert "said no" in (why_not_ask(ASKER, SPEAKER, [refused], NOW + timedelta(days=6)) or "")
-        assert why_not_ask(ASKER, SPEAKER, [refused], NOW + timedelta(days=7)) is None
-    assert "own" in (why_not_ask(SPEAKER, SPEAKER, [], NOW) or "")
+        assert "said no" in (ask_permission_error(ASKER, SPEAKER, [refused], NOW + timedelta(days=6)) or "")
+        assert ask_permission_error(ASKER, SPEAKER, [refused], NOW + timedelta(days=7)) is None
+    assert "own" in (ask_permission_error(SPEAKER, SPEAKER, [], NOW) or "")
 
 
 def test_a_wish_never_to_be_cloned_comes_before_everything_else():
     for is_own in (True, False):
         for is_private in (True, False):
             for accepted in (None, 1, 2):
-                refusal = why_not_begin(
+                refusal = cloning_permission_error(
                     is_never_cloned=True,
                     is_own=is_own,
                     is_private=is_private,
@@ -122,7 +122,7 @@ def test_a_wish_never_to_be_cloned_comes_before_everything_else():
     ],
 )
 def test_where_cloning_may_begin(is_own: bool, is_private: bool, accepted: int | None, part: str | None):
-    refusal = why_not_begin(
+    refusal = cloning_permission_error(
         is_never_cloned=False, is_own=is_own, is_private=is_private, accepted=accepted, policy=1
     )
 
@@ -151,7 +151,7 @@ def test_who_agreed_to_some_people_did_not_agree_to_others(agreed: Shares, enoug
 
 def may_likeness_speak(consent: Request, *, policy: int | None = 1, never: bool = False) -> bool:
     standing = Standing(likeness_under(consent), consent, is_never_cloned=never, policy=policy)
-    return why_not_speak(standing, consent.guild_id, policy=1, now=NOW) is None
+    return speech_permission_error(standing, consent.guild_id, policy=1, now=NOW) is None
 
 
 def test_a_likeness_needs_the_speaker_s_word_for_any_recording_of_their_own():
@@ -174,7 +174,7 @@ def test_a_likeness_obeys_all_that_silences_a_saved_voice():
     assert not may_likeness_speak(replace(own, policy_version=2))
     assert not may_likeness_speak(replace(own, lapses_at=NOW))
     standing = Standing(likeness_under(own), own, is_never_cloned=False, policy=1)
-    assert why_not_speak(standing, own.guild_id + 1, policy=1, now=NOW) is not None
+    assert speech_permission_error(standing, own.guild_id + 1, policy=1, now=NOW) is not None
 
 
 def test_the_id_of_a_likeness_is_that_of_no_saved_voice():

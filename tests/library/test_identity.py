@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.errors import LibraryError, OtherDatabaseError
-from bot.library.consent import ConsentRows
+from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent
 from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE, address, engine_for

@@ -189,7 +189,7 @@ async def test_the_wish_never_to_be_cloned_is_the_one_thing_that_stays(library: 
 
     left = [str(column) for column in member_columns() if await count(library, column)]
     assert left == ["never_clone.member_id"]
-    assert await library.consents.refusal(other, MEMBER) is not None
+    assert await library.consents.cloning_permission_error(other, MEMBER) is not None
 
 
 async def test_the_file_has_everything_about_the_member_in_all_servers(library: Library):

@@ -47,7 +47,7 @@ async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Sc
     await scene.let_clone()
     voice = await cloned(scene, "Bobby", scene.bob)
     answer = await typed(scene.alice, scene.general, "voice audit", name="bobby")
-    may_speak = scene.bot.library.consents.may_speak
+    may_speak = scene.bot.library.consents.permission_error
     assert answer.buttons == ["Freeze"]
 
     await scene.alice.press(answer, "Freeze")
@@ -69,7 +69,7 @@ async def test_who_is_no_moderator_any_more_cannot_press(scene: Scene) -> None:
     pressed = await scene.alice.press(answer, "Freeze")
 
     assert (await refusal_of(pressed)).startswith("Only moderators can do this.")
-    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+    assert await scene.bot.library.consents.permission_error(voice, scene.guild.id) is None
 
 
 async def test_reports_are_counted_and_put_away(scene: Scene) -> None:

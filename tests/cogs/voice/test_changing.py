@@ -212,7 +212,7 @@ async def test_turning_cloning_off_withdraws_cloned_voices_at_once(scene: Scene)
     assert answer.content.startswith("Cloning is off.")
     assert [(one.id, one.is_frozen) for heard in told for one in heard.voices] == [(voice.id, True)]
     assert not told[0].is_final
-    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is not None
+    assert await scene.bot.library.consents.permission_error(voice, scene.guild.id) is not None
 
 
 async def test_a_moderator_reads_the_policy_before_cloning_is_on(scene: Scene) -> None:

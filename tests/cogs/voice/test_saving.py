@@ -40,7 +40,7 @@ async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(s
     assert pressed.ephemeral
     voice = await saved(scene)
     assert (voice.kind, voice.owner_id, voice.speaker_id) == (Kind.CLONED, scene.alice.id, scene.alice.id)
-    assert await scene.bot.library.consents.may_speak(voice, scene.guild.id) is None
+    assert await scene.bot.library.consents.permission_error(voice, scene.guild.id) is None
 
 
 async def test_the_answer_says_what_the_doctor_found_and_did(scene: Scene) -> None:

@@ -1,0 +1,213 @@
+"""Rows of consents: read and written. Each of these runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.library.consent_rules import Consent, Request, Shares, Standing
+from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow
+from bot.library.voice import Sharing, Voice
+from bot.library.voice_rows import load_voices
+from bot.library.withdrawal import Post, delete_voices_and_list_posts
+
+
+class ConsentRows:
+    """Reads and writes of one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def request(self, request_id: str) -> Request | None:
+        """Return one request."""
+        return next(iter(await self._requests(ConsentRow.id == request_id)), None)
+
+    async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
+        """Return what one member has asked another here; with the same id twice: of their own voice."""
+        return await self._requests(
+            ConsentRow.guild_id == guild_id,
+            ConsentRow.asker_id == asker_id,
+            ConsentRow.speaker_id == speaker_id,
+        )
+
+    async def own_in(self, guild_id: int) -> list[Request]:
+        """Return the consents of a server with which members may clone any recording of their own voice."""
+        return await self._requests(
+            ConsentRow.guild_id == guild_id,
+            ConsentRow.asker_id == ConsentRow.speaker_id,
+            ConsentRow.recording.is_(None),
+            ConsentRow.state == Consent.GRANTED.value,
+        )
+
+    async def standing(self, voice_id: str) -> Standing | None:
+        """Return what decides about a voice; None: there is no such voice."""
+        voice = next(iter(await load_voices(self._session, VoiceRow.id == voice_id)), None)
+        if voice is None:
+            return None
+        request = await self.request(voice.consent_id) if voice.consent_id else None
+        is_never_cloned = voice.speaker_id is not None and await self.is_never_cloned(voice.speaker_id)
+        return Standing(voice, request, is_never_cloned, await self.accepted_policy(voice.guild_id))
+
+    async def add(self, request: Request) -> None:
+        """Write a new request down."""
+        shares = request.shares
+        await self._session.execute(
+            insert(ConsentRow).values(
+                id=request.id,
+                guild_id=request.guild_id,
+                asker_id=request.asker_id,
+                speaker_id=request.speaker_id,
+                state=request.state.value,
+                policy_version=request.policy_version,
+                recording=request.recording,
+                name=request.name,
+                sharing=shares.sharing.value,
+                role_id=shares.role_id,
+                member_ids=[str(member_id) for member_id in sorted(shares.member_ids)],
+                asked_at=request.asked_at,
+                lapses_at=request.lapses_at,
+                answered_at=request.answered_at,
+            )
+        )
+        if request.state is Consent.ASKED:
+            named = update(RecordingRow).where(RecordingRow.sha256 == request.recording)
+            await self._session.execute(named.values(was_named=True))
+
+    async def change(
+        self, request_ids: Collection[str], before: Collection[Consent], after: Consent, at: datetime
+    ) -> int:
+        """Bring those of these requests that stand as in ``before`` to ``after``; return how many.
+
+        What is over says no more what it was about: recording and name are wiped. What is granted names its
+        recording no more until a voice does, so that is as if just kept.
+        """
+        values: dict[str, Any] = {"state": after.value}
+        if after in (Consent.GRANTED, Consent.DECLINED):
+            values |= {"answered_at": at, "lapses_at": None}
+        if after is Consent.REVOKED:
+            values |= {"revoked_at": at, "lapses_at": None}
+        if after is not Consent.GRANTED:
+            values |= {"recording": None, "name": None, "role_id": None, "member_ids": None}
+        found = await self._session.execute(
+            update(ConsentRow)
+            .where(ConsentRow.id.in_(request_ids), ConsentRow.state.in_([state.value for state in before]))
+            .values(values)
+            .returning(ConsentRow.id, ConsentRow.recording)
+            .execution_options(synchronize_session=False)
+        )
+        changed = found.all()
+        recordings = [recording for _, recording in changed if recording is not None]
+        if after is Consent.GRANTED:
+            kept = update(RecordingRow).where(RecordingRow.sha256.in_(recordings))
+            await self._session.execute(kept.values(kept_at=at, was_named=False))
+        return len(changed)
+
+    async def in_states(
+        self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None
+    ) -> list[Request]:
+        """Return the requests to a speaker that stand as in ``states``, in one server or in all."""
+        conditions = [
+            ConsentRow.speaker_id == speaker_id,
+            ConsentRow.state.in_([state.value for state in states]),
+        ]
+        if guild_id is not None:
+            conditions.append(ConsentRow.guild_id == guild_id)
+        return await self._requests(*conditions)
+
+    async def overdue(self, now: datetime) -> list[Request]:
+        """Return the questions that nobody has answered in time."""
+        return await self._requests(ConsentRow.state == Consent.ASKED.value, ConsentRow.lapses_at <= now)
+
+    async def set_lapse(self, request_ids: Collection[str], lapses_at: datetime | None) -> None:
+        """Let these consents lapse at that moment, or last."""
+        await self._session.execute(
+            update(ConsentRow).where(ConsentRow.id.in_(request_ids)).values(lapses_at=lapses_at)
+        )
+
+    async def set_message(self, request_id: str, channel_id: int, message_id: int) -> None:
+        """Remember the message with the buttons of a request."""
+        await self._session.execute(
+            update(ConsentRow)
+            .where(ConsentRow.id == request_id)
+            .values(channel_id=channel_id, message_id=message_id)
+        )
+
+    async def forget_ended(self, before: datetime) -> None:
+        """Delete the questions that came to nothing and were asked before that."""
+        ended = (Consent.DECLINED.value, Consent.LAPSED.value)
+        await self._session.execute(
+            delete(ConsentRow).where(ConsentRow.state.in_(ended), ConsentRow.asked_at < before)
+        )
+
+    async def is_never_cloned(self, member_id: int) -> bool:
+        """Return whether this member must not be cloned anywhere."""
+        return await self._session.get(NeverCloneRow, member_id) is not None
+
+    async def set_never_clone(self, member_id: int, since: datetime | None) -> None:
+        """Write down that this member must not be cloned; None: they may be asked again."""
+        await self._session.execute(delete(NeverCloneRow).where(NeverCloneRow.member_id == member_id))
+        if since is not None:
+            await self._session.execute(insert(NeverCloneRow).values(member_id=member_id, since=since))
+
+    async def accepted_policy(self, guild_id: int) -> int | None:
+        """Return which version of the policy the server has accepted; None: cloning is off there."""
+        found = await self._session.scalars(
+            select(GuildSettingsRow.cloning_policy).where(
+                GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True)
+            )
+        )
+        return found.one_or_none()
+
+    async def voices_of(self, speaker_id: int) -> list[Voice]:
+        """Return all voices in which this member is heard, in every server."""
+        return await load_voices(self._session, VoiceRow.speaker_id == speaker_id)
+
+    async def set_consent(self, voice_ids: Sequence[str], consent_id: str) -> None:
+        """Let these voices hang on another consent from now on."""
+        await self._session.execute(
+            update(VoiceRow).where(VoiceRow.id.in_(voice_ids)).values(consent_id=consent_id)
+        )
+
+    async def consents_in_use(self, consent_ids: Collection[str]) -> set[str]:
+        """Return those of these consents that a voice hangs on."""
+        found = await self._session.scalars(
+            select(VoiceRow.consent_id).where(VoiceRow.consent_id.in_(consent_ids)).distinct()
+        )
+        return {consent_id for consent_id in found if consent_id is not None}
+
+    async def delete_voices(self, voice_ids: Sequence[str]) -> list[Post]:
+        """Delete these voices; return the messages with their recordings, which are still to be deleted."""
+        return await delete_voices_and_list_posts(self._session, voice_ids)
+
+    async def _requests(self, *conditions: ColumnElement[bool]) -> list[Request]:
+        found = await self._session.execute(select(*ConsentRow.__table__.columns).where(*conditions))
+        return [to_request(row) for row in found]
+
+
+def to_request(row: Row[Any]) -> Request:
+    """Return what a row of consents says."""
+    return Request(
+        id=row.id,
+        guild_id=row.guild_id,
+        asker_id=row.asker_id,
+        speaker_id=row.speaker_id,
+        state=Consent(row.state),
+        policy_version=row.policy_version,
+        recording=row.recording,
+        name=row.name,
+        shares=Shares(
+            Sharing(row.sharing) if row.sharing else Sharing.ME,
+            row.role_id,
+            frozenset(int(member_id) for member_id in row.member_ids or ()),
+        ),
+        asked_at=row.asked_at,
+        lapses_at=row.lapses_at,
+        answered_at=row.answered_at,
+        revoked_at=row.revoked_at,
+        channel_id=row.channel_id,
+        message_id=row.message_id,
+    )
