@@ -20,7 +20,7 @@ from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
 from cogs.attachments import recording_from, recording_in, reference_from
-from cogs.consent import Asking, check_cloning, with_own_voice
+from cogs.consent import Asking, with_own_voice
 from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_in
 
 SpeakAfter = Callable[
@@ -84,7 +84,6 @@ class Clone(commands.Cog):
             speaker = message.author
             await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
             return
-        check_cloning(interaction, self._library)
         await CloneForm(self._speak, recording).open(interaction)
 
     async def _speak(

@@ -82,28 +82,18 @@ _SECONDS: Final = 14 * 60.0
 _TOO_LATE: Final = "That took a while, so the buttons are gone. Type your command again."
 
 
-def check_cloning(interaction: discord.Interaction, library: Library) -> bool:
-    """Return whether cloning is on here, from memory; False for a moderator, who may turn it on first.
-
-    Raises `MemberError` for everybody else.
-    """
-    scope = scope_of(interaction)
-    if scope.is_private or library.settings.cloning_is_on(scope.guild_id):
-        return True
-    if not scope.is_moderator:
-        raise MemberError("Cloning is off in this server. A moderator can turn it on: /voice cloning.")
-    return False
-
-
 async def cloning_on(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
     """Call ``proceed`` if cloning is on here; a moderator may turn it on first.
 
     Raises `MemberError` for everybody else.
     """
-    if check_cloning(interaction, library):
+    scope = scope_of(interaction)
+    if scope.is_private or await library.settings.cloning_is_on(scope.guild_id):
         await proceed(interaction)
-    else:
+    elif scope.is_moderator:
         await TurnOn(library, proceed).ask(interaction, POLICY)
+    else:
+        raise MemberError("Cloning is off in this server. A moderator can turn it on: /voice cloning.")
 
 
 async def with_own_voice(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:

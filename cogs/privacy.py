@@ -18,7 +18,7 @@ from bot.library.voice import Voice, name_key
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
 from cogs.ui import PersistentItem, everywhere, replace_message, row_of
-from cogs.voice_views import heard_in
+from cogs.voice_views import spoken_by_member
 from cogs.voices import SWITCHES
 
 _SURE: Final = (
@@ -75,23 +75,23 @@ class Privacy(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(voice="Which voice; all in which you are heard if you name none")
-    @app_commands.autocomplete(voice=heard_in)
+    @app_commands.autocomplete(voice=spoken_by_member)
     async def revoke(self, interaction: discord.Interaction, voice: str | None = None) -> None:
         """Take back that your voice may be used; it is deleted at once, in every server."""
         member_id = interaction.user.id
-        voice_id = None if voice is None else self._heard(interaction, voice)
+        voice_id = None if voice is None else await self._heard(interaction, voice)
         gone = await self._library.consents.revoke(member_id, voice_id)
         if gone:
             await Reply.of(interaction).finish(f"Taken back. {_gone(gone)}")
         else:
             await Reply.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
 
-    def _heard(self, interaction: discord.Interaction, typed: str) -> str:
+    async def _heard(self, interaction: discord.Interaction, typed: str) -> str:
         """Return the id of the one voice that is meant by what was typed or chosen.
 
         Raises `MemberError` where names do not say which.
         """
-        found = self._library.voices.heard_in(interaction.user.id, typed)
+        found = await self._library.voices.complete_spoken_by(interaction.user.id, typed)
         same = [voice for voice in found if name_key(voice.name) == name_key(typed)]
         if len(same) > 1:
             raise MemberError("You are heard in several voices of that name. Choose one from the list.")

@@ -13,7 +13,7 @@ from discord.ext import commands
 from bot.command_tree import acknowledged
 from bot.delivery.delivery import Delivery
 from bot.delivery.reference_uploads import VoiceAccesses
-from bot.delivery.reply import Acknowledgement
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import RequestResolver
 from bot.errors import MemberError
 from bot.interaction import scope_of
@@ -24,36 +24,76 @@ from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.labels import check_style, one_line
 from cogs import voice_views
-from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Form, everywhere, names_in
+from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Buttons, everywhere, names_in, replace_message
 
 _MAX_CHOICES: Final = 25
 """What one menu of Discord's shows."""
 
 Chosen = Callable[[discord.Interaction, str], Awaitable[None]]
-"""Goes on with the id of the voice, as the answer to the form."""
+"""Goes on with the id of the voice, as the answer to the choice."""
+
+_MENU_SECONDS: Final = 14 * 60.0
+"""A little less than Discord lets the message with the menu be taken away again."""
+
+_CHOOSE: Final = "In which voice should I say this?"
+_TOO_LATE: Final = "That took a while, so the menu is gone. Choose Speak this in a voice again."
 
 
-class VoiceForm(Form, title="Speak this in a voice"):
-    """Lets a member choose one of ``voices``, the first 25, and goes on with ``chosen``.
+class VoiceChoice(Buttons):
+    """A menu of up to 25 ``voices``, for one member, that goes on with ``chosen``.
 
-    Raises `MemberError` where there is none to choose from.
+    Without ``chosen`` it takes the choices in menus from before a restart.
     """
 
-    def __init__(self, voices: Sequence[VoiceName], chosen: Chosen) -> None:
-        super().__init__()
-        if not voices:
-            raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
+    def __init__(self, voices: Sequence[VoiceName], chosen: Chosen | None) -> None:
+        super().__init__(timeout=None if chosen is None else _MENU_SECONDS)
         self._chosen = chosen
-        options = [
-            discord.SelectOption(label=one_line(voice.name, 100), value=voice.id)
-            for voice in voices[:_MAX_CHOICES]
-        ]
-        self._menu = discord.ui.Select[VoiceForm](options=options, placeholder="Choose a voice")
-        self.add_item(discord.ui.Label(text="Voice", component=self._menu))
+        self._shown: Reply | None = None
+        self.add_item(_VoiceOptions(self, voices))
 
-    async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Go on with the voice that was chosen."""
-        await self._chosen(interaction, self._menu.values[0])
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a choice is acknowledged: as what is said in that voice, for everybody."""
+        return Acknowledgement.UPDATE if self._shown is None else Acknowledgement.PUBLIC
+
+    async def send(self, interaction: discord.Interaction) -> None:
+        """Show the menu to this member only."""
+        self._shown = Reply.of(interaction)
+        await self._shown.alone(_CHOOSE, self)
+
+    async def go_on(self, choice: discord.Interaction, voice_id: str) -> None:
+        """Go on with the voice that was chosen, once."""
+        if self._shown is None:  # it goes on listening: there may be more such menus
+            await replace_message(choice, _TOO_LATE)
+            return
+        chosen, self._chosen = self._chosen, None
+        self.stop()
+        if chosen is None:  # chosen twice at once
+            await Reply.of(choice).alone(_TOO_LATE)
+        else:
+            await self._shown.withdraw()
+            await chosen(choice, voice_id)
+
+    async def on_timeout(self) -> None:
+        """Say that it is too late."""
+        if self._shown is not None:
+            await self._shown.withdraw(_TOO_LATE)
+
+
+class _VoiceOptions(discord.ui.Select[VoiceChoice]):
+    """Chooses one of the voices."""
+
+    def __init__(self, choice: VoiceChoice, voices: Sequence[VoiceName]) -> None:
+        super().__init__(custom_id="speak:voice", placeholder="Choose a voice")
+        self._choice = choice
+        for voice in voices[:_MAX_CHOICES]:
+            self.add_option(label=one_line(voice.name, 100), value=voice.id)
+        if not voices:
+            self.add_option(label="…", value="-")  # it stands for the menu that was used
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Go on with it."""
+        await self._choice.go_on(interaction, self.values[0])
 
 
 _MAX_VOICE_CHARS: Final = 100
@@ -76,7 +116,7 @@ class Speak(commands.Cog):
             acknowledged(Acknowledgement.PUBLIC)(
                 everywhere(app_commands.ContextMenu(name="Speak this", callback=self.speak_message))
             ),
-            acknowledged(Acknowledgement.IMMEDIATE)(
+            acknowledged(Acknowledgement.EPHEMERAL)(
                 everywhere(app_commands.ContextMenu(name="Speak this in a voice", callback=self.choose_voice))
             ),
         ]
@@ -122,7 +162,7 @@ class Speak(commands.Cog):
 
     @speak.autocomplete("voice")
     async def voices(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        """Propose the voices this member may speak with, from memory."""
+        """Propose the voices this member may speak with."""
         return await voice_views.usable(interaction, typed)
 
     async def speak_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
@@ -130,14 +170,16 @@ class Speak(commands.Cog):
         await self._speak_message(interaction, message)
 
     async def choose_voice(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Ask in which voice to say what a message says; from memory."""
+        """Ask in which voice to say what a message says, where only this member sees it."""
         _check_words(message)
-        usable = self._voices.complete(scope_of(interaction), "")
+        usable = await self._voices.complete(scope_of(interaction), "", _MAX_CHOICES)
+        if not usable:
+            raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
 
         async def chosen(newest: discord.Interaction, voice_id: str) -> None:
             await self._speak_message(newest, message, voice_id)
 
-        await VoiceForm(usable, chosen).open(interaction)
+        await VoiceChoice(usable, chosen).send(interaction)
 
     async def _speak_message(
         self, interaction: discord.Interaction, message: discord.Message, voice: str | None = None
@@ -163,5 +205,6 @@ async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
     cog = Speak(bot.delivery, bot.ordering, bot.accesses, bot.library.voices)
     await bot.add_cog(cog)
+    bot.add_view(VoiceChoice((), None))
     for menu in cog.menus:
         bot.tree.add_command(menu)

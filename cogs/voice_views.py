@@ -77,7 +77,7 @@ _MAX_CHARS: Final = 100  # of a choice, at Discord
 
 async def usable(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may speak with."""
-    found = bot_of(interaction).library.voices.complete(scope_of(interaction), typed)
+    found = await bot_of(interaction).library.voices.complete(scope_of(interaction), typed)
     return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 
@@ -92,13 +92,13 @@ async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[C
 async def known(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may know of: also those they look after, or are heard in."""
     voices = bot_of(interaction).library.voices
-    found = voices.complete(scope_of(interaction), typed, to_manage=True)
+    found = await voices.complete(scope_of(interaction), typed, to_manage=True)
     return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 
-async def heard_in(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+async def spoken_by_member(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices of every server in which this member is heard."""
-    found = bot_of(interaction).library.voices.heard_in(interaction.user.id, typed)
+    found = await bot_of(interaction).library.voices.complete_spoken_by(interaction.user.id, typed)
     return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
 
 

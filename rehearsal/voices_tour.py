@@ -58,7 +58,7 @@ class VoicesTour(VoiceWalk):
         ]
 
     async def _cast(self) -> None:
-        """A server without a voice: what Bob says first becomes its house voice, which Alice has too."""
+        """A server without a voice: what Bob says first becomes its default voice, which Alice has too."""
         self._listener = await self._alice.join(self._stage.perch)
         await self._bob.join(self._stage.perch)
         first = await self.speak(self._bob, text="Good evening, everybody.")
@@ -171,9 +171,11 @@ class VoicesTour(VoiceWalk):
         check(await self.recording(self._bob, "Wizard") == takes[1], "another take was saved")
         await self._stage.save("wizard.wav", takes[1])
         message = await self._carol.say(self._stage.general, "You shall not pass.")
-        form = await self.form_in(await self._bob.message_menu("Speak this in a voice", message))
+        menu = await self._bob.message_menu("Speak this in a voice", message)
+        words = await self.told(menu)
+        check(words == "In which voice should I say this?", "it does not ask for a voice")
         packets = self.packets
-        given = await self.given(await self._bob.submit(form, {"Voice": "Wizard"}), packets)
+        given = await self.given(await self._bob.select(menu, "Choose a voice", "Wizard"), packets)
         self.check_credit(given, "AI-generated voice of Wizard", self._bob)
         self.check_same_voice("Wizard", pitch_in(given), pitch_of(pcm_of_wav(takes[1])))
 

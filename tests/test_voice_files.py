@@ -162,7 +162,7 @@ async def test_what_cannot_be_imported_is_one_sentence_and_saves_nothing(tmp_pat
             await moved(tmp_path, path)
 
     async with Library(None, tmp_path / "data") as library:
-        assert [voice.name for voice in library.voices.complete(Scope(AVIARY, ADA), "")] == ["Voice"]
+        assert [voice.name for voice in await library.voices.complete(Scope(AVIARY, ADA), "")] == ["Voice"]
         assert len(list((tmp_path / "data" / "recordings").iterdir())) == 1
 
 

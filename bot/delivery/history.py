@@ -142,7 +142,7 @@ class GenerationHistory:
         recording = await self._library.recordings.keep(write_wav(speech.pcm))
         said = " ".join(order.request.text.split())
         new = NewVoice(HOUSE_NAME, Kind.CAST, recording, speech.seconds, transcript=said)
-        voice = await self._library.voices.cast(scope, new)
+        voice = await self._library.voices.create_default_voice(scope, new)
         if voice.recording != recording:  # somebody else has spoken first
             return order, ""
         words = _IS_MINE if scope.is_private else _IS_CAST

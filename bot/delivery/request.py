@@ -11,9 +11,8 @@ from bot.errors import MemberError
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
-from bot.limits import MAX_VOICES_PER_GUILD
 from bot.models import Destination, Line, MaySpeak, SpeechRequest, SpokenVoice
-from bot.text.dialogue import check_lines, lines_of
+from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 from bot.text.speakable import check_text, speakable
 
@@ -113,7 +112,7 @@ class RequestResolver:
         take does not become the server's voice. Raises `MemberError`: an unknown voice, one that may not
         speak now, or a text that cannot be said.
         """
-        lines = self._lines(scope, text)
+        lines = await self._lines(scope, text)
         request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
         named = await self._named(scope, voice, may_speak) if voice else None
         if lines:
@@ -169,17 +168,15 @@ class RequestResolver:
 
         A voice that may not speak now is passed over: nobody has asked for it.
         """
-        mine = await self._library.voices.voice_for(scope)
-        default = await self._library.voices.default_of(scope)
-        for voice in (mine, default):
+        chosen = await self._library.voices.chosen_voices(scope)
+        for voice in (chosen.mine, chosen.default):
             if voice is not None and await may_speak(spoken(voice)) is None:
                 return voice, False
-        return None, default is None
+        return None, chosen.default is None
 
-    def _lines(self, scope: Scope, text: str) -> list[Line[VoiceName]]:
-        usable = self._library.voices.complete(scope, "", MAX_VOICES_PER_GUILD)
-        by_name = {name_key(entry.name): entry for entry in usable}
-        return lines_of(text, lambda label: by_name.get(name_key(label)))
+    async def _lines(self, scope: Scope, text: str) -> list[Line[VoiceName]]:
+        usable = await self._library.voices.named(scope, labels_in(text))
+        return lines_of(text, lambda label: usable.get(name_key(label)))
 
     async def _voiced(
         self, scope: Scope, lines: Sequence[Line[VoiceName]], named: Voice | None, may_speak: MaySpeak

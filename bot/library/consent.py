@@ -16,14 +16,12 @@ from bot.library.consent_rules import (
     Consent,
     Request,
     Shares,
-    Standing,
     answer_permission_error,
     ask_permission_error,
     cloning_permission_error,
     consent_behind,
     lapse_of_question,
     likeness_id,
-    likeness_under,
     speech_permission_error,
     state_at,
 )
@@ -222,7 +220,7 @@ class Consents:
             if request_id is None:
                 standing = await rows.standing(voice.id)
             else:
-                standing = await self._standing_of_likeness(rows, request_id)
+                standing = await rows.standing_of_likeness(request_id)
         return speech_permission_error(standing, guild_id, policy=self._policy, now=self._now())
 
     async def revoke(self, speaker_id: int, voice_id: str | None = None) -> list[Voice]:
@@ -262,19 +260,19 @@ class Consents:
         """Let the voices of a member who is back in a server be used again."""
         await self._set_lapse(guild_id, member_id, is_here=True)
 
-    async def voice_deleted(self, voice: Voice) -> None:
-        """End the consent that hung on a voice which somebody deleted, and tell that the voice is gone.
+    async def delete_voice(self, session: AsyncSession, voice: Voice) -> Withdrawal:
+        """Delete a voice and end the consent that hung on it, in the caller's transaction.
 
-        A member's word that they clone their own voice, whichever recording, stands all the same.
+        Returns what the caller announces after it. A member's word that they clone their own voice,
+        whichever recording, stands all the same.
         """
-        async with self._database.session() as session:
-            rows = self._rows(session)
-            posts = await rows.delete_voices([voice.id])
-            request = await rows.request(voice.consent_id) if voice.consent_id else None
-            is_over = request is not None and not (request.is_own and request.recording is None)
-            if request is not None and is_over and not await rows.consents_in_use([request.id]):
-                await rows.change([request.id], OPEN, Consent.REVOKED, self._now())
-        await self._withdrawals.announce(Withdrawal([voice], posts))
+        rows = self._rows(session)
+        posts = await rows.delete_voices([voice.id])
+        request = await rows.request(voice.consent_id) if voice.consent_id else None
+        is_over = request is not None and not (request.is_own and request.recording is None)
+        if request is not None and is_over and not await rows.consents_in_use([request.id]):
+            await rows.change([request.id], OPEN, Consent.REVOKED, self._now())
+        return Withdrawal([voice], posts)
 
     async def sweep(self) -> list[Request]:
         """End the questions that nobody has answered in time, and return them as they were asked."""
@@ -320,21 +318,14 @@ class Consents:
         await self._withdrawals.announce(Withdrawal(silent, is_final=False, likenesses=likenesses))
 
     async def _cloning_error(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
+        is_never_cloned, accepted = await rows.cloning_of(scope.guild_id, speaker_id)
         return cloning_permission_error(
-            is_never_cloned=await rows.is_never_cloned(speaker_id),
+            is_never_cloned=is_never_cloned,
             is_own=speaker_id == scope.member_id,
             is_private=scope.is_private,
-            accepted=await rows.accepted_policy(scope.guild_id),
+            accepted=accepted,
             policy=self._policy,
         )
-
-    async def _standing_of_likeness(self, rows: ConsentRows, request_id: str) -> Standing | None:
-        request = await rows.request(request_id)
-        if request is None:
-            return None
-        is_never_cloned = await rows.is_never_cloned(request.speaker_id)
-        accepted = await rows.accepted_policy(request.guild_id)
-        return Standing(likeness_under(request), request, is_never_cloned, accepted)
 
     async def _likeness(self, rows: ConsentRows, scope: Scope, at: datetime) -> str | None:
         said = [one for one in await self._own(rows, scope) if one.recording is None and one.asked_at <= at]

@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from bot.library.consent_rules import Consent, Request, Shares, Standing
+from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow
 from bot.library.voice import Sharing, Voice
-from bot.library.voice_rows import load_voices
+from bot.library.voice_rows import load_voices, select_voices, to_voices
 from bot.library.withdrawal import Post, delete_voices_and_list_posts
 
 
@@ -44,13 +45,36 @@ class ConsentRows:
         )
 
     async def standing(self, voice_id: str) -> Standing | None:
-        """Return what decides about a voice; None: there is no such voice."""
-        voice = next(iter(await load_voices(self._session, VoiceRow.id == voice_id)), None)
-        if voice is None:
+        """Return what decides about a voice, in one statement; None: there is no such voice."""
+        wanted = (
+            select_voices()
+            .add_columns(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
+            .outerjoin(ConsentRow, ConsentRow.id == VoiceRow.consent_id)
+            .outerjoin(NeverCloneRow, NeverCloneRow.member_id == VoiceRow.speaker_id)
+            .outerjoin(GuildSettingsRow, _is_on(VoiceRow.guild_id))
+            .where(VoiceRow.id == voice_id)
+        )
+        rows = (await self._session.execute(wanted)).all()
+        if not rows:
             return None
-        request = await self.request(voice.consent_id) if voice.consent_id else None
-        is_never_cloned = voice.speaker_id is not None and await self.is_never_cloned(voice.speaker_id)
-        return Standing(voice, request, is_never_cloned, await self.accepted_policy(voice.guild_id))
+        _, _, consent, never_cloned, policy = rows[0]
+        request = None if consent is None else to_request(consent)
+        return Standing(to_voices(rows)[0], request, never_cloned is not None, policy)
+
+    async def standing_of_likeness(self, request_id: str) -> Standing | None:
+        """Return what decides about the likeness under this consent, in one statement; None: it is gone."""
+        wanted = (
+            select(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
+            .outerjoin(NeverCloneRow, NeverCloneRow.member_id == ConsentRow.speaker_id)
+            .outerjoin(GuildSettingsRow, _is_on(ConsentRow.guild_id))
+            .where(ConsentRow.id == request_id)
+        )
+        found = (await self._session.execute(wanted)).one_or_none()
+        if found is None:
+            return None
+        consent, never_cloned, policy = found
+        request = to_request(consent)
+        return Standing(likeness_under(request), request, never_cloned is not None, policy)
 
     async def add(self, request: Request) -> None:
         """Write a new request down."""
@@ -153,14 +177,19 @@ class ConsentRows:
         if since is not None:
             await self._session.execute(insert(NeverCloneRow).values(member_id=member_id, since=since))
 
-    async def accepted_policy(self, guild_id: int) -> int | None:
-        """Return which version of the policy the server has accepted; None: cloning is off there."""
-        found = await self._session.scalars(
-            select(GuildSettingsRow.cloning_policy).where(
-                GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True)
-            )
+    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, int | None]:
+        """Return whether this member must never be cloned, and which policy the server has accepted.
+
+        In one statement; no policy: cloning is off there.
+        """
+        never = exists().where(NeverCloneRow.member_id == speaker_id)
+        policy = (
+            select(GuildSettingsRow.cloning_policy)
+            .where(GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True))
+            .scalar_subquery()
         )
-        return found.one_or_none()
+        is_never_cloned, accepted = (await self._session.execute(select(never, policy))).one()
+        return bool(is_never_cloned), accepted
 
     async def voices_of(self, speaker_id: int) -> list[Voice]:
         """Return all voices in which this member is heard, in every server."""
@@ -188,7 +217,12 @@ class ConsentRows:
         return [to_request(row) for row in found]
 
 
-def to_request(row: Row[Any]) -> Request:
+def _is_on(guild_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Return the condition for the settings of this server, if cloning is on there."""
+    return and_(GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True))
+
+
+def to_request(row: Row[Any] | ConsentRow) -> Request:
     """Return what a row of consents says."""
     return Request(
         id=row.id,

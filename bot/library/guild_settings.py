@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 class _Kept:
     volume: int | None = None
     channel_id: int | None = None
-    cloning_on: bool = False
     has_left: bool = False
 
 
@@ -32,7 +31,7 @@ _NOTHING: Final = _Kept()
 
 
 class GuildSettings:
-    """The settings of every server, in memory, and in the database a moment after each change.
+    """The settings of every server. Volume and channel are in memory, and in the database a moment later.
 
     An async context manager: entered it has read them, left it has written them. What cannot be written is an
     error in the log, and tried again with the next change and at the end.
@@ -77,9 +76,11 @@ class GuildSettings:
         """Keep where we mean to be in a server, soon; None: nowhere."""
         self._put(guild_id, channel_id=channel_id)
 
-    def cloning_is_on(self, guild_id: int) -> bool:
-        """Return whether a moderator has turned cloning on here."""
-        return self._kept.get(guild_id, _NOTHING).cloning_on
+    async def cloning_is_on(self, guild_id: int) -> bool:
+        """Return whether a moderator has turned cloning on here, as the database says now."""
+        switch = select(GuildSettingsRow.cloning_on).where(GuildSettingsRow.guild_id == guild_id)
+        async with self._database.reading() as session:
+            return await session.scalar(switch) is True
 
     async def set_cloning(self, scope: Scope, on: bool, *, policy: int) -> None:
         """Turn cloning on, accepting this version of the policy, or off. `MemberError`: not a moderator."""
@@ -87,7 +88,7 @@ class GuildSettings:
             raise MemberError("Only moderators, who may manage this server, can turn cloning on or off.")
         accepted = {"cloning_policy": policy, "cloning_by": scope.member_id, "cloning_at": self._now()}
         await self._change(scope.guild_id, cloning_on=on, **accepted)
-        self._kept[scope.guild_id] = replace(self._kept.get(scope.guild_id, _NOTHING), cloning_on=on)
+        self._kept.setdefault(scope.guild_id, _NOTHING)
 
     async def left(self, guild_id: int) -> None:
         """Note that the bot was removed from a server: what is kept of it is deleted in `LEFT_GUILD_DAYS`."""
@@ -148,4 +149,4 @@ class GuildSettings:
 
 def _of(row: GuildSettingsRow) -> _Kept:
     volume = None if row.volume is None else min(max(row.volume, MIN_VOLUME), MAX_VOLUME)
-    return _Kept(volume, row.channel_id, row.cloning_on, row.left_at is not None)
+    return _Kept(volume, row.channel_id, row.left_at is not None)

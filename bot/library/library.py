@@ -120,10 +120,7 @@ class Library:
         self.consents = Consents(self.database, self.withdrawals, now=self._now)
         self.audit = Audit(self.database, self.withdrawals, now=self._now)
         self.privacy = Privacy(self.database, self.recordings, self.withdrawals, now=self._now)
-        self.voices = Voices(
-            self.database, self.recordings, deleted=self.consents.voice_deleted, now=self._now
-        )
-        await self.voices.load()
+        self.voices = Voices(self.database, self.recordings, self.consents, self.withdrawals, now=self._now)
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)
 
@@ -135,16 +132,11 @@ class Library:
             log.warning("the recordings are not tidied up: %s", error)
 
     async def _erase(self, withdrawal: Withdrawal) -> None:
-        """Complete no voice that was withdrawn; of one that is deleted, leave nothing on the disk either."""
-        voice_ids = [voice.id for voice in withdrawal.voices]
-        if not voice_ids and not withdrawal.recordings:  # of a likeness nothing is kept here
-            return
-        if not withdrawal.is_final:
-            await self.voices.refresh(*voice_ids)
-            return
-        self.voices.forget(*voice_ids)
-        self.database.needs_scrubbing = True  # if it fails now, `tidy` does it
+        """Leave nothing on the disk of voices and recordings that are deleted."""
         gone = [voice.recording for voice in withdrawal.voices]
+        if not withdrawal.is_final or not (gone or withdrawal.recordings):  # of a likeness nothing is kept
+            return
+        self.database.needs_scrubbing = True  # if it fails now, `tidy` does it
         await self.recordings.drop_unused([*gone, *withdrawal.recordings])
         await self._scrub()
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -112,7 +113,14 @@ class VoiceRow(Base):
     """
 
     __tablename__ = "voices"
-    __table_args__ = (UniqueConstraint("guild_id", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("guild_id", "name_key"),
+        # What is completed and listed begins with what was used last; the name is in it to be looked through.
+        Index(
+            "ix_voices_guild_id_last_seen",
+            *("guild_id", text("coalesce(last_used_at, created_at)"), "name_key"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     guild_id: Mapped[int]

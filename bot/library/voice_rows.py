@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,8 +18,10 @@ from bot.library.tables import VoiceMemberRow, VoiceRow
 from bot.library.voice import (
     Kind,
     NewVoice,
+    Scope,
     Sharing,
     Voice,
+    VoiceName,
     check_name,
     name_key,
     new_id,
@@ -27,24 +29,40 @@ from bot.library.voice import (
 
 NAME_TAKEN: Final = "That name is already used here. Choose another one."
 
+_SHARED_BY_NAME: Final = and_(
+    VoiceMemberRow.voice_id == VoiceRow.id, VoiceRow.sharing == Sharing.MEMBERS.value
+)
 
-async def load_voices(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[Voice]:
-    """Return the voices for which all ``conditions`` on `VoiceRow` hold."""
-    rows = (await session.scalars(select(VoiceRow).where(*conditions))).all()
-    members = await _members(session, rows, conditions)
-    return [to_voice(row, members.get(row.id, frozenset())) for row in rows]
+LAST_SEEN_FIRST: Final = (
+    func.coalesce(VoiceRow.last_used_at, VoiceRow.created_at).desc(),
+    VoiceRow.name_key.desc(),
+)
+"""What was used last or, if it never was, saved last comes first; an index has this order in each server."""
 
 
-async def _members(
-    session: AsyncSession, rows: Sequence[VoiceRow], conditions: tuple[ColumnElement[bool], ...]
-) -> dict[str, frozenset[int]]:
-    if not any(row.sharing == Sharing.MEMBERS.value for row in rows):
-        return {}
-    found: defaultdict[str, set[int]] = defaultdict(set)
-    shared = select(VoiceMemberRow.voice_id, VoiceMemberRow.member_id).join(VoiceRow).where(*conditions)
-    for voice_id, member_id in await session.execute(shared):
-        found[voice_id].add(member_id)
-    return {voice_id: frozenset(members) for voice_id, members in found.items()}
+async def load_voices(
+    session: AsyncSession,
+    *conditions: ColumnElement[bool],
+    order_by: Sequence[ColumnElement[Any]] = (),
+) -> list[Voice]:
+    """Return the voices for which all ``conditions`` on `VoiceRow` hold; one statement."""
+    return to_voices(await session.execute(select_voices().where(*conditions).order_by(*order_by)))
+
+
+def select_voices() -> Select[VoiceRow, int]:
+    """Return the statement that `to_voices` reads: a voice once for each member it is shared with by name."""
+    return select(VoiceRow, VoiceMemberRow.member_id).outerjoin(VoiceMemberRow, _SHARED_BY_NAME)
+
+
+def to_voices(found: Iterable[Row[*tuple[Any, ...]]]) -> list[Voice]:
+    """Return the voices in the rows of `select_voices`, in their order; further columns may follow."""
+    rows: dict[str, VoiceRow] = {}
+    members: defaultdict[str, set[int]] = defaultdict(set)
+    for row, member_id, *_ in found:
+        rows[row.id] = row
+        if member_id is not None:
+            members[row.id].add(member_id)
+    return [to_voice(row, frozenset(members[row.id])) for row in rows.values()]
 
 
 def to_voice(row: VoiceRow, member_ids: frozenset[int]) -> Voice:
@@ -69,6 +87,46 @@ def to_voice(row: VoiceRow, member_ids: frozenset[int]) -> Voice:
         is_frozen=row.is_frozen,
         consent_id=row.consent_id,
     )
+
+
+async def load_names(
+    session: AsyncSession, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[VoiceName]:
+    """Return the names of up to ``limit`` voices for which all ``conditions`` hold, last used first."""
+    names = select(VoiceRow.id, VoiceRow.name).where(*conditions).order_by(*LAST_SEEN_FIRST).limit(limit)
+    return [VoiceName(voice_id, name) for voice_id, name in await session.execute(names)]
+
+
+def usable_by(scope: Scope) -> ColumnElement[bool]:
+    """Return the condition for the voices that this member can speak with here: `is_usable` as SQL."""
+    return and_(_may_use(scope), VoiceRow.is_frozen.is_(False))
+
+
+def known_to(scope: Scope) -> ColumnElement[bool]:
+    """Return the condition for the voices that this member may know of here: `may_know` as SQL."""
+    here = VoiceRow.guild_id == scope.guild_id
+    if scope.is_moderator:
+        return here
+    return and_(here, or_(VoiceRow.speaker_id == scope.member_id, _may_use(scope)))
+
+
+def _may_use(scope: Scope) -> ColumnElement[bool]:
+    """Return the condition for the voices that are shared with this member here: `may_use` as SQL."""
+    by_name = exists().where(
+        VoiceMemberRow.voice_id == VoiceRow.id, VoiceMemberRow.member_id == scope.member_id
+    )
+    shared = or_(
+        VoiceRow.owner_id == scope.member_id,
+        VoiceRow.sharing == Sharing.SERVER.value,
+        and_(VoiceRow.sharing == Sharing.ROLE.value, VoiceRow.role_id.in_(sorted(scope.role_ids))),
+        and_(VoiceRow.sharing == Sharing.MEMBERS.value, by_name),
+    )
+    return and_(VoiceRow.guild_id == scope.guild_id, shared)
+
+
+def has_in_name(typed: str) -> ColumnElement[bool]:
+    """Return the condition for the voices whose name has ``typed`` in it, however it is written."""
+    return VoiceRow.name_key.contains(name_key(typed), autoescape=True)
 
 
 async def insert_voice(
@@ -132,7 +190,7 @@ async def set_members(session: AsyncSession, voice_id: str, member_ids: Iterable
 async def delete_voices(session: AsyncSession, voice_ids: Sequence[str]) -> None:
     """Delete these voices; who chose one has none then. Posts and the audit stay, see their tables.
 
-    Afterwards the caller tells `Voices.forget`, and `Recordings.drop_unused` which recordings it was.
+    Afterwards the caller tells `Recordings.drop_unused` which recordings it was.
     """
     for start in range(0, len(voice_ids), 500):
         await session.execute(delete(VoiceRow).where(VoiceRow.id.in_(voice_ids[start : start + 500])))

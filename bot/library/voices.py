@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ScalarSelect, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError, NameTakenError
+from bot.library.consent import Consents
 from bot.library.database import Database, upsert
 from bot.library.recordings import Recordings
-from bot.library.tables import ChosenVoiceRow, GuildSettingsRow, VoiceMemberRow, VoiceRow
+from bot.library.tables import ChosenVoiceRow, GuildSettingsRow, VoiceRow
 from bot.library.voice import (
     NOBODY,
     Clock,
@@ -22,11 +21,11 @@ from bot.library.voice import (
     NewVoice,
     Page,
     Scope,
-    Shared,
     Sharing,
     Voice,
     VoiceName,
     check_name,
+    is_usable,
     may_change,
     may_delete,
     may_know,
@@ -36,14 +35,21 @@ from bot.library.voice import (
     utc_now,
 )
 from bot.library.voice_rows import (
+    LAST_SEEN_FIRST,
     NAME_TAKEN,
-    delete_voices,
+    has_in_name,
     insert_voice,
     is_taken,
+    known_to,
+    load_names,
     load_voices,
+    select_voices,
     set_members,
+    to_voices,
     unless_taken,
+    usable_by,
 )
+from bot.library.withdrawal import Withdrawals
 from bot.limits import (
     MAX_TRANSCRIPT_CHARS,
     MAX_VOICE_DESCRIPTION_CHARS,
@@ -52,121 +58,46 @@ from bot.limits import (
     MAX_VOICES_PER_MEMBER,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A voice as the index knows it."""
-
-    id: str
-    guild_id: int
-    name: str
-    key: str
-    owner_id: int
-    speaker_id: int | None
-    sharing: Sharing
-    role_id: int | None
-    member_ids: frozenset[int]
-    is_frozen: bool
-
-
-class VoiceIndex:
-    """The voices of every server, in the order of their last use."""
-
-    def __init__(self) -> None:
-        self._guilds: defaultdict[int, OrderedDict[str, Entry]] = defaultdict(OrderedDict)
-        self._guild_of: dict[str, int] = {}
-
-    async def load(self, session: AsyncSession) -> None:
-        """Read all voices from the database, in place of what is known."""
-        self._guilds.clear()
-        self._guild_of.clear()
-        members: defaultdict[str, set[int]] = defaultdict(set)
-        for voice_id, member_id in await session.execute(
-            select(VoiceMemberRow.voice_id, VoiceMemberRow.member_id)
-        ):
-            members[voice_id].add(member_id)
-        for row in sorted(await session.execute(select(*_COLUMNS)), key=_last_seen):
-            shared = frozenset(members.get(row.id, ()))
-            entry = Entry(
-                *(row.id, row.guild_id, row.name, row.name_key, row.owner_id, row.speaker_id),
-                *(Sharing(row.sharing), row.role_id, shared, row.is_frozen),
-            )
-            self._put(entry)
-
-    def put(self, voice: Voice) -> None:
-        """Know a voice: a new one comes first, a changed one stays in its place."""
-        self._put(
-            Entry(
-                *(voice.id, voice.guild_id, voice.name, name_key(voice.name), voice.owner_id),
-                *(voice.speaker_id, voice.sharing, voice.role_id, voice.member_ids, voice.is_frozen),
-            )
-        )
-
-    def _put(self, entry: Entry) -> None:
-        self._guilds[entry.guild_id][entry.id] = entry
-        self._guild_of[entry.id] = entry.guild_id
-
-    def used(self, voice_id: str) -> None:
-        """Let a voice come first from now on, if it is known."""
-        guild_id = self._guild_of.get(voice_id)
-        if guild_id is not None:
-            self._guilds[guild_id].move_to_end(voice_id)
-
-    def drop(self, voice_id: str) -> None:
-        """Forget a voice, if it is known."""
-        guild_id = self._guild_of.pop(voice_id, None)
-        if guild_id is not None:
-            shelf = self._guilds[guild_id]
-            del shelf[voice_id]
-            if not shelf:
-                del self._guilds[guild_id]
-
-    def search(self, scope: Scope, typed: str, allows: Callable[[Scope, Entry], bool]) -> Iterator[Entry]:
-        """Yield what the scope's server has under a name with ``typed`` in it, last used first."""
-        key = name_key(typed)
-        for entry in reversed(self._guilds.get(scope.guild_id, _NONE).values()):
-            if key in entry.key and allows(scope, entry):
-                yield entry
-
-    def spoken_by(self, member_id: int, typed: str) -> Iterator[Entry]:
-        """Yield the voices of all servers in which a member is heard, whose name has ``typed`` in it."""
-        key = name_key(typed)
-        for shelf in self._guilds.values():
-            for entry in reversed(shelf.values()):
-                if entry.speaker_id == member_id and key in entry.key:
-                    yield entry
-
-
-_NONE: Final[OrderedDict[str, Entry]] = OrderedDict()
-_COLUMNS = (
-    *(VoiceRow.id, VoiceRow.guild_id, VoiceRow.name, VoiceRow.name_key, VoiceRow.owner_id),
-    *(VoiceRow.speaker_id, VoiceRow.sharing, VoiceRow.role_id, VoiceRow.is_frozen),
-    *(VoiceRow.created_at, VoiceRow.last_used_at),
-)
-
-
-def _last_seen(row: object) -> datetime:
-    used: datetime | None = getattr(row, "last_used_at")  # noqa: B009 - a row has no type of its own
-    created: datetime = getattr(row, "created_at")  # noqa: B009
-    return used or created
-
-
 NO_SUCH_VOICE = "There is no voice with that name here. /voice list shows those you can use."
 """The same for a voice that does not exist, belongs to another server, or is not shared with this member."""
 
+_FROZEN = "This voice is frozen here. Choose another one."
+_NOT_FOR_ALL = "Members could not use that voice. Share it with the whole server first: /voice share."
+_NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
+_NOT_CHANGED = "Only its owner or a moderator can change this voice."
+_NOT_DELETED = "Only its owner, a moderator, or whoever is heard in it can delete this voice."
+_NOT_OWNER = "Only its owner can say who may use this voice."
 
-class Shelf:
-    """The voices of every server, to look at."""
 
-    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+@dataclass(frozen=True, slots=True)
+class ChosenVoices:
+    """The voices a member may speak with when they name none: their own choice here, and the default."""
+
+    mine: Voice | None
+    default: Voice | None
+
+
+class Voices:
+    """The voices of every server. What a member does needs a `Scope`; what they may not do is refused.
+
+    Nothing of them is kept in memory: what the database says at this moment counts, also in front of another
+    process. Whoever subscribed to the ``withdrawals`` is told of each voice that is deleted here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        recordings: Recordings,
+        consents: Consents,
+        withdrawals: Withdrawals,
+        *,
+        now: Clock = utc_now,
+    ) -> None:
         self._database = database
+        self._recordings = recordings
+        self._consents = consents
+        self._withdrawals = withdrawals
         self._now = now
-        self._index = VoiceIndex()
-
-    async def load(self) -> None:
-        """Read into memory what completion needs; once, at the start."""
-        async with self._database.reading() as session:
-            await self._index.load(session)
 
     async def find(self, scope: Scope, name: str) -> Voice:
         """Return the voice with this name or id that this member may speak with.
@@ -198,84 +129,47 @@ class Shelf:
         async with self._database.reading() as session:
             return next(iter(await load_voices(session, VoiceRow.id == voice_id)), None)
 
-    def complete(
+    async def complete(
         self, scope: Scope, typed: str, limit: int = 25, *, to_manage: bool = False
     ) -> list[VoiceName]:
         """Return up to ``limit`` voices whose name has ``typed`` in it, last used first.
 
-        Those that `find` would find, or `find_to_manage`. From memory, within a few milliseconds.
+        Those that `find` would find, or `find_to_manage`. One statement, 20 ms at most among 10,000 voices.
         """
-        found = []
-        for entry in self._index.search(scope, typed, may_know if to_manage else is_usable):
-            found.append(VoiceName(entry.id, entry.name))
-            if len(found) == limit:
-                break
-        return found
+        allowed = known_to(scope) if to_manage else usable_by(scope)
+        async with self._database.reading() as session:
+            return await load_names(session, allowed, has_in_name(typed), limit=limit)
 
-    def heard_in(self, member_id: int, typed: str, limit: int = 25) -> list[VoiceName]:
+    async def complete_spoken_by(self, member_id: int, typed: str, limit: int = 25) -> list[VoiceName]:
         """Return up to ``limit`` voices of every server in which this member is heard, by what is ``typed``.
 
-        From memory. What they may do with them is to take them back, from wherever they are.
+        What they may do with them is to take them back, from wherever they are.
         """
-        return [VoiceName(entry.id, entry.name) for entry in self._index.spoken_by(member_id, typed)][:limit]
+        async with self._database.reading() as session:
+            return await load_names(
+                session, VoiceRow.speaker_id == member_id, has_in_name(typed), limit=limit
+            )
+
+    async def named(self, scope: Scope, names: Collection[str]) -> dict[str, VoiceName]:
+        """Return the voices with one of these names that `find` would find, by their `name_key`."""
+        if not names:
+            return {}
+        keys = {name_key(name) for name in names}
+        async with self._database.reading() as session:
+            found = await load_names(session, usable_by(scope), VoiceRow.name_key.in_(sorted(keys)))
+        return {name_key(voice.name): voice for voice in found}
 
     async def page(self, scope: Scope, number: int, size: int) -> Page:
         """Return one page of the voices this member may know of; beyond the ends, the nearest."""
-        known = [entry.id for entry in self._index.search(scope, "", may_know)]
-        pages = max(1, -(-len(known) // size))
-        number = min(max(number, 0), pages - 1)
-        wanted = known[number * size : (number + 1) * size]
+        known = known_to(scope)
         async with self._database.reading() as session:
-            found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id.in_(wanted))
-        rank = {voice_id: place for place, voice_id in enumerate(wanted)}
-        shown = sorted((voice for voice in found if may_know(scope, voice)), key=lambda one: rank[one.id])
-        return Page(tuple(shown), number, pages, len(known))
-
-    def forget(self, *voice_ids: str) -> None:
-        """Complete these voices no more: somebody else has deleted them."""
-        for voice_id in voice_ids:
-            self._index.drop(voice_id)
-
-    async def refresh(self, *voice_ids: str) -> None:
-        """Look again at voices that somebody else has changed or deleted."""
-        async with self._database.reading() as session:
-            found = await load_voices(session, VoiceRow.id.in_(voice_ids))
-        self.forget(*(set(voice_ids) - {voice.id for voice in found}))
-        for voice in found:
-            self._index.put(voice)
-
-
-def is_usable(scope: Scope, voice: Shared) -> bool:
-    """Return whether the member may speak with this voice now, as far as sharing and moderators go."""
-    return may_use(scope, voice) and not voice.is_frozen
-
-
-async def of_scope(session: AsyncSession, scope: Scope, voice_id: str) -> Voice:
-    """Return the voice with this id, if the member may know of it. Raises `MemberError` as `Shelf.find`."""
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == voice_id)
-    if not found or not may_know(scope, found[0]):
-        raise MemberError(NO_SUCH_VOICE)
-    return found[0]
-
-
-async def _named(session: AsyncSession, scope: Scope, name: str) -> Voice | None:
-    """Return the voice of the scope's server with this id or name; an id wins over a name like it."""
-    named = or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, named)
-    return min(found, key=lambda voice: voice.id != name, default=None)
-
-
-_FROZEN = "This voice is frozen here. Choose another one."
-_NOT_SHARED = "Members could not use that voice. Share it with the whole server first: /voice share."
-_NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
-
-
-class Choosing(Shelf):
-    """The voices of every server, and who speaks with which."""
-
-    def __init__(self, database: Database, recordings: Recordings, *, now: Clock = utc_now) -> None:
-        super().__init__(database, now=now)
-        self._recordings = recordings
+            total = await session.scalar(select(func.count()).select_from(VoiceRow).where(known)) or 0
+            pages = max(1, -(-total // size))
+            number = min(max(number, 0), pages - 1)
+            wanted = select(VoiceRow.id).where(known).order_by(*LAST_SEEN_FIRST)
+            shown = VoiceRow.id.in_(wanted.limit(size).offset(number * size))
+            found = await load_voices(session, shown, order_by=LAST_SEEN_FIRST)
+        return Page(tuple(found), number, pages, total)
 
     async def choose(self, scope: Scope, voice_id: str | None) -> None:
         """Make this voice the member's choice here; None: none. `MemberError` if they may not use it."""
@@ -288,7 +182,7 @@ class Choosing(Shelf):
                 )
                 await session.execute(delete(ChosenVoiceRow).where(*mine))
                 return
-            voice = await of_scope(session, scope, voice_id)
+            voice = await _of_scope(session, scope, voice_id)
             if not is_usable(scope, voice):
                 raise MemberError(_FROZEN)
             await _choose(session, scope, voice.id)
@@ -306,37 +200,39 @@ class Choosing(Shelf):
         async with self._database.session() as session:
             await self._database.lock(session, scope.guild_id)
             if voice_id is not None:
-                voice = await of_scope(session, scope, voice_id)
+                voice = await _of_scope(session, scope, voice_id)
                 if voice.is_frozen:
                     raise MemberError(_FROZEN)
                 if voice.sharing is not Sharing.SERVER:
-                    raise MemberError(_NOT_SHARED)
+                    raise MemberError(_NOT_FOR_ALL)
             await _set_default(session, scope.guild_id, voice_id)
 
-    async def default_of(self, scope: Scope) -> Voice | None:
-        """Return the server's default voice, if there is one that this member may use."""
-        async with self._database.reading() as session:
-            return await _default(session, scope)
+    async def chosen_voices(self, scope: Scope) -> ChosenVoices:
+        """Return what this member speaks with here when they name no voice; one statement.
 
-    async def voice_for(self, scope: Scope) -> Voice | None:
-        """Return what this member speaks with here when they name no voice; None: one has to be cast.
-
-        A choice that they may not use any more, or that is frozen, counts as none.
+        What they may not use any more, or is frozen, counts as none. Without a default one has to be created.
         """
+        chosen = (
+            select(ChosenVoiceRow.voice_id)
+            .where(ChosenVoiceRow.guild_id == scope.guild_id)
+            .where(ChosenVoiceRow.member_id == scope.member_id)
+            .scalar_subquery()
+        )
+        default = _default_id(scope)
+        wanted = (
+            select_voices()
+            .add_columns(chosen.label("chosen_id"), default.label("default_id"))
+            .where(VoiceRow.guild_id == scope.guild_id, or_(VoiceRow.id == chosen, VoiceRow.id == default))
+        )
         async with self._database.reading() as session:
-            chosen = (
-                select(ChosenVoiceRow.voice_id)
-                .where(ChosenVoiceRow.guild_id == scope.guild_id)
-                .where(ChosenVoiceRow.member_id == scope.member_id)
-            )
-            found = await load_voices(
-                session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == chosen.scalar_subquery()
-            )
-            mine = next((voice for voice in found if is_usable(scope, voice)), None)
-            return mine or await _default(session, scope)
+            rows = (await session.execute(wanted)).all()
+            usable = {voice.id: voice for voice in to_voices(rows) if is_usable(scope, voice)}
+        if not rows:
+            return ChosenVoices(None, None)
+        return ChosenVoices(usable.get(rows[0].chosen_id), usable.get(rows[0].default_id))
 
-    async def cast(self, scope: Scope, new: NewVoice) -> Voice:
-        """Return the server's house voice: ``new``, or the default that another first use has made meanwhile.
+    async def create_default_voice(self, scope: Scope, new: NewVoice) -> Voice:
+        """Return the server's default voice: ``new``, or what another first use has made meanwhile.
 
         Whoever speaks first may do this; the voice belongs to `NOBODY` and is shared with the server. A
         taken name gets a number. Outside servers it is the member's own, and their choice.
@@ -347,69 +243,16 @@ class Choosing(Shelf):
             if known is not None:
                 return known
             name = await _free_name(session, scope.guild_id, new.name)
-            house = replace(new, name=name, kind=Kind.CAST, sharing=Sharing.SERVER)
+            default = replace(new, name=name, kind=Kind.CAST, sharing=Sharing.SERVER)
             owner_id = scope.member_id if scope.is_private else NOBODY
-            voice = await insert_voice(session, scope.guild_id, owner_id, house, self._now())
+            voice = await insert_voice(session, scope.guild_id, owner_id, default, self._now())
             await self._recordings.hold(session, new.recording)
             if scope.is_private:
                 await _choose(session, scope, voice.id)
             else:
                 await _set_default(session, scope.guild_id, voice.id)
         await self._recordings.saved(new.recording)
-        self._index.put(voice)
         return voice
-
-
-async def _choose(session: AsyncSession, scope: Scope, voice_id: str) -> None:
-    key = {"guild_id": scope.guild_id, "member_id": scope.member_id}
-    await upsert(session, ChosenVoiceRow, key, {"voice_id": voice_id})
-
-
-async def _set_default(session: AsyncSession, guild_id: int, voice_id: str | None) -> None:
-    await upsert(session, GuildSettingsRow, {"guild_id": guild_id}, {"default_voice_id": voice_id})
-
-
-async def _default(session: AsyncSession, scope: Scope) -> Voice | None:
-    default = select(GuildSettingsRow.default_voice_id).where(GuildSettingsRow.guild_id == scope.guild_id)
-    found = await load_voices(
-        session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == default.scalar_subquery()
-    )
-    return next((voice for voice in found if is_usable(scope, voice)), None)
-
-
-async def _free_name(session: AsyncSession, guild_id: int, name: str) -> str:
-    candidate, number = name, 1
-    while await is_taken(session, guild_id, candidate):
-        number += 1
-        candidate = f"{name} {number}"
-    return candidate
-
-
-_NOT_CHANGED = "Only its owner or a moderator can change this voice."
-_NOT_DELETED = "Only its owner, a moderator, or whoever is heard in it can delete this voice."
-_VOICES_NOT_SHARED = "Only its owner can say who may use this voice."
-
-
-async def _tell_nobody(voice: Voice) -> None:
-    """Do nothing."""
-
-
-class Voices(Choosing):
-    """The voices of every server. What a member does needs a `Scope`; what they may not do is refused.
-
-    ``deleted`` is called with each voice that was deleted here.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        recordings: Recordings,
-        *,
-        deleted: Callable[[Voice], Awaitable[None]] = _tell_nobody,
-        now: Clock = utc_now,
-    ) -> None:
-        super().__init__(database, recordings, now=now)
-        self._deleted = deleted
 
     async def save(self, scope: Scope, new: NewVoice) -> Voice:
         """Return the new voice, kept under its name in the scope's server; its recording is kept already.
@@ -428,7 +271,6 @@ class Voices(Choosing):
             voice = await insert_voice(session, scope.guild_id, scope.member_id, new, self._now())
             await self._recordings.hold(session, new.recording)
         await self._recordings.saved(new.recording)
-        self._index.put(voice)
         return voice
 
     async def check_place(self, scope: Scope, name: str) -> str:
@@ -450,7 +292,7 @@ class Voices(Choosing):
             voice = await self._allowed(session, scope, voice_id, may_change, _NOT_CHANGED)
             async with unless_taken(session, scope.guild_id, name):
                 await _change(session, voice, name=name, name_key=name_key(name))
-        return self._changed(replace(voice, name=name))
+        return replace(voice, name=name)
 
     async def set_transcript(self, scope: Scope, voice_id: str, transcript: str | None) -> Voice:
         """Return the voice with what is said in its recording. Owners and moderators may."""
@@ -458,7 +300,7 @@ class Voices(Choosing):
         async with self._database.session() as session:
             voice = await self._allowed(session, scope, voice_id, may_change, _NOT_CHANGED)
             await _change(session, voice, transcript=said)
-        return self._changed(replace(voice, transcript=said))
+        return replace(voice, transcript=said)
 
     async def share(
         self,
@@ -469,25 +311,25 @@ class Voices(Choosing):
         role_id: int | None = None,
         member_ids: frozenset[int] = frozenset(),
     ) -> Voice:
-        """Return the voice, shared anew. Its owner alone may; of a house voice, moderators."""
+        """Return the voice, shared anew. Its owner alone may; of a voice that nobody owns, moderators."""
         shared = _shared(scope, sharing, role_id, member_ids)
         async with self._database.session() as session:
-            voice = await self._allowed(session, scope, voice_id, may_share, _VOICES_NOT_SHARED)
+            voice = await self._allowed(session, scope, voice_id, may_share, _NOT_OWNER)
             voice = replace(voice, **shared)
             await _change(session, voice, sharing=voice.sharing.value, role_id=voice.role_id)
             await set_members(session, voice.id, voice.member_ids)
-        return self._changed(voice)
+        return voice
 
     async def delete(self, scope: Scope, voice_id: str) -> Voice:
         """Delete a voice for good and return what it was. Owners, moderators, and whoever is heard in it may.
 
-        Whoever is to hear of it is told, among them who wipes its recording from the disk.
+        Its consent ends in the same transaction. Whoever subscribed to the withdrawals is told, among them
+        who wipes its recording from the disk.
         """
         async with self._database.session() as session:
             voice = await self._allowed(session, scope, voice_id, may_delete, _NOT_DELETED)
-            await delete_voices(session, [voice.id])
-        self.forget(voice.id)
-        await self._deleted(voice)
+            withdrawal = await self._consents.delete_voice(session, voice)
+        await self._withdrawals.announce(withdrawal)
         return voice
 
     async def used(self, voice_id: str) -> None:
@@ -495,26 +337,66 @@ class Voices(Choosing):
         async with self._database.session() as session:
             counted = {"uses": VoiceRow.uses + 1, "last_used_at": self._now()}
             await session.execute(update(VoiceRow).where(VoiceRow.id == voice_id).values(counted))
-        self._index.used(voice_id)
 
     async def _allowed(
         self,
         session: AsyncSession,
         scope: Scope,
         voice_id: str,
-        rule: Callable[[Scope, Shared], bool],
+        rule: Callable[[Scope, Voice], bool],
         otherwise: str,
     ) -> Voice:
         """Return the voice as it is and stays while this transaction changes it, if the rule allows that."""
         await self._database.lock(session, scope.guild_id)
-        voice = await of_scope(session, scope, voice_id)
+        voice = await _of_scope(session, scope, voice_id)
         if not rule(scope, voice):
             raise MemberError(otherwise)
         return voice
 
-    def _changed(self, voice: Voice) -> Voice:
-        self._index.put(voice)
-        return voice
+
+async def _of_scope(session: AsyncSession, scope: Scope, voice_id: str) -> Voice:
+    """Return the voice with this id, if the member may know of it. Raises `MemberError` as `Voices.find`."""
+    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == voice_id)
+    if not found or not may_know(scope, found[0]):
+        raise MemberError(NO_SUCH_VOICE)
+    return found[0]
+
+
+async def _named(session: AsyncSession, scope: Scope, name: str) -> Voice | None:
+    """Return the voice of the scope's server with this id or name; an id wins over a name like it."""
+    named = or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
+    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, named)
+    return min(found, key=lambda voice: voice.id != name, default=None)
+
+
+async def _choose(session: AsyncSession, scope: Scope, voice_id: str) -> None:
+    key = {"guild_id": scope.guild_id, "member_id": scope.member_id}
+    await upsert(session, ChosenVoiceRow, key, {"voice_id": voice_id})
+
+
+async def _set_default(session: AsyncSession, guild_id: int, voice_id: str | None) -> None:
+    await upsert(session, GuildSettingsRow, {"guild_id": guild_id}, {"default_voice_id": voice_id})
+
+
+async def _default(session: AsyncSession, scope: Scope) -> Voice | None:
+    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == _default_id(scope))
+    return next((voice for voice in found if is_usable(scope, voice)), None)
+
+
+def _default_id(scope: Scope) -> ScalarSelect[str | None]:
+    return (
+        select(GuildSettingsRow.default_voice_id)
+        .where(GuildSettingsRow.guild_id == scope.guild_id)
+        .scalar_subquery()
+    )
+
+
+async def _free_name(session: AsyncSession, guild_id: int, name: str) -> str:
+    candidate, number = name, 1
+    while await is_taken(session, guild_id, candidate):
+        number += 1
+        candidate = f"{name} {number}"
+    return candidate
 
 
 async def _change(session: AsyncSession, voice: Voice, **values: object) -> None:

@@ -69,6 +69,15 @@ def lines_of(text: str, known: Callable[[str], V | None]) -> list[Line[V]]:
     return lines
 
 
+def labels_in(text: str) -> set[str]:
+    """Return what `lines_of` asks about: all that stands where the name of a voice can.
+
+    Raises `MemberError` where `check_length` does.
+    """
+    check_length(text)
+    return {piece.label for piece in _pieces("\n".join(text.splitlines())) if piece.label}
+
+
 def check_lines(lines: Sequence[Line[V]], names: Names = _NOBODY) -> tuple[Line[V], ...]:
     """Return ``lines`` as they can be said, without those in which there is nothing to say.
 

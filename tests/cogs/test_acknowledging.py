@@ -136,7 +136,6 @@ async def filled_in_forms(scene: Scene, take: Answer) -> dict[str, list[tuple[An
     await transcript.until(lambda seen: bool(seen.buttons), timeout=PATIENCE)
     return {
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
-        "VoiceForm": [(await menu("Speak this in a voice"), {"Voice": "Robin"})],
         "NameForm": [
             (await opened(scene.alice, take, "Save voice"), {"Name": "Jack"}),
             (await opened(scene.alice, take, "To soundboard"), {"Name": "Jack"}),
@@ -218,10 +217,12 @@ async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_
     for author in (scene.bob, scene.alice):
         await author.say(scene.general, "My voice", files=[RECORDING])
     forms = await filled_in_forms(scene, take)
+    menu = await scene.alice.message_menu("Speak this in a voice", scene.general.history[-1])
+    assert await words_of(menu) == "In which voice should I say this?"
     assert set(forms) == kinds_of(discord.ui.Modal)
 
     uses = [*message_menus(scene), *slash_commands(scene)]
-    for message in (*messages, take.message, question.message):
+    for message in (*messages, take.message, question.message, menu.message):
         assert message is not None
         uses += presses(scene.alice, message)
     for kind, ways in forms.items():
@@ -314,10 +315,9 @@ async def test_an_acknowledgement_whose_connection_breaks_is_given_once_again(
 
 
 async def test_a_form_and_a_sentence_whose_connection_breaks_are_given_once_again(scene: Scene):
-    await designed(scene, scene.alice, "Robin")
-    message = await scene.alice.say(scene.general, "Hello")
+    message = await scene.alice.say(scene.general, "My voice", files=[RECORDING])
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
-    form = await scene.alice.message_menu("Speak this in a voice", message)
+    form = await scene.alice.message_menu("Clone this voice", message)
     await form.until(lambda seen: seen.modal is not None, timeout=PATIENCE)
 
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))

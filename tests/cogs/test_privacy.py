@@ -11,9 +11,9 @@ from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of
 from tests.cogs.voice.shelf import cloned, designed, sent, typed
 
 
-def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
+async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
     moderator = Scope(guild_id or scene.guild.id, scene.alice.id, is_moderator=True)
-    found = scene.bot.library.voices.complete(moderator, "", to_manage=True)
+    found = await scene.bot.library.voices.complete(moderator, "", to_manage=True)
     return [voice.name for voice in found]
 
 
@@ -35,7 +35,7 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     assert mine.content == (
         "You have told me never to clone you. Take that back first: /privacy never-clone-me."
     )
-    assert names(scene) == ["Old man"]
+    assert await names(scene) == ["Old man"]
 
 
 async def test_the_wish_can_be_taken_back_outside_servers(scene: Scene) -> None:
@@ -70,7 +70,7 @@ async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
 
     assert [name for name, _ in proposed] == ["Bobby"]
     assert answer.content == "Taken back. Deleted, with recordings: **Bobby**."
-    assert names(scene) == ["Mine"]
+    assert await names(scene) == ["Mine"]
     others = await typed(scene.alice, scene.general, "privacy revoke", voice="Mine")
     assert others.content == "There is no such voice of yours. /privacy export shows what there is."
 
@@ -86,7 +86,7 @@ async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> 
     assert "**Bobby**" in answer.content
     assert "**Mine**" in answer.content
     assert again.content == "Taken back. There is no saved voice in which you are heard."
-    assert names(scene) == []
+    assert await names(scene) == []
 
 
 async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away(scene: Scene) -> None:
@@ -106,7 +106,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
 
         assert asked.content.startswith("Deleted: 1 voice with its recording, ")
         assert asked.buttons == []
-        assert names(scene) == ["Old man"]
+        assert await names(scene) == ["Old man"]
         assert [message for message in scene.alice.dms() if message.files] == []
 
 
@@ -117,7 +117,7 @@ async def test_keeping_it_deletes_nothing(scene: Scene) -> None:
     await scene.bob.press(asked, "Keep it")
 
     await asked.until(lambda shown: shown.content == "Nothing was deleted.", timeout=PATIENCE)
-    assert names(scene) == ["Old man"]
+    assert await names(scene) == ["Old man"]
 
 
 async def test_who_has_nothing_here_is_told_so(scene: Scene) -> None:
@@ -139,7 +139,7 @@ async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
     pressed = await scene.bob.press(asked, "Delete everything")
 
     assert (await refusal_of(pressed)).startswith("These buttons are somebody else's.")
-    assert names(scene) == ["Old man"]
+    assert await names(scene) == ["Old man"]
 
 
 async def test_deleting_reaches_the_speech_that_is_kept(scene: Scene) -> None:

@@ -7,11 +7,13 @@ import pytest
 from bot.library.audit import Use
 from bot.library.consent_rules import POLICY_VERSION
 from bot.library.voice import Kind, Scope, Sharing
+from rehearsal.answers import AnswerState
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.saved_voices import chosen, cloned, designed
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.library.shelves import voice_for
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
 from tts_gateway.faults.spoilers import Hold
@@ -99,7 +101,7 @@ async def test_the_first_take_becomes_the_voice_of_the_server_and_says_so_once(s
     assert f"voice of House, for {scene.bob.mention}" in second.content
     assert "now the voice" not in second.content
     assert scene.asked[1]["prompt_text"] == TEXT
-    house = await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.bob.id))
+    house = await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.bob.id))
     assert house is not None
     assert house.kind is Kind.CAST
     kept = pcm_of_wav(await scene.bot.library.recordings.read(house.recording))
@@ -112,7 +114,7 @@ async def test_a_style_is_another_voice_and_never_cast(scene: Scene):
 
     assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
     assert "now the voice" not in answer.content
-    assert await scene.bot.library.voices.voice_for(Scope(scene.guild.id, scene.alice.id)) is None
+    assert await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.alice.id)) is None
 
 
 async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_house_voice(scene: Scene):
@@ -254,12 +256,28 @@ async def test_speak_this_in_a_voice_asks_for_one_of_those_the_member_may_use(sc
     await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
     message = await scene.bob.say(scene.general, TEXT)
 
-    form = await scene.alice.message_menu("Speak this in a voice", message)
-    await form.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
-    answer = await scene.alice.submit(form, {"Voice": "Robin"})
+    menu = await scene.alice.message_menu("Speak this in a voice", message)
+    assert await words_of(menu) == "In which voice should I say this?"
+    assert menu.ephemeral
+    answer = await scene.alice.select(menu, "Choose a voice", "Robin")
     await file_of(answer)
 
     assert f"voice of Robin, for {scene.alice.mention}" in answer.content
+    assert not answer.ephemeral
+    assert menu.state is AnswerState.DELETED
+
+
+async def test_a_voice_that_goes_while_its_menu_is_open_is_refused(scene: Scene):
+    robin = await designed(scene, scene.bob, "Robin")
+    message = await scene.bob.say(scene.general, TEXT)
+    menu = await scene.alice.message_menu("Speak this in a voice", message)
+    await words_of(menu)
+    await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), robin.id)
+
+    answer = await scene.alice.select(menu, "Choose a voice", "Robin")
+
+    assert "There is no voice with that name here." in await words_of(answer)
+    assert scene.asked == []
 
 
 async def test_speak_this_in_a_voice_says_so_where_there_is_none(scene: Scene):

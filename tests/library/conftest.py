@@ -18,6 +18,7 @@ from bot.library.recordings import Recordings
 from bot.library.tables import Base
 from bot.library.voices import Voices
 from tests.library.postgresql import PostgreSQL, programs
+from tests.library.shelves import voices_in
 
 TABLES = "tables"
 """The database on PostgreSQL that has all our tables."""
@@ -103,11 +104,9 @@ def recordings(database: Database, tmp_path: Path) -> Recordings:
 
 
 @pytest.fixture
-async def voices(database: Database, recordings: Recordings) -> Voices:
+def voices(database: Database, recordings: Recordings) -> Voices:
     """The voices of a fresh database."""
-    voices = Voices(database, recordings)
-    await voices.load()
-    return voices
+    return voices_in(database, recordings)
 
 
 async def _administer(server: PostgreSQL, database: str, statements: str) -> None:

@@ -27,7 +27,7 @@ class World(Protocol):
     async def set_cloning(self, guild_id: int, policy: int | None) -> None: ...
     async def save(self, guild_id: int, owner_id: int, new: NewVoice, now: datetime) -> Voice: ...
     async def change(self, voice_id: str, *, sharing: Sharing, is_frozen: bool) -> None: ...
-    async def delete(self, voice: Voice) -> None: ...
+    async def delete(self, consents: Consents, voice: Voice) -> None: ...
 
 
 class History:
@@ -238,8 +238,7 @@ class History:
     async def _delete(self) -> None:
         voice = self._any_voice()
         if voice is not None:
-            await self._world.delete(voice)
-            await self._consents.voice_deleted(voice)
+            await self._world.delete(self._consents, voice)
             self._lose([voice])
             self._note("delete", voice=voice.id)
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent import Consents
 from bot.library.consent_rows import ConsentRows
-from bot.library.consent_rules import Consent, Request, Shares, Standing
+from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.database import Database
 from bot.library.voice import Voice
 from bot.library.withdrawal import Post
@@ -68,6 +68,14 @@ class FakeConsentRows(ConsentRows):
         policy = self._store.policies.get(voice.guild_id)
         return Standing(voice, request, voice.speaker_id in self._store.never, policy)
 
+    async def standing_of_likeness(self, request_id: str) -> Standing | None:
+        request = await self.request(request_id)
+        if request is None:
+            return None
+        return Standing(
+            likeness_under(request), request, *await self.cloning_of(request.guild_id, request.speaker_id)
+        )
+
     async def add(self, request: Request) -> None:
         self._store.requests[request.id] = request
 
@@ -119,9 +127,8 @@ class FakeConsentRows(ConsentRows):
         if since is not None:
             self._store.never[member_id] = since
 
-    async def accepted_policy(self, guild_id: int) -> int | None:
-        found: int | None = self._store.policies.get(guild_id)
-        return found
+    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, int | None]:
+        return speaker_id in self._store.never, self._store.policies.get(guild_id)
 
     async def voices_of(self, speaker_id: int) -> list[Voice]:
         return [voice for voice in self._store.voices.values() if voice.speaker_id == speaker_id]

@@ -7,9 +7,12 @@ from collections.abc import Awaitable
 import pytest
 
 from bot.errors import MemberError
+from bot.library.consent import Consents
+from bot.library.database import Database
 from bot.library.recordings import Recordings
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.voices import Voices
+from bot.library.withdrawal import Withdrawals
 
 AVIARY, ROOKERY = 101, 202
 ADA, BEN, CAT, MOD = 11, 12, 13, 14
@@ -48,6 +51,18 @@ async def a_voice(
         speaker_id=speaker_id,
     )
     return await voices.save(scope, new)
+
+
+def voices_in(database: Database, recordings: Recordings) -> Voices:
+    """Return the voices of a database, as a process that has just started finds them."""
+    withdrawals = Withdrawals()
+    return Voices(database, recordings, Consents(database, withdrawals), withdrawals)
+
+
+async def voice_for(voices: Voices, scope: Scope) -> Voice | None:
+    """Return what this member speaks with when they name no voice."""
+    chosen = await voices.chosen_voices(scope)
+    return chosen.mine or chosen.default
 
 
 async def refusal(doing: Awaitable[object]) -> str:

@@ -39,6 +39,6 @@ async def test_where_somebody_is_heard_is_known_in_all_servers(
     there = await a_voice(voices, recordings, "Benjamin", stranger, speaker_id=BEN)
     await a_voice(voices, recordings, "Ben but not him", ada)
 
-    assert {voice.id for voice in voices.heard_in(BEN, "ben")} == {here.id, there.id}
-    assert [voice.id for voice in voices.heard_in(BEN, "JAMIN")] == [there.id]
-    assert len(voices.heard_in(BEN, "", limit=1)) == 1
+    assert {voice.id for voice in await voices.complete_spoken_by(BEN, "ben")} == {here.id, there.id}
+    assert [voice.id for voice in await voices.complete_spoken_by(BEN, "JAMIN")] == [there.id]
+    assert len(await voices.complete_spoken_by(BEN, "", limit=1)) == 1

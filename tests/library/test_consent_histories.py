@@ -13,7 +13,7 @@ from bot.library.consent import Consents
 from bot.library.database import Database, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
 from bot.library.voice import NewVoice, Sharing, Voice, new_id
-from bot.library.voice_rows import delete_voices, insert_voice
+from bot.library.voice_rows import insert_voice
 from bot.library.withdrawal import Withdrawals
 from tests.library.consent_histories import History
 from tests.library.fake_consent_rows import Store, consents_in
@@ -56,8 +56,9 @@ class InMemory:
         voice = self.store.voices[voice_id]
         self.store.voices[voice_id] = replace(voice, sharing=sharing, is_frozen=is_frozen)
 
-    async def delete(self, voice: Voice) -> None:
-        self.store.voices.pop(voice.id, None)
+    async def delete(self, consents: Consents, voice: Voice) -> None:
+        async with self.store.session() as session:
+            await consents.delete_voice(session, voice)
 
 
 class InDatabase:
@@ -83,9 +84,9 @@ class InDatabase:
         async with self.database.session() as session:
             await session.execute(update(VoiceRow).where(VoiceRow.id == voice_id).values(values))
 
-    async def delete(self, voice: Voice) -> None:
+    async def delete(self, consents: Consents, voice: Voice) -> None:
         async with self.database.session() as session:
-            await delete_voices(session, [voice.id])
+            await consents.delete_voice(session, voice)
 
 
 async def test_in_ten_thousand_histories_no_voice_is_heard_without_its_speakers_consent():

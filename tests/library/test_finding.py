@@ -3,9 +3,9 @@ from __future__ import annotations
 from bot.library.database import Database
 from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
-from bot.library.voice import Scope, Sharing
+from bot.library.voice import Scope, Sharing, VoiceName
 from bot.library.voices import NO_SUCH_VOICE, Voices
-from tests.library.shelves import ADA, BEN, a_voice, ada, ben, moderator, refusal, stranger
+from tests.library.shelves import ADA, BEN, a_voice, ada, ben, moderator, refusal, stranger, voices_in
 
 
 async def test_an_id_wins_over_a_name_that_looks_like_it(voices: Voices, recordings: Recordings) -> None:
@@ -22,14 +22,15 @@ async def test_what_is_typed_finds_what_has_it_in_its_name_and_wildcards_are_let
     for name in ("Alice", "Malice", "100%", "Bob"):
         await a_voice(voices, recordings, name)
 
-    def completed(typed: str) -> list[str]:
-        return [voice.name for voice in voices.complete(ada, typed)]
+    async def completed(typed: str) -> list[str]:
+        return [voice.name for voice in await voices.complete(ada, typed)]
 
-    assert completed("ＡLI") == ["Malice", "Alice"]
-    assert completed("%") == ["100%"]
-    assert completed("_") == completed("\\") == completed("a_i") == []
-    assert completed(" ") == completed("") == ["Bob", "100%", "Malice", "Alice"]
-    assert [voice.name for voice in voices.complete(ada, "", 2)] == ["Bob", "100%"]
+    assert await completed("ＡLI") == ["Malice", "Alice"]
+    assert await completed("%") == ["100%"]
+    for nothing in ("_", "\\", "a_i", "/", "x" * 2_000):
+        assert await completed(nothing) == []
+    assert await completed(" ") == await completed("") == ["Bob", "100%", "Malice", "Alice"]
+    assert [voice.name for voice in await voices.complete(ada, "", 2)] == ["Bob", "100%"]
 
 
 async def test_completion_begins_with_what_was_used_last_also_after_a_restart(
@@ -40,11 +41,10 @@ async def test_completion_begins_with_what_was_used_last_also_after_a_restart(
     await voices.used(saved[1].id)
     await voices.used(saved[1].id)
     await voices.used("no such voice")
-    again = Voices(database, recordings)
-    await again.load()
+    again = voices_in(database, recordings)
 
     for shelf in (voices, again):
-        assert shelf.complete(ada, "", 1)[0].name == "Two"
+        assert (await shelf.complete(ada, "", 1))[0].name == "Two"
     two = await voices.find(ada, "two")
     assert two.uses == 2
     assert two.last_used_at is not None
@@ -65,19 +65,38 @@ async def test_pages_hold_every_voice_one_may_know_of_once(voices: Voices, recor
     assert await voices.page(stranger, 0, 3) == await voices.page(Scope(3, 3), 5, 3)
 
 
-async def test_what_others_changed_is_looked_at_again(
+async def test_what_another_process_does_counts_here_at_once(
     database: Database, voices: Voices, recordings: Recordings
 ) -> None:
-    alice, bob = [await a_voice(voices, recordings, name) for name in ("Alice", "Bob")]
+    other = voices_in(database, recordings)
+    alice, bob = [await a_voice(other, recordings, name) for name in ("Alice", "Bob")]
+    assert [voice.name for voice in await voices.complete(ada, "")] == ["Bob", "Alice"]
+
+    await other.rename(ada, bob.id, "Robert")
+    await other.used(alice.id)
+    assert [voice.name for voice in await voices.complete(ada, "")] == ["Alice", "Robert"]
+    assert await voices.complete(ada, "bob") == []
+    await other.delete(ada, alice.id)
     async with database.session() as session:
-        await session.delete(await session.get_one(VoiceRow, alice.id))
         (await session.get_one(VoiceRow, bob.id)).is_frozen = True
 
-    await voices.refresh(alice.id, bob.id)
+    assert await voices.complete(ada, "") == []
+    assert await voices.named(ada, ["Robert", "Alice"]) == {}
+    assert [voice.name for voice in await voices.complete(ada, "", to_manage=True)] == ["Robert"]
+    assert (await voices.page(ada, 0, 10)).total == 1
+    assert "frozen" in await refusal(voices.find(ada, "robert"))
 
-    assert voices.complete(ada, "") == []
-    assert [voice.name for voice in voices.complete(ada, "", to_manage=True)] == ["Bob"]
-    assert "frozen" in await refusal(voices.find(ada, "bob"))
+
+async def test_names_are_found_however_they_are_written_and_only_those_one_may_use(
+    voices: Voices, recordings: Recordings
+) -> None:
+    alice = await a_voice(voices, recordings, "Alice")
+    await a_voice(voices, recordings, "Hidden", ben)
+
+    found = await voices.named(ada, ["ＡLICE", "alice", "Hidden", "nobody", "x" * 2_000])
+
+    assert found == {"alice": VoiceName(alice.id, "Alice")}
+    assert await voices.named(ada, []) == {}
 
 
 async def test_outside_servers_everybody_has_a_shelf_of_their_own(

@@ -77,22 +77,22 @@ async def test_a_volume_from_the_database_stays_within_its_limits(database: Data
 async def test_cloning_is_off_until_a_moderator_switches_it_on(database: Database) -> None:
     async with GuildSettings(database) as settings:
         settings.remember_volume(AVIARY, 150)
-        assert not settings.cloning_is_on(AVIARY)
+        assert not await settings.cloning_is_on(AVIARY)
         with pytest.raises(MemberError, match="Only moderators"):
             await settings.set_cloning(ada, True, policy=1)
         await settings.set_cloning(moderator, True, policy=3)
-        assert settings.cloning_is_on(AVIARY)
-        assert not settings.cloning_is_on(ROOKERY)
+        assert await settings.cloning_is_on(AVIARY)
+        assert not await settings.cloning_is_on(ROOKERY)
 
     async with database.reading() as session:
         row = await session.get_one(GuildSettingsRow, AVIARY)
     assert (row.cloning_policy, row.cloning_by) == (3, moderator.member_id)
     assert row.cloning_at is not None
     async with GuildSettings(database) as settings:
-        assert settings.cloning_is_on(AVIARY)
+        assert await settings.cloning_is_on(AVIARY)
         assert settings.volumes() == {AVIARY: 150}
         await settings.set_cloning(moderator, False, policy=3)
-        assert not settings.cloning_is_on(AVIARY)
+        assert not await settings.cloning_is_on(AVIARY)
 
 
 async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is(
@@ -124,8 +124,8 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
         assert [await library.voices.unscoped(one.id) for one in (gone, stays, private)] == [
             *(None, stays, private)
         ]
-        assert library.voices.complete(ada, "") == []
-        assert not library.settings.cloning_is_on(AVIARY)
+        assert await library.voices.complete(ada, "") == []
+        assert not await library.settings.cloning_is_on(AVIARY)
         assert [(one.voices, [post.message_id for post in one.posts]) for one in withdrawn] == [
             ((gone,), [6])
         ]

@@ -253,7 +253,6 @@ class TestOneDatabaseAndSeveralFolders:
         ):
             voice = await a_voice(one.voices, one.recordings, "Alice")
             clock.forward(days=days)
-            await other.voices.load()
             await other.voices.delete(ada, voice.id)
             await other.withdrawals.aclose()
             await other.tidy()

@@ -17,8 +17,7 @@ from bot.library.library import Library
 from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
-from bot.library.voices import Voices
-from tests.library.shelves import ADA, AVIARY, ada, ben, moderator, singer
+from tests.library.shelves import ADA, AVIARY, ada, ben, moderator, singer, voice_for, voices_in
 
 MANY = 10_000
 COMPLETION_SECONDS = 0.020
@@ -36,8 +35,8 @@ async def test_everything_is_there_after_a_restart(url: str | None, tmp_path: Pa
         library.settings.remember_volume(AVIARY, 150)
 
     async with Library(url, tmp_path) as library:
-        assert await library.voices.voice_for(ada) == voice
-        assert [found.id for found in library.voices.complete(ada, "a")] == [voice.id]
+        assert await voice_for(library.voices, ada) == voice
+        assert [found.id for found in await library.voices.complete(ada, "a")] == [voice.id]
         assert await library.recordings.read(recording) == b"RIFF"
         assert await library.takes.get("t") == take
         assert library.settings.volumes() == {AVIARY: 150}
@@ -75,22 +74,21 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def test_among_ten_thousand_voices_completion_takes_under_a_twentieth_of_a_second(
+async def test_among_ten_thousand_voices_completion_takes_under_a_fiftieth_of_a_second(
     database: Database, recordings: Recordings
 ) -> None:
     async with database.session() as session:
         await session.execute(insert(VoiceRow), list(_many()))
-    voices = Voices(database, recordings)
-    await voices.load()
+    voices = voices_in(database, recordings)
     asyncio.get_running_loop().set_debug(False)
 
     for scope in (ada, ben, singer, moderator, Scope(999, 1)):
         for typed in ("", "v", "voice 99", "no such voice", "9999"):
             spent = []
             for _ in range(5):
-                begun = time.thread_time()
-                found = voices.complete(scope, typed)
-                spent.append(time.thread_time() - begun)
+                begun = time.process_time()
+                found = await voices.complete(scope, typed)
+                spent.append(time.process_time() - begun)
             assert statistics.median(spent) < COMPLETION_SECONDS, (scope, typed)
             assert len(found) <= 25
 

@@ -92,7 +92,7 @@ async def plant(library: Library) -> None:
 
 async def fill(cache: SpeechCache, library: Library) -> None:
     """Keep speech that the member asked for, speech in their voice, and speech of others."""
-    (voice, *_) = library.voices.complete(member, NAME)
+    (voice, *_) = await library.voices.complete(member, NAME)
     for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
         sound = b"of others " if number == 2 else RECORDING
         kept = KeptSpeech(Speech((sound * 20)[: len(sound) * 20 // 2 * 2]), (sound,))
@@ -159,7 +159,7 @@ async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(
     assert set(deleted.posts) >= POSTS
     assert Post(61, 62) not in deleted.posts
     assert deleted.rows["takes"] == 1
-    assert [voice.name for voice in library.voices.complete(other, "")] == ["Bob"]
+    assert [voice.name for voice in await library.voices.complete(other, "")] == ["Bob"]
 
 
 async def test_what_the_other_one_may_still_look_into_stays_without_the_member(

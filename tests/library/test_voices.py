@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from bot.errors import LibraryError, MemberError, NameTakenError
+from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.recordings import Recordings
 from bot.library.tables import VoiceMemberRow, VoiceRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.voices import NO_SUCH_VOICE, Voices
+from bot.library.withdrawal import Withdrawal, Withdrawals
 from bot.limits import MAX_TRANSCRIPT_CHARS, MAX_VOICE_MEMBERS, MAX_VOICES_PER_GUILD, MAX_VOICES_PER_MEMBER
 from tests.library.shelves import (
     ADA,
@@ -28,6 +30,8 @@ from tests.library.shelves import (
     refusal,
     singer,
     stranger,
+    voice_for,
+    voices_in,
 )
 
 
@@ -46,14 +50,13 @@ async def test_a_saved_voice_is_found_by_name_and_by_id_also_after_a_restart(
             member_ids=frozenset({BEN, CAT}),
         ),
     )
-    again = Voices(database, recordings)
-    await again.load()
+    again = voices_in(database, recordings)
 
     for name in ("Old Tom", "old  TOM", saved.id):
         assert await again.find(ada, name) == saved
     assert (saved.guild_id, saved.owner_id, saved.transcript, saved.uses) == (AVIARY, ADA, "Hello there.", 0)
     assert await again.unscoped(saved.id) == saved
-    assert [voice.id for voice in again.complete(ben, "tom")] == [saved.id]
+    assert [voice.id for voice in await again.complete(ben, "tom")] == [saved.id]
 
 
 @pytest.mark.parametrize("name", ["ALICE", "Ａlice", " alice"])
@@ -89,7 +92,7 @@ async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
     assert len(winners) == 1
     assert {type(result) for result in results} == {Voice, NameTakenError}
     assert await voices.find(Scope(AVIARY, winners[0].owner_id), "alice") == winners[0]
-    assert len(voices.complete(Scope(AVIARY, winners[0].owner_id), "")) == 1
+    assert len(await voices.complete(Scope(AVIARY, winners[0].owner_id), "")) == 1
 
 
 async def test_a_member_may_save_so_many_and_not_one_more_even_at_once(
@@ -159,8 +162,7 @@ async def test_a_voice_is_used_by_those_it_is_shared_with(
     arguments, users = SHARED[how]
     voice = await a_voice(voices, recordings, "Alice")
     shared = await voices.share(ada, voice.id, **arguments)  # type: ignore[arg-type]
-    restarted = Voices(database, recordings)
-    await restarted.load()
+    restarted = voices_in(database, recordings)
 
     assert await voices.unscoped(voice.id) == shared
     for scope in (ada, ben, singer, moderator, stranger):
@@ -170,7 +172,7 @@ async def test_a_voice_is_used_by_those_it_is_shared_with(
             else:
                 assert await refusal(voices.find(scope, name)) == NO_SUCH_VOICE
         for shelf in (voices, restarted):
-            assert len(shelf.complete(scope, "ali")) == (scope in users)
+            assert len(await shelf.complete(scope, "ali")) == (scope in users)
 
 
 async def test_a_missing_a_foreign_and_a_hidden_voice_get_the_same_answer_whatever_is_asked(
@@ -214,7 +216,7 @@ async def test_owners_and_moderators_change_a_voice_and_nobody_else(
     assert changed.transcript == "words"
     assert await voices.find(ben, "bob") == changed
     assert await refusal(voices.find(ben, "alice")) == NO_SUCH_VOICE
-    assert [found.name for found in voices.complete(ben, "")] == ["Bob"]
+    assert [found.name for found in await voices.complete(ben, "")] == ["Bob"]
 
 
 async def test_a_voice_is_not_renamed_to_a_name_that_is_taken_or_is_none(
@@ -253,10 +255,12 @@ async def test_a_voice_is_deleted_by_its_owner_a_moderator_or_who_is_heard_in_it
 ) -> None:
     told: list[str] = []
 
-    async def deleted(voice: Voice) -> None:
-        told.append(voice.id)
+    async def listen(withdrawal: Withdrawal) -> None:
+        told.extend(voice.id for voice in withdrawal.voices)
 
-    voices = Voices(database, recordings, deleted=deleted)
+    withdrawals = Withdrawals()
+    withdrawals.subscribe(listen)
+    voices = Voices(database, recordings, Consents(database, withdrawals), withdrawals)
     voice = await a_voice(
         *(voices, recordings, "Alice"),
         sharing=Sharing.MEMBERS,
@@ -270,8 +274,8 @@ async def test_a_voice_is_deleted_by_its_owner_a_moderator_or_who_is_heard_in_it
 
     assert told == [voice.id]
     assert await voices.unscoped(voice.id) is None
-    assert await voices.voice_for(singer) is None
-    assert voices.complete(ada, "") == []
+    assert await voice_for(voices, singer) is None
+    assert await voices.complete(ada, "") == []
     assert await refusal(voices.delete(who, voice.id)) == NO_SUCH_VOICE
     async with database.reading() as session:
         assert (await session.scalars(select(VoiceMemberRow))).all() == []

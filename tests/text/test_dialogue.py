@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.errors import MemberError
 from bot.limits import MAX_DIALOGUE_LINES, MAX_DIALOGUE_VOICES, MAX_TEXT_GRAPHEMES
 from bot.models import Line
-from bot.text.dialogue import check_lines, lines_of
+from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 
 VOICES = {"alice": "A", "bob": "B", "old tom": "T", "太郎": "太", "sœur d’arc": "S", "note": None}
@@ -178,3 +178,21 @@ def test_in_a_long_run_no_long_names_are_asked_for(scrap: str):
 
     assert lines_of(scrap * (4_000 // len(scrap)), stranger) == []
     assert all(length <= 200 for length in asked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alice: hello / Bob: hi",
+        "Once upon a time\n**Alice:** hello: there\n- Bob： hi",
+        "Note: this / that: 12:30",
+        "nobody speaks here",
+        ": / : /",
+    ],
+)
+def test_what_can_be_a_name_is_known_before_any_voice_is_looked_up(text: str) -> None:
+    asked: set[str] = set()
+
+    lines_of(text, lambda label: asked.add(label))
+
+    assert labels_in(text) == asked

@@ -10,6 +10,7 @@ from rehearsal.answers import Answer
 from rehearsal.stage import restarted
 from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
+from tests.library.shelves import voice_for
 
 
 def mine(scene: Scene) -> Scope:
@@ -25,10 +26,10 @@ async def test_use_chooses_my_voice_here_and_none_takes_it_back(scene: Scene) ->
 
     chosen = await typed(scene.alice, scene.general, "voice use", name="old man")
     assert "From now on you speak as **Old man** here" in chosen.content
-    assert await scene.bot.library.voices.voice_for(mine(scene)) == voice
+    assert await voice_for(scene.bot.library.voices, mine(scene)) == voice
 
     await typed(scene.alice, scene.general, "voice use", name="none")
-    assert await scene.bot.library.voices.voice_for(mine(scene)) is None
+    assert await voice_for(scene.bot.library.voices, mine(scene)) is None
 
 
 async def test_none_is_proposed_first_and_means_none(scene: Scene) -> None:
@@ -141,7 +142,7 @@ async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> 
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         await scene.alice.press(asked, "Delete it")
         await asked.until(lambda shown: "are deleted." in shown.content, timeout=PATIENCE)
-        assert bot.library.voices.complete(mine(scene), "") == []
+        assert await bot.library.voices.complete(mine(scene), "") == []
 
     assert list((scene.settings.data_dir / "recordings").glob("*")) == []
 
@@ -159,7 +160,7 @@ async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
         "**Old man** and its recording are deleted.",
         "That voice is not here any more. /voice list shows what there is.",
     )
-    assert scene.bot.library.voices.complete(mine(scene), "") == []
+    assert await scene.bot.library.voices.complete(mine(scene), "") == []
 
 
 async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene: Scene) -> None:
@@ -224,7 +225,7 @@ async def test_a_moderator_reads_the_policy_before_cloning_is_on(scene: Scene) -
 
     assert refused.content.startswith("Only moderators can do this.")
     assert (await words_of(pressed)).startswith("Cloning is on.")
-    assert scene.bot.library.settings.cloning_is_on(scene.guild.id)
+    assert await scene.bot.library.settings.cloning_is_on(scene.guild.id)
     again = await typed(scene.alice, scene.general, "voice cloning", switch="on")
     assert again.content == (await words_of(pressed))
 

@@ -107,7 +107,7 @@ async def test_two_presses_at_once_save_one_voice(scene: Scene) -> None:
     presses = [await scene.alice.press(answer, label) for label in ("Take 1", "Take 3")]
     await asyncio.gather(*(press.settled(timeout=PATIENCE) for press in presses))
 
-    voices = scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "")
+    voices = await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "")
     assert [voice.name for voice in voices] == ["Old man"]
 
 

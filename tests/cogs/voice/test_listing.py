@@ -123,7 +123,7 @@ async def test_names_are_proposed_from_memory_within_twenty_milliseconds(scene: 
 
     proposed = await scene.alice.autocomplete(scene.general, "voice info", "name", "old")
     started = time.perf_counter()
-    scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "old", to_manage=True)
+    await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "old", to_manage=True)
 
     assert [name for name, _ in proposed] == ["Old woman", "Old man"]
     assert time.perf_counter() - started < 0.02

@@ -122,7 +122,7 @@ async def test_what_cannot_become_a_voice_is_one_sentence_and_leaves_nothing(
     assert answer.content.endswith(".")
     assert "Saved" not in answer.content
     assert kept(scene) == []
-    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
 
 
 async def test_hours_of_talk_are_too_much_and_the_cure_is_said(scene: Scene) -> None:
@@ -175,7 +175,7 @@ async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene
     other.close()
 
     assert words == "My records are busy right now. Nothing was changed; try again in a minute."
-    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
     again = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
     assert again.content.startswith("Saved as **Sister**")
 
@@ -190,7 +190,7 @@ async def test_a_disk_where_nothing_can_be_written_is_one_sentence(scene: Scene)
     assert answer.content == (
         "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
     )
-    assert scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
 
 
 async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
