@@ -141,8 +141,8 @@ MAX_VOICE_DESCRIPTION_CHARS: Final = 400
 DATABASE_BUSY_SECONDS: Final = 5.0
 """How long a change waits for whoever holds the database; then the member hears about it."""
 
-TAKE_DAYS: Final = 7
-"""How long the buttons under a take work, and how long its text is kept for them."""
+GENERATION_DAYS: Final = 7
+"""How long the buttons under a generation work, and how long its text is kept for them."""
 
 LEFT_GUILD_DAYS: Final = 30
 """What is kept of a server that removed the bot, in case that was a mistake; then it is deleted."""

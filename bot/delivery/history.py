@@ -159,7 +159,7 @@ class GenerationHistory:
             member_id=interaction.user.id,
             cache_key=cache_key,
         )
-        await self._library.takes.keep(take)
+        await self._library.generations.keep(take)
         if order.likeness is not None:
             fresh = replace(order, request=replace(order.request, fresh=True))
             self._clones[take.id] = (interaction.user.id, fresh)
@@ -208,7 +208,7 @@ class GenerationActions:
 
     async def take(self, take_id: str, *, guild_id: int | None) -> Generation:
         """Return a take that was given in this server. Raises `MemberError` for any other."""
-        take = await self._library.takes.get(take_id)
+        take = await self._library.generations.get(take_id)
         if take is None or take.guild_id != guild_id:
             raise MemberError(EXPIRED)
         if take.likeness is None or take.voice_ids:
@@ -309,7 +309,7 @@ class GenerationActions:
     async def save_last(self, scope: Scope, name: str, *, asked_by: str) -> Voice:
         """Return the last take that this member asked for here as a saved voice. Raises `MemberError`."""
         guild_id = None if scope.is_private else scope.guild_id
-        take = await self._library.takes.latest(scope.member_id, guild_id)
+        take = await self._library.generations.latest(scope.member_id, guild_id)
         if take is None:
             raise MemberError(
                 "I have said nothing for you lately that could become a voice. Add a recording: a file, or "
@@ -332,7 +332,7 @@ class GenerationActions:
 
     async def forget(self, take: Generation) -> None:
         """Delete what is kept of a take: its words, and its sound."""
-        await self._library.takes.forget(take.id)
+        await self._library.generations.forget(take.id)
         if take.cache_key is not None:
             await self._speeches.forget(take.cache_key)
 

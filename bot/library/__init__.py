@@ -1,1 +1,1 @@
-"""What survives a restart: voices, consents, takes, settings of servers. Only here is a database."""
+"""What survives a restart: voices, consents, generations, settings of servers. Only here is a database."""

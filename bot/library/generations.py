@@ -1,16 +1,16 @@
-"""Takes, so that the buttons under them work after a restart, for a week."""
+"""Generations, so that the buttons under them work after a restart, for a week."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from bot.library.database import Database, upsert
-from bot.library.tables import TakeRow
+from bot.library.tables import GenerationRow
 from bot.library.voice import Clock, utc_now
-from bot.limits import TAKE_DAYS
+from bot.limits import GENERATION_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +31,56 @@ class Generation:
 
 
 class Generations:
-    """The takes of the last `TAKE_DAYS` days. Who may press what is checked by whoever shows the buttons."""
+    """The generations of the last `GENERATION_DAYS` days; who may press what, their buttons check."""
 
     def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
         self._database = database
         self._now = now
 
-    async def keep(self, take: Generation) -> None:
-        """Keep a take; one with the same id is replaced."""
-        values = {name: value for name, value in asdict(take).items() if name != "id"}
+    async def keep(self, generation: Generation) -> None:
+        """Keep a generation; one with the same id is replaced."""
+        values = {**asdict(generation), "voice_ids": list(generation.voice_ids)}
+        key = {"id": values.pop("id")}
         async with self._database.session() as session:
-            await upsert(session, TakeRow, {"id": take.id}, {**values, "voice_ids": list(take.voice_ids)})
+            await upsert(session, GenerationRow, key, values)
 
-    async def get(self, take_id: str) -> Generation | None:
-        """Return a take that is kept and not too old."""
+    async def get(self, generation_id: str) -> Generation | None:
+        """Return a generation that is kept and not too old."""
         async with self._database.reading() as session:
             row = await session.scalar(
-                select(TakeRow).where(TakeRow.id == take_id, TakeRow.created_at > self._oldest())
+                select(GenerationRow).where(
+                    GenerationRow.id == generation_id, GenerationRow.created_at > self._oldest()
+                )
             )
-        return None if row is None else _to_take(row)
+        return None if row is None else _to_generation(row)
 
     async def latest(self, member_id: int, guild_id: int | None) -> Generation | None:
-        """Return the newest take that a member asked for in this server, or outside of servers."""
-        theirs = (TakeRow.member_id == member_id, TakeRow.guild_id == guild_id)
+        """Return the newest generation that a member asked for in this server, or outside of servers."""
+        theirs = (GenerationRow.member_id == member_id, GenerationRow.guild_id == guild_id)
         async with self._database.reading() as session:
             row = await session.scalar(
-                select(TakeRow)
-                .where(*theirs, TakeRow.created_at > self._oldest())
-                .order_by(TakeRow.created_at.desc())
+                select(GenerationRow)
+                .where(*theirs, GenerationRow.created_at > self._oldest())
+                .order_by(GenerationRow.created_at.desc())
                 .limit(1)
             )
-        return None if row is None else _to_take(row)
+        return None if row is None else _to_generation(row)
 
-    async def forget(self, take_id: str) -> None:
-        """Delete a take."""
+    async def forget(self, generation_id: str) -> None:
+        """Delete a generation."""
         async with self._database.session() as session:
-            await session.execute(delete(TakeRow).where(TakeRow.id == take_id))
+            await session.execute(delete(GenerationRow).where(GenerationRow.id == generation_id))
 
-    async def sweep(self) -> int:
-        """Delete the takes that are too old; return how many."""
-        too_old = TakeRow.created_at <= self._oldest()
+    async def sweep(self) -> None:
+        """Delete the generations that are too old."""
         async with self._database.session() as session:
-            count = await session.scalar(select(func.count()).select_from(TakeRow).where(too_old))
-            await session.execute(delete(TakeRow).where(too_old))
-        return count or 0
+            await session.execute(delete(GenerationRow).where(GenerationRow.created_at <= self._oldest()))
 
     def _oldest(self) -> datetime:
-        return self._now() - timedelta(days=TAKE_DAYS)
+        return self._now() - timedelta(days=GENERATION_DAYS)
 
 
-def _to_take(row: TakeRow) -> Generation:
+def _to_generation(row: GenerationRow) -> Generation:
     return Generation(
         id=row.id,
         guild_id=row.guild_id,

@@ -26,9 +26,9 @@ from bot.library.recordings import Recordings
 from bot.library.tables import (
     ChosenVoiceRow,
     ConsentRow,
+    GenerationRow,
     GuildSettingsRow,
     ReportRow,
-    TakeRow,
     UseRow,
     VoiceRow,
 )
@@ -38,7 +38,7 @@ from bot.library.voices import Voices
 from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, delete_voices_and_list_posts
 from bot.limits import LEFT_GUILD_DAYS
 
-_TABLES: Final = (ChosenVoiceRow, ReportRow, TakeRow, UseRow, GuildSettingsRow, ConsentRow)
+_TABLES: Final = (ChosenVoiceRow, ReportRow, GenerationRow, UseRow, GuildSettingsRow, ConsentRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Library:
     voices: Voices
     recordings: Recordings
     posts: RecordingPosts
-    takes: Generations
+    generations: Generations
     settings: GuildSettings
     withdrawals: Withdrawals
     consents: Consents
@@ -113,7 +113,7 @@ class Library:
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
         await self._drop_recordings()
         self.posts = RecordingPosts(self.database)
-        self.takes = Generations(self.database, now=self._now)
+        self.generations = Generations(self.database, now=self._now)
         self.withdrawals = Withdrawals()
         parts.push_async_callback(self.withdrawals.aclose)
         self.withdrawals.subscribe(self._erase)
@@ -159,11 +159,11 @@ class Library:
             await asyncio.sleep(TIDY_SECONDS)
 
     async def tidy(self) -> None:
-        """Delete what is too old or left over: takes, audit, servers long left, files.
+        """Delete what is too old or left over: generations, audit, servers long left, files.
 
         Questions of consent are ended by whoever can take their buttons away: `Consents.sweep`.
         """
-        await self.takes.sweep()
+        await self.generations.sweep()
         await self.audit.sweep()
         if self.settings.has_looked:
             await self._purge()

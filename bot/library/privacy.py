@@ -19,11 +19,11 @@ from bot.library.tables import (
     Base,
     ChosenVoiceRow,
     ConsentRow,
+    GenerationRow,
     GuildSettingsRow,
     NeverCloneRow,
     RecordingPostRow,
     ReportRow,
-    TakeRow,
     UseRow,
     VoiceMemberRow,
     VoiceRow,
@@ -61,7 +61,7 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "uses_of_my_voice": await _rows(session, UseRow, UseRow.voice_id.in_(heard)),
         "reports": await _rows(session, ReportRow, ReportRow.reporter_id == member_id),
         "reports_about_me": [_without(row, "reporter_id") for row in reported],
-        "takes": await _rows(session, TakeRow, TakeRow.member_id == member_id),
+        "takes": await _rows(session, GenerationRow, GenerationRow.member_id == member_id),
         "cloning_switched": await _switched(session, member_id),
     }
 
@@ -130,7 +130,7 @@ async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
     rows["uses"] = await _erase_uses(session, member_id, of_their_own)
     rows["reports"] = await _erase_reports(session, member_id, of_their_own)
     rows["takes"] = await _delete(
-        session, TakeRow, or_(TakeRow.member_id == member_id, TakeRow.guild_id == member_id)
+        session, GenerationRow, or_(GenerationRow.member_id == member_id, GenerationRow.guild_id == member_id)
     )
     rows["chosen_voices"] = await _delete(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id)
     rows["shared_with"] = await _delete(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id)

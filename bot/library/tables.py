@@ -253,7 +253,7 @@ class UseRow(Base):
 
 
 class ReportRow(Base):
-    """A member's report of a take to the moderators."""
+    """A member's report of a generation to the moderators."""
 
     __tablename__ = "reports"
     __table_args__ = (Index(None, "guild_id", "reported_at"),)
@@ -270,8 +270,8 @@ class ReportRow(Base):
     settled_at: Mapped[datetime | None]
 
 
-class TakeRow(Base):
-    """A take, so that its buttons work for a week; the only place where a member's text is kept."""
+class GenerationRow(Base):
+    """A generation, so that its buttons work for a week; the only place where a member's text is kept."""
 
     __tablename__ = "takes"
 

@@ -96,7 +96,7 @@ NOBODY: Final = 0
 
 
 class Kind(Enum):
-    """Where a voice comes from: somebody's recording, a description, or the first take of a server."""
+    """Where a voice comes from: somebody's recording, a description, or the first generation of a server."""
 
     CLONED = "cloned"
     DESIGNED = "designed"

@@ -30,7 +30,7 @@ async def spoken_only(scene: Scene) -> Answer:
 async def take_of(scene: Scene, answer: Answer) -> Generation | None:
     """Return what is kept of the take under ``answer``."""
     ids = [component["custom_id"] for component in answer.components if "custom_id" in component]
-    return await scene.bot.library.takes.get(ids[0].rpartition(":")[2])
+    return await scene.bot.library.generations.get(ids[0].rpartition(":")[2])
 
 
 async def opened(person: Person, answer: Answer, label: str) -> Answer:

@@ -102,7 +102,7 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
         lambda: scene.general.history == [], timeout=PATIENCE, story=lambda: "it still stands there"
     )
 
-    take = await scene.bot.library.takes.latest(scene.alice.id, scene.guild.id)
+    take = await scene.bot.library.generations.latest(scene.alice.id, scene.guild.id)
     assert take is not None
     assert (await scene.bot.speeches.kept(take.cache_key or "")) is not None
     assert "secret" not in caplog.text

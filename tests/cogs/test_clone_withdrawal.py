@@ -265,7 +265,9 @@ async def test_a_take_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own
     answer = await given(scene)
     take = await take_of(scene, answer)
     assert take is not None
-    await scene.bot.library.takes.keep(replace(take, voice_ids=()))  # as it was kept before there were ids
+    await scene.bot.library.generations.keep(
+        replace(take, voice_ids=())
+    )  # as it was kept before there were ids
     listener = await scene.alice.join(scene.perch)
     playing = await scene.alice.press(answer, "Play in my channel")
     await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)

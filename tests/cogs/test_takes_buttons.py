@@ -165,7 +165,7 @@ async def test_delete_takes_the_message_its_row_and_its_sound_away(scene: Scene)
     await scene.alice.press(answer, "Delete")
     await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
 
-    assert await scene.bot.library.takes.get(take.id) is None
+    assert await scene.bot.library.generations.get(take.id) is None
     assert await scene.bot.speeches.kept(take.cache_key) is None
 
 

@@ -60,7 +60,7 @@ async def test_the_buttons_of_a_forgotten_take_have_expired(scene: Scene, label:
     answer = await given(scene)
     take = await take_of(scene, answer)
     assert take is not None
-    await scene.bot.library.takes.forget(take.id)
+    await scene.bot.library.generations.forget(take.id)
     await scene.alice.join(scene.perch)
 
     assert (await refused(scene.alice, answer, label)).startswith("This button has expired.")

@@ -20,7 +20,7 @@ from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, MemberE
 from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE
 from bot.library.migrations import OURS, Migrations
-from bot.library.tables import Base, ChosenVoiceRow, GuildSettingsRow, NeverCloneRow, TakeRow
+from bot.library.tables import Base, ChosenVoiceRow, GenerationRow, GuildSettingsRow, NeverCloneRow
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -124,10 +124,10 @@ async def test_moments_come_back_in_utc_and_none_without_a_zone_goes_in(database
 async def test_text_that_no_database_takes_is_kept_without_what_it_does_not_take(database: Database) -> None:
     said = "a\0b\ud800c 👩‍👩‍👧 ﷺ"
     async with database.session() as session:
-        session.add(TakeRow(id="1", member_id=1, text=said, voice_ids=[], created_at=NOW))
+        session.add(GenerationRow(id="1", member_id=1, text=said, voice_ids=[], created_at=NOW))
 
     async with database.reading() as session:
-        assert (await session.scalars(select(TakeRow.text))).one() == "ab?c 👩‍👩‍👧 ﷺ"
+        assert (await session.scalars(select(GenerationRow.text))).one() == "ab?c 👩‍👩‍👧 ﷺ"
 
 
 async def test_sixty_writers_at_once_do_not_hinder_each_other(database: Database) -> None:
@@ -235,7 +235,9 @@ class TestTheFile:
             async with database.session() as session:
                 await session.execute(text(f"PRAGMA max_page_count = {pages}"))
                 for number in range(3):
-                    take = TakeRow(id=str(number), member_id=1, text="x" * 9000, voice_ids=[], created_at=NOW)
+                    take = GenerationRow(
+                        id=str(number), member_id=1, text="x" * 9000, voice_ids=[], created_at=NOW
+                    )
                     session.add(take)
                     await session.flush()
 
@@ -244,21 +246,23 @@ class TestTheFile:
         with pytest.raises(LibraryFullError):
             await fill(int(pages or 0) + 4)
         async with database.reading() as session:
-            assert (await session.scalars(select(TakeRow))).all() == []
+            assert (await session.scalars(select(GenerationRow))).all() == []
 
         await fill(1_000_000)
         async with database.reading() as session:
-            assert len((await session.scalars(select(TakeRow))).all()) == 3
+            assert len((await session.scalars(select(GenerationRow))).all()) == 3
 
     async def test_deleted_rows_are_gone_from_the_file_and_from_its_log(
         self, database: Database, tmp_path: Path
     ) -> None:
         async with database.session() as session:
-            session.add(TakeRow(id="1", member_id=1, text="canary" * 2000, voice_ids=[], created_at=NOW))
+            session.add(
+                GenerationRow(id="1", member_id=1, text="canary" * 2000, voice_ids=[], created_at=NOW)
+            )
         assert b"canary" in on_disk(tmp_path)
 
         async with database.session() as session:
-            await session.execute(delete(TakeRow))
+            await session.execute(delete(GenerationRow))
         await database.scrub()
 
         assert b"canary" not in on_disk(tmp_path)
@@ -290,7 +294,9 @@ class TestTheFile:
         async with database.session() as session:
             for number in range(200):
                 session.add(
-                    TakeRow(id=str(number), member_id=number, text="x" * 900, voice_ids=[], created_at=NOW)
+                    GenerationRow(
+                        id=str(number), member_id=number, text="x" * 900, voice_ids=[], created_at=NOW
+                    )
                 )
         assert await database.problem() is None
         await database.aclose()

@@ -85,7 +85,7 @@ async def plant(library: Library) -> None:
     await library.consents.posted(asked.id, 61, 62)
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
-    await library.takes.keep(
+    await library.generations.keep(
         Generation("take", GUILD, MEMBER, TEXT, NAME, None, None, (owned.id,), None, None, owned.created_at)
     )
 

@@ -4,53 +4,56 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from sqlalchemy import select
+
 from bot.library.database import Database
 from bot.library.generations import Generation, Generations
 from bot.library.recordings import Recordings
+from bot.library.tables import GenerationRow
 from bot.library.voices import Voices
 from bot.library.withdrawal import MAX_TRIES, Post, RecordingPost, RecordingPosts, Undeleted
-from bot.limits import TAKE_DAYS
+from bot.limits import GENERATION_DAYS
 from tests.library.shelves import AVIARY, a_voice, ada
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-TAKE = Generation("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
+KEPT = Generation("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
 
 
-async def test_a_take_comes_back_as_it_was_kept(database: Database) -> None:
-    takes = Generations(database, now=lambda: NOW)
+async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> None:
+    generations = Generations(database, now=lambda: NOW)
     bare = Generation("t2", None, 11, "", None, None, None, (), None, None, NOW)
-    for take in (TAKE, bare):
-        await takes.keep(take)
+    for generation in (KEPT, bare):
+        await generations.keep(generation)
 
-    assert await takes.get("t1") == TAKE
-    assert await takes.get("t2") == bare
-    assert await takes.get("t3") is None
-    assert "Hello" not in repr(TAKE)
-
-
-async def test_a_take_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
-    takes = Generations(database, now=lambda: NOW)
-    await takes.keep(TAKE)
-    await takes.keep(replace(TAKE, cache_key=None))
-    assert await takes.get("t1") == replace(TAKE, cache_key=None)
-
-    await takes.forget("t1")
-    await takes.forget("t1")
-    assert await takes.get("t1") is None
+    assert await generations.get("t1") == KEPT
+    assert await generations.get("t2") == bare
+    assert await generations.get("t3") is None
+    assert "Hello" not in repr(KEPT)
 
 
-async def test_takes_are_kept_for_a_week(database: Database) -> None:
+async def test_a_generation_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
+    generations = Generations(database, now=lambda: NOW)
+    await generations.keep(KEPT)
+    await generations.keep(replace(KEPT, cache_key=None))
+    assert await generations.get("t1") == replace(KEPT, cache_key=None)
+
+    await generations.forget("t1")
+    await generations.forget("t1")
+    assert await generations.get("t1") is None
+
+
+async def test_generations_are_kept_for_a_week(database: Database) -> None:
     now = NOW
-    takes = Generations(database, now=lambda: now)
-    await takes.keep(TAKE)
-    await takes.keep(replace(TAKE, id="t2", created_at=NOW + timedelta(hours=1)))
+    generations = Generations(database, now=lambda: now)
+    await generations.keep(KEPT)
+    await generations.keep(replace(KEPT, id="t2", created_at=NOW + timedelta(hours=1)))
 
-    now = NOW + timedelta(days=TAKE_DAYS)
-    assert await takes.get("t1") is None
-    assert await takes.get("t2") is not None
-    assert await takes.sweep() == 1
-    assert await takes.sweep() == 0
-    assert await takes.get("t2") is not None
+    now = NOW + timedelta(days=GENERATION_DAYS)
+    assert await generations.get("t1") is None
+    assert await generations.get("t2") is not None
+    await generations.sweep()
+    async with database.reading() as session:
+        assert (await session.scalars(select(GenerationRow.id))).all() == ["t2"]
 
 
 async def test_posts_outlive_their_voice_until_their_message_is_deleted(
