@@ -69,11 +69,23 @@ async def test_a_designed_voice_moves_to_another_bot_and_speaks(tmp_path: Path) 
 
     words = await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN)
 
-    assert words == "Voice is saved. A running bot proposes it after its next start."
+    assert words == "Voice is saved. A running bot proposes it at once."
     async with Library(None, tmp_path / "elsewhere" / "data") as library:
         voice = await library.voices.find(Scope(ROOKERY, BEN), "Voice")
         assert (voice.transcript, voice.owner_id) == ("Hello", BEN)
         assert await library.recordings.read(voice.recording) == WAV
+
+
+async def test_a_voice_that_is_imported_beside_a_running_bot_is_proposed_at_once(tmp_path: Path) -> None:
+    await saved(tmp_path, speaker_id=None)
+    file = await exported(tmp_path)
+
+    async with Library(None, tmp_path / "elsewhere" / "data") as library:
+        scope = Scope(ROOKERY, BEN)
+        assert await library.voices.complete(scope, "") == []
+        await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN)
+
+        assert [voice.name for voice in await library.voices.complete(scope, "")] == ["Voice"]
 
 
 @pytest.mark.parametrize("speaker_id", [ADA, BEN])

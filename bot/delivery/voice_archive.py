@@ -242,7 +242,7 @@ async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: 
     async with _library(settings) as library:
         voice = await _save(library, Scope(guild_id, owner_id), found, seconds)
         refusal = await library.consents.permission_error(voice, guild_id)
-    saved = f"{one_line(voice.name)} is saved. A running bot proposes it after its next start."
+    saved = f"{one_line(voice.name)} is saved. A running bot proposes it at once."
     return saved if refusal is None else f"{saved}\nIt is silent for now. {refusal}"
 
 
