@@ -234,7 +234,7 @@ class Deleted:
 
 
 class Privacy:
-    """Everything about a member: exported and deleted. ``forget`` reaches the speech that is kept."""
+    """Everything about a member: exported and deleted."""
 
     def __init__(
         self,
@@ -242,13 +242,12 @@ class Privacy:
         recordings: Recordings,
         withdrawals: Withdrawals,
         *,
-        forget: Forget | None = None,
         now: Clock = utc_now,
     ) -> None:
         self._database = database
         self._recordings = recordings
         self._withdrawals = withdrawals
-        self._forget = forget
+        self._forget: Forget | None = None
         self._now = now
 
     def forget_speech_with(self, forget: Forget) -> None:
