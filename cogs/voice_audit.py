@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import discord
-from discord import app_commands
 
-from bot.delivery.reply import Reply
 from bot.interaction import scope_of
 from bot.library.audit import OWN_RECORDING, Report, Use, check_moderator
 from bot.library.library import Library
@@ -17,7 +15,7 @@ from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
 from cogs.ui import PersistentItem, replace_message, row_of
 from cogs.voice_text import ago, owner_of
-from cogs.voice_views import known, pressed_voice
+from cogs.voice_views import pressed_voice
 
 PAGE_SIZE: Final = 10
 _MAX_CHARS: Final = 1_950  # Discord takes 2,000
@@ -25,26 +23,7 @@ _ALL: Final = "all"
 _MENU_SIZE: Final = 25  # at Discord
 
 
-class Auditing(app_commands.Group):
-    """Look into the use of voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice; all of them if you name none")
-    @app_commands.autocomplete(name=known)
-    async def audit(self, interaction: discord.Interaction, name: str | None = None) -> None:
-        """Show who used which cloned voice and when, and freeze one. For moderators."""
-        scope = scope_of(interaction)
-        check_moderator(scope)
-        voice = None if name is None else await self._library.voices.find_to_manage(scope, name)
-        content, view = await _shown(self._library, scope, voice, 0)
-        await Reply.of(interaction).finish(content, view=view)
-
-
-async def _shown(
+async def audit_page(
     library: Library, scope: Scope, voice: Voice | None, number: int
 ) -> tuple[str, discord.ui.View | None]:
     """Return a page of the record of a voice, or of all, in words, and its buttons."""
@@ -112,7 +91,7 @@ async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, numbe
     scope = scope_of(press)
     check_moderator(scope)
     voice = None if voice_id == _ALL else await pressed_voice(bot.library, scope, voice_id)
-    await replace_message(press, *await _shown(bot.library, scope, voice, number))
+    await replace_message(press, *await audit_page(bot.library, scope, voice, number))
 
 
 class AuditButton(

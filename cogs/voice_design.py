@@ -5,49 +5,18 @@ from __future__ import annotations
 from io import BytesIO
 
 import discord
-from discord import app_commands
 
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_creation import TAKES, Brief, Design
-from bot.interaction import scope_of
-from bot.library.library import Library
-from bot.limits import MAX_OPTION_CHARS
 from bot.messages import progress_line, sentence_for
 from bot.models import Progress
 from bot.speech_bot import SpeechBot
-from bot.text.labels import check_style, excerpt
+from bot.text.labels import excerpt
 from cogs.ui import PersistentItem, bot_of, replace_message, row_of
-from cogs.voice_text import sample_in, saved
+from cogs.voice_text import saved
 
 
-class Designing(app_commands.Group):
-    """Design voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(
-        name="What the voice will be called here",
-        description="How it should sound, for example: an old man, slow and deep",
-    )
-    async def design(
-        self,
-        interaction: discord.Interaction,
-        name: app_commands.Range[str, 1, 100],
-        description: app_commands.Range[str, 1, MAX_OPTION_CHARS],
-    ) -> None:
-        """Make up a new voice from a description: choose one of three takes."""
-        scope = scope_of(interaction)
-        style = check_style(description)
-        name = await self._library.voices.check_place(scope, name)
-        sample = sample_in(str(interaction.locale))
-        asked_by = interaction.user.display_name
-        await _give(interaction, Brief(scope, name, style, sample, asked_by))
-
-
-async def _give(interaction: discord.Interaction, brief: Brief) -> None:
+async def give_design(interaction: discord.Interaction, brief: Brief) -> None:
     """Make the takes, and give them with the buttons to choose one. Raises what making them raises."""
     bot, answer = bot_of(interaction), Reply.of(interaction)
 
@@ -104,7 +73,7 @@ class DesignButton(
         member_id = interaction.user.id
         if self._choice == "more":
             design = bot.voice_design.open_design(self._design_id, member_id)
-            await _give(interaction, design.brief)
+            await give_design(interaction, design.brief)
             return
         voice = await bot.voice_design.choose(self._design_id, member_id, int(self._choice))
         await replace_message(interaction, saved(voice))

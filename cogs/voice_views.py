@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import discord
-from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.delivery.offer import Upload
@@ -15,17 +14,7 @@ from bot.library.library import Library
 from bot.library.voice import Scope, Voice, may_use, name_key
 from bot.library.voices import NO_SUCH_VOICE
 from bot.text.labels import file_stem, one_line
-from cogs.ui import bot_of, everywhere
-
-
-def voice_group(*parts: app_commands.Group) -> app_commands.Group:
-    """Return the group with the commands of all ``parts``, which show up only in it."""
-    group = everywhere(app_commands.Group(name="voice", description="Save, design, share and delete voices"))
-    for part in parts:
-        for command in part.commands:
-            group.add_command(command)
-    return group
-
+from cogs.ui import bot_of
 
 GONE: Final = "That voice is not here any more. /voice list shows what there is."
 """For a button whose voice is gone, belongs to another server, or must not be known to who presses."""

@@ -14,7 +14,7 @@ from bot.delivery.history import GenerationActions
 from bot.delivery.offer import Upload
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_archive import packed
-from bot.delivery.voice_creation import NOT_SHARED, VoiceMaking
+from bot.delivery.voice_creation import NOT_SHARED, Brief, VoiceMaking
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.audit import check_moderator
@@ -22,15 +22,15 @@ from bot.library.consent_rules import POLICY_VERSION, Shares
 from bot.library.library import Library
 from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_change, may_delete
 from bot.library.withdrawal import Withdrawal
-from bot.limits import MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
+from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
 from bot.speech_bot import SpeechBot
-from bot.text.labels import excerpt, file_stem, one_line
+from bot.text.labels import check_style, excerpt, file_stem, one_line
 from cogs.attachments import recording_from
 from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
-from cogs.ui import Buttons, Form, PersistentItem, replace_message, row_of
-from cogs.voice_audit import AuditButton, Auditing, FreezeButton, VoiceMenu
-from cogs.voice_design import DesignButton, Designing
-from cogs.voice_text import all_about, line_of, may_use, saved
+from cogs.ui import Buttons, Form, PersistentItem, everywhere, replace_message, row_of
+from cogs.voice_audit import AuditButton, FreezeButton, VoiceMenu, audit_page
+from cogs.voice_design import DesignButton, give_design
+from cogs.voice_text import all_about, line_of, may_use, sample_in, saved
 from cogs.voice_views import (
     is_none,
     known,
@@ -38,7 +38,6 @@ from cogs.voice_views import (
     pressed_voice,
     preview,
     usable_or_none,
-    voice_group,
     why_not_hear,
 )
 
@@ -46,17 +45,42 @@ _WHO: Final = [
     Choice(name="only me", value=Sharing.ME.value),
     Choice(name="everyone here", value=Sharing.SERVER.value),
 ]
+
 _MAX_TYPED: Final = 100
 
+PAGE_SIZE: Final = 8
+"""Lines that fit into a message even when all the names are long."""
 
-class Saving(app_commands.Group):
-    """Save voices"""
+_MAX_CHARS: Final = 1_950  # Discord takes 2,000
+_EMPTY: Final = "There are no voices here yet. /voice save keeps yours, /voice design makes up a new one."
+_TRANSCRIPT_SECONDS: Final = 14 * 60.0
+"""A little less than Discord lets the message with the button be edited."""
 
-    def __init__(self, library: Library, making: VoiceMaking, under_takes: GenerationActions) -> None:
+_TRANSCRIPT_TOO_LATE: Final = "That took a while, so the button is gone. Type /voice transcript again."
+_WITH: Final = [
+    Choice(name="only me", value=Sharing.ME.value),
+    Choice(name="some members: name them", value=Sharing.MEMBERS.value),
+    Choice(name="a role: name it", value=Sharing.ROLE.value),
+    Choice(name="everyone here", value=Sharing.SERVER.value),
+]
+
+_ANOTHER: Final = "Another member who may use it"
+SWITCHES: Final = [Choice(name="on", value="on"), Choice(name="off", value="off")]
+_ON: Final = "Cloning is on. Members clone their voice with /clone or /voice save; others are asked first."
+_OFF: Final = (
+    "Cloning is off. Cloned voices are silent here from now on; designed ones still speak. "
+    "The cloned ones come back when it is turned on again; /voice delete removes one for good."
+)
+
+
+class VoiceCommands(app_commands.Group, name="voice", description="Save, design, share and delete voices"):
+    """The group /voice."""
+
+    def __init__(self, library: Library, making: VoiceMaking, generations: GenerationActions) -> None:
         super().__init__()
         self._library = library
         self._making = making
-        self._under_takes = under_takes
+        self._generations = generations
         self._asking = Asking(library, making)
 
     @app_commands.command()
@@ -98,25 +122,24 @@ class Saving(app_commands.Group):
 
         await with_own_voice(interaction, self._library, proceed)
 
-    async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
+    @app_commands.command()
+    @app_commands.describe(
+        name="What the voice will be called here",
+        description="How it should sound, for example: an old man, slow and deep",
+    )
+    async def design(
+        self,
+        interaction: discord.Interaction,
+        name: app_commands.Range[str, 1, 100],
+        description: app_commands.Range[str, 1, MAX_OPTION_CHARS],
+    ) -> None:
+        """Make up a new voice from a description: choose one of three takes."""
+        scope = scope_of(interaction)
+        style = check_style(description)
+        name = await self._library.voices.check_place(scope, name)
+        sample = sample_in(str(interaction.locale))
         asked_by = interaction.user.display_name
-        voice = await self._under_takes.save_last(scope_of(interaction), name, asked_by=asked_by)
-        await Reply.of(interaction).finish(saved(voice))
-
-
-PAGE_SIZE: Final = 8
-"""Lines that fit into a message even when all the names are long."""
-
-_MAX_CHARS: Final = 1_950  # Discord takes 2,000
-_EMPTY: Final = "There are no voices here yet. /voice save keeps yours, /voice design makes up a new one."
-
-
-class Listing(app_commands.Group):
-    """Look at voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
+        await give_design(interaction, Brief(scope, name, style, sample, asked_by))
 
     @app_commands.command(name="list")
     async def list_voices(self, interaction: discord.Interaction) -> None:
@@ -135,6 +158,181 @@ class Listing(app_commands.Group):
         is_heard = await why_not_hear(self._library, scope, voice) is None
         upload = await preview(self._library, voice) if is_heard else None
         await Reply.of(interaction).finish(all_about(voice, refusal), upload)
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice; none takes your choice back")
+    @app_commands.autocomplete(name=usable_or_none)
+    async def use(self, interaction: discord.Interaction, name: str) -> None:
+        """Choose the voice you speak with here when you name none."""
+        scope, voices = scope_of(interaction), self._library.voices
+        if is_none(name):
+            await voices.choose(scope, None)
+            await Reply.of(interaction).finish("You have chosen no voice here, so the server's is used.")
+            return
+        voice = await voices.find(scope, name)
+        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
+        if refusal is not None:
+            raise MemberError(refusal)
+        await voices.choose(scope, voice.id)
+        await Reply.of(interaction).finish(
+            f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice; none lets the next take make a new one")
+    @app_commands.autocomplete(name=known)
+    async def default(self, interaction: discord.Interaction, name: str) -> None:
+        """Choose the voice of this server, for all who have chosen none. For moderators."""
+        scope, voices = scope_of(interaction), self._library.voices
+        check_moderator(scope)
+        if is_none(name):
+            await voices.set_default(scope, None)
+            await Reply.of(interaction).finish("There is no default voice here any more.")
+            return
+        voice = await voices.find_to_manage(scope, name)
+        await voices.set_default(scope, voice.id)
+        whose = "your voice" if scope.is_private else "the voice of this server"
+        others = "" if scope.is_private else ", for all who have chosen no other"
+        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
+
+    @app_commands.command()
+    @app_commands.rename(sharing="with")
+    @app_commands.describe(
+        name="Which of your voices",
+        sharing="Who may use it from now on, besides you",
+        role="With a role: which one",
+        member="With members: who",
+        member_2=_ANOTHER,
+        member_3=_ANOTHER,
+        member_4=_ANOTHER,
+        member_5=_ANOTHER,
+    )
+    @app_commands.choices(sharing=_WITH)
+    @app_commands.autocomplete(name=known)
+    async def share(
+        self,
+        interaction: discord.Interaction,
+        name: str,
+        sharing: str,
+        role: discord.Role | None = None,
+        member: discord.User | None = None,
+        member_2: discord.User | None = None,
+        member_3: discord.User | None = None,
+        member_4: discord.User | None = None,
+        member_5: discord.User | None = None,
+    ) -> None:
+        """Say who may use a voice of yours."""
+        named = (member, member_2, member_3, member_4, member_5)
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if scope.is_private and sharing != Sharing.ME.value:
+            raise MemberError("Outside servers your voices are only yours. Save it in a server to share it.")
+        voice = await self._library.voices.share(
+            scope,
+            voice.id,
+            Sharing(sharing),
+            role_id=role.id if role else None,
+            member_ids=frozenset(one.id for one in named if one is not None),
+        )
+        lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
+        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
+        if refusal is not None:
+            lines.append(f"It is silent for now. {refusal}")
+        await Reply.of(interaction).finish("\n".join(lines))
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice", to="What it will be called")
+    @app_commands.autocomplete(name=known)
+    async def rename(
+        self, interaction: discord.Interaction, name: str, to: app_commands.Range[str, 1, 100]
+    ) -> None:
+        """Give a voice another name."""
+        scope = scope_of(interaction)
+        before = await self._library.voices.find_to_manage(scope, name)
+        voice = await self._library.voices.rename(scope, before.id, to)
+        await Reply.of(interaction).finish(
+            f"**{excerpt(before.name)}** is called **{excerpt(voice.name)}** now."
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def transcript(self, interaction: discord.Interaction, name: str) -> None:
+        """Write down what is said in a voice's recording; it comes out more alike then."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if not may_change(scope, voice):
+            raise MemberError("Only its owner or a moderator can change this voice.")
+        view = TranscriptButton(self._library, voice)
+        await view.send(interaction)
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def delete(self, interaction: discord.Interaction, name: str) -> None:
+        """Delete a voice and its recording for good."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if not may_delete(scope, voice):
+            raise MemberError("Only its owner, a moderator, or whoever is heard in it can delete this voice.")
+        await Reply.of(interaction).finish(
+            f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
+            view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
+        )
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice")
+    @app_commands.autocomplete(name=known)
+    async def export(self, interaction: discord.Interaction, name: str) -> None:
+        """Get a voice as a file: its recording, its transcript, and the record of its consent."""
+        scope = scope_of(interaction)
+        voice = await self._library.voices.find_to_manage(scope, name)
+        if scope.member_id not in (voice.owner_id, voice.speaker_id):
+            raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
+        upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
+        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
+
+    @app_commands.command()
+    @app_commands.describe(name="Which voice; all of them if you name none")
+    @app_commands.autocomplete(name=known)
+    async def audit(self, interaction: discord.Interaction, name: str | None = None) -> None:
+        """Show who used which cloned voice and when, and freeze one. For moderators."""
+        scope = scope_of(interaction)
+        check_moderator(scope)
+        voice = None if name is None else await self._library.voices.find_to_manage(scope, name)
+        content, view = await audit_page(self._library, scope, voice, 0)
+        await Reply.of(interaction).finish(content, view=view)
+
+    @app_commands.command()
+    @app_commands.describe(cloning="On or off, for everyone in this server")
+    @app_commands.rename(cloning="switch")
+    @app_commands.choices(cloning=SWITCHES)
+    async def cloning(self, interaction: discord.Interaction, cloning: str) -> None:
+        """Turn the cloning of voices on or off in this server. For moderators."""
+        scope = scope_of(interaction)
+        if scope.is_private:
+            raise MemberError("Outside servers there is nothing to switch: you clone only your own voice.")
+        check_moderator(scope)
+        if cloning == "off":
+            await self._turn_off(scope)
+            await Reply.of(interaction).finish(_OFF)
+        elif await self._library.consents.cloning_permission_error(scope, NOBODY) is None:
+            await Reply.of(interaction).finish(_ON)
+        else:
+            await TurnOn(self._library, _say_on).ask(interaction, POLICY)
+
+    async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
+        asked_by = interaction.user.display_name
+        voice = await self._generations.save_last(scope_of(interaction), name, asked_by=asked_by)
+        await Reply.of(interaction).finish(saved(voice))
+
+    async def _turn_off(self, scope: Scope) -> None:
+        """Turn it off, and let what is cloned fall silent at once, in the queue too."""
+        await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
+        page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
+        cloned = [replace(voice, is_frozen=True) for voice in page.voices if voice.kind is Kind.CLONED]
+        likenesses = await self._library.consents.likenesses_in(scope.guild_id)
+        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
 
 
 async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, discord.ui.View | None]:
@@ -204,90 +402,6 @@ class HearMenu(
         await Reply.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)
 
 
-class Choosing(app_commands.Group):
-    """Choose voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice; none takes your choice back")
-    @app_commands.autocomplete(name=usable_or_none)
-    async def use(self, interaction: discord.Interaction, name: str) -> None:
-        """Choose the voice you speak with here when you name none."""
-        scope, voices = scope_of(interaction), self._library.voices
-        if is_none(name):
-            await voices.choose(scope, None)
-            await Reply.of(interaction).finish("You have chosen no voice here, so the server's is used.")
-            return
-        voice = await voices.find(scope, name)
-        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
-        if refusal is not None:
-            raise MemberError(refusal)
-        await voices.choose(scope, voice.id)
-        await Reply.of(interaction).finish(
-            f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
-        )
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice; none lets the next take make a new one")
-    @app_commands.autocomplete(name=known)
-    async def default(self, interaction: discord.Interaction, name: str) -> None:
-        """Choose the voice of this server, for all who have chosen none. For moderators."""
-        scope, voices = scope_of(interaction), self._library.voices
-        check_moderator(scope)
-        if is_none(name):
-            await voices.set_default(scope, None)
-            await Reply.of(interaction).finish("There is no default voice here any more.")
-            return
-        voice = await voices.find_to_manage(scope, name)
-        await voices.set_default(scope, voice.id)
-        whose = "your voice" if scope.is_private else "the voice of this server"
-        others = "" if scope.is_private else ", for all who have chosen no other"
-        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
-
-
-_SECONDS: Final = 14 * 60.0
-"""A little less than Discord lets the message with the button be edited."""
-
-_TOO_LATE: Final = "That took a while, so the button is gone. Type /voice transcript again."
-
-
-class Changing(app_commands.Group):
-    """Change voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice", to="What it will be called")
-    @app_commands.autocomplete(name=known)
-    async def rename(
-        self, interaction: discord.Interaction, name: str, to: app_commands.Range[str, 1, 100]
-    ) -> None:
-        """Give a voice another name."""
-        scope = scope_of(interaction)
-        before = await self._library.voices.find_to_manage(scope, name)
-        voice = await self._library.voices.rename(scope, before.id, to)
-        await Reply.of(interaction).finish(
-            f"**{excerpt(before.name)}** is called **{excerpt(voice.name)}** now."
-        )
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice")
-    @app_commands.autocomplete(name=known)
-    async def transcript(self, interaction: discord.Interaction, name: str) -> None:
-        """Write down what is said in a voice's recording; it comes out more alike then."""
-        scope = scope_of(interaction)
-        voice = await self._library.voices.find_to_manage(scope, name)
-        if not may_change(scope, voice):
-            raise MemberError("Only its owner or a moderator can change this voice.")
-        view = TranscriptButton(self._library, voice)
-        await view.send(interaction)
-
-
 class TranscriptButton(Buttons):
     """Shows a transcript, with a button that opens the form to mend it.
 
@@ -296,7 +410,7 @@ class TranscriptButton(Buttons):
     """
 
     def __init__(self, library: Library, voice: Voice | None) -> None:
-        super().__init__(timeout=None if voice is None else _SECONDS)
+        super().__init__(timeout=None if voice is None else _TRANSCRIPT_SECONDS)
         self._library = library
         self._voice = voice
         self._shown: Reply | None = None
@@ -318,13 +432,13 @@ class TranscriptButton(Buttons):
     async def write(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
         """Open the form."""
         if self._voice is None:
-            raise MemberError(_TOO_LATE)
+            raise MemberError(_TRANSCRIPT_TOO_LATE)
         await TranscriptForm(self._library, self._voice).open(press)
 
     async def on_timeout(self) -> None:
         """Say that it is too late."""
         if self._shown is not None:
-            await self._shown.withdraw(_TOO_LATE)
+            await self._shown.withdraw(_TRANSCRIPT_TOO_LATE)
 
 
 class TranscriptForm(Form):
@@ -362,102 +476,6 @@ class TranscriptForm(Form):
         await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
 
 
-_WITH: Final = [
-    Choice(name="only me", value=Sharing.ME.value),
-    Choice(name="some members: name them", value=Sharing.MEMBERS.value),
-    Choice(name="a role: name it", value=Sharing.ROLE.value),
-    Choice(name="everyone here", value=Sharing.SERVER.value),
-]
-_ANOTHER: Final = "Another member who may use it"
-
-
-class Giving(app_commands.Group):
-    """Share voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.rename(sharing="with")
-    @app_commands.describe(
-        name="Which of your voices",
-        sharing="Who may use it from now on, besides you",
-        role="With a role: which one",
-        member="With members: who",
-        member_2=_ANOTHER,
-        member_3=_ANOTHER,
-        member_4=_ANOTHER,
-        member_5=_ANOTHER,
-    )
-    @app_commands.choices(sharing=_WITH)
-    @app_commands.autocomplete(name=known)
-    async def share(
-        self,
-        interaction: discord.Interaction,
-        name: str,
-        sharing: str,
-        role: discord.Role | None = None,
-        member: discord.User | None = None,
-        member_2: discord.User | None = None,
-        member_3: discord.User | None = None,
-        member_4: discord.User | None = None,
-        member_5: discord.User | None = None,
-    ) -> None:
-        """Say who may use a voice of yours."""
-        named = (member, member_2, member_3, member_4, member_5)
-        scope = scope_of(interaction)
-        voice = await self._library.voices.find_to_manage(scope, name)
-        if scope.is_private and sharing != Sharing.ME.value:
-            raise MemberError("Outside servers your voices are only yours. Save it in a server to share it.")
-        voice = await self._library.voices.share(
-            scope,
-            voice.id,
-            Sharing(sharing),
-            role_id=role.id if role else None,
-            member_ids=frozenset(one.id for one in named if one is not None),
-        )
-        lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
-        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
-        if refusal is not None:
-            lines.append(f"It is silent for now. {refusal}")
-        await Reply.of(interaction).finish("\n".join(lines))
-
-
-class Deleting(app_commands.Group):
-    """Export and delete voices"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice")
-    @app_commands.autocomplete(name=known)
-    async def delete(self, interaction: discord.Interaction, name: str) -> None:
-        """Delete a voice and its recording for good."""
-        scope = scope_of(interaction)
-        voice = await self._library.voices.find_to_manage(scope, name)
-        if not may_delete(scope, voice):
-            raise MemberError("Only its owner, a moderator, or whoever is heard in it can delete this voice.")
-        await Reply.of(interaction).finish(
-            f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
-            view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
-        )
-
-    @app_commands.command()
-    @app_commands.describe(name="Which voice")
-    @app_commands.autocomplete(name=known)
-    async def export(self, interaction: discord.Interaction, name: str) -> None:
-        """Get a voice as a file: its recording, its transcript, and the record of its consent."""
-        scope = scope_of(interaction)
-        voice = await self._library.voices.find_to_manage(scope, name)
-        if scope.member_id not in (voice.owner_id, voice.speaker_id):
-            raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
-        upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
-        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
-
-
 class DeleteButton(
     PersistentItem,
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
@@ -488,49 +506,6 @@ class DeleteButton(
         await replace_message(interaction, f"**{excerpt(voice.name)}** and its recording are deleted.")
 
 
-SWITCHES: Final = [Choice(name="on", value="on"), Choice(name="off", value="off")]
-
-_ON: Final = "Cloning is on. Members clone their voice with /clone or /voice save; others are asked first."
-_OFF: Final = (
-    "Cloning is off. Cloned voices are silent here from now on; designed ones still speak. "
-    "The cloned ones come back when it is turned on again; /voice delete removes one for good."
-)
-
-
-class Switching(app_commands.Group):
-    """Turn cloning on and off"""
-
-    def __init__(self, library: Library) -> None:
-        super().__init__()
-        self._library = library
-
-    @app_commands.command()
-    @app_commands.describe(cloning="On or off, for everyone in this server")
-    @app_commands.rename(cloning="switch")
-    @app_commands.choices(cloning=SWITCHES)
-    async def cloning(self, interaction: discord.Interaction, cloning: str) -> None:
-        """Turn the cloning of voices on or off in this server. For moderators."""
-        scope = scope_of(interaction)
-        if scope.is_private:
-            raise MemberError("Outside servers there is nothing to switch: you clone only your own voice.")
-        check_moderator(scope)
-        if cloning == "off":
-            await self._turn_off(scope)
-            await Reply.of(interaction).finish(_OFF)
-        elif await self._library.consents.cloning_permission_error(scope, NOBODY) is None:
-            await Reply.of(interaction).finish(_ON)
-        else:
-            await TurnOn(self._library, _say_on).ask(interaction, POLICY)
-
-    async def _turn_off(self, scope: Scope) -> None:
-        """Turn it off, and let what is cloned fall silent at once, in the queue too."""
-        await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
-        page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
-        cloned = [replace(voice, is_frozen=True) for voice in page.voices if voice.kind is Kind.CLONED]
-        likenesses = await self._library.consents.likenesses_in(scope.guild_id)
-        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
-
-
 async def _say_on(press: discord.Interaction) -> None:
     await Reply.of(press).finish(_ON)
 
@@ -542,16 +517,4 @@ async def setup(bot: SpeechBot) -> None:
     )
     library = bot.library
     bot.add_view(TranscriptButton(library, None))
-    bot.tree.add_command(
-        voice_group(
-            Saving(library, bot.voice_making, bot.under_takes),
-            Designing(library),
-            Listing(library),
-            Choosing(library),
-            Giving(library),
-            Changing(library),
-            Deleting(library),
-            Auditing(library),
-            Switching(library),
-        )
-    )
+    bot.tree.add_command(everywhere(VoiceCommands(library, bot.voice_making, bot.under_takes)))
