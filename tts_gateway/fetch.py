@@ -16,8 +16,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from tts_gateway.addresses import is_public, socket_factory
 from tts_gateway.wire import Refusal
+from untrusted.addresses import AddressGuard, EndpointGuard
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ CANNOT_BE_REACHED: Final = "reference_audio_url cannot be reached."
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FIT: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")  # RFC 3986, whole
 _WEB_PORTS: Final = (80, 443)
-_LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ class ReferenceFetcher:
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
         self._resolve = {host.lower(): endpoint for host, endpoint in options.resolve.items()}
+        self._guard = AddressGuard(allow_loopback=options.allow_loopback)
+        self._mapped_guard = EndpointGuard({(to.address, to.port) for to in self._resolve.values()})
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def fetch(self, address: str) -> bytes:
@@ -75,7 +76,8 @@ class ReferenceFetcher:
                     url = self._redirected(url, found)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # One text for "refused by us" and "refused by them": the difference would map our network.
-            log.info("reference at %s: %s", url.host, type(error).__name__)
+            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+            log.info("reference at %s: %s", url.host, type(cause).__name__)
             raise Refusal(400, CANNOT_BE_REACHED) from None
         raise Refusal(400, "reference_audio_url redirects too often.")
 
@@ -143,7 +145,7 @@ class ReferenceFetcher:
     def _new_session(self, *, mapped: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             resolver=_MappedResolver(self._resolve) if mapped else None,
-            socket_factory=socket_factory(self._is_mapped if mapped else self._may_connect),
+            socket_factory=self._mapped_guard if mapped else self._guard,
             ssl=self._tls,
             limit_per_host=4,
         )
@@ -156,12 +158,6 @@ class ReferenceFetcher:
                 total=None, sock_connect=self._options.connect_seconds, sock_read=self._options.read_seconds
             ),
         )
-
-    def _may_connect(self, address: str, _port: int) -> bool:
-        return is_public(address) or (self._options.allow_loopback and address in _LOOPBACK)
-
-    def _is_mapped(self, address: str, port: int) -> bool:
-        return Endpoint(address, port) in self._resolve.values()
 
 
 class _MappedResolver(AbstractResolver):

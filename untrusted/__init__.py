@@ -1,1 +1,1 @@
-"""Foreign recordings → samples, in a child process with limits; for the bot and for our own TTS gateway."""
+"""What strangers send to the bot or to our own TTS gateway: recordings, JSON, addresses."""

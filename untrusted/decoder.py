@@ -59,7 +59,7 @@ PIECE_BYTES: Final = 64 * 1024
 
 _SIGNATURE_BYTES: Final = 64  # more than `recording_format` looks at
 _CHILD: Final = Path(__file__).with_name("decoder_child.py")
-_FORM: Final = struct.Struct("<BI")
+_HEADER: Final = struct.Struct("<BI")
 _NO_SOUND: Final = 3
 _CUT: Final = 5
 _TRY: Final = "try"
@@ -187,7 +187,7 @@ async def _decode_pieces(
                     await _feed(child, beginning, pieces)
             with _refusing(Refusal.TOO_SLOW):
                 async with asyncio.timeout(limits.wall_seconds):
-                    output = await _receive(child, _FORM.size + 2 * most_channels * rate * limits.seconds)
+                    output = await _receive(child, _HEADER.size + 2 * most_channels * rate * limits.seconds)
                     return output, await child.wait()
         finally:
             await _end(child)
@@ -203,13 +203,13 @@ def _refusing(refusal: Refusal) -> Iterator[None]:
 
 def _decoded(output: bytearray, most_channels: int, *, is_cut: bool) -> Decoded:
     """Take the child's output apart, without trust: it has read the foreign bytes."""
-    if len(output) < _FORM.size:
+    if len(output) < _HEADER.size:
         raise DecodingError(Refusal.UNREADABLE)
-    channels, rate = _FORM.unpack_from(output)
+    channels, rate = _HEADER.unpack_from(output)
     given = min(channels, most_channels)
-    if not given or (len(output) - _FORM.size) % (2 * given):
+    if not given or (len(output) - _HEADER.size) % (2 * given):
         raise DecodingError(Refusal.UNREADABLE)
-    samples = np.frombuffer(output, "<i2", offset=_FORM.size).reshape(-1, given)
+    samples = np.frombuffer(output, "<i2", offset=_HEADER.size).reshape(-1, given)
     if not len(samples):
         raise DecodingError(Refusal.NO_SOUND)
     return Decoded(samples, channels, rate, is_cut)

@@ -1,6 +1,6 @@
 """The child process that decodes one recording: its bytes on stdin, its form and PCM on stdout.
 
-Started by `recordings.py` by its path, with `-I` and an empty environment; of ours it imports only the walls
+Started by `decoder.py` by its path, with `-I` and an empty environment; of ours it imports only the walls
 (`confinement.py`). Before it reads a single foreign byte it loads all it will need, and then gives up for
 good what a decoder does not need: memory and time beyond a bound, files, connections, processes, the rights
 of root. From then on it can read stdin, write stdout, and reckon. Where the system lacks one of these walls
@@ -8,7 +8,7 @@ it decodes all the same; with the one argument `try` it writes what is left open
 
 Arguments: format, sample rate, most channels (1 or 2), seconds, megabytes of memory, CPU seconds.
 Output: the channels (1 byte) and the rate in Hz (4 bytes) of the recording, then as many channels of 16-bit
-PCM as were asked for, everything little-endian. Exit codes: see `recordings.py`.
+PCM as were asked for, everything little-endian. Exit codes: see `decoder.py`.
 """
 
 from __future__ import annotations

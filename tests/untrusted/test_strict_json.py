@@ -1,11 +1,13 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tts.conftest import calm
 from untrusted import strict_json
+
+calm = settings(deadline=None, database=None)
+"""The machine may be slow, and nothing is kept on disk."""
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,17 @@ def test_json_from_strangers_is_refused_with_a_value_error(body):
 
 def test_a_byte_order_mark_is_no_reason_to_refuse():
     assert strict_json.parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+def test_a_byte_order_mark_is_refused_where_none_is_allowed():
+    with pytest.raises(ValueError):
+        strict_json.parse(b'\xef\xbb\xbf{"a": 1}', allow_byte_order_mark=False)
+
+
+def test_a_number_too_large_is_an_infinity_only_where_that_is_allowed():
+    assert strict_json.parse(b"[1e999, -1e999]", allow_overflow=True) == [float("inf"), -float("inf")]
+    with pytest.raises(ValueError):
+        strict_json.parse(b"[Infinity]", allow_overflow=True)
 
 
 @calm
