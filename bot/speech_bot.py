@@ -83,6 +83,7 @@ class SpeechBot(commands.AutoShardedBot):
         *,
         connector: aiohttp.BaseConnector | None = None,
         own_tts_gateway_arguments: Sequence[str] = (),
+        own_tts_gateway_module: str = "tts_gateway",
     ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
@@ -101,6 +102,7 @@ class SpeechBot(commands.AutoShardedBot):
         )
         self._settings = settings
         self._own_tts_gateway_arguments = own_tts_gateway_arguments
+        self._own_tts_gateway_module = own_tts_gateway_module
         self._parts = AsyncExitStack()
         self._shutting_down = False
         self.heart_has_beaten = asyncio.Event()
@@ -240,7 +242,9 @@ class SpeechBot(commands.AutoShardedBot):
     def _own_tts_gateway(self) -> OwnTTSGateway | None:
         if not self._settings.own_tts_gateway:
             return None
-        own = OwnTTSGateway(extra_arguments=self._own_tts_gateway_arguments)
+        own = OwnTTSGateway(
+            extra_arguments=self._own_tts_gateway_arguments, module=self._own_tts_gateway_module
+        )
         self._parts.push_async_callback(own.aclose)
         return own
 

@@ -75,7 +75,12 @@ async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[Stage]:
         def make_bot() -> SpeechBot:
             arguments = [*rehearsal.tts_gateway_arguments(), *tts.arguments()]
             connector = rehearsal.connector()
-            return SpeechBot(settings, connector=connector, own_tts_gateway_arguments=arguments)
+            return SpeechBot(
+                settings,
+                connector=connector,
+                own_tts_gateway_arguments=arguments,
+                own_tts_gateway_module=tts.module,
+            )
 
         bot = BotOnCall(rehearsal, make_bot)
         site = None

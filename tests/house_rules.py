@@ -47,6 +47,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "untrusted": (),
     "tts_gateway": ("untrusted",),
     "rehearsal": ("bot.*",),  # it runs the bot; the cogs are loaded by name
+    "rehearsal.faulty_tts_gateway": ("tts_gateway",),  # it wraps the server that is shipped
     "rehearsal.recordings.make": ("bot.*", "rehearsal.*", "tts_gateway.engines"),  # run by hand, once
     "benchmarks": ("bot.*", "cogs.*", "untrusted.*", "tts_gateway.*", "rehearsal.*"),
     "tests": ("bot.*", "cogs.*", "untrusted.*", "tts_gateway.*", "rehearsal.*", "benchmarks.*"),

@@ -13,17 +13,19 @@ from pathlib import Path
 from bot.__main__ import run, stop_on_signals
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
+from rehearsal.faulty_tts_gateway.faults import Hold
+from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.server import Rehearsal
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Hold
-from tts_gateway.server import create_app, serving
+from tts_gateway.server import serving
 
 
 async def main(data_dir: Path) -> None:
     faults = FaultScript()
     faults.every_post = Hold()
-    async with Rehearsal() as rehearsal, serving(create_app(OfflineEngine(), faults=faults)) as tts_base_url:
+    app = create_faulty_app(OfflineEngine(), faults)
+    async with Rehearsal() as rehearsal, serving(app) as tts_base_url:
         guild = rehearsal.world.add_guild("The Aviary")
         general, perch = guild.add_text_channel("general"), guild.add_voice_channel("Perch")
         alice = rehearsal.world.add_person("Alice")

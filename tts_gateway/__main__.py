@@ -13,10 +13,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from aiohttp import web
 
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
 from tts_gateway.recordings import HandedOver, follow_stdin
 from tts_gateway.server import ServerOptions, create_app, serving
@@ -26,18 +27,28 @@ _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchang
 _MAPPING: Final = re.compile(r"\A(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal or the end of stdin; return the exit status."""
+class AppFactory(Protocol):
+    """What makes the application that is served; `create_app` is one."""
+
+    def __call__(
+        self, engine: Engine, *, options: ServerOptions, handed_over: HandedOver | None
+    ) -> web.Application:
+        """Return the application; it closes ``engine`` when it is cleaned up."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None, *, create_app: AppFactory = create_app) -> int:
+    """Serve what ``create_app`` returns until a signal or the end of stdin; return the exit status."""
     wishes = _parser().parse_args(arguments)
     close_memory()  # it may hold a key
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return asyncio.run(_serve(wishes))
+        return asyncio.run(_serve(wishes, create_app))
     except KeyboardInterrupt:  # where signals cannot be handled in the loop
         return 0
 
 
-async def _serve(wishes: argparse.Namespace) -> int:
+async def _serve(wishes: argparse.Namespace, create_app: AppFactory) -> int:
     ended = asyncio.Event()
     _end_on_signals(ended)
     handed_over = HandedOver() if wishes.take_recordings else None
@@ -46,11 +57,9 @@ async def _serve(wishes: argparse.Namespace) -> int:
     options = ServerOptions(
         api_key=wishes.api_key_file,
         keep_seconds=wishes.keep_seconds,
-        allow_fault_scripts=wishes.allow_faults,
         fetch=FetchOptions(resolve=dict(wishes.resolve), ca_file=wishes.ca_file),
     )
-    faults = FaultScript() if wishes.allow_faults else None
-    app = create_app(_engine(), options=options, faults=faults, handed_over=handed_over)
+    app = create_app(_engine(), options=options, handed_over=handed_over)
     async with AsyncExitStack() as stack:
         try:
             base_url = await stack.enter_async_context(serving(app, host=wishes.host, port=wishes.port))
@@ -100,7 +109,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how long sounds are kept (%(default)s)",
     )
-    add("--allow-faults", action="store_true", help="let PUT /faults make it misbehave, for tests")
     add("--until-stdin-closes", action="store_true", help="end when stdin does")
     add(
         "--take-recordings",

@@ -9,7 +9,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,9 +20,6 @@ from aiohttp.typedefs import Handler, Middleware
 
 from tts_gateway import wire
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.answers import POLLING_PATH
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.serving import FaultyHandlers
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions, ReferenceFetcher
 from tts_gateway.openapi import BASE_PATH, KEY_HEADER, openapi_document
 from tts_gateway.recordings import HandedOver, Sounds
@@ -51,8 +48,6 @@ class ServerOptions:
     """How many more requests may wait for it."""
     engine_seconds: float = 120.0
     """How long the engine may take for one text."""
-    allow_fault_scripts: bool = False
-    """Whether `PUT /faults` sets the fault script."""
     fetch: FetchOptions = field(default_factory=FetchOptions)
     """How reference recordings are fetched."""
 
@@ -228,6 +223,9 @@ def _is_ours(url: str, request: web.Request) -> bool:
 
 log = logging.getLogger(__name__)
 
+SERVICE: Final = web.AppKey("SERVICE", SpeechService)
+"""Where an application of `create_app` has its handlers."""
+
 _GOODBYE_SECONDS: Final = 1.0  # what requests under way get when the server ends, and bodies nobody wants
 
 
@@ -235,7 +233,6 @@ def create_app(
     engine: Engine,
     *,
     options: ServerOptions | None = None,
-    faults: FaultScript | None = None,
     handed_over: HandedOver | None = None,
 ) -> web.Application:
     """Return the web application; it closes ``engine`` when it is cleaned up.
@@ -250,12 +247,15 @@ def create_app(
     app = web.Application(
         client_max_size=options.max_body_bytes, middlewares=[_errors_as_json, _reads_in_time(options)]
     )
-    app.cleanup_ctx.append(_closing(service))
+    app[SERVICE] = service
+    app.cleanup_ctx.append(_close_service)
     app.add_routes(
         [
             web.get(f"{BASE_PATH}/openapi.json", service.openapi),
             web.get("/health", service.health),
-            *_contract_routes(service, options, faults),
+            web.post(f"{BASE_PATH}/text-to-speech", service.text_to_speech),
+            web.post(f"{BASE_PATH}/voice-cloning", service.voice_cloning),
+            web.get(FILES_PATH + "{name}", service.sound),
         ]
     )
     return app
@@ -298,36 +298,9 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def _contract_routes(
-    service: SpeechService, options: ServerOptions, faults: FaultScript | None
-) -> list[web.RouteDef]:
-    speak, clone, sound = service.text_to_speech, service.voice_cloning, service.sound
-    if faults is None:
-        return _routes(speak, clone, sound)
-    faulty = FaultyHandlers(
-        faults, origin_of=origin_of, sound_at=service.sound_at, check_key=service.check_key
-    )
-    routes = _routes(faulty.post(speak), faulty.post(clone), faulty.download(sound))
-    routes.append(web.get(f"{POLLING_PATH}{{request_id}}", faulty.poll))
-    if options.allow_fault_scripts:
-        routes.append(web.put("/faults", faulty.put))
-    return routes
-
-
-def _routes(speak: Handler, clone: Handler, sound: Handler) -> list[web.RouteDef]:
-    return [
-        web.post(f"{BASE_PATH}/text-to-speech", speak),
-        web.post(f"{BASE_PATH}/voice-cloning", clone),
-        web.get(FILES_PATH + "{name}", sound),
-    ]
-
-
-def _closing(service: SpeechService) -> Callable[[web.Application], AsyncIterator[None]]:
-    async def context(_app: web.Application) -> AsyncIterator[None]:
-        yield
-        await service.aclose()
-
-    return context
+async def _close_service(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[SERVICE].aclose()
 
 
 @web.middleware

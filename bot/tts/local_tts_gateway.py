@@ -48,14 +48,14 @@ class Child:
         self._readers = asyncio.gather(self._read_output(), self._read_complaints())
 
     @classmethod
-    async def start(cls, arguments: Sequence[str]) -> Self:
-        """Start it with ``arguments`` and without any secret of ours in its environment.
+    async def start(cls, module: str, arguments: Sequence[str]) -> Self:
+        """Start ``module`` with ``arguments`` and without any secret of ours in its environment.
 
         Raises `TTSUnreachableError` if the system does not start processes.
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tts_gateway", "--take-recordings", *arguments),
+                *(sys.executable, "-m", module, "--take-recordings", *arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -173,20 +173,23 @@ _STEADY_SECONDS: Final = 60.0  # after this long a death is a new one, and the b
 class OwnTTSGateway:
     """Runs `python -m tts_gateway` on a free loopback port, and again on the same one if it dies.
 
-    ``extra_arguments`` go to its command line. The child ends when `aclose` is called, and by itself
-    when this process dies, because then its stdin closes. ``start_seconds`` is how long it may take to
-    answer; ``restart_delay`` and ``max_restart_delay`` bound the wait before it is started again.
+    ``extra_arguments`` go to its command line, which another ``module`` can have too. The child ends when
+    `aclose` is called, and by itself when this process dies, because then its stdin closes.
+    ``start_seconds`` is how long it may take to answer; ``restart_delay`` and ``max_restart_delay`` bound the
+    wait before it is started again.
     """
 
     def __init__(
         self,
         *,
         extra_arguments: Sequence[str] = (),
+        module: str = "tts_gateway",
         start_seconds: float = 60.0,
         restart_delay: float = 0.5,
         max_restart_delay: float = 30.0,
     ) -> None:
         self._arguments = tuple(extra_arguments)
+        self._module = module
         self._start_seconds = start_seconds
         self._restart_delay = restart_delay
         self._max_restart_delay = max_restart_delay
@@ -230,7 +233,8 @@ class OwnTTSGateway:
             await child.end()
 
     async def _start_child(self) -> Child:
-        child = await Child.start(("--port", str(self._base_url.port or 0), *self._arguments))
+        arguments = ("--port", str(self._base_url.port or 0), *self._arguments)
+        child = await Child.start(self._module, arguments)
         try:
             await child.answers(self._start_seconds)
         except BaseException:

@@ -147,16 +147,21 @@ def free_port() -> int:
 
 
 class TTSSwitches:
-    """``port`` is where our own TTS gateway listens, started with `arguments`; None: it is not ours."""
+    """``port`` is where our own TTS gateway listens, a `module` with `arguments`; None: it is not ours."""
 
     def __init__(self, port: int | None) -> None:
         self._port = port
         self._post = ""
         self._download = ""
 
+    @property
+    def module(self) -> str:
+        """The module to start as our own TTS gateway, so that the switches reach it."""
+        return "tts_gateway" if self._port is None else "rehearsal.faulty_tts_gateway"
+
     def arguments(self) -> list[str]:
-        """Return what to start our own TTS gateway with, so that the switches reach it."""
-        return [] if self._port is None else ["--port", str(self._port), "--allow-faults"]
+        """Return what to start it with."""
+        return [] if self._port is None else ["--port", str(self._port)]
 
     def all(self) -> list[Switch]:
         """Return them in the order of the page."""

@@ -10,14 +10,15 @@ import pytest
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
+from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from tests.cogs.scene import Scene
 from tts_gateway.engines.base import Engine
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.server import ServerOptions, serving
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
         fetch = FetchOptions(
             resolve={"cdn.discordapp.com": Endpoint("127.0.0.1", rehearsal.port)}, ca_file=rehearsal.ca_file
         )
-        app = create_app(engine, options=ServerOptions(fetch=fetch), faults=faults)
+        app = create_faulty_app(engine, faults, options=ServerOptions(fetch=fetch))
         tts_base_url = await parts.enter_async_context(serving(app))
         scene = Scene(rehearsal, faults)
         settings = Settings(tts_base_url=tts_base_url, data_dir=tmp_path / "data")

@@ -19,12 +19,12 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.scene import PATIENCE, Scene
 from tests.cogs.sounds import HIGH, recording
-from tts_gateway.faults.script import FaultScript
 
 
 async def main(data_dir: Path, large: SentFile, count: int) -> None:

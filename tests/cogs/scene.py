@@ -10,9 +10,9 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.cdn import ShownFile
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.people import Person
 from rehearsal.server import Rehearsal
-from tts_gateway.faults.script import FaultScript
 
 PATIENCE = 30.0
 """Seconds that are far more than anything here takes, even on a busy machine."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from rehearsal.answers import AnswerState
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.permissions import Permission
 from rehearsal.rest.call import Misbehaviour
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tts_gateway.faults.spoilers import Hold
 
 ENDED = {"code": 50027, "message": "Invalid Webhook Token"}
 

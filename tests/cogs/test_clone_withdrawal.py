@@ -12,6 +12,7 @@ from bot.playback.queue import Outcome
 from cogs.consent import OWN_VOICE
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import restarted
@@ -22,7 +23,6 @@ from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.playback.scene import until
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.spoilers import Hold
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
 NEVER = "The member whose voice this is does not want to be cloned. Choose another one."

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from rehearsal.faulty_tts_gateway.faults import Reset, Respond
 from rehearsal.likeness import likeness
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.tts.raw_server import answer, serving
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.spoilers import Reset
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes."
 

@@ -11,12 +11,12 @@ import pytest
 from bot.data_folder import HEARTBEAT_FILE
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot, is_healthy
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.speech.babble import BabbleEngine
-from tts_gateway.faults.spoilers import Hold
 
 LONG = (
     "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen. " * 4

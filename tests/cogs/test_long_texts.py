@@ -11,15 +11,13 @@ import pytest
 from bot.audio.wav import write_wav
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer
+from rehearsal.faulty_tts_gateway.faults import Delay, Fault, Hold, Respond
 from rehearsal.likeness import likeness
 from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.reply import Fault
-from tts_gateway.faults.spoilers import Delay, Hold
 
 STORY = (
     "The bird sat on the wire above the yard. Nobody had seen it come, and nobody asked where it was from. "

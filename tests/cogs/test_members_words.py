@@ -14,10 +14,10 @@ import pytest
 from bot import logs
 from bot.tts.wire import without_words_of
 from rehearsal.cdn import SentFile
+from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.cogs.scene import Scene, file_of, words_of
 from tests.cogs.sounds import LOW, recording
 from tests.test_logs import LOGGERS
-from tts_gateway.faults.answers import Respond
 
 CANARY = "Zeisig7351"
 TEXT = f"Grüße vom {CANARY}, 你好世界!"

@@ -17,6 +17,8 @@ from bot.library.voice import Scope, Sharing
 from bot.library.withdrawal import RecordingPost
 from bot.settings import Secret, Settings
 from bot.speech_bot import SpeechBot
+from rehearsal.faulty_tts_gateway.faults import Respond
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
@@ -27,8 +29,6 @@ from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice import shelf
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.script import FaultScript
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 

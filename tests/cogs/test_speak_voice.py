@@ -8,6 +8,7 @@ from bot.library.audit import Use
 from bot.library.consent_rules import POLICY_VERSION
 from bot.library.voice import Kind, Scope, Sharing
 from rehearsal.answers import AnswerState
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
@@ -16,7 +17,6 @@ from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.library.shelves import voice_for
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.spoilers import Hold
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 NO_SUCH = "There is no voice with that name here."

@@ -8,13 +8,13 @@ import time
 import pytest
 
 from bot.library.voice import Scope
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.rest.call import late
 from tests.cogs.in_voice import player_of
 from tests.cogs.saved_voices import cloned, designed
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.spoilers import Hold
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out. " * 3
 SILENT_SECONDS = 1.0

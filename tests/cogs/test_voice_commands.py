@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from rehearsal.answers import Answer
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.speech.babble import BabbleEngine
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.spoilers import Hold
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
 

@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from bot.speech.cache import CacheFolder, SpeechCache
+from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from tests.speech.babble import BabbleEngine
 from tests.speech.shelf import Shelf
 from tests.speech.studio import Studio
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import FetchOptions
-from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.server import ServerOptions, serving
 
 
 @pytest.fixture
 async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
     faults = FaultScript()
     async with AsyncExitStack() as parts:
-        app = create_app(
-            BabbleEngine(), options=ServerOptions(fetch=FetchOptions(allow_loopback=True)), faults=faults
-        )
+        options = ServerOptions(fetch=FetchOptions(allow_loopback=True))
+        app = create_faulty_app(BabbleEngine(), faults, options=options)
         base_url = await parts.enter_async_context(serving(app))
         folder = CacheFolder(tmp_path / "cache", max_bytes=50_000_000)
         cache = await parts.enter_async_context(SpeechCache(folder))

@@ -13,7 +13,7 @@ from bot.speech.cache import SpeechCache
 from bot.speech.synthesizer import Asker, SpeechSynthesizer
 from bot.tts.client import TTSClient
 from bot.tts.http import DownloadLimits, RetryPolicy
-from tts_gateway.faults.script import FaultScript
+from rehearsal.faulty_tts_gateway.script import FaultScript
 
 PATIENCE = 30.0
 GUILD = 7

@@ -8,10 +8,10 @@ import pytest
 from bot.audio.wav import write_wav
 from bot.errors import TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
+from rehearsal.faulty_tts_gateway.faults import BadWav, Respond, SoundItself
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble, howl
 from tests.speech.studio import TWO_PARTS, Hearing, Studio
-from tts_gateway.faults.answers import BadWav, Respond, SoundItself
 
 HOWL = Respond(200, howl(3.0), content_type="audio/wav")
 ENDLESS = Respond(200, write_wav(babble(TWO_PARTS, pace=4.0)), content_type="audio/wav")

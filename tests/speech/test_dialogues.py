@@ -10,13 +10,12 @@ import pytest
 from bot.audio.loudness import speech_loudness
 from bot.models import Line, Speech, SpokenVoice
 from bot.text.dialogue import check_lines, lines_of
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond, SoundItself
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
 from tests.speech.shelf import Shelf, voice
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
 from tests.speech.test_long_texts import gaps
-from tts_gateway.faults.answers import Respond, SoundItself
-from tts_gateway.faults.spoilers import Hold
 
 ALICE, BOB = voice("Alice"), voice("Bob")
 VOICES = {"alice": ALICE, "bob": BOB}

@@ -9,9 +9,9 @@ import numpy as np
 from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import CacheFolder, SpeechCache, speech_key
 from bot.speech.synthesizer import SpeechSynthesizer
+from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.speech.babble import howl
 from tests.speech.studio import Hearing, Studio
-from tts_gateway.faults.answers import Respond
 
 TEXT = "Say it again, and it is here at once."
 

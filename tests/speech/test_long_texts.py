@@ -17,11 +17,10 @@ from bot.speech.job import SpeechRun
 from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
 from bot.speech.speaker import Speaker, TTSGatewayStats, TTSRequests
 from bot.text.segments import Segmenter
+from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.spoilers import Cut, Delay, Hold
 
 
 def decoded(frames: list[bytes]) -> bytes:

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.sentences import SENTENCES
 from bot.text.speakable import check_text, speakable
+from rehearsal.faulty_tts_gateway.faults import SoundItself
 from tests.speech.studio import TWO_PARTS, Hearing, Studio
 from tests.speech.test_long_texts import decoded
-from tts_gateway.faults.answers import SoundItself
 
 SCRIPTS = ("en", "ru", "ar", "hi", "zh", "ja", "th", "ko")
 LONG_SECONDS = 0.15  # between syllables it is never silent for so long

@@ -11,10 +11,10 @@ import pytest
 from bot.audio.wav import write_wav
 from bot.errors import TTSUnusableAudioError
 from bot.speech.speaker import DurationLimiter, longest_seconds
+from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
-from tts_gateway.faults.answers import Respond
 
 WORDS = "The bird sat on the wire above the yard, and nobody had seen it come."
 NONSENSE = "And so on and so forth, and again and again, and then it begins anew, as it did before. " * 6

@@ -10,11 +10,10 @@ import pytest
 from bot.errors import MemberError, TTSReferenceError
 from bot.models import SpeechRequest, SpokenVoice
 from bot.speech.cache import speech_key
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from tests.speech.babble import howl
 from tests.speech.shelf import WITHDRAWN, Shelf, voice
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.spoilers import Hold
 
 ALICE = voice("Alice")
 TEXT = "Say it in a voice that is kept here."

@@ -8,9 +8,8 @@ import pytest
 from bot.errors import MemberError, TTSServerError
 from bot.models import SpeechRequest
 from bot.speech.synthesizer import Asker
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from tests.speech.studio import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.spoilers import Hold
 
 TEXT = "Say it once, and everybody hears it."
 

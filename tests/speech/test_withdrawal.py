@@ -8,9 +8,9 @@ import pytest
 
 from bot.errors import MemberError
 from bot.models import Line
+from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.speech.shelf import Shelf, voice
 from tests.speech.studio import PATIENCE, SENTENCES, Hearing, Studio
-from tts_gateway.faults.spoilers import Hold
 
 ALICE, BOB = voice("Alice"), voice("Bob")
 TEXT = "Say it as long as you may."

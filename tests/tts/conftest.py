@@ -15,9 +15,10 @@ from bot.settings import Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from bot.tts.http import DownloadLimits, RetryPolicy, Timeouts
-from tts_gateway.faults.script import FaultScript
+from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from tts_gateway.fetch import FetchOptions
-from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.server import ServerOptions, serving
 
 KEY = "canary/KEY+0123456789&abcdefghijkl=XYZ"
 
@@ -69,7 +70,7 @@ async def faults() -> FaultScript:
 @pytest.fixture
 async def tts_base_url(faults: FaultScript) -> AsyncIterator[str]:
     options = ServerOptions(api_key=KEY, fetch=FetchOptions(allow_loopback=True))
-    async with serving(create_app(ToneEngine(), options=options, faults=faults)) as base_url:
+    async with serving(create_faulty_app(ToneEngine(), faults, options=options)) as base_url:
         yield base_url
 
 

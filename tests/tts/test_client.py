@@ -8,12 +8,11 @@ from bot.errors import TTSDeniedError, TTSNoAnswerError, TTSServerError, TTSUnre
 from bot.models import Progress, ReferenceAudio, SpeechRequest, Stage
 from bot.settings import Secret
 from bot.tts.client import TTSClient
+from rehearsal.faulty_tts_gateway.catalog import OTHER_SHAPES
+from rehearsal.faulty_tts_gateway.faults import Delay, Respond
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, ProgressLog
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.catalog import OTHER_SHAPES
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Delay
 
 HELLO = SpeechRequest("Hello")
 

@@ -15,11 +15,11 @@ from bot.models import SpeechRequest
 from bot.settings import Secret
 from bot.tts.client import TTSClient, ignore_progress
 from bot.tts.download import Downloader
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts.certificates import server_context
 from tests.tts.conftest import DOWNLOADS, KEY, TONE
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 from tests.tts.raw_server import answer, saying, serving
-from tts_gateway.faults.script import FaultScript
 
 
 class EverythingIs(AbstractResolver):

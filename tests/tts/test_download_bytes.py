@@ -14,13 +14,12 @@ from bot.errors import TTSFetchError
 from bot.models import Progress, SpeechRequest, Stage
 from bot.tts.client import TTSClient, ignore_progress
 from bot.tts.download import Downloader
+from rehearsal.faulty_tts_gateway.faults import BadWav, Cut, Encoded, Reset, WrongType
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import DOWNLOADS, TONE, ProgressLog
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 from tests.tts.raw_server import answer, repeating, saying, serving
-from tts_gateway.faults.answers import BadWav
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Encoded, Reset, WrongType
 
 
 @pytest.mark.parametrize("twentieth", range(20))

@@ -10,13 +10,12 @@ from bot.errors import TTSFetchError
 from bot.models import SpeechRequest
 from bot.tts.client import TTSClient, ignore_progress
 from bot.tts.download import Downloader
+from rehearsal.faulty_tts_gateway.faults import Redirect, Reset, Respond
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import TONE
 from tests.tts.downloading import GOOD, refused
 from tests.tts.raw_server import answer, saying, serving
-from tts_gateway.faults.answers import Redirect, Respond
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Reset
 
 
 def hopping(hops: int, to: str = "/next") -> raw_server.Script:

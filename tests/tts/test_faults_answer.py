@@ -18,12 +18,19 @@ from bot.errors import (
     TTSStatusError,
 )
 from bot.tts.client import TTSClient
+from rehearsal.faulty_tts_gateway.catalog import BROKEN_SUCCESSES, error_bodies
+from rehearsal.faulty_tts_gateway.faults import (
+    Drip,
+    Encoded,
+    Endless,
+    Information,
+    Redirect,
+    Respond,
+    WrongType,
+)
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import HELLO, TIMEOUTS, TONE, MakeClient, failure
-from tts_gateway.faults.answers import Redirect, Respond
-from tts_gateway.faults.catalog import BROKEN_SUCCESSES, error_bodies
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Drip, Encoded, Endless, Information, WrongType
 
 # answers that the contract does not know
 

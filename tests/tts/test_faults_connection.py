@@ -13,12 +13,11 @@ from bot.errors import (
     TTSUnreachableError,
 )
 from bot.tts.client import TTSClient
+from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Length, Reset, Respond, Success
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.certificates import server_context
 from tests.tts.conftest import TIMEOUTS, TONE, MakeClient, failure
-from tts_gateway.faults.answers import Respond, Success
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Delay, Length, Reset
 
 OK = Success('{"output": "{url}"}')
 

@@ -20,12 +20,11 @@ from bot.errors import (
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
 from bot.tts.http import RetryPolicy
+from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, RETRY_AFTER, azure, error_bodies
+from rehearsal.faulty_tts_gateway.faults import Cut, Encoded, Endless, Respond, Success
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, TONE, Clock, MakeClient, failure
-from tts_gateway.faults.answers import Respond, Success
-from tts_gateway.faults.catalog import AZURE_ERRORS, RETRY_AFTER, azure, error_bodies
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Encoded, Endless
 
 OK = Success('{"output": "{url}"}')
 

@@ -17,13 +17,21 @@ from bot.errors import TTSError
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
 from bot.tts.http import RetryPolicy
+from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, BROKEN_SUCCESSES, error_bodies
+from rehearsal.faulty_tts_gateway.faults import (
+    Accepted202,
+    Cut,
+    Delay,
+    Encoded,
+    Fault,
+    Information,
+    Redirect,
+    Reset,
+    Respond,
+)
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, MakeClient
-from tts_gateway.faults.answers import Accepted202, Redirect, Respond
-from tts_gateway.faults.catalog import AZURE_ERRORS, BROKEN_SUCCESSES, error_bodies
-from tts_gateway.faults.reply import Fault
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Delay, Encoded, Information, Reset
 
 BASE64 = base64.b64encode(KEY.encode()).decode()
 CANARIES = (KEY, BASE64, BASE64[:16], quote(KEY), quote(KEY, safe=""), KEY[:12], quote(KEY[:12], safe=""))

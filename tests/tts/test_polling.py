@@ -19,11 +19,11 @@ from bot.models import SpeechRequest
 from bot.settings import Secret
 from bot.tts.client import TTSClient
 from bot.tts.http import Transport
+from rehearsal.faulty_tts_gateway.faults import Accepted202
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient
 from tests.tts.raw_server import answer, serving
-from tts_gateway.faults.answers import Accepted202
-from tts_gateway.faults.script import FaultScript
 
 HELLO = SpeechRequest("Hello")
 

@@ -12,12 +12,10 @@ import pytest
 from bot.errors import TTSFetchError
 from bot.models import SpeechRequest
 from bot.tts.client import TTSClient
+from rehearsal.faulty_tts_gateway.faults import Cut, Fault, Reset, Respond, SoundItself
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts.conftest import DOWNLOADS, TONE, MakeClient, tone
 from tests.tts.raw_server import RawServer, Script, answer, saying, serving
-from tts_gateway.faults.answers import Respond, SoundItself
-from tts_gateway.faults.reply import Fault
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Reset
 
 HELLO = SpeechRequest("Hello")
 LONG = tone(2.0)

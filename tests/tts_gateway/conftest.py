@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
+from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.server import ServerOptions, create_app, serving
 
 StartServer = Callable[..., Awaitable[Caller]]
@@ -35,7 +36,10 @@ async def start(engine: ToneEngine) -> AsyncIterator[StartServer]:
         async def start_server(
             options: ServerOptions | None = None, faults: FaultScript | None = None
         ) -> Caller:
-            app = create_app(engine, options=options, faults=faults)
+            if faults is None:
+                app = create_app(engine, options=options)
+            else:
+                app = create_faulty_app(engine, faults, options=options)
             return Caller(session, await stack.enter_async_context(serving(app)))
 
         yield start_server
@@ -50,4 +54,4 @@ async def caller(start: StartServer) -> Caller:
 @pytest.fixture
 async def faulty(start: StartServer, faults: FaultScript) -> Caller:
     """A caller of a server that follows the fault script."""
-    return await start(ServerOptions(allow_fault_scripts=True), faults)
+    return await start(faults=faults)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tts_gateway.faults.odd_wav import square, wav
+from rehearsal.faulty_tts_gateway.odd_wav import square, wav
 
 RECORDING = wav(square(1.0))
 SMALL_LIMIT = 100_000

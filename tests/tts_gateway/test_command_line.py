@@ -20,6 +20,7 @@ from tts_gateway.__main__ import main
 
 PATIENCE = 60.0  # s: a start imports half a dozen libraries, on a machine that may be busy
 READY = "TTS gateway: http://127.0.0.1:"
+FAULTY = "rehearsal.faulty_tts_gateway"
 Start = Callable[..., Awaitable["Child"]]
 
 
@@ -57,9 +58,9 @@ class Child:
 async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
-        async def start_child(*arguments: str | Path) -> Child:
+        async def start_child(*arguments: str | Path, module: str = "tts_gateway") -> Child:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tts_gateway", *map(str, arguments)),
+                *(sys.executable, "-m", module, *map(str, arguments)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -133,7 +134,7 @@ async def test_without_the_option_it_survives_the_end_of_stdin_and_ends_on_sigin
 async def test_it_ends_cleanly_on_sigterm_while_stdin_is_open_and_work_is_under_way(
     start: Start, session: aiohttp.ClientSession
 ):
-    child = await start("--until-stdin-closes", "--allow-faults")
+    child = await start("--until-stdin-closes", module=FAULTY)
     caller = Caller(session, await child.ready())
     stuck = {"on_post": [{"kind": "Delay", "seconds": 3600}]}
     await caller.request("PUT", f"{caller.origin}/faults", json=stuck)
@@ -195,8 +196,10 @@ async def test_recordings_of_a_mapped_host_are_fetched_from_its_endpoint(
     assert inside.message == "reference_audio_url cannot be reached."
 
 
-async def test_faults_can_be_put_where_they_are_allowed(start: Start, session: aiohttp.ClientSession):
-    child = await start("--allow-faults", "--until-stdin-closes")
+async def test_the_faulty_one_has_the_same_command_line_and_takes_faults(
+    start: Start, session: aiohttp.ClientSession
+):
+    child = await start("--until-stdin-closes", module=FAULTY)
     caller = Caller(session, await child.ready())
 
     put = await caller.request("PUT", f"{caller.origin}/faults", json={"on_post": [{"named": "rate limit"}]})
@@ -218,6 +221,7 @@ async def test_faults_can_be_put_where_they_are_allowed(start: Start, session: a
         (["--api-key-file", "/nonexistent"], "/nonexistent cannot be read: "),
         (["--ca-file", "/nonexistent"], "/nonexistent holds no certificates: "),
         (["--frequency", "1"], "unrecognized arguments: --frequency 1"),
+        (["--allow-faults"], "unrecognized arguments: --allow-faults"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_exit_2(

@@ -6,14 +6,21 @@ import json
 
 import pytest
 
+from rehearsal.faulty_tts_gateway import catalog
+from rehearsal.faulty_tts_gateway.faults import (
+    Accepted202,
+    BadWav,
+    Cut,
+    Delay,
+    Drip,
+    Fault,
+    Redirect,
+    Reset,
+    Respond,
+)
+from rehearsal.faulty_tts_gateway.script import FaultScript, fault_from_json
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tts_gateway.faults import catalog
-from tts_gateway.faults.answers import Accepted202, BadWav, Redirect, Respond
-from tts_gateway.faults.from_json import apply_json, fault_from_json
-from tts_gateway.faults.reply import Fault
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Delay, Drip, Reset
 from tts_gateway.server import ServerOptions
 
 
@@ -128,7 +135,7 @@ def test_a_wrong_script_changes_nothing(body: bytes):
     script.every_post = Respond(500)
 
     with pytest.raises(ValueError, match=r"."):
-        apply_json(body, script)
+        script.apply_json(body)
 
     assert script.every_post == Respond(500)
 
@@ -163,16 +170,8 @@ async def test_a_wrong_script_is_400_with_its_reason(faulty: Caller):
     assert answer.json == {"statusCode": 400, "message": "A fault must be an object or null."}
 
 
-async def test_the_script_is_only_put_where_that_is_allowed(start: StartServer, faults: FaultScript):
-    caller = await start(ServerOptions(), faults)
-
-    answer = await caller.request("PUT", f"{caller.origin}/faults", json={})
-
-    assert answer.status == 404
-
-
 async def test_where_a_key_is_needed_the_script_needs_it_too(start: StartServer, faults: FaultScript):
-    caller = await start(ServerOptions(api_key="k" * 16, allow_fault_scripts=True), faults)
+    caller = await start(ServerOptions(api_key="k" * 16), faults)
 
     without = await caller.request("PUT", f"{caller.origin}/faults", json={})
     with_key = await caller.request(

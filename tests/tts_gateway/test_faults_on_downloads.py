@@ -7,11 +7,20 @@ import asyncio
 import aiohttp
 import pytest
 
+from rehearsal.faulty_tts_gateway import odd_wav
+from rehearsal.faulty_tts_gateway.faults import (
+    BadWav,
+    Cut,
+    Drip,
+    Encoded,
+    Endless,
+    Redirect,
+    Reset,
+    Respond,
+    WrongType,
+)
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts_gateway.caller import DEADLINE, Caller
-from tts_gateway.faults import odd_wav
-from tts_gateway.faults.answers import BadWav, Redirect, Respond
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Drip, Encoded, Endless, Reset, WrongType
 
 
 @pytest.fixture

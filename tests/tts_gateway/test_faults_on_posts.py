@@ -8,13 +8,27 @@ import json
 import aiohttp
 import pytest
 
+from rehearsal.faulty_tts_gateway import catalog
+from rehearsal.faulty_tts_gateway.faults import (
+    Accepted202,
+    Cut,
+    Delay,
+    Drip,
+    Encoded,
+    Fault,
+    Hold,
+    Information,
+    Length,
+    Redirect,
+    Reset,
+    Respond,
+    SoundItself,
+    Success,
+    WrongType,
+)
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts_gateway.caller import DEADLINE, Caller
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults import catalog
-from tts_gateway.faults.answers import Accepted202, Redirect, Respond, SoundItself, Success
-from tts_gateway.faults.reply import Fault
-from tts_gateway.faults.script import FaultScript
-from tts_gateway.faults.spoilers import Cut, Delay, Drip, Encoded, Hold, Information, Length, Reset, WrongType
 
 STATUSES = (400, 401, 402, 403, 404, 429, 500, 502, 503, 504)
 

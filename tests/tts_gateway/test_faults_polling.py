@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rehearsal.faulty_tts_gateway.faults import Accepted202
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts_gateway.caller import Caller
-from tts_gateway.faults.answers import Accepted202
-from tts_gateway.faults.script import FaultScript
 
 
 @pytest.mark.parametrize(

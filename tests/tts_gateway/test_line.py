@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from rehearsal.faulty_tts_gateway.faults import Exchange, PlannedAnswer
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts_gateway.caller import DEADLINE
 from tests.tts_gateway.conftest import StartServer
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.faults.reply import Occasion, Reply
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.server import Line, ServerOptions
 from tts_gateway.wire import Refusal
 
@@ -80,10 +80,10 @@ class Watched:
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def reply(self, occasion: Occasion) -> Reply:
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
         self.entered.set()
         try:
-            return await occasion.good()
+            return await exchange.right_answer()
         except asyncio.CancelledError:
             self.left.set()
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from rehearsal.faulty_tts_gateway.odd_wav import square, wav
 from tts_gateway.engines.base import EngineError, ReferenceRefused, TextRefused
-from tts_gateway.faults.odd_wav import square, wav
 
 SECONDS_PER_CHARACTER = 0.02
 

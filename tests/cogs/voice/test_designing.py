@@ -13,14 +13,13 @@ from bot.library.voice import Kind, Scope
 from bot.text.speaking_time import speaking_seconds
 from cogs.voice_text import sample_in
 from rehearsal.answers import Answer
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.stage import restarted
 from tests.audio.reading import read
 from tests.cogs.scene import PATIENCE, Scene, refusal_of
 from tests.cogs.voice.shelf import designed, typed
 from tests.speech.babble import babble
 from tts_gateway.engines.base import Engine
-from tts_gateway.faults.answers import Respond
-from tts_gateway.faults.spoilers import Hold
 
 EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
 

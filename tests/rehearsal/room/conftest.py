@@ -15,6 +15,7 @@ from yarl import URL
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
+from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.room.on_call import Bot, BotOnCall
 from rehearsal.room.opening import opened_room, settle_in
 from rehearsal.room.site import RoomSite
@@ -23,9 +24,8 @@ from rehearsal.server import Rehearsal
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
 from tests.rehearsal.room.practice_bot import PracticeBot
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.faults.script import FaultScript
 from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.server import ServerOptions, serving
 
 expect.set_options(timeout=20_000)  # far more than anything here takes, even on a busy machine
 
@@ -66,8 +66,7 @@ async def room_with(
                 resolve={"cdn.discordapp.com": Endpoint("127.0.0.1", rehearsal.port)},
                 ca_file=rehearsal.ca_file,
             )
-            options = ServerOptions(fetch=fetch, allow_fault_scripts=True)
-            app = create_app(OfflineEngine(), options=options, faults=FaultScript())
+            app = create_faulty_app(OfflineEngine(), options=ServerOptions(fetch=fetch))
             tts_base_url = await parts.enter_async_context(serving(app))
         tts = TTSSwitches(URL(tts_base_url).port if with_tts else None)
         bot = BotOnCall(rehearsal, lambda: make_bot(rehearsal, tts_base_url))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tts_gateway.faults.answers import Respond, SoundItself, Success
+from rehearsal.faulty_tts_gateway.faults import Respond, SoundItself, Success
 from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND
 
 _QUOTA = "Out of call volume quota. Quota will be replenished in {}."

@@ -1,0 +1,387 @@
+"""Faults: frozen values, each one way for the TTS gateway to misbehave, once.
+
+Some answer something else, others spoil an answer on its way. Those stack: `Delay(1, Drip(10, 0.1,
+Respond(503)))`. Their field ``of`` is the answer that is spoiled; None means the right one. Of several ways
+to break the transmission the outermost one counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from multidict import CIMultiDict
+
+from rehearsal.faulty_tts_gateway import odd_wav
+
+
+class Fault(Protocol):
+    """One way to misbehave, once."""
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return what is answered instead of the right answer."""
+        ...
+
+
+class Exchange(Protocol):
+    """One request, as a fault sees it."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port the request came to."""
+        ...
+
+    async def right_answer(self) -> PlannedAnswer:
+        """Do the work, and return the answer that would be right."""
+        ...
+
+    def sound_at(self, url: str) -> bytes | None:
+        """Return the kept WAV behind an address of the server's own."""
+        ...
+
+    def keep_pending(self, pending: PendingRequest) -> str:
+        """Keep a pending request, and return its id."""
+        ...
+
+
+@dataclass(slots=True)
+class PendingRequest:
+    """A request that was answered with 202 and is asked about later."""
+
+    answers: list[bytes]
+    """The JSON bodies to give, in order; the last one is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Delivered as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """The connection ends after ``after`` body bytes although the head promised all of them.
+
+    ``after=None``: not even the head is sent. ``reset``: with a TCP reset, otherwise with a clean end.
+    """
+
+    after: int | None
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """The body comes ``size`` bytes at a time, ``every`` so many seconds."""
+
+    size: int
+    every: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLength:
+    """The head promises ``length`` bytes, whatever the body has; then the connection is closed."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    """After the body come zero bytes, up to ``total`` bytes in all; None: without end."""
+
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AfterInformation:
+    """``count`` informational heads (status 102) come before the answer itself."""
+
+    count: int
+
+
+Transmission = Whole | BrokenOff | InPieces | ClaimedLength | Zeros | AfterInformation
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAnswer:
+    """One answer, not sent yet."""
+
+    status: int
+    headers: CIMultiDict[str]
+    body: bytes
+    transmission: Transmission = Whole()
+
+
+URL_MARK: Final = "{url}"
+"""Stands for the address of the sound in the body of a `Success`."""
+
+POLLING_PATH: Final = "/v2/requests/status/"
+"""Where a pending request is asked about; its id follows. The path is the hosted provider's."""
+
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer this status, body and headers; no sound is made.
+
+    Text and bytes go out as they are, anything else as JSON. A Content-Type among ``headers`` wins over
+    ``content_type``.
+    """
+
+    status: int
+    body: object = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = _JSON
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return that answer."""
+        body = self.body if isinstance(self.body, bytes | str) else json.dumps(self.body)
+        data = body.encode() if isinstance(body, str) else body
+        return PlannedAnswer(self.status, _headers(self.content_type, self.headers), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """Make the sound, and announce it in another shape: ``body`` with the address for `URL_MARK`.
+
+    A request that fails for its own reasons keeps its right answer.
+    """
+
+    body: str
+    status: int = 200
+    content_type: str = _JSON
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the sound's address in that shape."""
+        good = await exchange.right_answer()
+        if good.status != 200:
+            return good
+        body = self.body.replace(URL_MARK, _address(good))
+        return PlannedAnswer(self.status, _headers(self.content_type), body.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class SoundItself:
+    """Make the sound, and answer with the WAV instead of its address."""
+
+    content_type: str = "audio/wav"
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the WAV."""
+        good = await exchange.right_answer()
+        if good.status != 200:
+            return good
+        return PlannedAnswer(200, _headers(self.content_type), exchange.sound_at(_address(good)) or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Answer ``status`` (301, 302, 303, 307 or 308) with this Location."""
+
+    status: int
+    to: str
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the redirect."""
+        return PlannedAnswer(self.status, _headers(None, {"Location": self.to}), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class BadWav:
+    """Answer another WAV, or none: one of `odd_wav.KINDS`."""
+
+    wav: str
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return that file."""
+        return PlannedAnswer(200, _headers("audio/wav"), odd_wav.KINDS[self.wav]())
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted202:
+    """Answer 202 at once; the sound is announced when it is asked for ``polls`` times.
+
+    ``outcome``: `COMPLETED`, `FAILED`, `ERROR`, or `NEVER`. ``polling_url``: None is the right address,
+    an empty text leaves the field out, anything else is given as it is.
+    """
+
+    polls: int = 2
+    outcome: str = "COMPLETED"
+    polling_url: str | None = None
+    status: int = 202
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Make the sound, and return the promise of it."""
+        good = await exchange.right_answer()
+        if good.status != 200:
+            return good
+        request_id = exchange.keep_pending(PendingRequest(self._answers(_address(good))))
+        own = f"{exchange.origin}{POLLING_PATH}{request_id}"
+        url = own if self.polling_url is None else self.polling_url
+        body = {"request_id": request_id, "status": "QUEUED"} | ({"polling_url": url} if url else {})
+        return PlannedAnswer(self.status, _headers(_JSON), json.dumps(body).encode())
+
+    def _answers(self, address: str) -> list[bytes]:
+        pending = [json.dumps({"status": "QUEUED" if n == 0 else "PROCESSING"}) for n in range(self.polls)]
+        last = {
+            "COMPLETED": {"status": "COMPLETED", "output": {"media_url": [address]}},
+            "NEVER": {"status": "PROCESSING"},
+        }.get(self.outcome, {"status": self.outcome, "error": "The model stopped."})
+        return [answer.encode() for answer in (*pending, json.dumps(last))]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Wait ``seconds`` first."""
+
+    seconds: float
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer, late."""
+        await asyncio.sleep(self.seconds)
+        return await _answer_of(self.of, exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Wait until ``released`` is set: the way for a test to decide when the answer comes."""
+
+    of: Fault | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer once it is released."""
+        await self.released.wait()
+        return await _answer_of(self.of, exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Reset the connection after ``after_bytes`` of the body; None: before the head."""
+
+    after_bytes: int | None = None
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that will not arrive whole."""
+        return await _transmitted(self.of, exchange, BrokenOff(self.after_bytes, reset=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End the connection cleanly after this fraction of the body, although all of it was promised."""
+
+    fraction: float
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that will not arrive whole."""
+        answer = await _answer_of(self.of, exchange)
+        return replace(answer, transmission=BrokenOff(int(len(answer.body) * self.fraction), reset=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """Send the body ``size`` bytes at a time, ``every`` so many seconds."""
+
+    size: int
+    every: float
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that comes slowly."""
+        return await _transmitted(self.of, exchange, InPieces(self.size, self.every))
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Promise ``claimed`` bytes, whatever the body has."""
+
+    claimed: int
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer with the wrong promise."""
+        return await _transmitted(self.of, exchange, ClaimedLength(self.claimed))
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """Follow the body with zero bytes: for ever, or up to ``total`` bytes in all."""
+
+    total: int | None = None
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that does not end."""
+        return await _transmitted(self.of, exchange, Zeros(self.total))
+
+
+@dataclass(frozen=True, slots=True)
+class Information:
+    """Send ``count`` informational heads (status 102) before the answer."""
+
+    count: int
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that comes after them."""
+        return await _transmitted(self.of, exchange, AfterInformation(self.count))
+
+
+@dataclass(frozen=True, slots=True)
+class WrongType:
+    """Give the answer another Content-Type, and nothing else."""
+
+    content_type: str
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the mislabelled answer."""
+        answer = await _answer_of(self.of, exchange)
+        answer.headers["Content-Type"] = self.content_type
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Send the body with a Content-Encoding: `gzip`, `deflate`, or a name that is not true."""
+
+    encoding: str = "gzip"
+    of: Fault | None = None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the encoded answer."""
+        answer = await _answer_of(self.of, exchange)
+        answer.headers["Content-Encoding"] = self.encoding
+        return replace(answer, body=_encoded(answer.body, self.encoding))
+
+
+def _address(good: PlannedAnswer) -> str:
+    answer = json.loads(good.body)
+    return str(answer.get("output") or answer["audio_url"])
+
+
+def _headers(content_type: str | None, more: Mapping[str, str] | None = None) -> CIMultiDict[str]:
+    headers = CIMultiDict({"Content-Type": content_type} if content_type else {})
+    headers.update(more or {})
+    return headers
+
+
+async def _answer_of(fault: Fault | None, exchange: Exchange) -> PlannedAnswer:
+    return await (exchange.right_answer() if fault is None else fault.answer(exchange))
+
+
+async def _transmitted(fault: Fault | None, exchange: Exchange, transmission: Transmission) -> PlannedAnswer:
+    return replace(await _answer_of(fault, exchange), transmission=transmission)
+
+
+def _encoded(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.compress(body)
+    return zlib.compress(body) if encoding == "deflate" else body
