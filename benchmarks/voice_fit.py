@@ -20,8 +20,8 @@ from benchmarks.figures import Benchmark, Figure
 from benchmarks.reference_voices import ReferenceVoice, reference_voices
 from benchmarks.voice_features import ranking, voice_vector, wav_samples
 from tts_gateway.engines.espeak import SAMPLE_RATE
-from tts_gateway.engines.fitting import Portrait, portrait
 from tts_gateway.engines.offline import OfflineEngine
+from tts_gateway.engines.reference import VoiceProfile, measure_voice
 
 TEXT: Final = (
     "Would you like some more tea before the guests arrive? I have put the blue cups on the table, "
@@ -43,7 +43,7 @@ def run() -> Benchmark:
     """Measure all reference voices."""
     voices = reference_voices()
     default, results = asyncio.run(_speak(voices))
-    truth = [portrait(wav_samples(voice.first_half, rate=SAMPLE_RATE)) for voice in voices]
+    truth = [measure_voice(wav_samples(voice.first_half, rate=SAMPLE_RATE)) for voice in voices]
     seconds = [len(result.wav) / (2 * 48_000) for result in results]
     figures = [
         *_nearness("default voice", truth, [default] * len(voices)),
@@ -78,8 +78,8 @@ async def _clone(engine: OfflineEngine, voice: ReferenceVoice) -> _Result:
     return _Result(wav, between - started, ended - between, len(plain) / length, len(known) / length)
 
 
-def _nearness(who: str, truth: list[Portrait], wavs: Iterable[bytes]) -> list[Figure]:
-    got = [portrait(wav_samples(wav, rate=SAMPLE_RATE)) for wav in wavs]
+def _nearness(who: str, truth: list[VoiceProfile], wavs: Iterable[bytes]) -> list[Figure]:
+    got = [measure_voice(wav_samples(wav, rate=SAMPLE_RATE)) for wav in wavs]
     pairs = list(zip(truth, got, strict=True))
     melodies = [(a.melody, b.melody) for a, b in pairs]
     pitch = [abs(12 * np.log2(b.f0_hz / a.f0_hz)) for a, b in melodies]
@@ -90,7 +90,7 @@ def _nearness(who: str, truth: list[Portrait], wavs: Iterable[bytes]) -> list[Fi
     ]
 
 
-def _distance(one: Portrait, other: Portrait) -> float:
+def _distance(one: VoiceProfile, other: VoiceProfile) -> float:
     difference = one.bands - other.bands
     return float(np.std(difference))  # RMS without the difference in level
 

@@ -19,8 +19,8 @@ from aiohttp import web
 
 from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.recordings import HandedOver, follow_stdin
 from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.sounds import HandedOverRecordings, follow_stdin
 from untrusted.confinement import close_memory
 
 _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
@@ -31,7 +31,7 @@ class AppFactory(Protocol):
     """What makes the application that is served; `create_app` is one."""
 
     def __call__(
-        self, engine: Engine, *, options: ServerOptions, handed_over: HandedOver | None
+        self, engine: Engine, *, options: ServerOptions, handed_over: HandedOverRecordings | None
     ) -> web.Application:
         """Return the application; it closes ``engine`` when it is cleaned up."""
         ...
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, *, create_app: AppFactory = cre
 async def _serve(wishes: argparse.Namespace, create_app: AppFactory) -> int:
     ended = asyncio.Event()
     _end_on_signals(ended)
-    handed_over = HandedOver() if wishes.take_recordings else None
+    handed_over = HandedOverRecordings() if wishes.take_recordings else None
     if wishes.until_stdin_closes or handed_over is not None:
         follow_stdin(ended, handed_over)
     options = ServerOptions(

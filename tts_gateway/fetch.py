@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from tts_gateway.wire import Refusal
+from tts_gateway.wire import RequestRefused
 from untrusted.addresses import AddressGuard, EndpointGuard
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class FetchOptions:
 
 
 class ReferenceFetcher:
-    """Fetches recordings over http and https. Every reason not to is a `Refusal` with status 400."""
+    """Fetches recordings over http and https. Every reason not to is a `RequestRefused` with status 400."""
 
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
@@ -78,8 +78,8 @@ class ReferenceFetcher:
             # One text for "refused by us" and "refused by them": the difference would map our network.
             cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
             log.info("reference at %s: %s", url.host, type(cause).__name__)
-            raise Refusal(400, CANNOT_BE_REACHED) from None
-        raise Refusal(400, "reference_audio_url redirects too often.")
+            raise RequestRefused(400, CANNOT_BE_REACHED) from None
+        raise RequestRefused(400, "reference_audio_url redirects too often.")
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | bool:
@@ -100,15 +100,15 @@ class ReferenceFetcher:
         except ValueError:
             fit, port = False, 0
         if not fit or not _FIT.fullmatch(address):
-            raise Refusal(400, "reference_audio_url must be an http or https address.")
+            raise RequestRefused(400, "reference_audio_url must be an http or https address.")
         if port not in _WEB_PORTS and port < 1024:  # no talking to mail servers and the like
-            raise Refusal(400, "reference_audio_url has a port that is not for the web.")
+            raise RequestRefused(400, "reference_audio_url has a port that is not for the web.")
         return url
 
     def _redirected(self, url: URL, location: str) -> URL:
         target = self._checked(str(url.join(URL(location, encoded=True))))
         if url.scheme == "https" and target.scheme != "https":
-            raise Refusal(400, "reference_audio_url redirects from https to http.")
+            raise RequestRefused(400, "reference_audio_url redirects from https to http.")
         return target
 
     async def _get(self, url: URL) -> bytes | str:
@@ -117,9 +117,9 @@ class ReferenceFetcher:
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
             if response.status != 200:
-                raise Refusal(400, f"reference_audio_url answers with status {response.status}.")
+                raise RequestRefused(400, f"reference_audio_url answers with status {response.status}.")
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise Refusal(400, "reference_audio_url answers with a compressed body.")
+                raise RequestRefused(400, "reference_audio_url answers with a compressed body.")
             return await self._body(response)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -132,9 +132,9 @@ class ReferenceFetcher:
                     break
             else:
                 if not body:
-                    raise Refusal(400, "reference_audio_url is empty.")
+                    raise RequestRefused(400, "reference_audio_url is empty.")
                 return bytes(body)
-        raise Refusal(400, f"reference_audio_url is larger than {most} bytes.")
+        raise RequestRefused(400, f"reference_audio_url is larger than {most} bytes.")
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
         mapped = _name(url) in self._resolve

@@ -1,4 +1,4 @@
-"""The TTS gateway's contract over HTTP, in front of any engine."""
+"""The HTTP server of the TTS gateway: the contract, in front of any engine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from tts_gateway import wire
 from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions, ReferenceFetcher
 from tts_gateway.openapi import BASE_PATH, KEY_HEADER, openapi_document
-from tts_gateway.recordings import HandedOver, Sounds
-from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND, Refusal, answer_for
+from tts_gateway.sounds import HandedOverRecordings, KeptSounds
+from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND, RequestRefused, response_for
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +57,8 @@ class ServerOptions:
 _LONGEST_ADVICE: Final = 60  # s: whoever is told to stay away longer gives up
 
 
-class Line:
-    """``places`` requests have the engine at once, ``waiting`` more stand in line, in order."""
+class EngineQueue:
+    """Queue in front of the engine: ``places`` requests have it at once, ``waiting`` more wait in order."""
 
     def __init__(self, *, places: int, waiting: int) -> None:
         self._places = places
@@ -66,11 +68,11 @@ class Line:
         self._usual_seconds = 1.0
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Stand in line while the block runs. Raises `Refusal` (429) at once if the line is full."""
+    async def admit(self) -> AsyncIterator[None]:
+        """Stand in line while the block runs. Raises `RequestRefused` (429) at once if the line is full."""
         if self._inside >= self._most:
             seconds = self._advice()
-            raise Refusal(
+            raise RequestRefused(
                 429,
                 f"Rate limit is exceeded. Try again in {seconds} seconds.",
                 {"Retry-After": str(seconds)},
@@ -82,7 +84,7 @@ class Line:
             self._inside -= 1
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[None]:
+    async def use_engine(self) -> AsyncIterator[None]:
         """Wait for a place at the engine, and keep it while the block runs."""
         async with self._engine:
             started = time.monotonic()
@@ -96,7 +98,6 @@ class Line:
 FILES_PATH: Final = "/files/"
 """Where sounds are served; a name follows."""
 
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _KEY_WANTED: Final = {
     "WWW-Authenticate": f'AzureApiManagementKey realm="TTS gateway",name="{KEY_HEADER}",type="header"'
 }
@@ -106,14 +107,14 @@ _SOUND_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": 
 class SpeechService:
     """The handlers of the contract, and what they share. Refusals and errors leave as exceptions."""
 
-    def __init__(self, engine: Engine, options: ServerOptions, handed_over: HandedOver) -> None:
+    def __init__(self, engine: Engine, options: ServerOptions, handed_over: HandedOverRecordings) -> None:
         self._engine = engine
         self._handed_over = handed_over
         self._options = options
-        self._line = Line(places=options.engine_places, waiting=options.waiting_places)
+        self._queue = EngineQueue(places=options.engine_places, waiting=options.waiting_places)
         self._references = asyncio.Semaphore(options.reference_places)
         self._fetcher = ReferenceFetcher(options.fetch)
-        self._sounds = Sounds(keep_seconds=options.keep_seconds, max_bytes=options.keep_bytes)
+        self._sounds = KeptSounds(keep_seconds=options.keep_seconds, max_bytes=options.keep_bytes)
         document = openapi_document(needs_key=options.api_key is not None)
         self._document = json.dumps(document, indent=1).encode()
 
@@ -124,32 +125,45 @@ class SpeechService:
         await self._fetcher.aclose()
         await self._engine.aclose()
 
+    @web.middleware
+    async def read_body(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Read the body, which aiohttp keeps for ``handler``, within the time there is for it."""
+        if request.match_info.http_exception is None:
+            try:
+                async with asyncio.timeout(self._options.body_seconds):
+                    await request.read()
+            except TimeoutError as error:
+                raise RequestRefused(408, "The body did not come in time.") from error
+            except web.RequestPayloadError as error:  # cut off, or not encoded as its head says
+                raise RequestRefused(400, "The body cannot be read.") from error
+        return await handler(request)
+
     async def text_to_speech(self, request: web.Request) -> web.Response:
         """Answer POST /text-to-speech."""
         self.check_key(request)
-        order = wire.speak_order(request.content_type, await request.read())
-        async with self._line.admitted(), self._at_engine():
-            wav = await self._engine.speak(order.text, cfg_value=order.cfg_value, dit_steps=order.dit_steps)
-        return wire.speak_answer(self._keep(wav, request))
+        asked = wire.read_text_to_speech(request.content_type, await request.read())
+        async with self._queue.admit(), self._at_engine():
+            wav = await self._engine.speak(asked.text, cfg_value=asked.cfg_value, dit_steps=asked.dit_steps)
+        return wire.text_to_speech_response(self._keep(wav, request))
 
     async def voice_cloning(self, request: web.Request) -> web.Response:
         """Answer POST /voice-cloning."""
         self.check_key(request)
-        order = wire.clone_order(request.content_type, await request.read())
+        asked = wire.read_voice_cloning(request.content_type, await request.read())
         started = time.monotonic()
         async with (
-            self._line.admitted(),
-            self._reference(order.reference_audio_url, request) as reference,
+            self._queue.admit(),
+            self._reference(asked.reference_audio_url, request) as reference,
             self._at_engine(),
         ):
-            wav = await self._engine.clone(order.text, reference, prompt_text=order.prompt_text)
-        return wire.clone_answer(self._keep(wav, request), time.monotonic() - started)
+            wav = await self._engine.clone(asked.text, reference, prompt_text=asked.prompt_text)
+        return wire.voice_cloning_response(self._keep(wav, request), time.monotonic() - started)
 
     async def sound(self, request: web.Request) -> web.Response:
         """Answer GET of a kept sound; its name is all that is needed to have it."""
         wav = self._sounds.get(request.match_info["name"])
         if wav is None:
-            raise Refusal(404, NOT_FOUND)
+            raise RequestRefused(404, NOT_FOUND)
         return web.Response(body=wav, content_type="audio/wav", headers=_SOUND_HEADERS)
 
     async def openapi(self, _request: web.Request) -> web.Response:
@@ -161,15 +175,15 @@ class SpeechService:
         return web.Response(body=b'{"status": "ok"}', content_type="application/json")
 
     def check_key(self, request: web.Request) -> None:
-        """Raise `Refusal` (401) unless ``request`` carries the key, where one is needed."""
+        """Raise `RequestRefused` (401) unless ``request`` carries the key, where one is needed."""
         wanted = self._options.api_key
         if wanted is None:
             return
         given = request.headers.get(KEY_HEADER)
         if not given:
-            raise Refusal(401, MISSING_KEY, _KEY_WANTED)
+            raise RequestRefused(401, MISSING_KEY, _KEY_WANTED)
         if not hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode()):
-            raise Refusal(401, INVALID_KEY, _KEY_WANTED)
+            raise RequestRefused(401, INVALID_KEY, _KEY_WANTED)
 
     def sound_at(self, url: str) -> bytes | None:
         """Return the kept sound behind an address of ours."""
@@ -177,7 +191,7 @@ class SpeechService:
 
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[None]:
-        async with self._line.engine(), asyncio.timeout(self._options.engine_seconds):
+        async with self._queue.use_engine(), asyncio.timeout(self._options.engine_seconds):
             yield
 
     @asynccontextmanager
@@ -193,47 +207,22 @@ class SpeechService:
             return
         wav = self.sound_at(url)
         if wav is None:
-            raise Refusal(400, CANNOT_BE_REACHED)
+            raise RequestRefused(400, CANNOT_BE_REACHED)
         yield wav
 
     def _keep(self, wav: bytes, request: web.Request) -> str:
         return f"{origin_of(request)}{FILES_PATH}{self._sounds.add(wav)}"
 
 
-def origin_of(request: web.Request) -> str:
-    """Return scheme, host and port the caller used to reach us."""
-    host = request.headers.get("Host", "")
-    return f"{request.scheme}://{host if _HOST.fullmatch(host) else _socket_host(request)}"
-
-
-def _socket_host(request: web.Request) -> str:
-    name = request.transport.get_extra_info("sockname") if request.transport else None
-    host, port = (name or ("127.0.0.1", 0))[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_ours(url: str, request: web.Request) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    ours = (origin_of(request), f"{request.scheme}://{_socket_host(request)}")
-    return f"{parts.scheme}://{parts.netloc}" in ours
-
-
-log = logging.getLogger(__name__)
-
 SERVICE: Final = web.AppKey("SERVICE", SpeechService)
 """Where an application of `create_app` has its handlers."""
-
-_GOODBYE_SECONDS: Final = 1.0  # what requests under way get when the server ends, and bodies nobody wants
 
 
 def create_app(
     engine: Engine,
     *,
     options: ServerOptions | None = None,
-    handed_over: HandedOver | None = None,
+    handed_over: HandedOverRecordings | None = None,
 ) -> web.Application:
     """Return the web application; it closes ``engine`` when it is cleaned up.
 
@@ -243,10 +232,9 @@ def create_app(
     dropped.
     """
     options = options or ServerOptions()
-    service = SpeechService(engine, options, handed_over or HandedOver())
-    app = web.Application(
-        client_max_size=options.max_body_bytes, middlewares=[_errors_as_json, _reads_in_time(options)]
-    )
+    service = SpeechService(engine, options, handed_over or HandedOverRecordings())
+    middlewares = [_errors_as_json, service.read_body]
+    app = web.Application(client_max_size=options.max_body_bytes, middlewares=middlewares)
     app[SERVICE] = service
     app.cleanup_ctx.append(_close_service)
     app.add_routes(
@@ -259,6 +247,14 @@ def create_app(
         ]
     )
     return app
+
+
+async def _close_service(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[SERVICE].aclose()
+
+
+_GOODBYE_SECONDS: Final = 1.0  # what requests under way get when the server ends, and bodies nobody wants
 
 
 @asynccontextmanager
@@ -298,40 +294,43 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-async def _close_service(app: web.Application) -> AsyncIterator[None]:
-    yield
-    await app[SERVICE].aclose()
-
-
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.monotonic()
     try:
         response = await handler(request)
     except Exception as error:  # the border: every error becomes an answer, unknown ones are logged
-        response = answer_for(error)
+        response = response_for(error)
     seconds = time.monotonic() - started
     log.info("%s %s: %d after %.2f s", request.method, _route_name(request), response.status, seconds)
     return response
-
-
-def _reads_in_time(options: ServerOptions) -> Middleware:
-    @web.middleware
-    async def read_first(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.http_exception is None:
-            try:
-                async with asyncio.timeout(options.body_seconds):
-                    await request.read()  # kept by aiohttp for the handler
-            except TimeoutError as error:
-                raise Refusal(408, "The body did not come in time.") from error
-            except web.RequestPayloadError as error:  # cut off, or not encoded as its head says
-                raise Refusal(400, "The body cannot be read.") from error
-        return await handler(request)
-
-    return read_first
 
 
 def _route_name(request: web.Request) -> str:
     """The pattern, not the path: the name of a sound is all that is needed to have it."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "(unknown)"
+
+
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+def origin_of(request: web.Request) -> str:
+    """Return scheme, host and port the caller used to reach us."""
+    host = request.headers.get("Host", "")
+    return f"{request.scheme}://{host if _HOST.fullmatch(host) else _socket_host(request)}"
+
+
+def _socket_host(request: web.Request) -> str:
+    name = request.transport.get_extra_info("sockname") if request.transport else None
+    host, port = (name or ("127.0.0.1", 0))[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_ours(url: str, request: web.Request) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    ours = (origin_of(request), f"{request.scheme}://{_socket_host(request)}")
+    return f"{parts.scheme}://{parts.netloc}" in ours

@@ -32,7 +32,7 @@ NOT_FOUND: Final = "Resource not found"
 _FAILED: Final = "Internal server error"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
+class RequestRefused(Exception):  # noqa: N818 - an answer, not a failure
     """The request is answered with this status, and the text says why."""
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
@@ -41,27 +41,27 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
         self.headers = headers or {}
 
 
-def error_answer(status: int, message: str, **more: str) -> web.Response:
+def error_response(status: int, message: str, **more: str) -> web.Response:
     """Return an error in the shape of the contract's hosted service."""
     body = {"statusCode": status, "message": message, **more}
     return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
 
 
-def answer_for(error: Exception) -> web.Response:
+def response_for(error: Exception) -> web.Response:
     """Return what the caller reads about ``error``; what they need not know is only logged."""
-    if isinstance(error, Refusal):
-        answer = error_answer(error.status, str(error))
-        answer.headers.update(error.headers)
-        return answer
+    if isinstance(error, RequestRefused):
+        response = error_response(error.status, str(error))
+        response.headers.update(error.headers)
+        return response
     if isinstance(error, TextRefused | ReferenceRefused):
-        return error_answer(400, str(error))
+        return error_response(400, str(error))
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return error_answer(413, "The body is too long.")
+        return error_response(413, "The body is too long.")
     if isinstance(error, web.HTTPNotFound | web.HTTPMethodNotAllowed):
-        return error_answer(404, NOT_FOUND)
+        return error_response(404, NOT_FOUND)
     activity = str(uuid4())
     log.error("activity %s failed", activity, exc_info=error)
-    return error_answer(500, _FAILED, activityId=activity)
+    return error_response(500, _FAILED, activityId=activity)
 
 
 MAX_TEXT_CHARS: Final = 5_000
@@ -83,7 +83,7 @@ _Fields = dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakOrder:
+class TextToSpeechBody:
     """What a text-to-speech body asks for."""
 
     text: str = field(repr=False)
@@ -92,7 +92,7 @@ class SpeakOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class CloneOrder:
+class VoiceCloningBody:
     """What a voice-cloning body asks for."""
 
     text: str = field(repr=False)
@@ -100,34 +100,34 @@ class CloneOrder:
     prompt_text: str | None = field(repr=False)
 
 
-def speak_order(content_type: str, body: bytes) -> SpeakOrder:
-    """Return the order in ``body``. Raises `Refusal` (400) that says what is wrong with it."""
+def read_text_to_speech(content_type: str, body: bytes) -> TextToSpeechBody:
+    """Return what ``body`` asks for. Raises `RequestRefused` (400) that says what is wrong with it."""
     fields = _fields(content_type, body)
-    return SpeakOrder(
+    return TextToSpeechBody(
         text=_required_text(fields, "text"),
         cfg_value=_number(fields, "cfg_value", DEFAULT_CFG_VALUE, MIN_CFG_VALUE, MAX_CFG_VALUE),
         dit_steps=_whole_number(fields, "dit_steps", DEFAULT_DIT_STEPS, MIN_DIT_STEPS, MAX_DIT_STEPS),
     )
 
 
-def clone_order(content_type: str, body: bytes) -> CloneOrder:
-    """Return the order in ``body``. Raises `Refusal` (400) that says what is wrong with it."""
+def read_voice_cloning(content_type: str, body: bytes) -> VoiceCloningBody:
+    """Return what ``body`` asks for. Raises `RequestRefused` (400) that says what is wrong with it."""
     fields = _fields(content_type, body)
-    return CloneOrder(
+    return VoiceCloningBody(
         text=_required_text(fields, "text"),
         reference_audio_url=_required_text(fields, "reference_audio_url", MAX_URL_CHARS),
         prompt_text=_text(fields, "prompt_text") if "prompt_text" in fields else None,
     )
 
 
-def speak_answer(url: str) -> web.Response:
+def text_to_speech_response(url: str) -> web.Response:
     """Return the answer to a text-to-speech request."""
-    return _answer({"output": url})
+    return _response({"output": url})
 
 
-def clone_answer(url: str, seconds: float) -> web.Response:
+def voice_cloning_response(url: str, seconds: float) -> web.Response:
     """Return the answer to a voice-cloning request that took ``seconds``."""
-    return _answer(
+    return _response(
         {
             "url": url,
             "audio_url": url,
@@ -138,50 +138,50 @@ def clone_answer(url: str, seconds: float) -> web.Response:
     )
 
 
-def _answer(fields: dict[str, object]) -> web.Response:
+def _response(fields: dict[str, object]) -> web.Response:
     return web.Response(body=json.dumps(fields).encode(), content_type="application/json")
 
 
 def _fields(content_type: str, body: bytes) -> _Fields:
     if content_type != "application/json":
-        raise Refusal(400, "Content-Type must be application/json.")
+        raise RequestRefused(400, "Content-Type must be application/json.")
     try:
         fields = strict_json.parse(body, allow_byte_order_mark=False, allow_overflow=True)
     except ValueError as error:
-        raise Refusal(400, "The body is not valid JSON.") from error
+        raise RequestRefused(400, "The body is not valid JSON.") from error
     if not isinstance(fields, dict):
-        raise Refusal(400, "The body must be a JSON object.")
+        raise RequestRefused(400, "The body must be a JSON object.")
     return fields
 
 
 def _required_text(fields: _Fields, name: str, longest: int = MAX_TEXT_CHARS) -> str:
     if name not in fields:
-        raise Refusal(400, f"{name} is missing.")
+        raise RequestRefused(400, f"{name} is missing.")
     text = _text(fields, name, longest)
     if text is None:
-        raise Refusal(400, f"{name} is blank.")
+        raise RequestRefused(400, f"{name} is blank.")
     return text
 
 
 def _text(fields: _Fields, name: str, longest: int = MAX_TEXT_CHARS) -> str | None:
     text = fields[name]
     if not isinstance(text, str):
-        raise Refusal(400, f"{name} must be a string.")
+        raise RequestRefused(400, f"{name} must be a string.")
     if len(text) > longest:
-        raise Refusal(400, f"{name} is longer than {longest} characters.")
+        raise RequestRefused(400, f"{name} is longer than {longest} characters.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise Refusal(400, f"{name} is not valid Unicode.") from error
+        raise RequestRefused(400, f"{name} is not valid Unicode.") from error
     return text if text.strip() else None
 
 
 def _number(fields: _Fields, name: str, default: float, lowest: float, highest: float) -> float:
     value = fields.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refusal(400, f"{name} must be a number.")
+        raise RequestRefused(400, f"{name} must be a number.")
     if not lowest <= value <= highest:
-        raise Refusal(400, f"{name} must be between {lowest:g} and {highest:g}.")
+        raise RequestRefused(400, f"{name} must be between {lowest:g} and {highest:g}.")
     return float(value)
 
 
@@ -191,5 +191,5 @@ def _whole_number(fields: _Fields, name: str, default: int, lowest: int, highest
         isinstance(value, float) and math.isfinite(value) and value.is_integer()
     )
     if isinstance(value, bool) or not whole:
-        raise Refusal(400, f"{name} must be a whole number.")
+        raise RequestRefused(400, f"{name} must be a whole number.")
     return int(_number(fields, name, default, lowest, highest))

@@ -26,9 +26,9 @@ from rehearsal.faulty_tts_gateway.faults import (
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript, ReceivedRequest
 from tts_gateway.engines.base import Engine
-from tts_gateway.recordings import HandedOver
 from tts_gateway.server import SERVICE, ServerOptions, SpeechService, create_app, origin_of
-from tts_gateway.wire import NOT_FOUND, Refusal, answer_for
+from tts_gateway.sounds import HandedOverRecordings
+from tts_gateway.wire import NOT_FOUND, RequestRefused, response_for
 
 SCRIPT_PATH: Final = "/faults"
 """Where the script is put, as JSON."""
@@ -39,7 +39,7 @@ def create_faulty_app(
     script: FaultScript | None = None,
     *,
     options: ServerOptions | None = None,
-    handed_over: HandedOver | None = None,
+    handed_over: HandedOverRecordings | None = None,
 ) -> web.Application:
     """Return the TTS gateway's own application, in which ``script`` decides about each request first."""
     app = create_app(engine, options=options, handed_over=handed_over)
@@ -71,7 +71,7 @@ class _FaultyService:
         self._service.check_key(request)
         body = self._script.take_poll(await _received(request), request.match_info["request_id"])
         if body is None:
-            raise Refusal(404, NOT_FOUND)
+            raise RequestRefused(404, NOT_FOUND)
         return web.Response(body=body, content_type="application/json")
 
     async def put_script(self, request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ class _FaultyService:
         try:
             self._script.apply_json(await request.read())
         except ValueError as error:
-            raise Refusal(400, str(error)) from error
+            raise RequestRefused(400, str(error)) from error
         return web.Response(status=204)
 
     def _take_fault(self, handler: Handler, received: ReceivedRequest) -> Fault | None:
@@ -108,7 +108,7 @@ class _HTTPExchange:
         try:
             response = await self._handler(self._request)
         except Exception as error:  # whatever it is, it has a right answer, and a fault may spoil that one
-            response = answer_for(error)
+            response = response_for(error)
         body = response.body if isinstance(response, web.Response) else b""
         if not isinstance(body, bytes | bytearray):
             raise TypeError("only answers made of bytes can be spoiled")

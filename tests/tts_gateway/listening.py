@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.voice_features import wav_samples
 from tts_gateway.engines.espeak import SAMPLE_RATE
-from tts_gateway.engines.fitting import Portrait, portrait
+from tts_gateway.engines.reference import VoiceProfile, measure_voice
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,19 @@ class Heard:
     seconds: float
     rms_dbfs: float
     peak_dbfs: float
-    portrait: Portrait
+    profile: VoiceProfile
 
     @property
     def f0_hz(self) -> float:
-        return self.portrait.melody.f0_hz
+        return self.profile.melody.f0_hz
 
     @property
     def spread(self) -> float:
-        return self.portrait.melody.spread
+        return self.profile.melody.spread
 
     def brightness(self) -> float:
         """The middle of the spectrum, in bands."""
-        power = 10 ** (self.portrait.bands / 10)
+        power = 10 ** (self.profile.bands / 10)
         return float((power * np.arange(len(power))).sum() / power.sum())
 
 
@@ -47,7 +47,7 @@ def heard(wav: bytes) -> Heard:
             seconds=len(pcm) / file.getframerate(),
             rms_dbfs=float(10 * np.log10(np.mean(pcm**2))),
             peak_dbfs=float(20 * np.log10(np.max(np.abs(pcm)))),
-            portrait=portrait(wav_samples(wav, rate=SAMPLE_RATE)),
+            profile=measure_voice(wav_samples(wav, rate=SAMPLE_RATE)),
         )
 
 
@@ -58,4 +58,4 @@ def semitones(one: float, other: float) -> float:
 
 def spectrum_distance(one: Heard, other: Heard) -> float:
     """In dB, without the difference in level."""
-    return float(np.std(one.portrait.bands - other.portrait.bands))
+    return float(np.std(one.profile.bands - other.profile.bands))

@@ -54,7 +54,7 @@ def _flatter(now: Heard, before: Heard) -> bool:
 
 
 def _unvoiced(now: Heard, before: Heard) -> bool:
-    return now.portrait.melody.voiced_seconds < 0.2 * before.portrait.melody.voiced_seconds
+    return now.profile.melody.voiced_seconds < 0.2 * before.profile.melody.voiced_seconds
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from tests.tts_gateway.listening import heard
 from tts_gateway.engines.base import Engine, TextRefused
-from tts_gateway.engines.offline import MAX_TEXT_CHARS, OfflineEngine
+from tts_gateway.engines.offline import OfflineEngine
+from tts_gateway.engines.sound import MAX_TEXT_CHARS
 
 SENTENCE = "The ferry leaves at nine, whatever the weather may be like."
 

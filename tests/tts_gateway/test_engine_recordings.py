@@ -8,9 +8,8 @@ import pytest
 
 from rehearsal.recordings import RECORDINGS, Recording
 from tests.tts_gateway.listening import semitones
-from tts_gateway.decode import decode_recording
 from tts_gateway.engines.espeak import SAMPLE_RATE
-from tts_gateway.engines.fitting import measured
+from tts_gateway.engines.reference import decode_recording, measure_reference
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
@@ -21,16 +20,12 @@ async def test_a_recording_is_short_small_and_voiced(recording: Recording) -> No
 
     assert len(data) < (700_000 if recording.path.suffix == ".wav" else 150_000)
     assert 5 < len(sound) / SAMPLE_RATE < 10
-    assert measured(sound).melody.voiced_seconds > 2
+    assert measure_reference(sound).melody.voiced_seconds > 2
     assert recording.transcript in (recording.path.parent / "README.md").read_text(encoding="utf-8")
 
 
 async def test_the_voices_are_clearly_different() -> None:
-    pitches = sorted(
-        [
-            measured(await decode_recording(recording.path.read_bytes(), rate=SAMPLE_RATE)).melody.f0_hz
-            for recording in RECORDINGS
-        ]
-    )
+    sounds = [await decode_recording(one.path.read_bytes(), rate=SAMPLE_RATE) for one in RECORDINGS]
+    pitches = sorted(measure_reference(sound).melody.f0_hz for sound in sounds)
 
     assert all(semitones(high, low) > 6 for low, high in pairwise(pitches))

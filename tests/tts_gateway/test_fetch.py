@@ -13,7 +13,7 @@ from tests.tts_gateway.caller import DEADLINE
 from tests.tts_gateway.certificates import certified
 from tests.tts_gateway.recordings import RECORDING, SMALL_LIMIT, Recordings, recordings
 from tts_gateway.fetch import Endpoint, FetchOptions, ReferenceFetcher
-from tts_gateway.wire import Refusal
+from tts_gateway.wire import RequestRefused
 
 OPEN = FetchOptions(allow_loopback=True, max_bytes=SMALL_LIMIT, total_seconds=DEADLINE)
 UNREACHABLE = "reference_audio_url cannot be reached."
@@ -36,7 +36,7 @@ async def fetched(url: str, options: FetchOptions = OPEN) -> bytes:
 
 
 async def refused(url: str, options: FetchOptions = OPEN) -> str:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(RequestRefused) as refusal:
         await fetched(url, options)
     assert refusal.value.status == 400
     return str(refusal.value)

@@ -16,8 +16,8 @@ from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.recordings import RECORDING, recordings
 from tests.tts_gateway.tone import ToneEngine
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
-from tts_gateway.recordings import HandedOver
 from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.sounds import HandedOverRecordings
 
 TOKEN = "q7Zk0f_vB3mT9xYwLr5sHcD1-eGaUoNi"
 
@@ -28,7 +28,7 @@ class Handing:
 
     caller: Caller
     engine: ToneEngine
-    handed_over: HandedOver
+    handed_over: HandedOverRecordings
     address: str
 
     async def refused(self, url: str) -> str:
@@ -41,7 +41,7 @@ class Handing:
 
 @pytest.fixture
 async def handing() -> AsyncIterator[Handing]:
-    engine, handed_over = ToneEngine(), HandedOver()
+    engine, handed_over = ToneEngine(), HandedOverRecordings()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         app = create_app(engine, handed_over=handed_over)
@@ -132,7 +132,7 @@ async def test_no_other_spelling_of_its_address_gets_it_and_none_uses_it_up(hand
 
 @pytest.mark.parametrize("allow_loopback", [False, True])
 async def test_no_redirect_leads_to_it(allow_loopback: bool) -> None:
-    engine, handed_over = ToneEngine(), HandedOver()
+    engine, handed_over = ToneEngine(), HandedOverRecordings()
     options = ServerOptions(fetch=FetchOptions(allow_loopback=allow_loopback))
     app = create_app(engine, options=options, handed_over=handed_over)
     async with aiohttp.ClientSession() as session, serving(app) as base_url, recordings() as elsewhere:
@@ -148,9 +148,9 @@ async def test_no_redirect_leads_to_it(allow_loopback: bool) -> None:
 
 
 async def test_it_expires_and_the_oldest_goes_when_there_are_too_many(handing: Handing) -> None:
-    soon = HandedOver(keep_seconds=0.0)
+    soon = HandedOverRecordings(keep_seconds=0.0)
     soon.put("a", RECORDING)
-    few = HandedOver(max_bytes=2 * len(RECORDING))
+    few = HandedOverRecordings(max_bytes=2 * len(RECORDING))
     for name in ("a", "b", "c"):
         few.put(name, RECORDING)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.tts_gateway.caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tts_gateway.recordings import Sounds
 from tts_gateway.server import ServerOptions
+from tts_gateway.sounds import KeptSounds
 
 
 async def test_a_sound_is_gone_after_its_time(start: StartServer):
@@ -49,7 +49,7 @@ async def test_sounds_are_not_cached_on_the_way_and_not_taken_for_pages(caller: 
 
 
 async def test_memory_is_bounded_and_the_oldest_sound_goes_first():
-    sounds = Sounds(keep_seconds=60, max_bytes=250)
+    sounds = KeptSounds(keep_seconds=60, max_bytes=250)
     names = [sounds.add(bytes([n]) * 100) for n in range(3)]
 
     kept = [sounds.get(name) for name in names]
@@ -59,7 +59,7 @@ async def test_memory_is_bounded_and_the_oldest_sound_goes_first():
 
 
 async def test_a_sound_larger_than_the_whole_memory_is_kept_until_the_next():
-    sounds = Sounds(keep_seconds=60, max_bytes=50)
+    sounds = KeptSounds(keep_seconds=60, max_bytes=50)
     large = sounds.add(bytes(100))
 
     assert sounds.get(large) == bytes(100)

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions, ReferenceFetcher
-from tts_gateway.wire import Refusal
+from tts_gateway.wire import RequestRefused
 from untrusted.addresses import AddressGuard, AddressRefused, EndpointGuard
 
 NOT_PUBLIC = {
@@ -122,7 +122,7 @@ async def test_the_tts_gateway_fetches_from_no_address_that_the_guard_refuses(
     caplog.set_level(logging.INFO, "tts_gateway.fetch")
     fetcher = ReferenceFetcher(FetchOptions())
 
-    with pytest.raises(Refusal, match=CANNOT_BE_REACHED):
+    with pytest.raises(RequestRefused, match=CANNOT_BE_REACHED):
         await fetcher.fetch(f"http://{host}/voice.wav")
     await fetcher.aclose()
 

@@ -13,32 +13,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from tts_gateway.decode import decode_recording
-from tts_gateway.engines.base import TextRefused
 from tts_gateway.engines.descriptions import Traits, traits_of, without_description
-from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, SoundTooLongError, VoiceSettings, say
-from tts_gateway.engines.fitting import (
-    FittedVoice,
-    Portrait,
-    fit,
-    fitted_rate,
-    measured,
-    portrait,
-    with_melody,
-)
+from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, VoiceSettings
+from tts_gateway.engines.fitting import FittedVoice, fit_melody, fit_rate, fit_voice
 from tts_gateway.engines.languages import passages
-from tts_gateway.engines.sound import NORMAL_DBFS, filtered, joined, levelled, resampled, wav_bytes
+from tts_gateway.engines.reference import VoiceProfile, decode_recording, measure_reference, measure_voice
+from tts_gateway.engines.sound import NORMAL_DBFS, filtered, levelled, resampled, speak_text, wav_bytes
 from untrusted.decoder import DEFAULT_LIMITS, DecodeLimits
-
-MAX_TEXT_CHARS: Final = 5_000
-"""The longest text that is begun; the bot sends a tenth of it."""
-
-MAX_SECONDS: Final = 300.0
-"""The longest sound that is finished."""
 
 CALIBRATION_TEXT: Final = (
     "Once upon a time, a young fisherman and his three daughters lived at the edge of a wide, cold lake. "
@@ -66,14 +50,14 @@ class OfflineEngine:
         self._decode_limits = decode_limits
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="offline-engine")
         self._fitting: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        self._fits: OrderedDict[bytes, tuple[Portrait, FittedVoice]] = OrderedDict()
+        self._fits: OrderedDict[bytes, tuple[VoiceProfile, FittedVoice]] = OrderedDict()
 
     async def speak(self, text: str, *, cfg_value: float = 2.0, dit_steps: int = 10) -> bytes:
         """Return the text as a WAV in the steady default voice, changed as a description in front asks.
 
         Raises TextRefused when nothing can be spoken or the text is too long.
         """
-        return await self._in_worker(partial(_speech, text))
+        return await self._in_worker(_speech_wav, text)
 
     async def clone(self, text: str, reference: bytes, *, prompt_text: str | None = None) -> bytes:
         """Return the text as a WAV in the offline preview voice of a recording.
@@ -82,67 +66,50 @@ class OfflineEngine:
         a transcript. Raises TextRefused as ``speak`` does, and ReferenceRefused when the recording is
         no recording, too large, too short, silent, or holds no voice.
         """
-        target, fitted = await self._fitted(reference)
-        return await self._in_worker(partial(_cloned_speech, text, target, fitted, prompt_text))
+        profile, fitted = await self._fit(reference)
+        return await self._in_worker(_cloned_speech_wav, text, profile, fitted, prompt_text)
 
     async def aclose(self) -> None:
         """End the worker threads; what waits for them is dropped."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    async def _fitted(self, reference: bytes) -> tuple[Portrait, FittedVoice]:
+    async def _fit(self, reference: bytes) -> tuple[VoiceProfile, FittedVoice]:
         digest = hashlib.sha256(reference).digest()
-        async with self._fitting.setdefault(
-            digest, asyncio.Lock()
-        ):  # the second caller finds what the first made
+        async with self._fitting.setdefault(digest, asyncio.Lock()):  # the second finds what the first made
             if digest not in self._fits:
-                self._fits[digest] = await self._measured_and_fitted(reference)
+                recording = await decode_recording(reference, rate=SAMPLE_RATE, limits=self._decode_limits)
+                profile = await self._in_worker(measure_reference, recording)
+                self._fits[digest] = profile, await self._in_worker(fit_voice, profile, CALIBRATION_TEXT)
             self._fits.move_to_end(digest)
             if len(self._fits) > _KEPT_FITS:
                 self._fits.popitem(last=False)
             return self._fits[digest]
 
-    async def _measured_and_fitted(self, reference: bytes) -> tuple[Portrait, FittedVoice]:
-        recording = await decode_recording(reference, rate=SAMPLE_RATE, limits=self._decode_limits)
-        target = await self._in_worker(partial(measured, recording))
-        return target, await self._in_worker(partial(fit, target, partial(_spoken, CALIBRATION_TEXT)))
-
-    async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+    async def _in_worker(self, work: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
 
 
-def _speech(text: str) -> bytes:
-    traits, spoken = _traits(text)
-    sound = _spoken(spoken, traits.applied(VoiceSettings()))
-    return _finished(sound, traits)
+def _speech_wav(text: str) -> bytes:
+    traits, words = _split_description(text)
+    return _finished_wav(speak_text(words, traits.applied(VoiceSettings())), traits)
 
 
-def _cloned_speech(text: str, target: Portrait, fitted: FittedVoice, transcript: str | None) -> bytes:
-    traits, spoken = _traits(text)
+def _cloned_speech_wav(
+    text: str, profile: VoiceProfile, fitted: FittedVoice, transcript: str | None
+) -> bytes:
+    traits, words = _split_description(text)
     settings = fitted.settings
     if transcript and passages(transcript):
-        seconds = portrait(_spoken(transcript[:_TRANSCRIPT_CHARS], settings)).speech_seconds
-        settings = replace(settings, rate=fitted_rate(seconds, target))
-    beginning = partial(_spoken, spoken[:_MELODY_CHARS])
-    settings = with_melody(settings, target.melody, beginning, rounds=1)
-    return _finished(filtered(_spoken(spoken, traits.applied(settings)), fitted.taps), traits)
+        spoken = measure_voice(speak_text(transcript[:_TRANSCRIPT_CHARS], settings))
+        settings = replace(settings, rate=fit_rate(spoken.speech_seconds, profile))
+    settings = fit_melody(settings, profile.melody, words[:_MELODY_CHARS], rounds=1)
+    return _finished_wav(filtered(speak_text(words, traits.applied(settings)), fitted.taps), traits)
 
 
-def _traits(text: str) -> tuple[Traits, str]:
-    description, spoken = without_description(text)
-    return traits_of(description) if description else Traits(), spoken
+def _split_description(text: str) -> tuple[Traits, str]:
+    description, words = without_description(text)
+    return traits_of(description) if description else Traits(), words
 
 
-def _finished(sound: Samples, traits: Traits) -> bytes:
+def _finished_wav(sound: Samples, traits: Traits) -> bytes:
     return wav_bytes(levelled(resampled(sound), rms_dbfs=NORMAL_DBFS + traits.gain_db))
-
-
-def _spoken(text: str, settings: VoiceSettings) -> Samples:
-    if len(text) > MAX_TEXT_CHARS:
-        raise TextRefused(f"the text is longer than {MAX_TEXT_CHARS} characters")
-    try:
-        sound = joined(say(passages(text), settings, max_seconds=MAX_SECONDS))
-    except SoundTooLongError:
-        raise TextRefused(f"the text would take more than {MAX_SECONDS / 60:.0f} minutes to say") from None
-    if not len(sound):
-        raise TextRefused("there is nothing in the text that can be spoken")
-    return sound

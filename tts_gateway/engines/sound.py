@@ -1,4 +1,4 @@
-"""From the synthesiser's samples to the finished WAV: joining, tone colour, 48 kHz, loudness."""
+"""Sound of a text, on its way to the finished WAV: joining, tone colour, 48 kHz, loudness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Final
 
 import numpy as np
 
-from tts_gateway.engines.espeak import SAMPLE_RATE, Samples
+from tts_gateway.engines.base import TextRefused
+from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, SoundTooLongError, VoiceSettings, say
+from tts_gateway.engines.languages import passages
+
+MAX_TEXT_CHARS: Final = 5_000
+"""The longest text that is begun; the bot sends a tenth of it."""
+
+MAX_SECONDS: Final = 300.0
+"""The longest sound that is finished."""
 
 OUTPUT_RATE: Final = 48_000
 """The rate of VoxCPM2's own sound, and so of every WAV of this TTS gateway."""
@@ -25,6 +33,22 @@ _EDGE_SECONDS: Final = 0.03  # kept in front of the first and behind the last so
 _JOIN_SECONDS: Final = 0.08  # between two languages in one sentence
 _FADE_SECONDS: Final = 0.005
 _UP, _DOWN = 320, 147  # 48 000 / 22 050
+
+
+def speak_text(text: str, settings: VoiceSettings) -> Samples:
+    """Return ``text``, in whatever languages it is, without silent edges. Blocks.
+
+    Raises TextRefused when nothing in it can be spoken or it is too long.
+    """
+    if len(text) > MAX_TEXT_CHARS:
+        raise TextRefused(f"the text is longer than {MAX_TEXT_CHARS} characters")
+    try:
+        sound = joined(say(passages(text), settings, max_seconds=MAX_SECONDS))
+    except SoundTooLongError:
+        raise TextRefused(f"the text would take more than {MAX_SECONDS / 60:.0f} minutes to say") from None
+    if not len(sound):
+        raise TextRefused("there is nothing in the text that can be spoken")
+    return sound
 
 
 def joined(sounds: Sequence[Samples]) -> Samples:

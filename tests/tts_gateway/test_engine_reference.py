@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.untrusted.encoding import wav_of
-from tts_gateway.decode import _REASONS, decode_recording
 from tts_gateway.engines.base import ReferenceRefused
+from tts_gateway.engines.reference import _REASONS, decode_recording
 from untrusted.decoder import DecodeLimits, Refusal
 
 RATE = 22_050

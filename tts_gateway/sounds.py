@@ -1,4 +1,4 @@
-"""['tts_gateway.recordings', 'tts_gateway.recordings']"""
+"""KeptSounds in memory: those that were made, and recordings that our parent process has handed over."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NAME_BYTES: Final = 24  # 192 random bits: whoever does not have the address do
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptSound:
     wav: bytes
     expiry: asyncio.TimerHandle = field(repr=False)
 
 
-class Sounds:
+class KeptSounds:
     """Keeps each WAV ``keep_seconds``, and ``max_bytes`` of them: the oldest goes first.
 
     Belongs to one event loop.
@@ -33,7 +33,7 @@ class Sounds:
     def __init__(self, *, keep_seconds: float, max_bytes: int) -> None:
         self._keep_seconds = keep_seconds
         self._max_bytes = max_bytes
-        self._kept: dict[str, _Kept] = {}  # oldest first
+        self._kept: dict[str, _KeptSound] = {}  # oldest first
         self._bytes = 0
 
     def add(self, wav: bytes) -> str:
@@ -46,7 +46,7 @@ class Sounds:
         """Keep ``wav`` under a name that others have chosen."""
         self._forget(name)
         expiry = asyncio.get_running_loop().call_later(self._keep_seconds, self._forget, name)
-        self._kept[name] = _Kept(wav, expiry)
+        self._kept[name] = _KeptSound(wav, expiry)
         self._bytes += len(wav)
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             log.warning("%d bytes of sound are kept; the oldest is dropped before its time", self._bytes)
@@ -77,7 +77,7 @@ class Sounds:
             self._bytes -= len(kept.wav)
 
 
-HEAD: Final = struct.Struct("!HI")
+HEADER: Final = struct.Struct("!HI")
 """What stands in front of each: the lengths of its address and of its WAV, in bytes. Both follow."""
 
 TAKEN: Final = "taken: "
@@ -90,7 +90,7 @@ _KEEP_SECONDS: Final = 60.0  # it is handed over right in front of its call
 _KEEP_BYTES: Final = 64 * 1024 * 1024
 
 
-class HandedOver:
+class HandedOverRecordings:
     """The recordings that were handed over and not used yet.
 
     An address opens one recording, once, and for a minute. It counts only as the `reference_audio_url` of a
@@ -99,7 +99,7 @@ class HandedOver:
     """
 
     def __init__(self, *, keep_seconds: float = _KEEP_SECONDS, max_bytes: int = _KEEP_BYTES) -> None:
-        self._kept = Sounds(keep_seconds=keep_seconds, max_bytes=max_bytes)
+        self._kept = KeptSounds(keep_seconds=keep_seconds, max_bytes=max_bytes)
 
     def put(self, address: str, wav: bytes) -> None:
         """Keep ``wav`` until a call names ``address``."""
@@ -114,7 +114,7 @@ class HandedOver:
         self._kept.clear()
 
 
-def follow_stdin(ended: asyncio.Event, handed_over: HandedOver | None = None) -> None:
+def follow_stdin(ended: asyncio.Event, handed_over: HandedOverRecordings | None = None) -> None:
     """Set ``ended`` when stdin closes, as it does when the process that started us dies.
 
     With ``handed_over`` put what comes until then into it, and print that it was `TAKEN`. What is not in
@@ -149,8 +149,8 @@ def follow_stdin(ended: asyncio.Event, handed_over: HandedOver | None = None) ->
 
 def _recordings() -> Iterator[tuple[str, bytes]]:
     """Yield what comes on stdin. Raises ValueError if it is cut off or has another form."""
-    while head := _read(HEAD.size):
-        address_bytes, wav_bytes = HEAD.unpack(head)
+    while header := _read(HEADER.size):
+        address_bytes, wav_bytes = HEADER.unpack(header)
         if wav_bytes > MAX_RECORDING_BYTES:
             raise ValueError("a recording that is too large")
         yield _read(address_bytes).decode("ascii"), _read(wav_bytes)

@@ -12,8 +12,8 @@ from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts_gateway.caller import DEADLINE
 from tests.tts_gateway.conftest import StartServer
 from tests.tts_gateway.tone import ToneEngine
-from tts_gateway.server import Line, ServerOptions
-from tts_gateway.wire import Refusal
+from tts_gateway.server import EngineQueue, ServerOptions
+from tts_gateway.wire import RequestRefused
 
 NARROW = ServerOptions(engine_places=2, waiting_places=1)
 
@@ -90,24 +90,24 @@ class Watched:
 
 
 async def test_nobody_is_told_to_stay_away_for_more_than_a_minute():
-    line = Line(places=1, waiting=200)
+    queue = EngineQueue(places=1, waiting=200)
 
     full = asyncio.Event()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(201):
-            group.create_task(_stand(line, full))
+            group.create_task(_stand(queue, full))
         await asyncio.sleep(0)  # each takes its place
-        with pytest.raises(Refusal) as refused:
-            async with line.admitted():
+        with pytest.raises(RequestRefused) as refused:
+            async with queue.admit():
                 pass
         full.set()
 
     assert refused.value.headers == {"Retry-After": "60"}
 
 
-async def _stand(line: Line, until: asyncio.Event) -> None:
-    async with line.admitted():
+async def _stand(queue: EngineQueue, until: asyncio.Event) -> None:
+    async with queue.admit():
         await until.wait()
 
 
