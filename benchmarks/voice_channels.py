@@ -20,9 +20,8 @@ import discord
 from discord.voice_state import ConnectionFlowState
 
 from bot.playback.transmitter import MODE
-from rehearsal.voice.codes import VoiceFaults
-from rehearsal.voice.dave import DaveGroup
-from rehearsal.voice.person_dave import PersonDave
+from rehearsal.voice.dave import DaveGroup, PersonDave
+from rehearsal.voice.protocol import VoiceFaults
 
 SESSIONS: Final = 32
 

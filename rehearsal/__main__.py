@@ -22,12 +22,11 @@ from bot.speech_bot import SpeechBot
 from rehearsal.errors import RehearsalError
 from rehearsal.prompt import Prompt
 from rehearsal.room.on_call import BotOnCall
-from rehearsal.room.opening import DEFAULT_PORT, opened_room, settle_in, show_in_browser
+from rehearsal.room.site import DEFAULT_PORT, opened_room, settle_in, show_in_browser
 from rehearsal.room.switches import TTSSwitches, free_port
 from rehearsal.server import Rehearsal
 from rehearsal.stage import Stage
-from rehearsal.tour import Tour
-from rehearsal.voices_tour import VoicesTour
+from rehearsal.tours import Tour, VoicesTour
 from rehearsal.walk import Walk
 
 TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType({"main": Tour, "voices": VoicesTour})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rehearsal.cdn import Cdn, ShownFile
-from rehearsal.changes import Changes
+from rehearsal.events import Changes
 from rehearsal.records import Message
 from rehearsal.rules.components import walk
 from rehearsal.screen import ShownModal

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rehearsal.cdn import Cdn
-from rehearsal.commands import Commands
 from rehearsal.events import Events
-from rehearsal.interactions import Interactions
+from rehearsal.interactions import Commands, Interactions
 from rehearsal.main_socket import MainSocket
 from rehearsal.publishing import Publisher
 from rehearsal.records import Directory, User

@@ -1,20 +1,87 @@
-"""Interactions under way: their tokens, their clocks, and what the bot has answered."""
+"""Application commands as the bot has registered them, and interactions under way."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rehearsal.answers import NO_RESPONSE, Answer, AnswerState
 from rehearsal.errors import DiscordAPIError, unknown
+from rehearsal.events import Changes
 from rehearsal.records import Channel, Message
+from rehearsal.rules.commands import CHAT_INPUT, check_commands
+from rehearsal.wire import Json, Snowflakes
+
+_COMMAND_DEFAULTS: Json = {
+    "type": CHAT_INPUT,
+    "description": "",
+    "name_localizations": None,
+    "description_localizations": None,
+    "default_member_permissions": None,
+    "nsfw": False,
+}
+
+
+class Commands:
+    """Global commands, and those of single guilds."""
+
+    def __init__(self, application_id: int, snowflakes: Snowflakes) -> None:
+        self._application_id = application_id
+        self._snowflakes = snowflakes
+        self._scopes: dict[int | None, dict[tuple[int, str], Json]] = {None: {}}
+        self.installs: tuple[int, ...] = (0, 1)
+        """Where the application may be installed: in servers (0), by persons (1)."""
+        self.changes = Changes()
+
+    def replace(self, payloads: Sequence[Json], guild_id: int | None = None) -> list[Json]:
+        """Carry out a bulk overwrite and return the commands. Raises `DiscordAPIError`."""
+        check_commands(payloads, in_guild=guild_id is not None, installs=self.installs)
+        before = self._scopes.get(guild_id, {})
+        after: dict[tuple[int, str], Json] = {}
+        for payload in payloads:
+            command = self._complete(payload, guild_id)
+            key = (command["type"], command["name"])
+            command["id"] = before[key]["id"] if key in before else str(self._snowflakes.new())
+            after[key] = command
+        self._scopes[guild_id] = after
+        self.changes.notify()
+        return list(after.values())
+
+    def _complete(self, payload: Json, guild_id: int | None) -> Json:
+        command = _COMMAND_DEFAULTS | payload
+        command |= {"application_id": str(self._application_id), "version": str(self._snowflakes.new())}
+        if guild_id is not None:
+            return command | {"guild_id": str(guild_id)}
+        command["integration_types"] = payload.get("integration_types") or [0]
+        command["contexts"] = payload.get("contexts")
+        return command
+
+    def listed(self, guild_id: int | None = None) -> list[Json]:
+        """Return the commands of one scope."""
+        return list(self._scopes.get(guild_id, {}).values())
+
+    def find(self, kind: int, name: str, guild_id: int | None) -> Json | None:
+        """Return the command a person would see under ``name``; a guild's own hides the global one."""
+        key = (kind, name)
+        own = self._scopes.get(guild_id, {}) if guild_id is not None else {}
+        return own.get(key) or self._scopes[None].get(key)
+
+    async def until_registered(self, name: str, *, timeout: float = 10) -> None:
+        """Wait until a global command of that name exists, of whatever type."""
+        await self.changes.until(
+            lambda: any(command["name"] == name for command in self.listed()),
+            timeout=timeout,
+            story=lambda: f"no command {name!r} among {[c['name'] for c in self.listed()]}",
+        )
+
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
 """Types of interactions, and of the first answer to one (Discord's documentation)."""
 
-_KEPT = 2_000
+_KEPT_INTERACTIONS = 2_000
 MAX_REMOTE_FOLLOWUPS = 5
 """Follow-ups of a user-installed app where the bot itself is not a member."""
 
@@ -57,7 +124,7 @@ class Interactions:
     def open(self, interaction: Interaction) -> None:
         """Start the clocks of a new interaction."""
         self._by_token[interaction.token] = interaction
-        if len(self._by_token) > _KEPT:
+        if len(self._by_token) > _KEPT_INTERACTIONS:
             self._by_token.pop(next(iter(self._by_token)))
         loop = asyncio.get_running_loop()
         self._timers.add(loop.call_later(self.acknowledge_seconds, self._miss, interaction))

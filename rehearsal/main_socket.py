@@ -14,8 +14,7 @@ from enum import IntEnum
 
 from aiohttp import WSMsgType, web
 
-from rehearsal.changes import Changes
-from rehearsal.events import Event, Events
+from rehearsal.events import Changes, Event, Events
 from rehearsal.payloads import guild_payload
 from rehearsal.records import Directory
 from rehearsal.wire import INTENT_GUILDS, PRIVILEGED_INTENTS, Json
@@ -50,7 +49,7 @@ _REPLAYED = 5_000
 
 
 @dataclass(eq=False)
-class Connection:
+class MainSocketConnection:
     """One websocket and the frames on their way into it; None ends it after what came before."""
 
     socket: web.WebSocketResponse
@@ -91,7 +90,7 @@ class Session:
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     voice_session_id: str = field(default_factory=lambda: secrets.token_hex(16))
     sequence: int = 0
-    connection: Connection | None = None
+    connection: MainSocketConnection | None = None
     sent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_REPLAYED))
 
     def hears(self, guild_id: int | None, intents: int) -> bool:
@@ -107,7 +106,7 @@ class Session:
         if self.connection is not None:
             self.connection.outbox.put_nowait(text)
 
-    def resume(self, connection: Connection, sequence: int) -> bool:
+    def resume(self, connection: MainSocketConnection, sequence: int) -> bool:
         """Continue on ``connection`` after frame ``sequence``; return False if that is too long ago."""
         if sequence > self.sequence or (self.sent and sequence < self.sent[0][0] - 1):
             return False
@@ -137,7 +136,7 @@ class MainSocket:
     def __init__(self, token: str, directory: Directory, events: Events) -> None:
         self._token = token
         self._directory = directory
-        self._live: set[Connection] = set()
+        self._live: set[MainSocketConnection] = set()
         events.deliver = self._deliver
         self.voice_asked: Callable[[str, Json], Awaitable[None]] | None = None
         self.session_over: Callable[[str], Awaitable[None]] | None = None
@@ -220,7 +219,7 @@ class MainSocket:
         """Serve one connection from its HELLO to its end."""
         socket = web.WebSocketResponse(compress=False, timeout=1.0)
         await socket.prepare(request)
-        connection = Connection(socket, request)
+        connection = MainSocketConnection(socket, request)
         self._live.add(connection)
         writer = asyncio.create_task(connection.write(), name="main-socket-writer")
         connection.send(Op.HELLO, {"heartbeat_interval": HEARTBEAT_MS})
@@ -235,7 +234,7 @@ class MainSocket:
             await self._lost(connection, said_farewell=farewell in _FAREWELLS)
         return socket
 
-    async def _read(self, connection: Connection) -> int | None:
+    async def _read(self, connection: MainSocketConnection) -> int | None:
         """Handle every frame and return the close code of the bot, if it sent one."""
         times: deque[float] = deque(maxlen=COMMANDS_PER_MINUTE)
         loop = asyncio.get_running_loop()
@@ -254,7 +253,7 @@ class MainSocket:
             self.changes.notify()
         return int(message.data) if message.type is WSMsgType.CLOSE else None
 
-    async def _take(self, connection: Connection, frame: Json) -> None:
+    async def _take(self, connection: MainSocketConnection, frame: Json) -> None:
         if frame["op"] == Op.HEARTBEAT:
             connection.beats += 1
             connection.send(Op.HEARTBEAT_ACK)
@@ -262,7 +261,7 @@ class MainSocket:
         self.received.append(frame)
         await self._handle(connection, frame["op"], frame["d"])
 
-    async def _handle(self, connection: Connection, op: int, data: Json) -> None:
+    async def _handle(self, connection: MainSocketConnection, op: int, data: Json) -> None:
         session = self._session_of(connection)
         if op in (Op.IDENTIFY, Op.RESUME):
             if session is not None:
@@ -278,10 +277,10 @@ class MainSocket:
         elif op == Op.VOICE_STATE and self.voice_asked is not None:
             await self.voice_asked(session.voice_session_id, data)
 
-    def _session_of(self, connection: Connection) -> Session | None:
+    def _session_of(self, connection: MainSocketConnection) -> Session | None:
         return next((s for s in self.sessions.values() if s.connection is connection), None)
 
-    def _identify(self, connection: Connection, data: Json) -> None:
+    def _identify(self, connection: MainSocketConnection, data: Json) -> None:
         shard_id, shard_count = data.get("shard", (0, 1))
         if not 0 <= shard_id < shard_count:
             connection.end(Closed.BAD_SHARD)
@@ -312,14 +311,14 @@ class MainSocket:
             "session_type": "normal",
         }
 
-    def _resume(self, connection: Connection, data: Json) -> None:
+    def _resume(self, connection: MainSocketConnection, data: Json) -> None:
         session = self.sessions.get(data["session_id"])
         if session is None or not session.resume(connection, int(data["seq"])):
             connection.send(Op.INVALID_SESSION, False)
             return
         self.resumed += 1
 
-    async def _lost(self, connection: Connection, *, said_farewell: bool) -> None:
+    async def _lost(self, connection: MainSocketConnection, *, said_farewell: bool) -> None:
         session = self._session_of(connection)
         if session is None:
             return

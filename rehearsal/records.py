@@ -10,8 +10,8 @@ from enum import IntEnum
 from typing import Final
 
 from rehearsal.cdn import StoredFile
-from rehearsal.changes import Changes
 from rehearsal.errors import unknown
+from rehearsal.events import Changes
 from rehearsal.permissions import ALL, Overwrite, Permission, effective
 from rehearsal.rules.components import BUTTON, SELECTS, walk
 from rehearsal.wire import (

@@ -306,7 +306,7 @@ def _filled(field: Json, value: object, resolver: Resolver) -> Json:
     kind = field["type"]
     base: Json = {"type": kind, "custom_id": field["custom_id"], "id": field.get("id", 0)}
     if kind == TEXT_INPUT:
-        return base | {"value": _modals_text(field, value)}
+        return base | {"value": _filled_text(field, value)}
     if kind == CHECKBOX:
         return base | {"value": bool(field.get("default")) if value is None else _ticked(field, value)}
     chosen = _as_opened(field) if value is None else _listed(value)
@@ -338,7 +338,7 @@ def _ticked(field: Json, value: object) -> bool:
     return value
 
 
-def _modals_text(field: Json, value: object) -> str:
+def _filled_text(field: Json, value: object) -> str:
     text = field.get("value") or "" if value is None else value
     if not isinstance(text, str):
         raise RehearsalError(f"{field.get('label')}: a text is needed")

@@ -24,10 +24,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from rehearsal.answers import shown_files
 from rehearsal.backstage import Backstage
 from rehearsal.cdn import ShownFile
+from rehearsal.guilds import World
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.rest.router import RecordedRequest, Router
-from rehearsal.world import World
 
 _SUFFIXES = ("discord.com", "discord.gg", "discord.media", "discordapp.com", "discordapp.net")
 

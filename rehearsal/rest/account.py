@@ -8,18 +8,20 @@ from rehearsal.backstage import Backstage
 from rehearsal.errors import DiscordAPIError, missing_access, unknown
 from rehearsal.payloads import channel_payload, guild_payload, member_payload, voice_state_payload
 from rehearsal.records import GuildRecord, Team
-from rehearsal.rest.call import Call, Reply, Route
+from rehearsal.rest.call import RESTCall, RESTReply, Route
 from rehearsal.wire import Json
 
 SOCKET_URL = "wss://gateway.discord.gg"
 
 
-async def get_me(backstage: Backstage, call: Call) -> Reply:
+async def get_me(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /users/@me."""
-    return Reply(backstage.bot.payload() | {"verified": True, "mfa_enabled": True, "flags": 0, "email": None})
+    return RESTReply(
+        backstage.bot.payload() | {"verified": True, "mfa_enabled": True, "flags": 0, "email": None}
+    )
 
 
-async def get_application(backstage: Backstage, call: Call) -> Reply:
+async def get_application(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /oauth2/applications/@me and /applications/@me."""
     directory = backstage.directory
     team, owner = None, directory.owner
@@ -42,34 +44,25 @@ async def get_application(backstage: Backstage, call: Call) -> Reply:
         "integration_types_config": {str(kind): {} for kind in backstage.commands.installs},
         "approximate_guild_count": len(directory.bot_guilds()),
     }
-    return Reply(application)
+    return RESTReply(application)
 
 
-async def get_socket(backstage: Backstage, call: Call) -> Reply:
+async def get_socket(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /gateway/bot."""
     limits = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
-    return Reply({"url": SOCKET_URL, "shards": 1, "session_start_limit": limits})
+    return RESTReply({"url": SOCKET_URL, "shards": 1, "session_start_limit": limits})
 
 
-async def get_user(backstage: Backstage, call: Call) -> Reply:
+async def get_user(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /users/{user_id}."""
     user = backstage.directory.users.get(call.number("user_id"))
-    return Reply(user.payload()) if user else Reply({"message": "Unknown User", "code": 10013}, 404)
-
-
-ROUTES = [
-    Route("GET", "/users/@me", get_me),
-    Route("GET", "/oauth2/applications/@me", get_application),
-    Route("GET", "/applications/@me", get_application),
-    Route("GET", "/gateway/bot", get_socket),
-    Route("GET", "/users/{user_id}", get_user),
-]
+    return RESTReply(user.payload()) if user else RESTReply({"message": "Unknown User", "code": 10013}, 404)
 
 
 _BASE = "/applications/{application_id}"
 
 
-def _scope(backstage: Backstage, call: Call) -> int | None:
+def _scope(backstage: Backstage, call: RESTCall) -> int | None:
     if call.number("application_id") != backstage.bot.id:
         raise DiscordAPIError(403, 20012, "You are not authorized to perform this action on this application")
     if "guild_id" not in call.ids:
@@ -80,37 +73,30 @@ def _scope(backstage: Backstage, call: Call) -> int | None:
     return guild.id
 
 
-async def put_commands(backstage: Backstage, call: Call) -> Reply:
+async def put_commands(backstage: Backstage, call: RESTCall) -> RESTReply:
     """PUT: replace all commands of a scope."""
     scope = _scope(backstage, call)
     payloads: Any = call.json
     if not isinstance(payloads, list):
         raise DiscordAPIError(400, 50035, "Invalid Form Body")
-    return Reply(backstage.commands.replace(payloads, scope))
+    return RESTReply(backstage.commands.replace(payloads, scope))
 
 
-async def get_commands(backstage: Backstage, call: Call) -> Reply:
+async def get_commands(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET: list the commands of a scope."""
-    return Reply(backstage.commands.listed(_scope(backstage, call)))
+    return RESTReply(backstage.commands.listed(_scope(backstage, call)))
 
 
-async def post_command(backstage: Backstage, call: Call) -> Reply:
+async def post_command(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST: add one command, or replace the one of its name."""
     scope = _scope(backstage, call)
     added: Json = call.body
     key = (added.get("type", 1), added.get("name"))
     others = [c for c in backstage.commands.listed(scope) if (c["type"], c["name"]) != key]
-    return Reply(backstage.commands.replace([*others, added], scope)[-1], 201)
+    return RESTReply(backstage.commands.replace([*others, added], scope)[-1], 201)
 
 
-COMMAND_ROUTES = [
-    Route(method, path, handler)
-    for path in (f"{_BASE}/commands", _BASE + "/guilds/{guild_id}/commands")
-    for method, handler in (("PUT", put_commands), ("GET", get_commands), ("POST", post_command))
-]
-
-
-def guild_of_call(backstage: Backstage, call: Call) -> GuildRecord:
+def guild_of_call(backstage: Backstage, call: RESTCall) -> GuildRecord:
     """Return the guild in the path, if the bot is a member. Raises 10004 or 50001."""
     guild = backstage.directory.guilds.get(call.number("guild_id"))
     if guild is None:
@@ -120,10 +106,10 @@ def guild_of_call(backstage: Backstage, call: Call) -> GuildRecord:
     return guild
 
 
-async def get_guild(backstage: Backstage, call: Call) -> Reply:
+async def get_guild(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /guilds/{guild_id}."""
     whole = guild_payload(guild_of_call(backstage, call), 0, backstage.bot.id)
-    return Reply({key: value for key, value in whole.items() if key not in _ONLY_SOCKET})
+    return RESTReply({key: value for key, value in whole.items() if key not in _ONLY_SOCKET})
 
 
 _ONLY_SOCKET = (
@@ -133,48 +119,59 @@ _ONLY_SOCKET = (
 """What GUILD_CREATE says of a guild, and the REST call does not."""
 
 
-async def get_member(backstage: Backstage, call: Call) -> Reply:
+async def get_member(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /guilds/{guild_id}/members/{user_id}."""
     member = guild_of_call(backstage, call).members.get(call.number("user_id"))
     if member is None:
         raise unknown("Member", 10007)
-    return Reply(member_payload(member))
+    return RESTReply(member_payload(member))
 
 
-async def get_voice_state(backstage: Backstage, call: Call) -> Reply:
+async def get_voice_state(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET a voice state: the bot's own as @me, or a member's."""
     guild = guild_of_call(backstage, call)
     user_id = backstage.bot.id if call.ids["user_id"] == "@me" else call.number("user_id")
     state = guild.voice_states.get(user_id)
     if state is None:
         raise unknown("Voice State", 10065)
-    return Reply(voice_state_payload(guild, state))
+    return RESTReply(voice_state_payload(guild, state))
 
 
-async def patch_own_voice_state(backstage: Backstage, call: Call) -> Reply:
+async def patch_own_voice_state(backstage: Backstage, call: RESTCall) -> RESTReply:
     """PATCH the bot's state in a stage channel: speak, or ask to."""
     backstage.voice_desk.edit_own_state(guild_of_call(backstage, call), call.body)
-    return Reply(status=204)
+    return RESTReply(status=204)
 
 
-async def delete_own_guild(backstage: Backstage, call: Call) -> Reply:
+async def delete_own_guild(backstage: Backstage, call: RESTCall) -> RESTReply:
     """DELETE /users/@me/guilds/{guild_id}: the bot leaves."""
     guild = guild_of_call(backstage, call)
     await backstage.voice_desk.kick_bot(guild)
     del guild.members[backstage.bot.id]
     backstage.events.send("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)
-    return Reply(status=204)
+    return RESTReply(status=204)
 
 
-async def post_dm(backstage: Backstage, call: Call) -> Reply:
+async def post_dm(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST /users/@me/channels: open the conversation with somebody."""
     user = backstage.directory.users.get(int(call.body.get("recipient_id", 0)))
     if user is None or user.bot:
         raise DiscordAPIError(400, 50033, "Invalid Recipient(s)")
-    return Reply(channel_payload(backstage.directory.dm(user, backstage.snowflakes.new)))
+    return RESTReply(channel_payload(backstage.directory.dm(user, backstage.snowflakes.new)))
 
 
-GUILD_ROUTES = [
+_COMMAND_ROUTES = [
+    Route(method, path, handler)
+    for path in (f"{_BASE}/commands", _BASE + "/guilds/{guild_id}/commands")
+    for method, handler in (("PUT", put_commands), ("GET", get_commands), ("POST", post_command))
+]
+ROUTES = [
+    Route("GET", "/users/@me", get_me),
+    Route("GET", "/oauth2/applications/@me", get_application),
+    Route("GET", "/applications/@me", get_application),
+    Route("GET", "/gateway/bot", get_socket),
+    Route("GET", "/users/{user_id}", get_user),
+    *_COMMAND_ROUTES,
     Route("GET", "/guilds/{guild_id}", get_guild),
     Route("GET", "/guilds/{guild_id}/members/{user_id}", get_member),
     Route("PATCH", "/guilds/{guild_id}/voice-states/@me", patch_own_voice_state),

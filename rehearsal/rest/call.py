@@ -20,7 +20,7 @@ _NAME_IN_PATH = re.compile(r"\{(\w+)\}")
 
 
 @dataclass
-class Call:
+class RESTCall:
     """What the bot asks. ``ids`` are the numbers and names in the path, ``files`` go by their index."""
 
     method: str
@@ -62,7 +62,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Reply:
+class RESTReply:
     """What a call is answered with; no ``json`` is 204."""
 
     json: Any = None
@@ -70,7 +70,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Backstage, Call], Awaitable[Reply]]
+Handler = Callable[[Backstage, RESTCall], Awaitable[RESTReply]]
 
 
 class Route:
@@ -88,9 +88,9 @@ class Route:
         return found.groupdict() if found and method == self.method else None
 
 
-async def read_call(request: web.Request, path: str, ids: dict[str, str]) -> Call:
+async def read_call(request: web.Request, path: str, ids: dict[str, str]) -> RESTCall:
     """Return the call with its body read. Raises `DiscordAPIError` when the body is not understood."""
-    call = Call(request.method, path, request.query, ids)
+    call = RESTCall(request.method, path, request.query, ids)
     if request.content_type.startswith("multipart/"):
         await _read_parts(request, call)
     elif request.body_exists:
@@ -101,7 +101,7 @@ async def read_call(request: web.Request, path: str, ids: dict[str, str]) -> Cal
     return call
 
 
-async def _read_parts(request: web.Request, call: Call) -> None:
+async def _read_parts(request: web.Request, call: RESTCall) -> None:
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
             raise DiscordAPIError(400, 50035, "Invalid Form Body")
@@ -149,17 +149,17 @@ class Misbehaviour:
             return False
         return self.times > 0 and method == self.method and self.path_part in path
 
-    def reply(self) -> Reply | None:
+    def reply(self) -> RESTReply | None:
         """Return the wrong answer, or None for the true one."""
         if self.status is None:
             return None
         if self.headers is not None:
-            return Reply(self.body, self.status, dict(self.headers))
+            return RESTReply(self.body, self.status, dict(self.headers))
         if self.status == 429:
             # Without `Via` discord.py takes it for a ban by Cloudflare and does not try again.
             limited = {"message": "You are being rate limited.", "retry_after": 0.1, "global": False}
-            return Reply(self.body or limited, 429, {"Via": "1.1 google", "Retry-After": "1"})
-        return Reply(self.body, self.status)
+            return RESTReply(self.body or limited, 429, {"Via": "1.1 google", "Retry-After": "1"})
+        return RESTReply(self.body, self.status)
 
 
 def late(method: str, path_part: str, delay: float, *, times: int = 1) -> Misbehaviour:

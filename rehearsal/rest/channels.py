@@ -1,24 +1,18 @@
-"""Channels, messages and the soundboard over REST, with the bot's own permissions."""
+"""Channels and messages over REST, with the bot's own permissions."""
 
 from __future__ import annotations
-
-import asyncio
 
 from rehearsal.backstage import Backstage
 from rehearsal.errors import DiscordAPIError, missing_access, missing_permissions, unknown
 from rehearsal.payloads import channel_payload
 from rehearsal.permissions import Permission
 from rehearsal.publishing import reply_flags
-from rehearsal.records import Channel, ChannelKind, GuildRecord, Message, Sound
-from rehearsal.rest.account import guild_of_call
-from rehearsal.rest.call import Call, Reply, Route
+from rehearsal.records import Channel, ChannelKind, Message
+from rehearsal.rest.call import RESTCall, RESTReply, Route
 from rehearsal.rest.webhooks import edit_checked
 from rehearsal.rules.messages import check_message, check_not_empty, check_sizes, check_voice_message
-from rehearsal.rules.soundboard import check_sound, check_sound_fields, invalid_duration, sound_bytes
-from rehearsal.voice.sound_file import NoSoundError, format_and_seconds
 from rehearsal.wire import (
     COMPONENTS_V2,
-    INTENT_EXPRESSIONS,
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
     UPLOAD_LIMITS,
@@ -26,114 +20,10 @@ from rehearsal.wire import (
     Json,
 )
 
-
-def _sound(guild: GuildRecord, call: Call) -> Sound:
-    sound = guild.sounds.get(call.number("sound_id"))
-    if sound is None:
-        raise unknown("sound", 10097)
-    return sound
-
-
-def _require(backstage: Backstage, guild: GuildRecord, sound: Sound | None = None) -> None:
-    """Raise 50013 unless the bot may add sounds, or change ``sound``: its own, or anybody's."""
-    permissions = guild.permissions_of(backstage.bot.id)
-    own = sound is None or sound.maker == backstage.bot
-    if not permissions & Permission.MANAGE_GUILD_EXPRESSIONS and not (
-        own and permissions & Permission.CREATE_GUILD_EXPRESSIONS
-    ):
-        raise missing_permissions()
-
-
-def tell_sound(backstage: Backstage, event: str, data: Json) -> None:
-    """Tell the bot of a sound, if it has the intent for expressions."""
-    guild_id = int(data["guild_id"])
-    backstage.events.send(
-        f"GUILD_SOUNDBOARD_SOUND_{event}", data, guild_id=guild_id, intents=INTENT_EXPRESSIONS
-    )
-
-
-async def get_sounds(backstage: Backstage, call: Call) -> Reply:
-    """GET all sounds of a guild."""
-    guild = guild_of_call(backstage, call)
-    return Reply({"items": [sound.payload() for sound in guild.sounds.values()]})
-
-
-async def get_sound(backstage: Backstage, call: Call) -> Reply:
-    """GET one sound."""
-    return Reply(_sound(guild_of_call(backstage, call), call).payload())
-
-
-async def post_sound(backstage: Backstage, call: Call) -> Reply:
-    """POST a new sound."""
-    guild, body = guild_of_call(backstage, call), call.body
-    _require(backstage, guild)
-    check_sound_fields(body, new=True)
-    data = sound_bytes(body)
-    try:
-        kind, seconds = await asyncio.to_thread(format_and_seconds, data)
-    except NoSoundError:
-        raise invalid_duration() from None
-    check_sound(kind, seconds)
-    if len(guild.sounds) >= guild.sound_slots:
-        raise DiscordAPIError(
-            400, 30045, f"Maximum number of soundboard sounds reached ({guild.sound_slots})"
-        )
-    content_type = "audio/mpeg" if kind == "mp3" else "audio/ogg"
-    sound = Sound(
-        backstage.snowflakes.new(), guild.id, body["name"], data, content_type, seconds, backstage.bot
-    )
-    _fill(sound, body)
-    guild.sounds[sound.id] = sound
-    backstage.cdn.sounds[sound.path] = (data, content_type)
-    tell_sound(backstage, "CREATE", sound.payload())
-    return Reply(sound.payload(), 201)
-
-
-async def patch_sound(backstage: Backstage, call: Call) -> Reply:
-    """PATCH a sound's name, volume or emoji."""
-    guild, body = guild_of_call(backstage, call), call.body
-    sound = _sound(guild, call)
-    _require(backstage, guild, sound)
-    check_sound_fields(body, new=False)
-    _fill(sound, body)
-    tell_sound(backstage, "UPDATE", sound.payload())
-    return Reply(sound.payload())
-
-
-async def delete_sound(backstage: Backstage, call: Call) -> Reply:
-    """DELETE a sound."""
-    guild = guild_of_call(backstage, call)
-    sound = _sound(guild, call)
-    _require(backstage, guild, sound)
-    del guild.sounds[sound.id]
-    backstage.cdn.sounds.pop(sound.path, None)
-    tell_sound(backstage, "DELETE", {"guild_id": str(guild.id), "sound_id": str(sound.id)})
-    return Reply(status=204)
-
-
-def _fill(sound: Sound, body: Json) -> None:
-    sound.name = body.get("name", sound.name)
-    if "volume" in body:
-        sound.volume = 1.0 if body["volume"] is None else float(body["volume"])
-    if "emoji_id" in body or "emoji_name" in body:
-        number = body.get("emoji_id")
-        sound.emoji_id, sound.emoji_name = int(number) if number else None, body.get("emoji_name")
-
-
-_SOUNDS = "/guilds/{guild_id}/soundboard-sounds"
-SOUNDBOARD_ROUTES = [
-    Route("GET", _SOUNDS, get_sounds),
-    Route("POST", _SOUNDS, post_sound),
-    Route("GET", _SOUNDS + "/{sound_id}", get_sound),
-    Route("PATCH", _SOUNDS + "/{sound_id}", patch_sound),
-    Route("DELETE", _SOUNDS + "/{sound_id}", delete_sound),
-]
-
-
 _FLAGS = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE | COMPONENTS_V2
 
 
-def _channel(backstage: Backstage, call: Call) -> Channel:
+def _channel(backstage: Backstage, call: RESTCall) -> Channel:
     """Return the channel the bot may see. Raises 10003 or 50001."""
     channel = backstage.directory.channel(call.number("channel_id"))
     guild = backstage.directory.guild_of(channel)
@@ -145,7 +35,7 @@ def _channel(backstage: Backstage, call: Call) -> Channel:
     return channel
 
 
-def _channels_require(backstage: Backstage, channel: Channel, *needed: Permission) -> None:
+def _require(backstage: Backstage, channel: Channel, *needed: Permission) -> None:
     guild = backstage.directory.guild_of(channel)
     if guild is None:
         return
@@ -156,7 +46,7 @@ def _channels_require(backstage: Backstage, channel: Channel, *needed: Permissio
         raise missing_permissions()
 
 
-def _message(backstage: Backstage, call: Call) -> Message:
+def _message(backstage: Backstage, call: RESTCall) -> Message:
     channel = _channel(backstage, call)
     message = backstage.directory.message(channel, call.number("message_id"))
     if message.ephemeral:
@@ -169,30 +59,30 @@ def _upload_limit(backstage: Backstage, channel: Channel) -> int:
     return guild.upload_limit if guild else UPLOAD_LIMITS[0]
 
 
-async def get_channel(backstage: Backstage, call: Call) -> Reply:
+async def get_channel(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /channels/{channel_id}."""
-    return Reply(channel_payload(_channel(backstage, call)))
+    return RESTReply(channel_payload(_channel(backstage, call)))
 
 
-async def get_message(backstage: Backstage, call: Call) -> Reply:
+async def get_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET one message, with fresh addresses of its files."""
     message = _message(backstage, call)
     channel = backstage.directory.channels[message.channel_id]
-    _channels_require(backstage, channel, Permission.READ_MESSAGE_HISTORY)
-    return Reply(backstage.publisher.fetched_payload(message))
+    _require(backstage, channel, Permission.READ_MESSAGE_HISTORY)
+    return RESTReply(backstage.publisher.fetched_payload(message))
 
 
-async def get_messages(backstage: Backstage, call: Call) -> Reply:
+async def get_messages(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET the newest messages, newest first; `before` and `after` are ids."""
     channel = _channel(backstage, call)
-    _channels_require(backstage, channel, Permission.READ_MESSAGE_HISTORY)
+    _require(backstage, channel, Permission.READ_MESSAGE_HISTORY)
     before, after = int(call.query.get("before", 1 << 63)), int(call.query.get("after", 0))
     found = [message for message in channel.history if after < message.id < before]
     newest = found[::-1][: int(call.query.get("limit", 50))]
-    return Reply([backstage.publisher.fetched_payload(message) for message in newest])
+    return RESTReply([backstage.publisher.fetched_payload(message) for message in newest])
 
 
-async def post_message(backstage: Backstage, call: Call) -> Reply:
+async def post_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST a message."""
     channel = _channel(backstage, call)
     _check_recipient(backstage, channel)
@@ -205,20 +95,20 @@ async def post_message(backstage: Backstage, call: Call) -> Reply:
     check_sizes((len(file.data) for file in files), limit=_upload_limit(backstage, channel))
     twin = _twin(backstage, channel, body)
     if twin is not None:
-        return Reply(backstage.publisher.payload(twin))
+        return RESTReply(backstage.publisher.payload(twin))
     _check_reference(channel, body)
     flags = reply_flags(body.get("flags") or 0, ephemeral=False)
     message = backstage.publisher.publish(channel, backstage.bot, body, files, flags=flags)
-    return Reply(backstage.publisher.payload(message))
+    return RESTReply(backstage.publisher.payload(message))
 
 
 def _check_permissions(backstage: Backstage, channel: Channel, body: Json, *, uploads: bool) -> None:
-    _channels_require(backstage, channel, Permission.SEND_MESSAGES)
+    _require(backstage, channel, Permission.SEND_MESSAGES)
     is_voice_message = bool((body.get("flags") or 0) & VOICE_MESSAGE)
     if uploads and not is_voice_message:
-        _channels_require(backstage, channel, Permission.ATTACH_FILES)
+        _require(backstage, channel, Permission.ATTACH_FILES)
     if body.get("embeds"):
-        _channels_require(backstage, channel, Permission.EMBED_LINKS)
+        _require(backstage, channel, Permission.EMBED_LINKS)
     guild = backstage.directory.guild_of(channel)
     if guild and is_voice_message:
         permissions = guild.permissions_of(backstage.bot.id, channel)
@@ -261,32 +151,32 @@ _UNKNOWN_REFERENCE: Json = {
 }
 
 
-async def patch_message(backstage: Backstage, call: Call) -> Reply:
+async def patch_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """PATCH one of the bot's own messages."""
     message = _message(backstage, call)
     if message.author != backstage.bot:
         raise DiscordAPIError(403, 50005, "Cannot edit a message authored by another user")
     channel = backstage.directory.channels[message.channel_id]
     edit_checked(backstage, message, call.body, call, limit=_upload_limit(backstage, channel))
-    return Reply(backstage.publisher.payload(message))
+    return RESTReply(backstage.publisher.payload(message))
 
 
-async def delete_message(backstage: Backstage, call: Call) -> Reply:
+async def delete_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """DELETE a message: the bot's own, or any with the permission."""
     message = _message(backstage, call)
     if message.author != backstage.bot:
         channel = backstage.directory.channels[message.channel_id]
         if channel.guild_id is None:
             raise DiscordAPIError(403, 50003, "Cannot execute action on a DM channel")
-        _channels_require(backstage, channel, Permission.MANAGE_MESSAGES)
+        _require(backstage, channel, Permission.MANAGE_MESSAGES)
     backstage.publisher.delete(message)
-    return Reply(status=204)
+    return RESTReply(status=204)
 
 
-async def post_typing(backstage: Backstage, call: Call) -> Reply:
+async def post_typing(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST the typing indicator."""
-    _channels_require(backstage, _channel(backstage, call), Permission.SEND_MESSAGES)
-    return Reply(status=204)
+    _require(backstage, _channel(backstage, call), Permission.SEND_MESSAGES)
+    return RESTReply(status=204)
 
 
 _MESSAGES = "/channels/{channel_id}/messages"

@@ -13,20 +13,12 @@ from aiohttp import web
 
 from rehearsal.backstage import Backstage
 from rehearsal.cdn import SentFile
-from rehearsal.changes import Changes
 from rehearsal.errors import DiscordAPIError
-from rehearsal.rest import account, channels, webhooks
-from rehearsal.rest.call import Call, Misbehaviour, Reply, Route, read_call
+from rehearsal.events import Changes
+from rehearsal.rest import account, channels, soundboard, webhooks
+from rehearsal.rest.call import Misbehaviour, RESTCall, RESTReply, Route, read_call
 
-_ROUTES = [
-    *account.ROUTES,
-    *account.COMMAND_ROUTES,
-    *webhooks.CALLBACK_ROUTES,
-    *webhooks.ROUTES,
-    *channels.ROUTES,
-    *account.GUILD_ROUTES,
-    *channels.SOUNDBOARD_ROUTES,
-]
+_ROUTES = [*account.ROUTES, *channels.ROUTES, *soundboard.ROUTES, *webhooks.ROUTES]
 _API = "/api/v10"
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 """What reading a body raises that has the wrong shape."""
@@ -93,23 +85,23 @@ class Router:
             scripted = self._misbehaviour(request.method, path, has_files=bool(call.files))
             reply = await self._misbehaving(scripted, route, call, request)
         except DiscordAPIError as error:
-            reply = Reply(error.body(), error.status)
+            reply = RESTReply(error.body(), error.status)
         except MALFORMED:
             log.warning("a body that makes no sense: %s %s", request.method, path, exc_info=True)
-            reply = Reply({"message": "Invalid Form Body", "code": 50035}, 400)
+            reply = RESTReply({"message": "Invalid Form Body", "code": 50035}, 400)
         except web.HTTPRequestEntityTooLarge:
-            reply = Reply({"message": "Request entity too large", "code": 40005}, 413)
+            reply = RESTReply({"message": "Request entity too large", "code": 40005}, 413)
         record.seconds = time.monotonic() - began
         return self._response(record, reply)
 
-    async def _carried_out(self, route: Route | None, call: Call, authorization: str | None) -> Reply:
+    async def _carried_out(self, route: Route | None, call: RESTCall, authorization: str | None) -> RESTReply:
         if route is None:
-            return Reply(_NO_ROUTE, 404)
+            return RESTReply(_NO_ROUTE, 404)
         if route.needs_token and authorization != self._authorization:
-            return Reply({"message": "401: Unauthorized", "code": 0}, 401)
+            return RESTReply({"message": "401: Unauthorized", "code": 0}, 401)
         return await route.handler(self._backstage, call)
 
-    def _response(self, record: RecordedRequest, reply: Reply) -> web.Response:
+    def _response(self, record: RecordedRequest, reply: RESTReply) -> web.Response:
         record.status, record.answer = reply.status, reply.json
         self.changes.notify()
         if reply.status == 204:
@@ -126,18 +118,18 @@ class Router:
         return None
 
     async def _misbehaving(
-        self, misbehaviour: Misbehaviour | None, route: Route | None, call: Call, request: web.Request
-    ) -> Reply:
+        self, misbehaviour: Misbehaviour | None, route: Route | None, call: RESTCall, request: web.Request
+    ) -> RESTReply:
         authorization = request.headers.get("Authorization")
         if misbehaviour is None:
             return await self._carried_out(route, call, authorization)
         await asyncio.sleep(misbehaviour.delay)
-        reply: Reply | None = None
+        reply: RESTReply | None = None
         if misbehaviour.carried_out:
             reply = await self._carried_out(route, call, authorization)
         if misbehaviour.cuts and request.transport is not None:
             request.transport.abort()
-        return misbehaviour.reply() or reply or Reply(status=204)
+        return misbehaviour.reply() or reply or RESTReply(status=204)
 
 
 _NO_ROUTE = {"message": "404: Not Found", "code": 0}

@@ -21,7 +21,7 @@ from rehearsal.interactions import (
 )
 from rehearsal.publishing import reply_flags
 from rehearsal.records import Message
-from rehearsal.rest.call import Call, Reply, Route
+from rehearsal.rest.call import RESTCall, RESTReply, Route
 from rehearsal.rules.components import check_modal
 from rehearsal.rules.messages import check_message, check_not_empty, check_sizes, check_voice_message
 from rehearsal.screen import ShownModal
@@ -38,7 +38,9 @@ from rehearsal.wire import (
 _EDIT_FLAGS = SUPPRESS_EMBEDS | COMPONENTS_V2
 
 
-def edit_checked(backstage: Backstage, message: Message, payload: Json, call: Call, *, limit: int) -> None:
+def edit_checked(
+    backstage: Backstage, message: Message, payload: Json, call: RESTCall, *, limit: int
+) -> None:
     """Check and carry out an edit. Raises `DiscordAPIError`."""
     files = call.uploads(payload)
     check_message(payload, allowed_flags=_EDIT_FLAGS, flags=message.flags)
@@ -49,7 +51,7 @@ def edit_checked(backstage: Backstage, message: Message, payload: Json, call: Ca
 REPLY_FLAGS = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE | COMPONENTS_V2
 
 
-async def callback(backstage: Backstage, call: Call) -> Reply:
+async def callback(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST /interactions/{id}/{token}/callback."""
     interaction = backstage.interactions.for_callback(call.number("interaction_id"), call.ids["token"])
     kind = int(call.body.get("type") or 0)
@@ -61,8 +63,8 @@ async def callback(backstage: Backstage, call: Call) -> Reply:
     await _HANDLERS[kind](backstage, interaction, call.body.get("data") or {}, call)
     backstage.interactions.acknowledged(interaction, kind)
     if call.query.get("with_response") not in ("1", "true"):
-        return Reply(status=204)
-    return Reply(_with_response(backstage, interaction))
+        return RESTReply(status=204)
+    return RESTReply(_with_response(backstage, interaction))
 
 
 def _fits(interaction: Interaction, kind: int) -> bool:
@@ -89,7 +91,7 @@ def _with_response(backstage: Backstage, interaction: Interaction) -> Json:
     return answer
 
 
-async def _reply(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _reply(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     files = call.uploads(data)
     check_message(data, allowed_flags=REPLY_FLAGS)
     check_voice_message(data, files)
@@ -109,7 +111,7 @@ async def _reply(backstage: Backstage, interaction: Interaction, data: Json, cal
     interaction.answer.show(interaction.original)
 
 
-async def _defer(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _defer(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     check_message({"flags": data.get("flags")}, allowed_flags=EPHEMERAL)
     ephemeral = interaction.only_ephemeral or bool(data.get("flags"))
     interaction.original = backstage.publisher.publish(
@@ -123,12 +125,12 @@ async def _defer(backstage: Backstage, interaction: Interaction, data: Json, cal
     interaction.answer.show(interaction.original)
 
 
-async def _defer_update(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _defer_update(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     interaction.original = _source(interaction)
     interaction.answer.show(interaction.original)
 
 
-async def _update(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _update(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     source = _source(interaction)
     edit_checked(backstage, source, data, call, limit=interaction.upload_limit)
     interaction.original = source
@@ -142,7 +144,7 @@ def _source(interaction: Interaction) -> Message:
     return interaction.source
 
 
-async def _choices(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _choices(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     errors = FormErrors()
     choices = data.get("choices") or []
     if len(choices) > 25:
@@ -155,13 +157,13 @@ async def _choices(backstage: Backstage, interaction: Interaction, data: Json, c
     interaction.answer.show_choices([(choice["name"], choice["value"]) for choice in choices])
 
 
-async def _modal(backstage: Backstage, interaction: Interaction, data: Json, call: Call) -> None:
+async def _modal(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     check_modal(data)
     modal = ShownModal(data, interaction.user_id, interaction.channel, interaction.source, interaction.remote)
     interaction.answer.show_modal(modal)
 
 
-_Handler = Callable[[Backstage, Interaction, Json, Call], Awaitable[None]]
+_Handler = Callable[[Backstage, Interaction, Json, RESTCall], Awaitable[None]]
 _HANDLERS: dict[int, _Handler] = {
     REPLY: _reply,
     DEFER: _defer,
@@ -184,22 +186,17 @@ def metadata(backstage: Backstage, interaction: Interaction) -> Json:
     }
 
 
-CALLBACK_ROUTES = [
-    Route("POST", "/interactions/{interaction_id}/{token}/callback", callback, needs_token=False)
-]
-
-
 _FOLLOWUP_FLAGS = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 _BASE = "/webhooks/{application_id}/{token}"
 
 
-def _interaction(backstage: Backstage, call: Call) -> Interaction:
+def _interaction(backstage: Backstage, call: RESTCall) -> Interaction:
     if call.number("application_id") != backstage.bot.id:
         raise unknown("Webhook", 10015)
     return backstage.interactions.for_webhook(call.ids["token"])
 
 
-def _message(interaction: Interaction, call: Call) -> Message:
+def _message(interaction: Interaction, call: RESTCall) -> Message:
     wanted = call.ids["message_id"]
     if wanted == "@original" or (interaction.original and wanted == str(interaction.original.id)):
         message = interaction.original
@@ -210,26 +207,26 @@ def _message(interaction: Interaction, call: Call) -> Message:
     return message
 
 
-async def get_message(backstage: Backstage, call: Call) -> Reply:
+async def get_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET @original or a follow-up."""
-    return Reply(backstage.publisher.payload(_message(_interaction(backstage, call), call)))
+    return RESTReply(backstage.publisher.payload(_message(_interaction(backstage, call), call)))
 
 
-async def patch_message(backstage: Backstage, call: Call) -> Reply:
+async def patch_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """PATCH @original or a follow-up."""
     interaction = _interaction(backstage, call)
     message = _message(interaction, call)
     edit_checked(backstage, message, call.body, call, limit=interaction.upload_limit)
-    return Reply(backstage.publisher.payload(message))
+    return RESTReply(backstage.publisher.payload(message))
 
 
-async def delete_message(backstage: Backstage, call: Call) -> Reply:
+async def delete_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """DELETE @original or a follow-up."""
     backstage.publisher.delete(_message(_interaction(backstage, call), call))
-    return Reply(status=204)
+    return RESTReply(status=204)
 
 
-async def post_followup(backstage: Backstage, call: Call) -> Reply:
+async def post_followup(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST a follow-up. The first one after a deferral silently becomes the answer itself."""
     interaction = _interaction(backstage, call)
     files = call.uploads(call.body)
@@ -240,7 +237,7 @@ async def post_followup(backstage: Backstage, call: Call) -> Reply:
     given = call.body.get("flags") or 0
     if original is not None and original.thinking and not original.deleted:
         backstage.publisher.edit(original, call.body, files)
-        return Reply(backstage.publisher.payload(original))
+        return RESTReply(backstage.publisher.payload(original))
     interaction.followups += 1
     if interaction.remote and interaction.followups > MAX_REMOTE_FOLLOWUPS:
         raise DiscordAPIError(
@@ -258,11 +255,12 @@ async def post_followup(backstage: Backstage, call: Call) -> Reply:
     )
     interaction.messages[message.id] = message
     interaction.answer.add_followup(message)
-    return Reply(backstage.publisher.payload(message))
+    return RESTReply(backstage.publisher.payload(message))
 
 
 _ONE = _BASE + "/messages/{message_id}"
 ROUTES = [
+    Route("POST", "/interactions/{interaction_id}/{token}/callback", callback, needs_token=False),
     Route("GET", _ONE, get_message, needs_token=False),
     Route("PATCH", _ONE, patch_message, needs_token=False),
     Route("DELETE", _ONE, delete_message, needs_token=False),

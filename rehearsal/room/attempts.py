@@ -72,7 +72,7 @@ class Attempts:
     def __init__(self, changed: Callable[[Attempt], None]) -> None:
         self._changed = changed
         self._count = 0
-        self._spoken: deque[_Spoken] = deque(maxlen=_KEPT)
+        self._spoken: deque[_SoundingAttempt] = deque(maxlen=_KEPT)
         self.all: list[Attempt] = []
 
     def add(
@@ -104,7 +104,7 @@ class Attempts:
                 attempt.behind_others = sum(spoken.since(attempt.asked) for spoken in self._in(guild_id))
                 self._changed(attempt)
                 break
-        self._spoken.append(_Spoken(guild_id, at))
+        self._spoken.append(_SoundingAttempt(guild_id, at))
 
     def fell_silent(self, guild_id: int | None, at: float) -> None:
         """Note that nothing was heard in ``guild_id`` from ``at`` on."""
@@ -112,12 +112,12 @@ class Attempts:
             if spoken.end is None:
                 spoken.end = at
 
-    def _in(self, guild_id: int | None) -> list[_Spoken]:
+    def _in(self, guild_id: int | None) -> list[_SoundingAttempt]:
         return [spoken for spoken in self._spoken if spoken.guild_id == guild_id]
 
 
 @dataclass
-class _Spoken:
+class _SoundingAttempt:
     """A stretch of speech in a server: from when to when it was heard (monotonic seconds)."""
 
     guild_id: int | None

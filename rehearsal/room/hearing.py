@@ -12,8 +12,8 @@ from typing import Final
 
 from rehearsal.people import Person
 from rehearsal.records import Channel
+from rehearsal.voice.dave import Unheard
 from rehearsal.voice.listener import HeardPacket, Listener, LiveSound
-from rehearsal.voice.person_dave import Unheard
 from rehearsal.wire import Json
 
 _CLOSING_FRAMES: Final = 5

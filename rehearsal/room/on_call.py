@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from rehearsal.changes import Changes
 from rehearsal.errors import RehearsalError
+from rehearsal.events import Changes
 from rehearsal.server import Rehearsal
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from rehearsal.room.hearing import PAUSE_SECONDS, Hearing
 from rehearsal.room.scene import Scene
 from rehearsal.room.setting import Setting
 from rehearsal.room.switches import Switch
-from rehearsal.room.trace import Entry, Trace
+from rehearsal.room.trace import Trace, TraceEntry
 from rehearsal.server import Rehearsal
 from rehearsal.voice.listener import HeardPacket
 from rehearsal.wire import MEBIBYTE, Json
@@ -37,7 +37,7 @@ class Watcher(Protocol):
     def attempt(self, attempt: Attempt) -> None:
         """Send how something asked is getting on."""
 
-    def entry(self, entry: Entry) -> None:
+    def entry(self, entry: TraceEntry) -> None:
         """Send what has passed between Discord and the bot."""
 
 
@@ -212,7 +212,7 @@ class Room:
         for watcher in self.watchers:
             watcher.attempt(attempt)
 
-    def _entry(self, entry: Entry) -> None:
+    def _entry(self, entry: TraceEntry) -> None:
         for watcher in self.watchers:
             watcher.entry(entry)
         self.changed()

@@ -105,7 +105,7 @@ class Scene:
                 {
                     "id": str(c.person.id),
                     "name": c.person.name,
-                    "part": c.part.value,
+                    "part": c.standing.value,
                     "about": c.about,
                     "tabs": tabs.get(c.person.id, 0),
                 }

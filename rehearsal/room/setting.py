@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rehearsal.guilds import Guild
+from rehearsal.guilds import Guild, World
 from rehearsal.people import Person
 from rehearsal.permissions import ALL, Overwrite, Permission
 from rehearsal.records import Channel
-from rehearsal.world import World
 
 
-class Part(StrEnum):
+class Standing(StrEnum):
     """What somebody is in the servers of the room."""
 
     MEMBER = "member"
@@ -25,7 +24,7 @@ class Character:
     """Somebody to act as, and what that means in a sentence."""
 
     person: Person
-    part: Part
+    standing: Standing
     about: str
 
 
@@ -35,10 +34,18 @@ class Setting:
     def __init__(self, world: World) -> None:
         self.world = world
         self.characters = [
-            Character(world.add_person("Robin"), Part.MEMBER, "sees and does what most members do"),
-            Character(world.add_person("Maud"), Part.MODERATOR, "may mute, move and skip, and sees #keepers"),
-            Character(world.add_person("Wren"), Part.NEWCOMER, "came today: no voice in Nest, no #workshop"),
-            Character(world.add_person("Jay"), Part.MEMBER, "one more member, to keep the others company"),
+            Character(world.add_person("Robin"), Standing.MEMBER, "sees and does what most members do"),
+            Character(
+                world.add_person("Maud"),
+                Standing.MODERATOR,
+                "may mute, move and skip, and sees #keepers",
+            ),
+            Character(
+                world.add_person("Wren"), Standing.NEWCOMER, "came today: no voice in Nest, no #workshop"
+            ),
+            Character(
+                world.add_person("Jay"), Standing.MEMBER, "one more member, to keep the others company"
+            ),
         ]
         self.rookery = self._rookery()
         self.tide_pool = self._tide_pool()
@@ -65,15 +72,15 @@ class Setting:
         ]
         return [*seen, self.world.dm(person)]
 
-    def _with_part(self, *parts: Part) -> list[Person]:
-        return [character.person for character in self.characters if character.part in parts]
+    def _with_standing(self, *standings: Standing) -> list[Person]:
+        return [character.person for character in self.characters if character.standing in standings]
 
     def _rookery(self) -> Guild:
         guild = self._guild("The Rookery")
         powers = Permission.MUTE_MEMBERS | Permission.MOVE_MEMBERS | Permission.MANAGE_MESSAGES
         powers |= Permission.MANAGE_GUILD | Permission.CREATE_GUILD_EXPRESSIONS
-        keepers = guild.add_role("Keepers", powers, *self._with_part(Part.MODERATOR))
-        settled = guild.add_role("Settled", 0, *self._with_part(Part.MEMBER, Part.MODERATOR))
+        keepers = guild.add_role("Keepers", powers, *self._with_standing(Standing.MODERATOR))
+        settled = guild.add_role("Settled", 0, *self._with_standing(Standing.MEMBER, Standing.MODERATOR))
         guild.add_text_channel("general")
         _only_for(guild, guild.add_text_channel("workshop"), Permission.VIEW_CHANNEL, settled.id)
         _only_for(guild, guild.add_text_channel("keepers"), Permission.VIEW_CHANNEL, keepers.id)

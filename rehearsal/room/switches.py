@@ -16,7 +16,7 @@ from rehearsal.records import Channel
 from rehearsal.rest.call import Misbehaviour, late
 from rehearsal.room.setting import Setting
 from rehearsal.server import Rehearsal
-from rehearsal.voice.codes import CloseCode
+from rehearsal.voice.protocol import CloseCode
 from rehearsal.wire import Json
 
 Turn = Callable[[object], Awaitable[str]]
@@ -54,9 +54,10 @@ class Switch:
         }
 
 
-_GROUP: Final = "The connection suffers"
+_NETWORK: Final = "The connection suffers"
 _LATE_SECONDS: Final = 2.0
 _ALWAYS: Final = 1_000_000
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class DiscordSwitches:
@@ -70,17 +71,18 @@ class DiscordSwitches:
     def all(self) -> list[Switch]:
         """Return them in the order of the page."""
         return [
-            Switch("drop", _GROUP, "Cut the connection", "The main websocket breaks; the bot may resume.",
+            Switch("drop", _NETWORK, "Cut the connection", "The main websocket breaks; the bot may resume.",
                    "action", self._drop),
-            Switch("invalidate", _GROUP, "End the session",
+            Switch("invalidate", _NETWORK, "End the session",
                    "Discord forgets the session (op 9): the bot logs in anew, and falls out of voice.",
                    "action", self._invalidate),
-            Switch("late", _GROUP, "Make Discord slow", f"Every REST call takes {_LATE_SECONDS:g} s longer.",
-                   "toggle", self._slow, lambda: bool(self._late)),
-            Switch("expire", _GROUP, "Let the addresses of files expire",
+            Switch("late", _NETWORK, "Make Discord slow",
+                   f"Every REST call takes {_LATE_SECONDS:g} s longer.", "toggle",
+                   self._slow, lambda: bool(self._late)),
+            Switch("expire", _NETWORK, "Let the addresses of files expire",
                    "As after a day: who kept an address must fetch its message again.", "action",
                    self._expire),
-            Switch("restart", _GROUP, "Restart Myna", "Shut the bot down in order and start it again.",
+            Switch("restart", _NETWORK, "Restart Myna", "Shut the bot down in order and start it again.",
                    "action", self._start_again, why_not=self._why_no_restart),
         ]  # fmt: skip
 
@@ -113,12 +115,9 @@ class DiscordSwitches:
         return None if self._restart else "This bot was not started by the room."
 
 
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-_TTS: Final = "The TTS gateway fails"
-_SECONDS: Final = 10.0
-_FAULTS: Final[dict[str, tuple[str, Any]]] = {
+_TTS_GATEWAY: Final = "The TTS gateway fails"
+_PUT_SECONDS: Final = 10.0
+_POST_FAULTS: Final[dict[str, tuple[str, Any]]] = {
     "": ("works", None),
     "slow": ("answers after 5 s", {"kind": "Delay", "seconds": 5}),
     "busy": ("is busy (429)", {"kind": "Respond", "status": 429, "headers": {"Retry-After": "2"}}),
@@ -129,7 +128,7 @@ _FAULTS: Final[dict[str, tuple[str, Any]]] = {
 }  # fmt: skip
 _REFUSALS: Final = ("credit", "key")
 _AFTER_REFUSAL: Final = "A bot that was refused for good may not ask again for minutes: Restart Myna."
-_DOWNLOADS: Final[dict[str, tuple[str, Any]]] = {
+_DOWNLOAD_FAULTS: Final[dict[str, tuple[str, Any]]] = {
     "": ("arrives at once", None),
     "slow": ("drips in", {"kind": "Drip", "size": 16_384, "every": 0.15}),
     "cut": ("ends too early", {"kind": "Cut", "fraction": 0.5}),
@@ -166,10 +165,10 @@ class TTSSwitches:
     def all(self) -> list[Switch]:
         """Return them in the order of the page."""
         return [
-            Switch("tts", _TTS, "The TTS gateway", "What it does with the next requests.", "choice",
-                   self._set_post, lambda: self._post, lambda: _choices(_FAULTS), self._why_not),
-            Switch("tts-download", _TTS, "The finished sound", "How it comes from the TTS gateway.",
-                   "choice", self._set_download, lambda: self._download, lambda: _choices(_DOWNLOADS),
+            Switch("tts", _TTS_GATEWAY, "The TTS gateway", "What it does with the next requests.", "choice",
+                   self._set_post, lambda: self._post, lambda: _choices(_POST_FAULTS), self._why_not),
+            Switch("tts-download", _TTS_GATEWAY, "The finished sound", "How it comes from the TTS gateway.",
+                   "choice", self._set_download, lambda: self._download, lambda: _choices(_DOWNLOAD_FAULTS),
                    self._why_not),
         ]  # fmt: skip
 
@@ -179,23 +178,23 @@ class TTSSwitches:
             await self._put()
 
     async def _set_post(self, value: object) -> str:
-        before, self._post = self._post, str(value) if value in _FAULTS else ""
+        before, self._post = self._post, str(value) if value in _POST_FAULTS else ""
         await self._put()
-        told = f"The TTS gateway {_FAULTS[self._post][0]}."
+        told = f"The TTS gateway {_POST_FAULTS[self._post][0]}."
         return f"{told} {_AFTER_REFUSAL}" if before in _REFUSALS and self._post not in _REFUSALS else told
 
     async def _set_download(self, value: object) -> str:
-        self._download = str(value) if value in _DOWNLOADS else ""
+        self._download = str(value) if value in _DOWNLOAD_FAULTS else ""
         await self._put()
-        return f"The finished sound {_DOWNLOADS[self._download][0]}."
+        return f"The finished sound {_DOWNLOAD_FAULTS[self._download][0]}."
 
     async def _put(self) -> None:
         script = {
             "clear": True,
-            "every_post": _FAULTS[self._post][1],
-            "every_download": _DOWNLOADS[self._download][1],
+            "every_post": _POST_FAULTS[self._post][1],
+            "every_download": _DOWNLOAD_FAULTS[self._download][1],
         }
-        timeout = aiohttp.ClientTimeout(total=_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=_PUT_SECONDS)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http_session,
@@ -214,8 +213,7 @@ def _choices(faults: dict[str, tuple[str, Any]]) -> list[tuple[str, str]]:
     return [(value, label) for value, (label, _fault) in faults.items()]
 
 
-_VOICE: Final = "A moderator interferes"
-_NETWORK: Final = "The connection suffers"
+_MODERATOR: Final = "A moderator interferes"
 _LOST_EVERY: Final = 10
 _PERMISSIONS: Final = {
     "speak": Permission.SPEAK,
@@ -224,7 +222,7 @@ _PERMISSIONS: Final = {
     "recordings": Permission.SEND_VOICE_MESSAGES,
     "sounds": Permission.CREATE_GUILD_EXPRESSIONS,
 }
-_PERMISSION_NAMES: Final = [
+_PERMISSION_CHOICES: Final = [
     ("", "none"),
     ("speak", "Speak"),
     ("connect", "Connect"),
@@ -232,7 +230,7 @@ _PERMISSION_NAMES: Final = [
     ("recordings", "Send Voice Messages"),
     ("sounds", "Create Expressions"),
 ]
-_NAMES: Final = dict(_PERMISSION_NAMES)
+_PERMISSION_LABELS: Final = dict(_PERMISSION_CHOICES)
 
 
 class VoiceSwitches:
@@ -247,18 +245,18 @@ class VoiceSwitches:
         """Return them in the order of the page."""
         not_in_voice = self._why_not_in_voice
         return [
-            Switch("move", _VOICE, "Move Myna", "Drag the bot into another voice channel.", "choice",
+            Switch("move", _MODERATOR, "Move Myna", "Drag the bot into another voice channel.", "choice",
                    self._move, self._moved, self._destinations, not_in_voice),
-            Switch("kick", _VOICE, "Disconnect Myna", "Take the bot out of its voice channel.", "action",
+            Switch("kick", _MODERATOR, "Disconnect Myna", "Take the bot out of its voice channel.", "action",
                    self._kick, why_not=not_in_voice),
-            Switch("mute", _VOICE, "Mute Myna", "Server-mute it: it waits a minute, then drops the rest.",
+            Switch("mute", _MODERATOR, "Mute Myna", "Server-mute it: it waits a minute, then drops the rest.",
                    "toggle", self._mute, self._muted, why_not=not_in_voice),
-            Switch("delete", _VOICE, "Delete its channel",
+            Switch("delete", _MODERATOR, "Delete its channel",
                    "Delete the voice channel the bot is in, people and all. A new one of that name follows.",
                    "action", self._delete, why_not=not_in_voice),
-            Switch("deny", _VOICE, "Take a permission away", "In The Rookery, from the bot.", "choice",
+            Switch("deny", _MODERATOR, "Take a permission away", "In The Rookery, from the bot.", "choice",
                    self._deny, lambda: self._denied,
-                   lambda: _PERMISSION_NAMES),
+                   lambda: _PERMISSION_CHOICES),
             Switch("voice-server", _NETWORK, "Change the voice server",
                    "Discord gives the call another server, as when a region changes.", "action",
                    self._change_server, why_not=not_in_voice),
@@ -327,7 +325,7 @@ class VoiceSwitches:
         denied = int(_PERMISSIONS.get(self._denied, 0))
         self._setting.rookery.deny_bot(denied)
         await self._rehearsal.caught_up()
-        name = _NAMES[self._denied]
+        name = _PERMISSION_LABELS[self._denied]
         return f"Myna no longer has the permission {name}." if denied else "Myna has its permissions again."
 
     async def _change_server(self, _value: object) -> str:

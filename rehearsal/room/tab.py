@@ -16,7 +16,7 @@ from rehearsal.room.acts import Acts
 from rehearsal.room.attempts import Attempt
 from rehearsal.room.room import Room
 from rehearsal.room.scene import is_seen_by, shown, version_of
-from rehearsal.room.trace import Entry
+from rehearsal.room.trace import TraceEntry
 from rehearsal.wire import Json
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Tab:
         if attempt.person is self.person:
             self._send({"type": "attempt", "attempt": attempt.payload()})
 
-    def entry(self, entry: Entry) -> None:
+    def entry(self, entry: TraceEntry) -> None:
         """Send what has passed between Discord and the bot."""
         self._send({"type": "entry", "entry": entry.line()})
 

@@ -23,7 +23,7 @@ _SECRET_KEYS: Final = ("token",)
 
 
 @dataclass(frozen=True)
-class Entry:
+class TraceEntry:
     """One thing that passed. ``way``: "event" to the bot, "request" or "frame" from it."""
 
     number: int
@@ -52,8 +52,10 @@ class Entry:
 class Trace:
     """Listens at a rehearsal. ``on_entry`` hears of everything about ``guild_ids`` and about no guild."""
 
-    def __init__(self, rehearsal: Rehearsal, guild_ids: set[int], on_entry: Callable[[Entry], None]) -> None:
-        self.entries: deque[Entry] = deque(maxlen=_KEPT)
+    def __init__(
+        self, rehearsal: Rehearsal, guild_ids: set[int], on_entry: Callable[[TraceEntry], None]
+    ) -> None:
+        self.entries: deque[TraceEntry] = deque(maxlen=_KEPT)
         self._rehearsal = rehearsal
         self._guild_ids = guild_ids
         self._on_entry = on_entry
@@ -144,7 +146,7 @@ class Trace:
         if guild_id is not None and guild_id not in self._guild_ids:
             return
         self._count += 1
-        entry = Entry(self._count, time.time(), way, title, detail, status, seconds, guild_id, payload)
+        entry = TraceEntry(self._count, time.time(), way, title, detail, status, seconds, guild_id, payload)
         self.entries.append(entry)
         self._on_entry(entry)
 

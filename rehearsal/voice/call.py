@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from rehearsal.voice.codes import DAVE_VERSION, VoiceFaults
-from rehearsal.voice.dave import DaveGroup, GroupMember
+from rehearsal.voice.dave import DaveGroup, GroupMember, PersonDave
 from rehearsal.voice.listener import Listener
-from rehearsal.voice.person_dave import PersonDave
-from rehearsal.voice.transport import RTPHeader
+from rehearsal.voice.protocol import DAVE_VERSION, RTPHeader, VoiceFaults
 
 
 class CallBot(GroupMember, Protocol):
@@ -28,7 +26,7 @@ class CallBot(GroupMember, Protocol):
         """Be told of a change of the protocol version (21)."""
 
 
-class Call:
+class VoiceCall:
     """Everybody in one voice channel. Listeners get every packet of the bot."""
 
     def __init__(self, guild_id: int, channel_id: int, faults: VoiceFaults) -> None:

@@ -15,10 +15,17 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from rehearsal.voice.call import Call
-from rehearsal.voice.codes import DAVE_VERSION, TRANSPORT_MODE, CloseCode, Opcode, VoiceFaults
+from rehearsal.voice.call import VoiceCall
 from rehearsal.voice.dave import split_commit
-from rehearsal.voice.transport import RTPHeader, TransportKey
+from rehearsal.voice.protocol import (
+    DAVE_VERSION,
+    TRANSPORT_MODE,
+    CloseCode,
+    Opcode,
+    RTPHeader,
+    TransportKey,
+    VoiceFaults,
+)
 
 Frame = str | bytes
 
@@ -181,7 +188,9 @@ class VoiceTicket:
 class BotConnection:
     """A voice session of the bot. It outlives its websocket, which may be resumed."""
 
-    def __init__(self, ticket: VoiceTicket, call: Call, packets: PacketSocket, faults: VoiceFaults) -> None:
+    def __init__(
+        self, ticket: VoiceTicket, call: VoiceCall, packets: PacketSocket, faults: VoiceFaults
+    ) -> None:
         self.ticket = ticket
         self.ssrc = secrets.randbelow(0xFFFF_FFFF) + 1
         self.last_acknowledged = -1

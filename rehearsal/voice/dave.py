@@ -1,18 +1,21 @@
-"""End-to-end encryption seen from the voice server: the MLS group, proposals, commits, transitions."""
+"""End-to-end encryption (DAVE): the MLS group as the voice server sees it, and a person who is a member."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import struct
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, Protocol
 
+import davey
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rehearsal.voice.codes import VoiceFaults
+from rehearsal.voice.protocol import DAVE_VERSION, VoiceFaults
 
 
 class GroupMember(Protocol):
@@ -156,7 +159,7 @@ def split_commit(data: bytes) -> tuple[bytes, bytes]:
 
     The Welcome may be empty. `ValueError` when ``data`` does not begin with a commit.
     """
-    reader = _Reader(data)
+    reader = _MLSReader(data)
     try:
         reader.commit()
     except (IndexError, struct.error) as error:
@@ -166,14 +169,14 @@ def split_commit(data: bytes) -> tuple[bytes, bytes]:
 
 def commit_epoch(commit: bytes) -> int:
     """Return the epoch that ``commit`` ends; -1 when it is no commit of a member."""
-    reader = _Reader(commit)
+    reader = _MLSReader(commit)
     try:
         return reader.commit()
     except (IndexError, ValueError, struct.error):
         return -1
 
 
-class _Reader:
+class _MLSReader:
     """Walks over the structures of one message to find where it ends."""
 
     def __init__(self, data: bytes) -> None:
@@ -414,3 +417,105 @@ class DaveGroup:
         """Return who is in the group and stays."""
         seated = [member for leaf, member in enumerate(self._leaves) if leaf not in self._going()]
         return [member for member in seated if member is not None and self._takes_part(member)]
+
+
+SILENCE_FRAME: Final = b"\xf8\xff\xfe"
+"""Opus' shortest silence; DAVE lets it through without encryption."""
+
+_MAGIC_MARKER: Final = b"\xfa\xfa"
+
+
+_ON_THE_WAY_SECONDS: Final = 0.5
+"""How long after a change a packet may still arrive that was sent before it."""
+
+
+class Unheard(Enum):
+    """Why a packet could not be heard."""
+
+    PLAINTEXT = "sent without end-to-end encryption in a call that has it"
+    TOO_EARLY = "encrypted before this person was part of the call's group"
+    WRONG_KEYS = "encrypted with keys this person does not have"
+
+
+class UnheardError(Exception):
+    """The frame cannot be decrypted; ``why`` says for which reason."""
+
+    def __init__(self, why: Unheard) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+class PersonDave:
+    """One human's `davey.DaveSession`, kept in step with the group."""
+
+    def __init__(self, user_id: int, channel_id: int, group: DaveGroup) -> None:
+        self._user_id = user_id
+        self._channel_id = channel_id
+        self._group = group
+        self._session = davey.DaveSession(DAVE_VERSION, user_id, channel_id)
+        self._ready_since = 0.0
+        self.is_ready = False
+        self.on_ready: Callable[[], None] = lambda: None
+
+    @property
+    def user_id(self) -> int:
+        """Return whose encryption this is."""
+        return self._user_id
+
+    @property
+    def privacy_code(self) -> str | None:
+        """Return the code that is the same for everyone in the call; None while alone."""
+        return self._session.voice_privacy_code
+
+    def set_external_sender(self, package: bytes) -> None:
+        """Make a group of one, and offer a key package."""
+        self._session.set_external_sender(package)
+        self._offer_key_package()
+
+    def consider(self, proposals: bytes) -> None:
+        """Commit to the proposals as soon as everybody else has them too."""
+        answer = self._session.process_proposals(davey.ProposalsOperationType.append, proposals)
+        if answer is not None:
+            self._soon(self._group.commit, self, answer.commit, answer.welcome or b"")
+
+    def apply_commit(self, transition_id: int, commit: bytes) -> None:
+        """Go over to the keys of the next epoch; those of this one still open late packets."""
+        self._session.process_commit(commit)
+        self._group.ready(self, transition_id)
+
+    def enter(self, transition_id: int, welcome: bytes) -> None:
+        """Leave the group of one for the call's."""
+        self._session.process_welcome(welcome)
+        self._group.ready(self, transition_id)
+
+    def start_over(self) -> None:
+        """Be alone again: a new group of one."""
+        self.is_ready = False
+        self._session.reinit(DAVE_VERSION, self._user_id, self._channel_id)
+        self._offer_key_package()
+
+    def execute(self, transition_id: int) -> None:
+        """Be ready: from here on the others send with keys this person has."""
+        if self._session.ready and not self.is_ready:
+            self.is_ready = True
+            self._ready_since = time.monotonic()
+            self.on_ready()
+
+    def decrypt(self, sender_id: int, frame: bytes) -> bytes:
+        """Return the Opus frame in ``frame``; `UnheardError` when it stays closed."""
+        if frame == SILENCE_FRAME:
+            return frame
+        try:
+            return self._session.decrypt(sender_id, davey.MediaType.audio, frame)
+        except ValueError as error:
+            log.debug("a frame stays closed: %s", error)
+        if not frame.endswith(_MAGIC_MARKER):
+            raise UnheardError(Unheard.PLAINTEXT)
+        settled = self.is_ready and time.monotonic() > self._ready_since + _ON_THE_WAY_SECONDS
+        raise UnheardError(Unheard.WRONG_KEYS if settled else Unheard.TOO_EARLY)
+
+    def _offer_key_package(self) -> None:
+        self._soon(self._group.key_package, self, self._session.get_serialized_key_package())
+
+    def _soon(self, call: Callable[..., None], *arguments: object) -> None:
+        asyncio.get_running_loop().call_soon(call, *arguments)

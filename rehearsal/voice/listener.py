@@ -14,8 +14,8 @@ from typing import Final
 import av
 import numpy as np
 
-from rehearsal.voice.person_dave import SILENCE_FRAME, PersonDave, Unheard, UnheardError
-from rehearsal.voice.transport import RTPHeader
+from rehearsal.voice.dave import SILENCE_FRAME, PersonDave, Unheard, UnheardError
+from rehearsal.voice.protocol import RTPHeader
 
 
 @dataclass(frozen=True, slots=True)

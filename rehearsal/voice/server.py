@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from rehearsal.voice.call import Call
-from rehearsal.voice.codes import DAVE_VERSION, HEARTBEAT_SECONDS, CloseCode, Opcode, VoiceFaults
+from rehearsal.voice.call import VoiceCall
 from rehearsal.voice.connection import (
     BotConnection,
     Outbox,
@@ -22,6 +21,7 @@ from rehearsal.voice.connection import (
     json_frame,
 )
 from rehearsal.voice.listener import Listener
+from rehearsal.voice.protocol import DAVE_VERSION, HEARTBEAT_SECONDS, CloseCode, Opcode, VoiceFaults
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class VoiceServer:
         self._heartbeat_seconds = heartbeat_seconds
         self._faults = VoiceFaults()
         self.packets = PacketSocket(self._faults)
-        self._calls: dict[tuple[int, int], Call] = {}
+        self._calls: dict[tuple[int, int], VoiceCall] = {}
         self._tickets: dict[int, VoiceTicket] = {}  # by guild
         self._connections: dict[int, BotConnection] = {}  # by guild
         self._suppressed: set[int] = set()  # guilds
@@ -127,11 +127,11 @@ class VoiceServer:
             call.remove_listener(user_id)
         self._forget_empty_calls(guild_id)
 
-    def call(self, guild_id: int, channel_id: int) -> Call:
+    def call(self, guild_id: int, channel_id: int) -> VoiceCall:
         """Return the call in this channel; it begins when it is asked for."""
         key = (guild_id, channel_id)
         if key not in self._calls:
-            self._calls[key] = Call(guild_id, channel_id, self._faults)
+            self._calls[key] = VoiceCall(guild_id, channel_id, self._faults)
         return self._calls[key]
 
     def connection(self, guild_id: int) -> BotConnection | None:
@@ -230,7 +230,7 @@ class VoiceServer:
             connection.end(code)
             self._forget_empty_calls(guild_id)
 
-    def _calls_of(self, guild_id: int) -> list[Call]:
+    def _calls_of(self, guild_id: int) -> list[VoiceCall]:
         return [call for (guild, _channel), call in self._calls.items() if guild == guild_id]
 
     def _forget_empty_calls(self, guild_id: int) -> None:

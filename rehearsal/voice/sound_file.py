@@ -29,7 +29,7 @@ class NoSoundError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceMessage:
+class VoiceMessageFile:
     """One recording: ``waveform`` is base64 of one byte per bar."""
 
     data: bytes = field(repr=False)
@@ -37,7 +37,7 @@ class VoiceMessage:
     waveform: str
 
 
-def voice_message(recording: bytes) -> VoiceMessage:
+def voice_message(recording: bytes) -> VoiceMessageFile:
     """Return ``recording``, in any format a browser or a recorder writes, as a voice message.
 
     Takes processor time; call it in a thread. Raises `NoSoundError`.
@@ -49,7 +49,7 @@ def voice_message(recording: bytes) -> VoiceMessage:
         raise NoSoundError(f"no sound can be read from it ({type(error).__name__})") from error
     if not len(samples):
         raise NoSoundError("there is no sound in it")
-    return VoiceMessage(data, len(samples) / RATE, _waveform(samples))
+    return VoiceMessageFile(data, len(samples) / RATE, _waveform(samples))
 
 
 def _samples(recording: bytes) -> _Samples:

@@ -11,7 +11,7 @@ import pytest
 from bot.data_folder import HEARTBEAT_FILE
 from bot.speech_bot import SpeechBot
 from rehearsal.stage import attending
-from rehearsal.voice.codes import CloseCode
+from rehearsal.voice.protocol import CloseCode
 from tests.cogs.in_voice import command, speaking
 from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.speech.babble import BabbleEngine

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.voice_channels import connect
 from bot.playback.queue import SILENCE
 from bot.playback.transmitter import MODE, PacketWriter
-from rehearsal.voice.transport import RTPHeader, TransportKey
+from rehearsal.voice.protocol import RTPHeader, TransportKey
 
 SIXTEEN = st.one_of(st.sampled_from([0, 1, 0xFFFE, 0xFFFF]), st.integers(0, 0xFFFF))
 THIRTY_TWO = st.one_of(

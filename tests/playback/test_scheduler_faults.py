@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from rehearsal.voice.person_dave import Unheard
+from rehearsal.voice.dave import Unheard
 from tests.playback.scene import Scene, until
 from tests.playback.sources import Play, Said, all_heard, flags, heard, secure
 from tests.playback.speaking import DEADLINE, frames

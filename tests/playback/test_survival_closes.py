@@ -10,7 +10,7 @@ import pytest
 from bot.errors import MemberError, PlaybackError
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
-from rehearsal.voice.codes import CloseCode
+from rehearsal.voice.protocol import CloseCode
 from tests.playback.hearing import assert_all_was_heard
 from tests.playback.scene import Scene, join, until
 from tests.playback.speaking import frames, say, soon

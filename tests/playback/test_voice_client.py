@@ -15,8 +15,8 @@ from bot.errors import PlaybackError
 from bot.playback.queue import FrameBuffer, OpusFrames
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.playback.voice_connection import SpeechConnectionState
-from rehearsal.voice.codes import Opcode
 from rehearsal.voice.listener import Listener
+from rehearsal.voice.protocol import Opcode
 from tests.playback.scene import Scene, until
 from tests.playback.speaking import frames, soon
 

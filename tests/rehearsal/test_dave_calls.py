@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from rehearsal.voice.codes import Opcode
+from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
-from rehearsal.voice.person_dave import SILENCE_FRAME, Unheard
+from rehearsal.voice.protocol import Opcode
 from tests.rehearsal.voice_client_for_tests import (
     ANNA,
     BEN,

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from rehearsal.voice.codes import Opcode
-from rehearsal.voice.person_dave import Unheard
+from rehearsal.voice.dave import Unheard
+from rehearsal.voice.protocol import Opcode
 from tests.rehearsal.test_dave_calls import everyone_hears, settled
 from tests.rehearsal.voice_client_for_tests import (
     ANNA,

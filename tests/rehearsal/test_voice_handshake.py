@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.voice.codes import TRANSPORT_MODE, CloseCode, Opcode
+from rehearsal.voice.protocol import TRANSPORT_MODE, CloseCode, Opcode
 from rehearsal.voice.server import VoiceServer
 from tests.rehearsal.voice_client_for_tests import (
     ANNA,

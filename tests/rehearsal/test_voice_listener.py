@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rehearsal.voice.dave import SILENCE_FRAME
 from rehearsal.voice.listener import HeardPacket, pcm_of
-from rehearsal.voice.person_dave import SILENCE_FRAME
 from tests.rehearsal.voice_client_for_tests import (
     DEADLINE,
     VoiceHouse,

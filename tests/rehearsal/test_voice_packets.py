@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.voice.codes import Opcode
-from rehearsal.voice.person_dave import SILENCE_FRAME
-from rehearsal.voice.transport import RTPHeader, TransportKey
+from rehearsal.voice.dave import SILENCE_FRAME
+from rehearsal.voice.protocol import Opcode, RTPHeader, TransportKey
 from tests.rehearsal.voice_client_for_tests import (
     CHANNEL,
     DEADLINE,

@@ -12,8 +12,8 @@ from bot.playback.voice_client import SpeechVoiceClient
 from rehearsal.people import Person
 from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
+from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
-from rehearsal.voice.person_dave import SILENCE_FRAME, Unheard
 from tests.rehearsal.voice_client_for_tests import DEADLINE, opus_of, opus_tone
 
 

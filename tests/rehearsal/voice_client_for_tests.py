@@ -17,9 +17,9 @@ import nacl.secret
 import numpy as np
 from aiohttp import web
 
-from rehearsal.voice.codes import TRANSPORT_MODE, Opcode
 from rehearsal.voice.connection import VoiceTicket
 from rehearsal.voice.listener import Listener
+from rehearsal.voice.protocol import TRANSPORT_MODE, Opcode
 from rehearsal.voice.server import VoiceServer
 
 DEADLINE = 10.0

@@ -17,8 +17,7 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.room.on_call import Bot, BotOnCall
-from rehearsal.room.opening import opened_room, settle_in
-from rehearsal.room.site import RoomSite
+from rehearsal.room.site import RoomSite, opened_room, settle_in
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
 from tests.rehearsal.room.browser import browser_for_tests, no_browser

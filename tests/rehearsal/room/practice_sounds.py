@@ -11,12 +11,12 @@ from discord import app_commands
 from discord.http import handle_message_parameters
 
 from rehearsal.recordings import RECORDINGS
-from rehearsal.voice.sound_file import VoiceMessage, voice_message
+from rehearsal.voice.sound_file import VoiceMessageFile, voice_message
 from tests.rehearsal.sound_files import sound_file
 
 
 class Recording(discord.File):
-    def __init__(self, made: VoiceMessage) -> None:
+    def __init__(self, made: VoiceMessageFile) -> None:
         super().__init__(io.BytesIO(made.data), "voice-message.ogg")
         self.made = made
 

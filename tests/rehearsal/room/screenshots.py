@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, ViewportSize
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.room.opening import settle_in
+from rehearsal.room.site import settle_in
 from rehearsal.server import Rehearsal
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
 from tests.rehearsal.room.conftest import OpenRoom, room_with

@@ -17,10 +17,9 @@ from yarl import URL
 
 from bot.settings import child_environment
 from rehearsal.room.on_call import BotOnCall
-from rehearsal.room.opening import opened_room
 from rehearsal.room.room import Room
 from rehearsal.room.setting import Setting
-from rehearsal.room.site import RoomSite, is_our_host
+from rehearsal.room.site import RoomSite, is_our_host, opened_room
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
 from tests.rehearsal.room.practice_bot import PracticeBot
@@ -157,7 +156,7 @@ def test_the_page_is_opened_in_a_browser_with_windows_and_in_no_other(tmp_path: 
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(f'#!/bin/sh\necho "$1" > "{seen}"\nexec sleep 5\n')
     browser.chmod(0o755)
-    program = "import asyncio, sys; from rehearsal.room.opening import show_in_browser as show; "
+    program = "import asyncio, sys; from rehearsal.room.site import show_in_browser as show; "
     program += "print(asyncio.run(show(sys.argv[1])))"
 
     said = subprocess.run(

@@ -9,11 +9,10 @@ from typing import Final
 from playwright.async_api import Page, expect
 
 from rehearsal.answers import Answer
-from rehearsal.cloning import say_it_is_mine
 from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Channel, Message
-from rehearsal.walk import sent
+from rehearsal.walk import say_it_is_mine, sent
 from tests.rehearsal.room.conftest import OpenRoom
 
 PATIENCE: Final = 60.0

@@ -1,19 +1,125 @@
-"""A tour through saved voices: Alice and Bob, two members, and Carol, a moderator."""
+"""Tours: what the bot does, as its people see and hear it, and then all that concerns saved voices."""
 
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from bot.audio.formats import MAX_CLIP_BYTES, MAX_CLIP_SECONDS
 from rehearsal.answers import Answer
-from rehearsal.cloning import ACCEPT, MY_OWN
-from rehearsal.likeness import halves, pitch_of
+from rehearsal.likeness import halves, pitch_of, semitones
+from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
+from rehearsal.records import Message
 from rehearsal.stage import ANSWER_SECONDS, Stage, StepFailedError, pcm_of_wav
-from rehearsal.walk import TO_FILE, Given, Step, VoiceWalk, check, indented, pitch_in, sent
+from rehearsal.walk import (
+    ACCEPT,
+    MY_OWN,
+    Given,
+    Step,
+    Walk,
+    check,
+    indented,
+    say_it_is_mine,
+    sent,
+    turn_cloning_on,
+)
+
+
+class Tour(Walk):
+    """Each kind of command once, with a mistake among them."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """From /join to /leave."""
+        return [
+            self._join,
+            self._speak,
+            self._speak_in_style,
+            self._turn_cloning_on,
+            self._clone,
+            self._speak_a_message,
+            self._clone_a_message,
+            self._speak_in_private,
+            self._make_a_mistake,
+            self._leave,
+        ]
+
+    async def _join(self) -> None:
+        """Alice joins the voice channel Perch and types /join."""
+        self._listener = await self._stage.alice.join(self._stage.perch)
+        await self.told(await self._stage.alice.slash(self._stage.general, "join"))
+
+    async def _speak(self) -> None:
+        """Alice types /speak Hello everybody, I am Myna. I say what you type."""
+        await self._spoken("speak", text="Hello everybody, I am Myna. I say what you type.")
+
+    async def _speak_in_style(self) -> None:
+        """Alice asks for a voice: /speak with the style an old man, slow and deep."""
+        await self._spoken(
+            "speak", text="And I can sound quite different.", style="an old man, slow and deep"
+        )
+
+    async def _turn_cloning_on(self) -> None:
+        """Alice, a moderator, reads what goes for cloned voices and turns cloning on: /voice cloning."""
+        await self.told(await turn_cloning_on(self._stage.alice, self._stage.general))
+
+    async def _clone(self) -> None:
+        """Alice uploads a recording, says it is her own voice: /clone with the reference harbour-master."""
+        recording = RECORDINGS[0]
+        packets = self.packets
+        question = await self._stage.alice.slash(
+            self._stage.general,
+            "clone",
+            text="The ferry leaves at nine, whatever the weather.",
+            reference=sent(recording),
+            transcript=recording.transcript,
+        )
+        await self.given(await say_it_is_mine(self._stage.alice, question), packets)
+
+    async def _speak_a_message(self) -> None:
+        """Bob writes a message, and Alice chooses Apps, Speak this."""
+        message = await self._stage.bob.say(
+            self._stage.general, "**Dinner** at <t:1767268800:t>? See https://example.com :wave:"
+        )
+        packets = self.packets
+        await self.given(await self._stage.alice.message_menu("Speak this", message), packets)
+
+    async def _clone_a_message(self) -> None:
+        """Alice posts a recording, chooses Apps, Clone this voice, and fills in the form."""
+        message = await self._stage.alice.say(self._stage.general, "me again", files=[sent(RECORDINGS[1])])
+        form = await self.form_in(await self._stage.alice.message_menu("Clone this voice", message))
+        packets = self.packets
+        typed = {form.labels[0]: "May I borrow your bicycle?"}
+        await self.given(await self._stage.alice.submit(form, typed), packets)
+
+    async def _speak_in_private(self) -> None:
+        """Bob writes to the bot alone: /speak in a direct message."""
+        conversation = self._stage.rehearsal.world.dm(self._stage.bob)
+        answer = await self._stage.bob.slash(conversation, "speak", text="This is only for me.")
+        await self.given(answer)
+
+    async def _make_a_mistake(self) -> None:
+        """Alice asks for the impossible: /speak with nothing to say."""
+        await self.told(await self._stage.alice.slash(self._stage.general, "speak", text="~~~ !!! ~~~"))
+
+    async def _leave(self) -> None:
+        """Alice types /leave."""
+        await self.told(await self._stage.alice.slash(self._stage.general, "leave"))
+
+    async def _spoken(self, command: str, **options: Any) -> None:
+        packets = self.packets
+        await self.given(await self._stage.alice.slash(self._stage.general, command, **options), packets)
+
+
+SAME_VOICE: Final = 3.0
+"""Semitones between two takes of one voice at most; the recordings here are an octave and more apart."""
+
+TO_FILE: Final = "here, as a file"
+"""A choice of /speak for what need not be heard; hearing takes as long as it lasts."""
 
 SILENT_SECONDS: Final = 1.0
 """So soon after it is answered a voice that was taken back is not heard any more."""
@@ -28,7 +134,7 @@ _LONG: Final = (
 _DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
 
 
-class VoicesTour(VoiceWalk):
+class VoicesTour(Walk):
     """Save, consent, use, share, revoke, delete, design, cast, dialogue, voice message and soundboard."""
 
     def __init__(self, stage: Stage) -> None:
@@ -250,3 +356,52 @@ class VoicesTour(VoiceWalk):
         if self._dialogue is None:
             raise StepFailedError("there is no dialogue")
         return self._dialogue
+
+    async def speak(self, person: Person, **options: object) -> Given:
+        """Let somebody type /speak, and return their take, heard unless it is for a file only."""
+        packets = None if options.get("to") == TO_FILE else self.packets
+        return await self.given(await self.type(person, "speak", **options), packets)
+
+    async def proposed(self, person: Person) -> list[str]:
+        """Return the voices that /speak proposes to somebody."""
+        found = await person.autocomplete(self._stage.general, "speak", "voice", "", text="Hello")
+        names = sorted(name for name, _ in found)
+        print(f"   /speak proposes to {person.name}: {', '.join(names)}")
+        return names
+
+    async def recording(self, person: Person, name: str) -> bytes:
+        """Return the recording of a voice as /voice info gives it."""
+        info = await person.slash(self._stage.general, "voice info", name=name)
+        return (await self._stage.file_of(info)).data
+
+    async def recorded_pitch(self, person: Person, name: str) -> float:
+        """Return the pitch of a voice's recording in Hz."""
+        return pitch_of(pcm_of_wav(await self.recording(person, name)))
+
+    async def kept_about(self, person: Person) -> list[str]:
+        """Return the names of somebody's voices in what /privacy export gives them."""
+        answer = await self.type(person, "privacy export")
+        file = await self._stage.file_of(answer)
+        print(f"   file:   {await self._stage.save(file.name, file.data)}")
+        return [voice["name"] for voice in json.loads(file.data)["voices"]]
+
+    def recordings_of(self, name: str) -> list[Message]:
+        """Return the messages in #general in which the bot has put the recording of a voice."""
+        begins = f"The recording of the voice {name}"
+        return [message for message in self._stage.general.history if message.content.startswith(begins)]
+
+    def check_credit(self, given: Given, voice: str, asker: Person) -> None:
+        """Raise `StepFailedError` unless both the answer and the file say whose voice it is, and for whom."""
+        words, tag = f"{voice}, for {asker.mention}", f"{voice}, for {asker.name}"
+        check(words in given.answer.content, f"the answer does not say: {words}")
+        check(tag.encode() in given.file.data, f"the file does not say: {tag}")
+
+    def check_same_voice(self, what: str, pitch: float, wanted: float) -> None:
+        """Raise `StepFailedError` unless ``what`` has the pitch that is ``wanted``, both in Hz."""
+        apart = semitones(pitch, wanted)
+        check(apart <= SAME_VOICE, f"{what} is at {pitch:.0f} Hz, and the voice at {wanted:.0f} Hz")
+
+
+def pitch_in(given: Given) -> float:
+    """Return the pitch of a take in Hz."""
+    return pitch_of(pcm_of_wav(given.file.data))

@@ -9,7 +9,7 @@ import pytest
 
 from bot.settings import Settings
 from rehearsal.__main__ import Plan, opened_stage
-from rehearsal.voices_tour import VoicesTour
+from rehearsal.tours import VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
 
 
