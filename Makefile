@@ -3,19 +3,30 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
+PRODUCT := bot cogs untrusted tts_gateway rehearsal
 
-.PHONY: run test lint style bench lock clean
+# Tests start dozens of interpreters: where nothing compiled may be kept, each compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: run test test-slow lint style bench lock clean
 
 run: $(VENV)/runtime-installed ## start the bot; without DISCORD_TOKEN, the rehearsal
 	@if $(PY) -m bot has-token; then exec $(PY) -m bot; else exec $(PY) -m rehearsal; fi
 
 # mypy runs beside the tests, which wait more than they reckon; what it says comes last.
-test: style ## everything CI runs
-	@said=$$(mktemp) && trap 'kill $$mypy 2>/dev/null; rm -f "$$said"' EXIT INT TERM; \
-	nice $(PY) -m mypy >"$$said" 2>&1 & mypy=$$!; \
-	$(PY) -m pytest -n auto; tests=$$?; \
-	wait $$mypy; types=$$?; \
-	echo "mypy: $$(cat "$$said")"; exit $$((tests || types))
+define checked_by
+@said=$$(mktemp) && trap 'kill $$mypy 2>/dev/null; rm -f "$$said"' EXIT INT TERM; \
+nice $(PY) -m mypy $(2) >"$$said" 2>&1 & mypy=$$!; \
+$(PY) -m pytest -n auto -m "$(1)"; tests=$$?; \
+wait $$mypy; types=$$?; \
+echo "mypy: $$(cat "$$said")"; exit $$((tests || types))
+endef
+
+test: style ## everything that is quick: four minutes on two cores
+	$(call checked_by,not slow,$(PRODUCT))
+
+test-slow: $(VENV)/dev-installed ## all the rest, as long again: browsers, PostgreSQL, whole tours, every text
+	$(call checked_by,slow)
 
 lint: style
 	$(PY) -m mypy

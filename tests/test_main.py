@@ -78,7 +78,6 @@ def test_check_names_a_tts_gateway_that_does_not_answer(tmp_path: Path):
     assert "MISSING the TTS gateway at http://127.0.0.1:9/v1 does not answer" in ended.stdout
 
 
-@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals):

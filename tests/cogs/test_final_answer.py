@@ -451,7 +451,9 @@ STAGES = (
 )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 40))]
+)
 async def test_faults_in_any_order_end_in_one_answer_or_in_none(
     rehearsal: Rehearsal, bot: HeldBot, seed: int
 ):

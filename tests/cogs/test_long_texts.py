@@ -55,7 +55,7 @@ def silences(pcm: bytes) -> list[float]:
     return [float(step - 1) * 0.01 for step in np.diff(loud) if step > 1]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_a_minute_is_heard_complete_in_one_voice_and_without_gaps(scene: Scene):
     listener = await scene.alice.join(scene.perch)
 
@@ -92,7 +92,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     await file_of(answer)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     scene.faults.on_post(None, None)

@@ -71,7 +71,6 @@ async def test_outside_of_voice_there_is_nothing_to_pause(scene: Scene):
     assert "not in a voice channel" in await command(scene, scene.alice, "pause")
 
 
-@pytest.mark.long
 async def test_at_half_the_volume_it_is_heard_half_as_strong_from_the_next_on(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     usual = await loudness_of(scene, listener)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 import pytest
@@ -23,7 +24,17 @@ from tests.library.shelves import voices_in
 TABLES = "tables"
 """The database on PostgreSQL that has all our tables."""
 
+_OF_DATABASES: Final = ("test_database.py", "test_migrating.py")
+"""Here the databases differ; in other files PostgreSQL must do as SQLite does, which can wait."""
+
 _numbers = itertools.count()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what runs on PostgreSQL only for the second time."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if parameters.get("kind") == "postgresql" and item.path.name not in _OF_DATABASES:
+        item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

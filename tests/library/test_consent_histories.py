@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+import pytest
 from sqlalchemy import update
 
 from bot.library.consent import Consents
@@ -89,6 +90,7 @@ class InDatabase:
             await consents.delete_voice(session, voice)
 
 
+@pytest.mark.slow
 async def test_in_ten_thousand_histories_no_voice_is_heard_without_its_speakers_consent():
     heard, takes_heard, refused = 0, 0, 0
     await _without_debugging()

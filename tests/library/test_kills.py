@@ -22,6 +22,7 @@ KILLS = 30
 """A few seconds of them; `python -m tests.library.kills 1000` does more."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_killed_at_random_points_nothing_acknowledged_is_lost() -> None:
     done = subprocess.run(

@@ -32,7 +32,7 @@ def run_rehearsal(folder: Path, *arguments: str, **variables: str) -> subprocess
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a terminal as POSIX has it")
 def test_at_a_terminal_the_tour_goes_through_every_command_and_then_a_person_types(tmp_path: Path):
     import pty
@@ -72,7 +72,7 @@ def test_at_a_terminal_the_tour_goes_through_every_command_and_then_a_person_typ
             assert file.getnframes() > 24_000
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_without_a_terminal_there_is_the_tour_and_a_step_that_fails_is_named(tmp_path: Path):
     refusing = create_app(ToneEngine(), options=ServerOptions(api_key="a key that nobody here has"))
     async with serving(refusing) as tts_base_url:

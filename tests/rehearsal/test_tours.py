@@ -13,7 +13,7 @@ from rehearsal.tours import VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voices(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -33,7 +33,7 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
     assert all(name in names for name in ("voice-message.ogg", "soundboard.mp3", "wizard.wav", "myna.json"))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_command_line_walks_it_and_says_with_its_status_what_failed(tmp_path: Path):
     address = "http://127.0.0.1:9/voxcpm/v1"
     ended = run_rehearsal(tmp_path, "--tour", "voices", TTS_BASE_URL=address)

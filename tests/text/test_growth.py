@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -47,6 +48,9 @@ _TEXTS: Final = list(hostile_texts())
 _TEXTS_OF_FUNCTIONS: Final = list(
     hostile_texts(with_every_end=False)
 )  # which have been tried on their patterns
+
+_SAMPLE: Final = 12
+"""So many texts `make test` tries on everything; `make test-slow` tries all of them."""
 
 OLD: Final = {
     # What stood here before, and what it was broken with.
@@ -107,12 +111,20 @@ def test_there_are_alphabets_enough():
     assert all(len(text_of(length)) == length for _, text_of in _TEXTS for length in (64, 1_000))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_takes_time_in_proportion_to_any_text(name: str):
     use = uses(PATTERNS[name])
 
     assert _excesses(use, _TEXTS, OF_A_PATTERN) == []
+
+
+def test_every_pattern_takes_time_in_proportion_to_a_sample_of_texts():
+    texts = _sample(_TEXTS)
+
+    found = {name: _excesses(uses(pattern), texts, OF_A_PATTERN) for name, pattern in PATTERNS.items()}
+
+    assert {name: excesses for name, excesses in found.items() if excesses} == {}
 
 
 @pytest.mark.parametrize("name", OLD)
@@ -203,13 +215,21 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
 FUNCTIONS: Final[dict[str, Callable[..., object]]] = {**dict(_text_functions()), **_WITH_MORE}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_takes_time_in_proportion_to_any_text(name: str):
     wants = [one for one in _parameters(FUNCTIONS[name]) if one.default is one.empty]
     assert len(wants) == 1, f"{name} wants more than a text: say in _WITH_MORE what to give it"
 
     assert _excesses(_reader_of(FUNCTIONS[name]), _TEXTS_OF_FUNCTIONS, OF_A_FUNCTION) == []
+
+
+def test_every_function_takes_time_in_proportion_to_a_sample_of_texts():
+    texts = _sample(_TEXTS_OF_FUNCTIONS)
+
+    found = {name: _excesses(_reader_of(read), texts, OF_A_FUNCTION) for name, read in FUNCTIONS.items()}
+
+    assert {name: excesses for name, excesses in found.items() if excesses} == {}
 
 
 @pytest.mark.parametrize(
@@ -281,6 +301,13 @@ def _nameless_patterns(module: Module) -> Iterator[str]:
         made_here = id(node) in inside and module.name not in (*_MADE_OF_A_SECRET, "bot.text.characters")
         if node.func.attr != "compile" or made_here:
             yield f"{module.name}:{node.lineno} {node.func.attr}"
+
+
+def _sample(texts: list[Any]) -> list[Any]:
+    """Return a few of ``texts``, others at every run; pytest-randomly's own seed would repeat them too."""
+    seed = random.randrange(2**32)
+    print(f"texts chosen with seed {seed}")
+    return random.Random(seed).sample(texts, _SAMPLE)
 
 
 def _excesses(work: Callable[[str], object], texts: list[Any], floor: Any) -> list[str]:

@@ -87,7 +87,6 @@ async def error_of(client: TTSClient, request: SpeechRequest) -> BaseException |
     return None
 
 
-@pytest.mark.long
 async def test_no_fault_shows_the_key(
     make_client: MakeClient, faults: FaultScript, everything_logged: pytest.LogCaptureFixture
 ):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 SECONDS = 110.0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_the_server_keeps_to_its_own_document():
     # without our own options, one of which keeps the plugin of Schemathesis out
     arguments = ("-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:randomly", "--assert=plain")

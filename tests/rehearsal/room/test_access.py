@@ -34,7 +34,6 @@ async def complaints(page: Page, **options: object) -> list[str]:
     ]
 
 
-@pytest.mark.long
 async def test_axe_has_nothing_to_complain_of_in_any_state_light_or_dark(room: OpenRoom, visit):
     source = axe()
     page = await visit(room, color_scheme="light", reduced_motion="reduce")

@@ -20,7 +20,6 @@ A_MINUTE = 60.0
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@pytest.mark.long
 async def test_a_typed_sentence_is_heard_and_a_cloned_voice_after_it_within_a_minute(room: OpenRoom, visit):
     opened = time.monotonic()
     page = await visit(room)

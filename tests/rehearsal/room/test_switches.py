@@ -82,7 +82,6 @@ async def test_a_slow_tts_gateway_is_waited_for(page: Page):
     await choose(page, "The TTS gateway", "works", words="works")
 
 
-@pytest.mark.long
 async def test_a_bot_that_was_refused_works_again_after_a_restart_which_the_page_proposes(page: Page):
     for label in ("has no credit left (402)", "refuses the key (401)"):
         await choose(page, "The TTS gateway", label, words=label)
