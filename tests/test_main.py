@@ -80,6 +80,7 @@ def test_check_names_a_tts_gateway_that_does_not_answer(tmp_path: Path):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals):
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.signalled_bot", str(tmp_path)],

@@ -174,6 +174,7 @@ async def test_the_socket_that_discord_does_not_open_is_said_without_a_traceback
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_bot_that_starts_too_often_waits_before_it_identifies_itself(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:

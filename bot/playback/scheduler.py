@@ -15,8 +15,6 @@ FRAME_SECONDS: Final = 0.02
 SLOTS: Final = 5
 """Into so many parts 20 ms are divided, so that a thousand connections do not all send at once."""
 
-SLOT_SECONDS: Final = FRAME_SECONDS / SLOTS
-
 CATCH_UP_SECONDS: Final = 0.04
 """Lateness up to this is made good by sending at once; what exceeds it is skipped (see `FrameScheduler`)."""
 
@@ -70,18 +68,23 @@ class FrameScheduler:
     skipped: everything goes on where it was, instead of in a burst that listeners would throw away.
 
     The first call comes at once. The second one falls on the grid, 20 ms later at most.
+
+    With other ``frame_seconds`` than `FRAME_SECONDS` everything is called as often as that: no listener hears
+    it as it should be heard, but what only has to be said whole is said sooner.
     """
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, frame_seconds: float = FRAME_SECONDS) -> None:
         self.lateness = Lateness()
         self.skipped_seconds = 0.0
         self._idle_seconds = idle_seconds
+        self._frame_seconds = frame_seconds
+        self._slot_seconds = frame_seconds / SLOTS
         self._arrivals: SimpleQueue[Paced | None] = SimpleQueue()
         self._lock = threading.Lock()  # of `_thread` alone: never held while anything is sent
         self._thread: threading.Thread | None = None
         self._slots: list[list[Paced]] = [[] for _ in range(SLOTS)]
         self._scheduled: set[Paced] = set()
-        self._start = 0.0  # slot number n is due at _start + n * SLOT_SECONDS
+        self._start = 0.0  # slot number n is due at _start + n * _slot_seconds
         self._number = 0  # of the next slot
         self._closing = False
         self._complained = float("-inf")
@@ -111,7 +114,7 @@ class FrameScheduler:
 
     def _run(self) -> None:
         while self._wait():
-            due = self._start + self._number * SLOT_SECONDS
+            due = self._start + self._number * self._slot_seconds
             slot = self._slots[self._number % SLOTS]
             self._number += 1
             leaving = self._call(slot)
@@ -168,7 +171,7 @@ class FrameScheduler:
             following = self._following()
             delay = self._idle_seconds
             if following is not None:
-                delay = max(0.0, self._start + following * SLOT_SECONDS - time.perf_counter())
+                delay = max(0.0, self._start + following * self._slot_seconds - time.perf_counter())
             if self._admit(delay):
                 continue
             if following is not None:
@@ -203,7 +206,7 @@ class FrameScheduler:
         """Return the first slot that is not full, or else the emptiest."""
         if not self._scheduled:  # no grid to keep to: what begins now is due again in 20 ms
             self._number = 0
-            self._start = time.perf_counter() + FRAME_SECONDS
+            self._start = time.perf_counter() + self._frame_seconds
         roomy = (slot for slot in self._slots if len(slot) < _FULL)
         return next(roomy, min(self._slots, key=len))
 

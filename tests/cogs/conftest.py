@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.playback.scheduler import FRAME_SECONDS, FrameScheduler
+from bot.playback.voice_client import SpeechVoiceClient
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.faulty_tts_gateway.script import FaultScript
@@ -45,3 +47,9 @@ async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
         scene.say_no_more()
         assert rehearsal.unknown_requests == []
         scene.assert_nobody_was_pinged()
+
+
+@pytest.fixture
+def fast_playback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send five frames in the time of one: for tests of what is heard, and not of when."""
+    monkeypatch.setattr(SpeechVoiceClient, "scheduler", FrameScheduler(frame_seconds=FRAME_SECONDS / 5))

@@ -41,6 +41,7 @@ async def sound() -> HeldSound:
     return HeldSound(wav, first=len(wav) * 2 // 3)
 
 
+@pytest.mark.usefixtures("fast_playback")
 async def test_the_first_part_is_heard_while_the_rest_is_not_sent_yet(scene: Scene, sound: HeldSound):
     listener = await scene.alice.join(scene.perch)
     async with serving(sound) as server:

@@ -92,7 +92,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     await file_of(answer)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("fast_playback")
 async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     scene.faults.on_post(None, None)
@@ -172,6 +172,7 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
     assert len(scene.asked) == 1
 
 
+@pytest.mark.usefixtures("fast_playback")
 async def test_the_same_again_costs_nothing_and_sounds_the_same_also_after_a_restart(scene: Scene):
     first = await file_of(await scene.speak(to="here"))
     listener = await scene.alice.join(scene.perch)

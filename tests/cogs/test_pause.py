@@ -71,6 +71,7 @@ async def test_outside_of_voice_there_is_nothing_to_pause(scene: Scene):
     assert "not in a voice channel" in await command(scene, scene.alice, "pause")
 
 
+@pytest.mark.usefixtures("fast_playback")
 async def test_at_half_the_volume_it_is_heard_half_as_strong_from_the_next_on(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     usual = await loudness_of(scene, listener)
@@ -125,6 +126,7 @@ async def test_the_volume_is_for_moderators_and_for_who_manages_the_server(scene
     assert allowed.startswith("Volume 50 %")
 
 
+@pytest.mark.slow
 async def test_server_muted_the_queue_says_what_it_waits_for_and_the_member_is_told_once(scene: Scene):
     await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)

@@ -78,6 +78,7 @@ async def test_limited_by_discord_the_member_reads_when_to_try_again(scene: Scen
     assert "Discord limits" in as_file.content
 
 
+@pytest.mark.slow
 async def test_a_voice_server_that_crashes_in_the_middle_costs_nobody_a_word_of_explanation(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)

@@ -80,6 +80,7 @@ async def test_again_of_a_dialogue_has_each_voice_again(scene: Scene):
 
 
 @pytest.mark.parametrize("how", ["file", "spoken"])
+@pytest.mark.usefixtures("fast_playback")
 async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene, how: str):
     answer = await (given(scene) if how == "file" else spoken_only(scene))
 

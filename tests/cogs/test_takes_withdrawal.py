@@ -68,6 +68,7 @@ async def test_who_waits_for_its_file_reads_that_it_was_withdrawn(scene: Scene):
     hold.released.set()
 
 
+@pytest.mark.usefixtures("fast_playback")
 async def test_what_others_say_goes_on(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     await designed(scene, scene.bob, "Robin")

@@ -228,6 +228,7 @@ async def test_kicked_out_of_the_channel_the_member_gets_the_file(scene: Scene):
     assert "I lost the voice channel, so here is the file." in answer.content
 
 
+@pytest.mark.slow
 async def test_moved_by_a_moderator_it_goes_on_there(scene: Scene):
     attic = scene.guild.add_voice_channel("Attic")
     await scene.alice.join(scene.perch)

@@ -32,8 +32,9 @@ _numbers = itertools.count()
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark as slow what runs on PostgreSQL only for the second time."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    if parameters.get("kind") == "postgresql" and item.path.name not in _OF_DATABASES:
+    parameters = getattr(item, "callspec", None)
+    on_both = parameters is not None and parameters.params.get("kind") == "postgresql"
+    if on_both and item.path.name not in _OF_DATABASES:
         item.add_marker("slow")
 
 

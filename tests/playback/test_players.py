@@ -244,6 +244,7 @@ async def test_moved_while_it_is_being_replaced_it_joins_where_it_was_moved_to(
     assert player.channel == guild.cellar
 
 
+@pytest.mark.slow
 async def test_a_connection_that_cannot_be_replaced_is_the_end(
     players: GuildPlayers, guild: GuildOfTests, voice: FakeVoice
 ) -> None:

@@ -63,13 +63,13 @@ def scheduler() -> Iterator[FrameScheduler]:
     assert not scheduler.is_running()
 
 
-def is_never_early(times: list[float]) -> bool:
+def is_never_early(times: list[float], frame_seconds: float = FRAME_SECONDS) -> bool:
     """Return whether no call came before its time, but for what may be made up for.
 
     The first one is on no grid: it comes at once.
     """
     return all(
-        at >= times[1] + number * FRAME_SECONDS - CATCH_UP_SECONDS - ROUNDING
+        at >= times[1] + number * frame_seconds - CATCH_UP_SECONDS - ROUNDING
         for number, at in enumerate(times[1:])
     )
 
@@ -84,6 +84,19 @@ def test_it_calls_every_20_ms_and_does_not_drift(scheduler: FrameScheduler) -> N
     assert is_never_early(times)
     late = scheduler.skipped_seconds + max(scheduler.lateness.recent())
     assert times[-1] <= times[1] + 48 * FRAME_SECONDS + late + ROUNDING
+
+
+def test_with_frames_of_another_length_it_calls_as_often_as_that() -> None:
+    slow = FrameScheduler(idle_seconds=0.05, frame_seconds=4 * FRAME_SECONDS)
+    beat = Beat(calls=10)
+
+    slow.add(beat)
+    times = beat.wait()
+    slow.close()
+
+    assert is_never_early(times, 4 * FRAME_SECONDS)
+    late = slow.skipped_seconds + max(slow.lateness.recent())
+    assert times[-1] <= times[1] + 8 * 4 * FRAME_SECONDS + late + ROUNDING
 
 
 def test_what_comes_while_others_play_is_called_as_regularly(scheduler: FrameScheduler) -> None:

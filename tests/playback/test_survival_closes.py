@@ -119,6 +119,7 @@ async def test_o1_a_server_that_stays_away_is_the_end_and_no_loop(scene: Scene, 
     assert _times_asked(scene) == asked
 
 
+@pytest.mark.slow
 async def test_o1_idle_a_server_that_stays_away_is_given_up_as_well(
     scene: Scene, hasty: GuildPlayers
 ) -> None:

@@ -70,6 +70,7 @@ async def test_moved_while_the_main_connection_was_away_it_speaks_there(
     assert player.channel == scene.channel(scene.cellar)
 
 
+@pytest.mark.slow
 async def test_v6_after_a_new_session_it_is_back_in_its_channel_and_goes_on(
     scene: Scene, players: GuildPlayers
 ) -> None:
@@ -95,6 +96,7 @@ async def test_v6_after_a_new_session_it_is_back_in_its_channel_and_goes_on(
     assert player.channel is scene.channel(scene.lounge)
 
 
+@pytest.mark.slow
 async def test_idle_through_a_new_session_it_is_where_it_was(scene: Scene, players: GuildPlayers) -> None:
     await scene.alice.join(scene.lounge)
     player = await join(scene, scene.lounge, scene.alice)
@@ -196,6 +198,7 @@ async def test_where_it_means_to_be_follows_what_happens(scene: Scene) -> None:
     assert remembered == [lounge, cellar, None, lounge, None, lounge]
 
 
+@pytest.mark.slow
 async def test_v10_all_channels_are_left_at_once_even_if_discord_does_not_answer(
     scene: Scene, players: GuildPlayers
 ) -> None:

@@ -164,6 +164,7 @@ async def test_a_name_that_cannot_be_one_is_refused(scene: Scene) -> None:
     assert answer.content == ("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
 
 
+@pytest.mark.slow
 async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
     other = sqlite3.connect(scene.settings.data_dir / "myna.db", isolation_level=None)
