@@ -35,7 +35,7 @@ def commands(target: str, program: str) -> list[list[str]]:
 
 def is_chosen(expression: str, *marks: str) -> bool:
     """Return whether pytest's ``-m expression`` runs a test with these marks."""
-    return Expression.compile(expression).evaluate(lambda name, **_: name in marks)
+    return Expression.compile(expression).evaluate(lambda name, /, **_: name in marks)
 
 
 def tier_of(target: str) -> str:

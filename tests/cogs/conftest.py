@@ -42,6 +42,7 @@ async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
         settings = Settings(tts_base_url=tts_base_url, data_dir=tmp_path / "data")
         scene.settings = settings
         bot = SpeechBot(settings, connector=rehearsal.connector())
+        bot._connection.guild_ready_timeout = 0.05  # the only server comes with the login: half of the set-up
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
         yield scene
         scene.say_no_more()
