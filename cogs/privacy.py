@@ -39,7 +39,7 @@ _WORDS: Final = {
 }
 
 
-class Privacy(app_commands.Group):
+class PrivacyCommands(app_commands.Group):
     """Your data and your voice, in every server"""
 
     def __init__(self, library: Library) -> None:
@@ -160,4 +160,4 @@ def _json(found: object) -> bytes:
 async def setup(bot: SpeechBot) -> None:
     """Add the commands, and take presses on buttons from before a restart."""
     bot.add_dynamic_items(PrivacyButton)
-    bot.tree.add_command(everywhere(Privacy(bot.library)))
+    bot.tree.add_command(everywhere(PrivacyCommands(bot.library)))

@@ -25,7 +25,7 @@ from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.site import DEFAULT_PORT, opened_room, settle_in, show_in_browser
 from rehearsal.room.switches import TTSSwitches, free_port
 from rehearsal.server import Rehearsal
-from rehearsal.stage import Stage
+from rehearsal.stage import TourStage
 from rehearsal.tours import Tour, VoicesTour
 from rehearsal.walk import Walk
 
@@ -62,13 +62,13 @@ async def rehearse(settings: Settings, plan: Plan) -> int:
 
 
 @asynccontextmanager
-async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[Stage]:
+async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[TourStage]:
     """Yield a stage on which the bot is logged in; everything on it ends with the context."""
     async with AsyncExitStack() as parts:
         data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
         settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None)
         rehearsal = await parts.enter_async_context(Rehearsal())
-        stage = Stage(rehearsal, plan.output)
+        stage = TourStage(rehearsal, plan.output)
         tts = TTSSwitches(free_port() if plan.room and settings.own_tts_gateway else None)
 
         def make_bot() -> SpeechBot:

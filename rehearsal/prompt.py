@@ -13,7 +13,7 @@ from typing import Any
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
 from rehearsal.rules.commands import CHAT_INPUT
-from rehearsal.stage import Stage
+from rehearsal.stage import TourStage
 from rehearsal.voice.listener import Listener
 from rehearsal.wire import Json
 
@@ -99,7 +99,7 @@ help, quit
 class Prompt:
     """Reads lines until `quit` or the end of the input."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: TourStage) -> None:
         self._stage = stage
         self._listener: Listener | None = None
 

@@ -90,7 +90,7 @@ class Heard:
         return len(self.pcm) / (2 * 48_000)
 
 
-class Stage:
+class TourStage:
     """A server called The Aviary: #general, the voice channel Perch, Alice, Bob and Carol.
 
     Carol is a moderator, and so is Alice at first.

@@ -14,7 +14,7 @@ from rehearsal.likeness import halves, pitch_of, semitones
 from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
-from rehearsal.stage import ANSWER_SECONDS, Stage, StepFailedError, pcm_of_wav
+from rehearsal.stage import ANSWER_SECONDS, StepFailedError, TourStage, pcm_of_wav
 from rehearsal.walk import (
     ACCEPT,
     MY_OWN,
@@ -137,7 +137,7 @@ _DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
 class VoicesTour(Walk):
     """Save, consent, use, share, revoke, delete, design, cast, dialogue, voice message and soundboard."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: TourStage) -> None:
         super().__init__(stage)
         self._alice, self._bob, self._carol = stage.alice, stage.bob, stage.carol
         self._dialogue: Given | None = None

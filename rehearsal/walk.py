@@ -10,10 +10,10 @@ from rehearsal.answers import Answer, AnswerState
 from rehearsal.cdn import SentFile, ShownFile
 from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
-from rehearsal.recordings import Recording
+from rehearsal.recordings import SampleRecording
 from rehearsal.records import Channel, Message, Role
 from rehearsal.screen import ShownModal
-from rehearsal.stage import ANSWER_SECONDS, Heard, Stage, StepFailedError, alike
+from rehearsal.stage import ANSWER_SECONDS, Heard, StepFailedError, TourStage, alike
 from rehearsal.voice.listener import Listener
 
 ACCEPT: Final = "Accept, and turn cloning on"
@@ -56,7 +56,7 @@ class Given:
 class Walk:
     """Walks through its ``steps``. Whoever inherits says what they are."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: TourStage) -> None:
         self._stage = stage
         self._listener: Listener | None = None
 
@@ -195,7 +195,7 @@ def indented(words: str) -> str:
     return words.replace("\n", "\n      ")
 
 
-def sent(recording: Recording) -> SentFile:
+def sent(recording: SampleRecording) -> SentFile:
     """Return a recording as a person uploads it."""
     return SentFile(recording.path.name, recording.path.read_bytes())
 

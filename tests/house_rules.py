@@ -88,6 +88,14 @@ READS_ENVIRONMENT = (
     "untrusted.decoder",  # what Windows needs to start a child at all; no setting
 )
 MAX_LINES = 600
+SMALL_LINES = 80
+SMALL: Mapping[str, str] = {
+    # A module with fewer lines that a single other one imports needs a reason to stand alone.
+    "bot.allocator": "it sets up the process, before there is anything else",
+    "bot.audio.volume": "samples, which playback does not touch",
+    "bot.delivery.credit": "whose voice it is, and for whom: what every answer has to say",
+    "cogs.voice_design": "how three generations are given, chosen from, and made anew",
+}
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
 _FREE = ("tests", "benchmarks")
 
@@ -276,3 +284,35 @@ def lengths(modules: Mapping[str, Module]) -> list[str]:
     """Complain about files with more than `MAX_LINES` lines: there is a second noun in them."""
     counts = {name: len(module.source.splitlines()) for name, module in modules.items()}
     return [f"{name}: {count} lines" for name, count in counts.items() if count > MAX_LINES]
+
+
+def shallow(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about small modules that only one other imports, unless `SMALL` says why they stand alone."""
+    importers: dict[str, set[str]] = {name: set() for name in modules}
+    for module in modules.values():
+        if _within(module.name, _FREE):
+            continue
+        for name, _ in module.imports:
+            target = _of_ours(name, modules)
+            if target is not None and target != module.name:
+                importers[target].add(module.name)
+    return [
+        f"{name}: {len(modules[name].source.splitlines())} lines, and only {', '.join(found)} imports it"
+        for name, found in importers.items()
+        if len(found) == 1
+        and len(modules[name].source.splitlines()) < SMALL_LINES
+        and not any(other.startswith(f"{name}.") for other in modules)  # a package says what is in it
+        and name not in SMALL
+        and not _within(name, _FREE)
+    ]
+
+
+def class_names(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about two public classes of one name in what is shipped: a reader takes one for the other."""
+    places: dict[str, list[str]] = {}
+    for module in modules.values():
+        if not _within(module.name, _FREE):
+            for node in module.nodes:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(module.name)
+    return [f"{', '.join(found)}: each has a {name}" for name, found in places.items() if len(found) > 1]

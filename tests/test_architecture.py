@@ -20,6 +20,7 @@ RULES = [
     house_rules.cycles,
     house_rules.type_checking_blocks,
     house_rules.lengths,
+    house_rules.class_names,
 ]
 _OTHER_FOLDERS = {".git", ".venv", "data", "rehearsal-output", "results", "__pycache__"}
 _MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(?:work|root)/")
@@ -28,7 +29,7 @@ _MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(?:work|root)/")
 def test_the_house_keeps_every_rule() -> None:
     modules = read_modules(ROOT)  # once, and in one process: it is parsed for seconds and fills much memory
 
-    assert [complaint for rule in RULES for complaint in rule(modules)] == []
+    assert [complaint for rule in (*RULES, house_rules.shallow) for complaint in rule(modules)] == []
 
 
 def test_the_rules_look_at_the_whole_house() -> None:
@@ -93,6 +94,7 @@ VIOLATIONS = [
         "bot/text/a.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING: ...",
     ),
+    (house_rules.class_names, "bot/text/a.py", "class OurError: ..."),
     (house_rules.lengths, "bot/text/a.py", "x = 1\n" * (MAX_LINES + 1)),
 ]
 
@@ -138,6 +140,16 @@ def test_a_rule_finds_what_breaks_it(rule: Rule, path: str, source: str, sample:
 
     assert len(complaints) == 1
     assert path.removesuffix(".py").replace("/", ".") in complaints[0]
+
+
+def test_a_small_module_with_one_importer_is_found_unless_a_reason_is_given() -> None:
+    modules = {
+        "bot.text.a": Module("bot.text.a", "import bot.text.b, bot.allocator"),
+        "bot.text.b": Module("bot.text.b", "x = 1"),
+        "bot.allocator": Module("bot.allocator", "x = 1"),
+    }
+
+    assert house_rules.shallow(modules) == ["bot.text.b: 1 lines, and only bot.text.a imports it"]
 
 
 def test_a_cycle_is_found_however_long_it_is() -> None:

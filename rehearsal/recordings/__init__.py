@@ -10,7 +10,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class SampleRecording:
     """A sound file of ours, and word for word what is said in it."""
 
     name: str
@@ -19,18 +19,18 @@ class Recording:
 
 
 RECORDINGS: Final = (
-    Recording(
+    SampleRecording(
         "harbour-master",
         _FOLDER / "harbour-master.ogg",
         "The ferry leaves at nine. Mind the wet stairs, and keep the little ones away from the rail.",
     ),
-    Recording(
+    SampleRecording(
         "little-sister",
         _FOLDER / "little-sister.wav",
         "Guess what I found behind the shed! A whole family of hedgehogs, and they are asleep. "
         "The smallest one has a leaf on its nose. Can we keep them, please?",
     ),
-    Recording(
+    SampleRecording(
         "night-nurse",
         _FOLDER / "night-nurse.ogg",
         "You can go home in the morning. Until then, try to sleep, and ring if you need anything at all.",

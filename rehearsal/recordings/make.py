@@ -10,7 +10,7 @@ from typing import Final
 
 from bot.audio.formats import export
 from bot.audio.stream import speech_from_wav
-from rehearsal.recordings import RECORDINGS, Recording
+from rehearsal.recordings import RECORDINGS, SampleRecording
 from tts_gateway.engines.offline import OfflineEngine
 
 _DESCRIPTIONS: Final = {
@@ -32,7 +32,7 @@ async def main() -> None:
         await engine.aclose()
 
 
-async def _made(engine: OfflineEngine, recording: Recording) -> bytes:
+async def _made(engine: OfflineEngine, recording: SampleRecording) -> bytes:
     description = _DESCRIPTIONS[recording.name]
     wav = await engine.speak(f"({description}){recording.transcript}")
     speech = await speech_from_wav(wav, text=recording.transcript)

@@ -11,7 +11,7 @@ from rehearsal.permissions import ALL, Overwrite, Permission
 from rehearsal.records import Channel
 
 
-class Standing(StrEnum):
+class RoomStanding(StrEnum):
     """What somebody is in the servers of the room."""
 
     MEMBER = "member"
@@ -24,7 +24,7 @@ class Character:
     """Somebody to act as, and what that means in a sentence."""
 
     person: Person
-    standing: Standing
+    standing: RoomStanding
     about: str
 
 
@@ -34,17 +34,17 @@ class Setting:
     def __init__(self, world: World) -> None:
         self.world = world
         self.characters = [
-            Character(world.add_person("Robin"), Standing.MEMBER, "sees and does what most members do"),
+            Character(world.add_person("Robin"), RoomStanding.MEMBER, "sees and does what most members do"),
             Character(
                 world.add_person("Maud"),
-                Standing.MODERATOR,
+                RoomStanding.MODERATOR,
                 "may mute, move and skip, and sees #keepers",
             ),
             Character(
-                world.add_person("Wren"), Standing.NEWCOMER, "came today: no voice in Nest, no #workshop"
+                world.add_person("Wren"), RoomStanding.NEWCOMER, "came today: no voice in Nest, no #workshop"
             ),
             Character(
-                world.add_person("Jay"), Standing.MEMBER, "one more member, to keep the others company"
+                world.add_person("Jay"), RoomStanding.MEMBER, "one more member, to keep the others company"
             ),
         ]
         self.rookery = self._rookery()
@@ -72,15 +72,17 @@ class Setting:
         ]
         return [*seen, self.world.dm(person)]
 
-    def _with_standing(self, *standings: Standing) -> list[Person]:
+    def _with_standing(self, *standings: RoomStanding) -> list[Person]:
         return [character.person for character in self.characters if character.standing in standings]
 
     def _rookery(self) -> Guild:
         guild = self._guild("The Rookery")
         powers = Permission.MUTE_MEMBERS | Permission.MOVE_MEMBERS | Permission.MANAGE_MESSAGES
         powers |= Permission.MANAGE_GUILD | Permission.CREATE_GUILD_EXPRESSIONS
-        keepers = guild.add_role("Keepers", powers, *self._with_standing(Standing.MODERATOR))
-        settled = guild.add_role("Settled", 0, *self._with_standing(Standing.MEMBER, Standing.MODERATOR))
+        keepers = guild.add_role("Keepers", powers, *self._with_standing(RoomStanding.MODERATOR))
+        settled = guild.add_role(
+            "Settled", 0, *self._with_standing(RoomStanding.MEMBER, RoomStanding.MODERATOR)
+        )
         guild.add_text_channel("general")
         _only_for(guild, guild.add_text_channel("workshop"), Permission.VIEW_CHANNEL, settled.id)
         _only_for(guild, guild.add_text_channel("keepers"), Permission.VIEW_CHANNEL, keepers.id)

@@ -20,7 +20,7 @@ from rehearsal.recordings import RECORDINGS
 from rehearsal.room.acts import Acts
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.room import MAX_BYTES, Room
-from rehearsal.room.setting import Setting, Standing
+from rehearsal.room.setting import RoomStanding, Setting
 from rehearsal.room.switches import DiscordSwitches, TTSSwitches, VoiceSwitches
 from rehearsal.room.tab import Tab
 from rehearsal.server import Rehearsal
@@ -74,7 +74,7 @@ async def settle_in(room: Room) -> None:
     """
     setting = room.setting
     (maud,) = (
-        character.person for character in setting.characters if character.standing is Standing.MODERATOR
+        character.person for character in setting.characters if character.standing is RoomStanding.MODERATOR
     )
     await turn_cloning_on(maud, next(iter(setting.rookery.channels.values())))
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from bot.audio.wav import write_wav
-from rehearsal.recordings import RECORDINGS, Recording
+from rehearsal.recordings import RECORDINGS, SampleRecording
 
 FORMATS = {
     "wav": ("wav", "pcm_s16le"),
@@ -21,7 +21,7 @@ FORMATS = {
 }
 
 
-def speech_of(one: Recording) -> bytes:
+def speech_of(one: SampleRecording) -> bytes:
     """Return a recording of somebody speaking as 48 kHz mono PCM."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=48_000)
     with av.open(str(one.path)) as container:

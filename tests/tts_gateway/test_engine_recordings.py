@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from rehearsal.recordings import RECORDINGS, Recording
+from rehearsal.recordings import RECORDINGS, SampleRecording
 from tests.tts_gateway.listening import semitones
 from tts_gateway.engines.espeak import SAMPLE_RATE
 from tts_gateway.engines.reference import decode_recording, measure_reference
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
-async def test_a_recording_is_short_small_and_voiced(recording: Recording) -> None:
+async def test_a_recording_is_short_small_and_voiced(recording: SampleRecording) -> None:
     data = recording.path.read_bytes()
 
     sound = await decode_recording(data, rate=SAMPLE_RATE)
