@@ -21,7 +21,7 @@ from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from bot.audio.formats import export
 from bot.audio.opus import opus_frames
-from bot.audio.stream import speech_from_chunks, speech_from_wav
+from bot.audio.stream import SpeechStream, frames_of, speech_from_wav
 
 ROUNDS: Final = 5
 SECONDS: Final = 60.0
@@ -53,7 +53,8 @@ async def _measure() -> list[Figure]:
         await opus_frames(await speech_from_wav(wav, text=MINUTE_TEXT))
 
     async def streamed() -> None:
-        await speech_from_chunks(_chunks(wav), lambda _frames: None, text=MINUTE_TEXT)
+        async for _frames in frames_of(_chunks(wav), SpeechStream(text=MINUTE_TEXT)):
+            pass
 
     async def ogg() -> None:
         file = await export(speech, max_bytes=_OGG_BYTES)

@@ -25,12 +25,12 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect
-from bot.audio.stream import speech_from_chunks
+from bot.audio.maker import Maker
 from bot.models import SpeechRequest
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import Utterance
 from bot.playback.voice_client import SpeechVoiceClient
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSCall, TTSClient
 
 ROUNDS: Final = 3
 OURS: Final = 5  # in a round, to one of the tutorial way
@@ -147,8 +147,9 @@ async def _after_answer(line: FarLine, client: discord.VoiceClient) -> Arrival:
 
 
 async def _make(tts: TTSClient, utterance: Utterance) -> None:
-    take = await tts.open(REQUEST)
-    await speech_from_chunks(take.chunks(), utterance.append, text=REQUEST.text)
+    download = await tts.open(TTSCall(REQUEST))
+    async for frames in Maker().start(download.chunks(), text=REQUEST.text):
+        utterance.append(frames)
     utterance.complete()
 
 

@@ -25,12 +25,13 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load
 from benchmarks.pacing import OVERHEAD, PER_SECOND, texts
 from benchmarks.voice_channels import connect, disconnect
-from bot.models import Progress, SpeechRequest
+from bot.audio.maker import Maker
+from bot.models import Asker, SpeechRequest
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, Utterance
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.speech.cache import SpeechCache
-from bot.speech.synthesizer import Asker, SpeechSynthesizer
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.tts.client import TTSClient
 
 TEXTS: Final = 10
@@ -122,12 +123,14 @@ async def _heard(line: FarLine, base_url: str, text: str, client: SpeechVoiceCli
     player = GuildPlayer(client, stalled=_nothing)
     async with TTSClient(base_url) as tts, SpeechCache(None) as cache, asyncio.timeout(_MOST_SECONDS):
         supply = Supply(player.reserve(member_id=1, title="a minute"))
-        maker, began = SpeechSynthesizer(tts, cache), time.monotonic()
+        synthesizer, began = SpeechSynthesizer(tts, cache, Maker()), time.monotonic()
         arriving = asyncio.create_task(line.arrival(client.ssrc))
-        await maker.make(SpeechRequest(text), Asker(1, 1), on_progress=_ignore, on_frames=supply.take)
+        with synthesizer.submit(SpeechRequest(text), Asker(1, 1), seconds_before=0.0) as job:
+            async for frames in job:
+                supply.take(frames)
         made = time.monotonic() - began
         arrival = await arriving
-        await maker.aclose()
+        await synthesizer.aclose()
     player.close()
     return _Heard(arrival.first_sound - began, made, max(supply.gaps), supply.seconds)
 
@@ -141,10 +144,6 @@ async def _tutorial(
     arrival = await line.arrival(client.ssrc)
     await tutorial.stop(client)
     return arrival.first_packet - began
-
-
-def _ignore(_progress: Progress) -> None:
-    pass
 
 
 async def _nothing(_player: GuildPlayer) -> None:

@@ -24,9 +24,9 @@ from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
 from benchmarks.ways_to_play import OURS, MeasuredVoiceClient
-from bot.audio.stream import speech_from_chunks
+from bot.audio.maker import Maker
 from bot.models import SpeechRequest
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSCall, TTSClient
 
 CHANNELS: Final = 500
 MAKINGS: Final = 20
@@ -114,6 +114,7 @@ async def _make_for_ever(tts: TTSClient, made: _Made, pause: float, begin: float
     await asyncio.sleep(begin)
     while True:
         await asyncio.sleep(pause)
-        take = await tts.open(_REQUEST)
-        await speech_from_chunks(take.chunks(), lambda _frames: None, text=_REQUEST.text)
+        download = await tts.open(TTSCall(_REQUEST))
+        async for _frames in Maker().start(download.chunks(), text=_REQUEST.text):
+            pass
         made.utterances += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import errors
 from bot.models import Progress, Stage
 
@@ -75,6 +77,9 @@ def _later(seconds: float | None) -> str:
 
 def progress_line(progress: Progress) -> str:
     """Return what the member reads while their speech is being made."""
+    if progress.generation is not None:
+        which = progress.generation
+        return f"Take {which.made} of {which.of}. {progress_line(replace(progress, generation=None))}"
     if progress.stage is Stage.FETCHING and progress.fraction is not None:
         return f"Fetching the speech, {progress.fraction:.0%} …"
     if progress.stage is not Stage.MAKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 V = TypeVar("V")
 
@@ -50,18 +50,31 @@ MaySpeak = Callable[[SpokenVoice], Awaitable[str | None]]
 """Returns why a voice may not speak now, as a sentence for the member, or None: it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class VoiceAccess:
-    """How saved voices and likenesses come to be heard; asked only when they are.
+class VoiceAccess(Protocol):
+    """Access to saved voices and likenesses in one place; asked only when they are heard."""
 
-    ``may_speak`` is asked before a speech is begun and again in front of every call of the TTS gateway.
-    ``reference`` returns a saved voice's recording for the TTS gateway, ``renew`` with a new address, after
-    it could not use the one before.
+    async def may_speak(self, voice: SpokenVoice) -> str | None:
+        """Return why it may not speak now, as a sentence for the member, or None: it may.
+
+        It is asked before a speech is begun, and again in front of every call of the TTS gateway.
+        """
+
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the recording of a saved voice for the TTS gateway."""
+
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return its recording at a new address, after the TTS gateway could not use the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asker of something to be said, and whose allowance pays for a second try: ``account`` is the server,
+
+    or the member where there is none.
     """
 
-    may_speak: MaySpeak
-    reference: Callable[[SpokenVoice], Awaitable[ReferenceAudio]]
-    renew: Callable[[SpokenVoice], Awaitable[ReferenceAudio]]
+    member_id: int
+    account: int
 
 
 @dataclass(frozen=True)  # with slots, Python 3.11 cannot make a Line[...] of it
@@ -118,19 +131,17 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step in the making of speech. ``fraction`` (0..1) is known only while fetching.
+    """Progress in the making of speech, at one moment. ``fraction`` (0..1) is known only while fetching.
 
     ``parts`` is known for texts of more than one; ``seconds_left`` is an estimate, where there can be one.
+    ``generation`` is which of several it is, where a member asked for more than one.
     """
 
     stage: Stage
     fraction: float | None = None
     parts: Parts | None = None
     seconds_left: float | None = None
-
-
-ProgressListener = Callable[[Progress], None]
-"""Called in the event loop; it must not block and must not raise."""
+    generation: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot.audio.maker import Maker
 from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
-from bot.delivery.delivery import Delivery
+from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationActions, GenerationHistory
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import Membership, ReferencePosts, Silencing, VoiceAccesses
@@ -62,11 +63,11 @@ class SpeechBot(commands.AutoShardedBot):
     """
 
     tree: SpeechTree
-    speeches: SpeechSynthesizer
+    synthesizer: SpeechSynthesizer
     accesses: VoiceAccesses
     ordering: RequestResolver
     keeping: GenerationHistory
-    delivery: Delivery
+    deliveries: Deliveries
     under_takes: GenerationActions
     players: GuildPlayers
     volumes: Volumes
@@ -134,11 +135,14 @@ class SpeechBot(commands.AutoShardedBot):
         cache = await self._parts.enter_async_context(SpeechCache(self._cache_folder()))
         self.library.privacy.forget_speech_with(cache.forget)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
-        maker = self.speeches = SpeechSynthesizer(tts, cache, source=self._settings.tts_source, speed=speed)
-        self._parts.push_async_callback(maker.aclose)
+        maker = Maker()
+        synthesizer = self.synthesizer = SpeechSynthesizer(
+            tts, cache, maker, source=self._settings.tts_source, speed=speed
+        )
+        self._parts.push_async_callback(synthesizer.aclose)
         fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
         self.voice_making = VoiceMaking(self.library, await self._parts.enter_async_context(fetching))
-        self.voice_design = VoiceDesign(maker, self.voice_making)
+        self.voice_design = VoiceDesign(synthesizer, self.voice_making)
         self._parts.push_async_callback(self.voice_design.aclose)
         self.reference_posts = ReferencePosts(
             self,
@@ -147,7 +151,7 @@ class SpeechBot(commands.AutoShardedBot):
             place=self._settings.recording_place,
             storage_channel_id=self._settings.storage_channel_id,
         )
-        self._build_delivery(maker)
+        self._build_delivery(synthesizer, maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
         tried = asyncio.Event()
         registering = asyncio.create_task(self._register_commands(tried), name="commands")
@@ -184,7 +188,7 @@ class SpeechBot(commands.AutoShardedBot):
             await asyncio.sleep(wait)
             pause = min(pause * 4, _LONGEST_PAUSE_SECONDS)
 
-    def _build_delivery(self, maker: SpeechSynthesizer) -> None:
+    def _build_delivery(self, synthesizer: SpeechSynthesizer, maker: Maker) -> None:
         presence = Membership(self.library)
         self.accesses = VoiceAccesses(
             self.library.consents,
@@ -192,11 +196,13 @@ class SpeechBot(commands.AutoShardedBot):
             self.reference_posts,
         )
         self.ordering = RequestResolver(self.library)
-        self.keeping = GenerationHistory(self.library, maker)
+        self.keeping = GenerationHistory(self.library, synthesizer, maker)
         places = PlaybackSlots(self.players, self.volumes)
-        self.delivery = Delivery(maker, places, self.keeping, self.accesses)
-        self.under_takes = GenerationActions(self.library, self.voice_making, maker, places, presence)
-        silencing = Silencing(self.players, maker, self.accesses, self.reference_posts)
+        self.deliveries = Deliveries(synthesizer, maker, places, self.keeping, self.accesses)
+        self.under_takes = GenerationActions(
+            self.library, self.voice_making, synthesizer, maker, places, presence
+        )
+        silencing = Silencing(self.players, synthesizer, self.accesses, self.reference_posts)
         self.library.withdrawals.subscribe(silencing.hear)
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
@@ -227,8 +233,8 @@ class SpeechBot(commands.AutoShardedBot):
             return
         self._shutting_down = True
         self.tree.accepting = False
-        if hasattr(self, "delivery"):
-            await self.delivery.aclose(wait=SHUTDOWN_SECONDS / 2)
+        if hasattr(self, "deliveries"):
+            await self.deliveries.aclose(wait=SHUTDOWN_SECONDS / 2)
         await self.close()
 
     async def close(self) -> None:

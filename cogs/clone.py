@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.command_tree import acknowledged
-from bot.delivery.delivery import Delivery
+from bot.delivery.delivery import Deliveries
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import VoiceMaking
@@ -33,8 +33,8 @@ was chosen; what is missing for that is asked for first."""
 class Clone(commands.Cog):
     """Commands that speak in the voice of a recording."""
 
-    def __init__(self, delivery: Delivery, library: Library, making: VoiceMaking) -> None:
-        self._delivery = delivery
+    def __init__(self, deliveries: Deliveries, library: Library, making: VoiceMaking) -> None:
+        self._deliveries = deliveries
         self._library = library
         self._making = making
         self._asking = Asking(library, making)
@@ -105,7 +105,7 @@ class Clone(commands.Cog):
             url = reference_from(recording).url
             voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
             request = SpeechRequest(text, voice=voice)
-            await self._delivery.carry_out(newest, SpeakRequest(request, to, likeness=recording.filename))
+            await self._deliveries.deliver(newest, SpeakRequest(request, to, likeness=recording.filename))
 
         await with_own_voice(interaction, self._library, proceed)
 
@@ -144,6 +144,6 @@ def _typed(label: discord.ui.Label[CloneForm]) -> str:
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
-    cog = Clone(bot.delivery, bot.library, bot.voice_making)
+    cog = Clone(bot.deliveries, bot.library, bot.voice_making)
     await bot.add_cog(cog)
     bot.tree.add_command(cog.menu)

@@ -82,7 +82,7 @@ async def again(press: Press) -> None:
             raise MemberError(refusal)
     if order is None:
         order = await press.bot.ordering.again(scope_of(press.interaction), take, may_speak)
-    await press.bot.delivery.carry_out(press.interaction, order)
+    await press.bot.deliveries.deliver(press.interaction, order)
 
 
 async def play(press: Press) -> None:

@@ -11,7 +11,7 @@ from discord.app_commands import Choice
 from discord.ext import commands
 
 from bot.command_tree import acknowledged
-from bot.delivery.delivery import Delivery
+from bot.delivery.delivery import Deliveries
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import RequestResolver
@@ -106,9 +106,9 @@ class Speak(commands.Cog):
     """Commands that turn text into speech."""
 
     def __init__(
-        self, delivery: Delivery, ordering: RequestResolver, accesses: VoiceAccesses, voices: Voices
+        self, deliveries: Deliveries, ordering: RequestResolver, accesses: VoiceAccesses, voices: Voices
     ) -> None:
-        self._delivery = delivery
+        self._deliveries = deliveries
         self._ordering = ordering
         self._accesses = accesses
         self._voices = voices
@@ -158,7 +158,7 @@ class Speak(commands.Cog):
             to=Destination(to) if to else None,
             can_cast=self._accesses.has_place,
         )
-        await self._delivery.carry_out(interaction, order)
+        await self._deliveries.deliver(interaction, order)
 
     @speak.autocomplete("voice")
     async def voices(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -193,7 +193,7 @@ class Speak(commands.Cog):
             voice=voice,
             can_cast=self._accesses.has_place,
         )
-        await self._delivery.carry_out(interaction, order)
+        await self._deliveries.deliver(interaction, order)
 
 
 def _check_words(message: discord.Message) -> None:
@@ -203,7 +203,7 @@ def _check_words(message: discord.Message) -> None:
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog; the only line that knows where its parts live."""
-    cog = Speak(bot.delivery, bot.ordering, bot.accesses, bot.library.voices)
+    cog = Speak(bot.deliveries, bot.ordering, bot.accesses, bot.library.voices)
     await bot.add_cog(cog)
     bot.add_view(VoiceChoice((), None))
     for menu in cog.menus:

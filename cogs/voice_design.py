@@ -7,9 +7,8 @@ from io import BytesIO
 import discord
 
 from bot.delivery.reply import Acknowledgement, Reply
-from bot.delivery.voice_creation import TAKES, Brief, Design
-from bot.messages import progress_line, sentence_for
-from bot.models import Progress
+from bot.delivery.voice_creation import Brief, Design, DesignProgress
+from bot.messages import sentence_for
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
 from cogs.ui import PersistentItem, bot_of, replace_message, row_of
@@ -20,11 +19,10 @@ async def give_design(interaction: discord.Interaction, brief: Brief) -> None:
     """Make the takes, and give them with the buttons to choose one. Raises what making them raises."""
     bot, answer = bot_of(interaction), Reply.of(interaction)
 
-    def show(number: int, progress: Progress) -> None:
-        answer.show(f"Take {number} of {TAKES}. {progress_line(progress)}")
-
+    under_way = DesignProgress()
+    answer.show_progress(under_way)
     account = interaction.guild_id or interaction.user.id
-    design = await bot.voice_design.make(brief, account, on_progress=show)
+    design = await bot.voice_design.make(brief, account, under_way)
     takes = [await bot.library.recordings.read(take.recording) for take in design.takes]
     files = [discord.File(BytesIO(wav), f"take-{number}.wav") for number, wav in enumerate(takes, start=1)]
     await interaction.edit_original_response(attachments=files)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot import limits
-from bot.audio.edit import level
+from bot.audio.edit import EDGE_SECONDS, level, sounding_range
 from bot.audio.live_gain import GainMemory, Leveller
-from bot.audio.opus import OpusEncoder
+from bot.audio.opus import FRAME_SECONDS, OpusEncoder
+from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in
 from bot.audio.resampling import Resampler
-from bot.audio.wav import WavStream, parse_wav
+from bot.audio.wav import WavHeader, WavStream, parse_wav
 from bot.audio.workers import run_batch, run_realtime
 from bot.errors import AudioError
 from bot.models import Speech
+from bot.text.speaking_time import speaking_seconds
 
 MIN_SECONDS: Final = 0.05
 """The shortest sound that can be a word."""
@@ -48,62 +50,81 @@ def _prepare(wav: bytes, max_seconds: float) -> Speech:
     return Speech(level(np.concatenate([resampler.feed(sound.samples), resampler.finish()])))
 
 
-FrameListener = Callable[[Sequence[bytes]], None]
-"""Called in the event loop with the next 20 ms Opus frames; it must not block and must not raise."""
+def longest_seconds(text: str) -> float:
+    """Return the longest that speech of ``text`` may be before what follows is no part of it, in seconds."""
+    return min(LONGEST * speaking_seconds(text) + LONG_SLACK_SECONDS, plausible_seconds(text))
+
+
+def shortened(speech: Speech, text: str) -> Speech:
+    """Return no more of ``speech`` than ``text`` can last."""
+    return Speech(speech.pcm[: 2 * int(48_000 * longest_seconds(text))])
+
+
+_LOOKED_AT_ONCE: Final = 4_096  # bytes: a header that is longer is read again only after so many more
+
+
+class DurationLimiter:
+    """Limiter of the bytes of a WAV: it lets through the longest that its ``text`` can last."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.was_needed = False
+        """Whether there was more."""
+
+    async def chunks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """Pass ``chunks`` on, none before the header is whole; what follows the longest is not fetched.
+
+        Raises AudioError when they are no WAV that we accept, or when the header says that it is too long or
+        too short for the text: nothing has been passed on then.
+        """
+        waiting, looked_at, left = b"", -_LOOKED_AT_ONCE, None
+        async for chunk in chunks:
+            waiting += chunk
+            if left is None and len(waiting) - looked_at >= _LOOKED_AT_ONCE:
+                looked_at = len(waiting)
+                left = await run_realtime(self._longest_bytes, waiting)
+            if left is None:
+                continue
+            yield waiting[:left]
+            left, waiting = left - len(waiting), b""
+            if left < 0:
+                self.was_needed = True
+                return
+        if waiting:
+            yield waiting
+
+    def _longest_bytes(self, beginning: bytes) -> int | None:
+        """Return how much of the WAV that begins like this may be passed on; None: the header goes on."""
+        if defect := early_defect_in(beginning, self._text):
+            raise AudioError(defect)
+        header = WavHeader.read(beginning)
+        if header is None:
+            return None
+        longest = header.block_bytes * int(header.rate * longest_seconds(self._text))
+        if header.data_bytes is not None and header.data_bytes <= longest:  # and notes may follow
+            return sys.maxsize
+        return header.data_start + longest
+
 
 NOTHING_KNOWN: Final = GainMemory()
 
-_FIRST_BYTES: Final = 12 * 1024  # the header and an eighth of a second of 48 kHz mono: enough to begin
-_BYTES_WORTH_A_CALL: Final = 8 * 1024  # less at a time costs more than it is worth ...
-_SHARE_WORTH_A_CALL: Final = 16  # ... and later a sixteenth: whoever sends faster than it is heard is ahead
-_BYTES_AT_ONCE: Final = 64 * 1024  # the most that a download hands on: 0.7 s of 48 kHz mono, 6 ms of work
 _FIRST_FRAMES: Final = math.ceil(MIN_SECONDS / 0.02)  # less than a word is not handed out
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedSpeech:
-    """What was handed out as frames, whole; and what the next take of the same origin will need."""
+    """Speech that was handed out as frames, whole; and the gains for the next of the same origin."""
 
     speech: Speech
     gains: GainMemory
 
 
-async def speech_from_chunks(
-    chunks: AsyncIterator[bytes],
-    on_frames: FrameListener,
-    *,
-    text: str,
-    gains: GainMemory = NOTHING_KNOWN,
-) -> StreamedSpeech:
-    """Return the speech of a WAV that arrives in ``chunks``, after handing on its frames as they come.
-
-    The work is done in worker threads, a little at a time, so that fast senders wait. Raises AudioError as
-    `bot.audio.stream.speech_from_wav` does; also, when that is found out only then, after the first frames.
-    What ``chunks`` raises goes through.
-    """
-    work = SpeechStream(text=text, gains=gains)
-    waiting, wanted, size, done = b"", _FIRST_BYTES, _FIRST_BYTES, 0
-    async for chunk in chunks:
-        waiting += chunk
-        while len(waiting) >= wanted:
-            piece, waiting = waiting[:size], waiting[size:]
-            if frames := await run_realtime(work.feed, piece):
-                on_frames(frames)
-            done += len(piece)
-            wanted, size = max(_BYTES_WORTH_A_CALL, done // _SHARE_WORTH_A_CALL), _BYTES_AT_ONCE
-            wanted = min(wanted, size)
-    for last_work in (partial(work.feed, waiting), work.finish):
-        if frames := await run_realtime(last_work):
-            on_frames(frames)
-    return work.result()
-
-
 class SpeechStream:
-    """The work behind `speech_from_chunks`, for one thread at a time.
+    """Speech from a WAV that comes in pieces: the work behind `frames_of`, for one thread at a time.
 
-    Levels are those of `Leveller`: it begins with the gain that earlier takes needed, because the loudness
-    of the whole is not known before its end. Nothing is handed out before there is something to be heard,
-    so a silent take is refused unheard.
+    Levels are those of `Leveller`: it begins with the gain that earlier generations needed, because the
+    loudness of the whole is not known before its end. Nothing is handed out before there is something to be
+    heard, so a silent generation is refused unheard.
     """
 
     def __init__(self, *, text: str, gains: GainMemory = NOTHING_KNOWN) -> None:
@@ -118,13 +139,13 @@ class SpeechStream:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the frames that can be heard now that ``chunk`` is there. Raises AudioError."""
-        self._take(self._wav.feed(chunk))
+        self._add(self._wav.feed(chunk))
         enough = self._handed_out or len(self._held) >= _FIRST_FRAMES
         return self._released() if enough and self._leveller.is_audible else []
 
     def finish(self) -> list[bytes]:
         """Return the last frames. Raises AudioError."""
-        self._take(self._wav.finish())
+        self._add(self._wav.finish())
         if self._resampler is None or self._wav.seconds < MIN_SECONDS:
             raise AudioError(f"only {self._wav.seconds:.3f} s of sound")
         last = [self._leveller.feed(self._resampler.finish()), self._leveller.finish()]
@@ -140,7 +161,7 @@ class SpeechStream:
         gains = self._gains if math.isnan(needed) else self._gains.with_take(needed)
         return StreamedSpeech(Speech(b"".join(self._pcm)), gains)
 
-    def _take(self, samples: NDArray[np.int16]) -> None:
+    def _add(self, samples: NDArray[np.int16]) -> None:
         if self._wav.header is None:
             return
         if self._resampler is None:
@@ -155,3 +176,70 @@ class SpeechStream:
         frames, self._held = self._held, []
         self._handed_out = self._handed_out or bool(frames)
         return frames
+
+
+_FIRST_BYTES: Final = 12 * 1024  # the header and an eighth of a second of 48 kHz mono: enough to begin
+_BYTES_WORTH_A_CALL: Final = 8 * 1024  # less at a time costs more than it is worth ...
+_SHARE_WORTH_A_CALL: Final = 16  # ... and later a sixteenth: whoever sends faster than it is heard is ahead
+_BYTES_AT_ONCE: Final = 64 * 1024  # the most that a download hands on: 0.7 s of 48 kHz mono, 6 ms of work
+
+
+async def frames_of(chunks: AsyncIterator[bytes], stream: SpeechStream) -> AsyncGenerator[list[bytes]]:
+    """Yield the Opus frames of a WAV that arrives in ``chunks``; after the last ``stream`` has its speech.
+
+    The work is done in worker threads, a little at a time, so that fast senders wait. Raises AudioError as
+    `speech_from_wav` does; also, when that is found out only then, after the first frames. What ``chunks``
+    raises goes through.
+    """
+    waiting, wanted, size, done = b"", _FIRST_BYTES, _FIRST_BYTES, 0
+    async for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= wanted:
+            piece, waiting = waiting[:size], waiting[size:]
+            if frames := await run_realtime(stream.feed, piece):
+                yield frames
+            done += len(piece)
+            wanted, size = max(_BYTES_WORTH_A_CALL, done // _SHARE_WORTH_A_CALL), _BYTES_AT_ONCE
+            wanted = min(wanted, size)
+    if frames := await run_realtime(stream.feed, waiting):
+        yield frames
+    if frames := await run_realtime(stream.finish):
+        yield frames
+
+
+HELD_FRAMES: Final = 25
+"""Half a second: as much silence as speech may end with and still be followed by more without a gap."""
+
+_AT_ONCE_FRAMES: Final = 10  # are never held: playing begins with fewer
+
+
+class HeldFrames:
+    """Frames held back: the newest half second waits until more comes, so that a silent end can be left out.
+
+    What was released cannot be taken back.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._released = 0
+
+    def add(self, frames: list[bytes]) -> list[bytes]:
+        """Return the frames that can be heard now that ``frames`` have come."""
+        self._held += frames
+        return self._release(max(len(self._held) - HELD_FRAMES, _AT_ONCE_FRAMES - self._released))
+
+    def finish(self, speech: Speech) -> list[bytes]:
+        """Return the last frames of what is ``speech`` as a whole, without the silence after it."""
+        return self._release(len(self._held) - silent_frames(speech)) if self._held else []
+
+    def _release(self, count: int) -> list[bytes]:
+        released, self._held = self._held[: max(count, 0)], self._held[max(count, 0) :]
+        self._released += len(released)
+        return released
+
+
+def silent_frames(speech: Speech) -> int:
+    """Return how many frames at the end of ``speech`` hold nothing but silence that is not wanted."""
+    samples = np.frombuffer(speech.pcm, "<i2")
+    silence = (len(samples) - sounding_range(samples)[1]) / 48_000
+    return max(0, int((silence - EDGE_SECONDS) / FRAME_SECONDS))

@@ -12,10 +12,8 @@ from typing import Final
 import aiohttp
 import discord
 
-from bot.audio.formats import SoundboardClip, soundboard_clip, speech_from_file, voice_message
-from bot.audio.opus import opus_frames
-from bot.audio.quality import find_defect
-from bot.audio.wav import write_wav
+from bot.audio.formats import SoundboardClip
+from bot.audio.maker import Maker
 from bot.delivery.credit import credit, tags
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import Membership
@@ -31,9 +29,9 @@ from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.messages import REST_IS_MISSING
-from bot.models import Speech, SpeechRequest, SpokenVoice
+from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
 from bot.playback.permissions import VoiceChannelLike
-from bot.speech.synthesizer import Asker, SpeechSynthesizer
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import excerpt
 
 log = logging.getLogger(__name__)
@@ -61,8 +59,9 @@ Buttons = Callable[[str, SpeakRequest, bool], discord.ui.View]
 class GenerationHistory:
     """Looks after takes between the making and the giving. ``buttons`` is set by whoever answers them."""
 
-    def __init__(self, library: Library, speeches: SpeechSynthesizer) -> None:
+    def __init__(self, library: Library, speeches: SpeechSynthesizer, maker: Maker) -> None:
         self._library = library
+        self._maker = maker
         self._speeches = speeches
         self.buttons: Buttons | None = None
         self._clones: OrderedDict[str, tuple[int, SpeakRequest]] = OrderedDict()  # by the ids of their takes
@@ -136,10 +135,12 @@ class GenerationHistory:
             return order, ""
         if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
             return order, ""
-        if await find_defect(speech, order.request.text) is not None:  # heard before it was checked
+        if (
+            await self._maker.find_defect(speech, order.request.text) is not None
+        ):  # heard before it was checked
             return order, ""
         scope = Scope(shelf_of(interaction), interaction.user.id)
-        recording = await self._library.recordings.keep(write_wav(speech.pcm))
+        recording = await self._library.recordings.keep(await self._maker.wav(speech))
         said = " ".join(order.request.text.split())
         new = NewVoice(HOUSE_NAME, Kind.CAST, recording, speech.seconds, transcript=said)
         voice = await self._library.voices.create_default_voice(scope, new)
@@ -184,9 +185,11 @@ class GenerationActions:
         library: Library,
         making: VoiceMaking,
         speeches: SpeechSynthesizer,
+        maker: Maker,
         places: PlaybackSlots,
         presence: Membership,
     ) -> None:
+        self._maker = maker
         self._library = library
         self._presence = presence
         self._making = making
@@ -254,7 +257,7 @@ class GenerationActions:
         voice_ids = frozenset(filter(None, take.voice_ids))
         place = await self._places.reserve(channel, member, title_of(take), voice_ids)
         with place.given_back_on_failure():
-            frames = await opus_frames(speech)
+            frames = await self._maker.frames(speech)
             await self.check(take, channel.guild, member.id)  # the encoding took a moment
             await self._note_use(take, message, member.id, speech)
             place.append(frames)
@@ -267,7 +270,7 @@ class GenerationActions:
         """Answer ``message``, under which the take stands, with a voice message that a member wants."""
         speech = await self._sound(take, message, member_id)
         try:
-            made = await voice_message(speech, tags=await self._tags(take, message))
+            made = await self._maker.voice_message(speech, tags=await self._tags(take, message))
         except AudioError:
             raise MemberError(NOT_KEPT) from None
         await self.check(take, _guild_of(take, message), member_id)
@@ -321,7 +324,7 @@ class GenerationActions:
         """Return the take as a sound for the soundboard that a member wants it on."""
         speech = await self._sound(take, message, member_id)
         try:
-            clip = await soundboard_clip(speech, tags=await self._tags(take, message))
+            clip = await self._maker.soundboard_clip(speech, tags=await self._tags(take, message))
         except AudioError:
             raise MemberError(
                 "There is nothing to be heard in that. Press Again to make a new one."
@@ -347,7 +350,7 @@ class GenerationActions:
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("the file of a take could not be fetched: %s", type(error).__name__)
                 break
-            return await speech_from_file(data, name=attachment.filename)
+            return await self._maker.speech_from_file(data, name=attachment.filename)
         kept = await self._speeches.kept(take.cache_key) if take.cache_key else None
         if kept is None:
             raise MemberError(NOT_KEPT)

@@ -1,4 +1,4 @@
-"""A place in the queue of a voice channel, from its reservation to how it ended."""
+"""Playback slot: a place in the queue of a voice channel, from its reservation to how it ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNHEARD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PlaybackSlot:
-    """A reserved place in the queue of one voice channel, and the ``frames`` that came for it."""
+    """Slot in the queue of one voice channel, and the ``frames`` that came for it."""
 
     player: GuildPlayer
     utterance: Utterance
@@ -66,7 +66,7 @@ class PlaybackSlot:
 
 
 class PlaybackSlots:
-    """Reserves places, joining the voice channel first where that is needed."""
+    """Slots for what is to be heard; the voice channel is joined first where that is needed."""
 
     def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
         self._players = players
@@ -75,16 +75,16 @@ class PlaybackSlots:
     async def reserve(
         self, channel: VoiceChannelLike, member: discord.Member, title: str, voice_ids: frozenset[str]
     ) -> PlaybackSlot:
-        """Return a place for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
+        """Return a slot for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
         player = await self._players.join(channel, requested_by=member)
         utterance = player.reserve(member_id=member.id, title=one_line(title, 60), voice_ids=voice_ids)
         return PlaybackSlot(
             player, utterance, channel, VolumeFilter(utterance, self._volumes.get(channel.guild.id))
         )
 
-    async def for_order(
-        self, channel: VoiceChannelLike, member: discord.Member, order: SpeakRequest
+    async def for_request(
+        self, channel: VoiceChannelLike, member: discord.Member, request: SpeakRequest
     ) -> PlaybackSlot:
-        """Return a place for what an order says."""
-        voice_ids = frozenset(voice.id for voice in order.request.voices)
-        return await self.reserve(channel, member, order.request.text, voice_ids)
+        """Return a slot for what ``request`` says. Raises as `reserve` does."""
+        voice_ids = frozenset(voice.id for voice in request.request.voices)
+        return await self.reserve(channel, member, request.request.text, voice_ids)

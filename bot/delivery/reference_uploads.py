@@ -23,7 +23,7 @@ from bot.library.library import Library
 from bot.library.recordings import Recordings
 from bot.library.voice import Clock, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
-from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice, VoiceAccess
+from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
 from bot.playback.players import GuildPlayers
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import excerpt
@@ -377,7 +377,7 @@ async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
 
 
 class VoiceAccesses:
-    """Gives each place its `VoiceAccess`."""
+    """Accesses to voices, one for each place where they are heard."""
 
     def __init__(self, consents: Consents, presence: Membership, posts: ReferencePosts) -> None:
         self._consents = consents
@@ -385,22 +385,27 @@ class VoiceAccesses:
         self._posts = posts
         self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
 
-    def at(self, interaction: discord.Interaction) -> VoiceAccess:
+    def at(self, interaction: discord.Interaction) -> PlaceAccess:
         """Return how voices are heard where ``interaction`` happens."""
-        shelf = shelf_of(interaction)
-        guild = interaction.guild if interaction.is_guild_integration() else None
+        return PlaceAccess(self, interaction)
 
-        async def may_speak(voice: SpokenVoice) -> str | None:
-            await self._presence.look(guild, voice.id, interaction.user.id)
-            return await self._consents.permission_error(voice, shelf)
+    async def may_speak(
+        self, voice: SpokenVoice, shelf: int, guild: discord.Guild | None, member_id: int
+    ) -> str | None:
+        """Return why a voice may not speak for this member, as a sentence, or None: it may.
 
-        async def reference(voice: SpokenVoice) -> ReferenceAudio:
-            return await self._whole(self._posts.reference(voice))
+        In ``guild`` it is looked up whether its speaker still belongs there.
+        """
+        await self._presence.look(guild, voice.id, member_id)
+        return await self._consents.permission_error(voice, shelf)
 
-        async def renew(voice: SpokenVoice) -> ReferenceAudio:
-            return await self._whole(self._posts.renew(voice))
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the recording of a saved voice, at a public address if the TTS gateway needs one."""
+        return await self._whole(self._posts.reference(voice))
 
-        return VoiceAccess(may_speak, reference, renew)
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return it at a new address."""
+        return await self._whole(self._posts.renew(voice))
 
     @property
     def has_place(self) -> bool:
@@ -416,7 +421,7 @@ class VoiceAccesses:
         if order.is_named or voice is None or self._posts.place is RecordingPlace.THIS_MACHINE:
             return order
         try:
-            await self._whole(self._posts.reference(voice))
+            await self.reference(voice)
         except NoRecordingPlaceError:
             return replace(order, request=replace(order.request, voice=None), voices=())
         return order
@@ -433,6 +438,28 @@ class VoiceAccesses:
         self._uploads.add(task)
         task.add_done_callback(self._uploads.discard)
         return await asyncio.shield(task)
+
+
+class PlaceAccess:
+    """Access to voices where one interaction happens: a `bot.models.VoiceAccess`."""
+
+    def __init__(self, accesses: VoiceAccesses, interaction: discord.Interaction) -> None:
+        self._accesses = accesses
+        self._shelf = shelf_of(interaction)
+        self._guild = interaction.guild if interaction.is_guild_integration() else None
+        self._member_id = interaction.user.id
+
+    async def may_speak(self, voice: SpokenVoice) -> str | None:
+        """Return why it may not speak now, as a sentence for the member, or None: it may."""
+        return await self._accesses.may_speak(voice, self._shelf, self._guild, self._member_id)
+
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the recording of a saved voice for the TTS gateway."""
+        return await self._accesses.reference(voice)
+
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return its recording at a new address."""
+        return await self._accesses.renew(voice)
 
 
 class Silencing:

@@ -10,12 +10,14 @@ from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot.delivery.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
+from bot.messages import progress_line
+from bot.models import Progress
 
 __all__ = ["Acknowledgement", "Reply", "Upload"]
 
@@ -83,6 +85,14 @@ class Acknowledgement(Enum):
     """Not at all: the handler responds at once, from memory, with a form or with words."""
 
 
+class HasProgress(Protocol):
+    """Something under way that says how far it is when it is asked."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is now."""
+
+
 class Reply:
     """The answer to one interaction; `of` returns the same one for the same interaction."""
 
@@ -105,6 +115,7 @@ class Reply:
         self._aside: discord.Message | None = None
         self._final = False
         self._line = ""
+        self._source: HasProgress | None = None
         self._ended = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
         self._taken: discord.Message | None = None
@@ -170,11 +181,13 @@ class Reply:
 
     def show(self, line: str) -> None:
         """Show ``line`` until there is something newer; returns at once."""
-        if self._ended.is_set() or line == self._line:
-            return
-        self._line = line
-        if self._showing is None:
-            self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
+        self._line, self._source = line, None
+        self._begin_showing()
+
+    def show_progress(self, source: HasProgress) -> None:
+        """Show how far ``source`` is, asked anew for every edit, until there is a line or the end."""
+        self._source = source
+        self._begin_showing()
 
     async def finish(
         self,
@@ -289,14 +302,19 @@ class Reply:
 
     # -- before the end ---------------------------------------------------------------------------
 
+    def _begin_showing(self) -> None:
+        if self._showing is None and not self._ended.is_set():
+            self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
+
     async def _show(self) -> None:
         shown = ""
         while not self._ended.is_set():
             if self._seconds_left() < _NOTICE_SECONDS:
                 await self._quiet_edit("This takes longer than usual. I will post it here when it is done.")
                 return
-            if self._line != shown:
-                shown = self._line
+            line = progress_line(self._source.progress) if self._source else self._line
+            if line != shown:
+                shown = line
                 await self._quiet_edit(shown)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._edit_seconds):
@@ -313,6 +331,7 @@ class Reply:
     async def _end_showing(self) -> None:
         # Waited for, not cancelled: an edit that is on its way could otherwise land after the final one.
         self._ended.set()
+        self._source = None
         if self._showing is not None:
             await asyncio.wait([self._showing])
 

@@ -8,8 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import aiohttp
@@ -28,8 +27,9 @@ from bot.limits import (
     MAX_REFERENCE_BYTES,
     MAX_VOICE_TAKE_SECONDS,
 )
-from bot.models import Progress, Speech, SpeechRequest
-from bot.speech.synthesizer import Asker, SpeechSynthesizer
+from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
+from bot.speech.job import SpeechJob
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import one_line
 
 NOT_SHARED: Final = Shares()
@@ -312,6 +312,21 @@ class Design:
     failure: TTSError | None = None
 
 
+class DesignProgress:
+    """Progress of a design that is being made, for whoever asks."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        """Which generation is being made."""
+        self.job: SpeechJob | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is now."""
+        now = self.job.progress if self.job else Progress(Stage.MAKING)
+        return replace(now, generation=Parts(self.number, TAKES))
+
+
 class VoiceDesign:
     """Makes designs, and remembers those that nobody has chosen from yet. ``now`` is a clock in seconds."""
 
@@ -325,19 +340,17 @@ class VoiceDesign:
         self._making_now: dict[asyncio.Task[object], asyncio.Task[Design]] = {}
         self._closing = False
 
-    async def make(
-        self, brief: Brief, account: int, *, on_progress: Callable[[int, Progress], None]
-    ) -> Design:
+    async def make(self, brief: Brief, account: int, under_way: DesignProgress) -> Design:
         """Return a design with up to `TAKES` takes, each one call of the TTS gateway, one after the other.
 
-        ``account`` pays for it, see `Asker`; ``on_progress`` also gets the number of the take. Raises
+        ``account`` pays for it, see `Asker`; how far it is stands in ``under_way``. Raises
         `TTSError` if there is not even one, `MemberError` and `LibraryError`.
         """
         if self._closing:
             raise MemberError(_RESTARTING)
         asking = asyncio.current_task()
         assert asking is not None, "a command is carried out inside a task"  # noqa: S101
-        making = asyncio.create_task(self._make(brief, account, on_progress), name="voice-design")
+        making = asyncio.create_task(self._make(brief, account, under_way), name="voice-design")
         self._making_now[asking] = making
         try:
             return await making
@@ -395,14 +408,14 @@ class VoiceDesign:
             raise MemberError(_EXPIRED)
         return design
 
-    async def _make(self, brief: Brief, account: int, on_progress: Callable[[int, Progress], None]) -> Design:
+    async def _make(self, brief: Brief, account: int, under_way: DesignProgress) -> Design:
         takes: list[KeptRecording] = []
         failure: TTSError | None = None
         asker = Asker(brief.scope.member_id, account)
         try:
             while len(takes) < TAKES:
-                number = len(takes) + 1
-                takes.append(await self._take(brief, asker, partial(on_progress, number)))
+                under_way.number = len(takes) + 1
+                takes.append(await self._take(brief, asker, under_way))
         except TTSError as error:
             if not takes:
                 raise
@@ -415,11 +428,10 @@ class VoiceDesign:
         await self._put(design)
         return design
 
-    async def _take(
-        self, brief: Brief, asker: Asker, on_progress: Callable[[Progress], None]
-    ) -> KeptRecording:
+    async def _take(self, brief: Brief, asker: Asker, under_way: DesignProgress) -> KeptRecording:
         request = SpeechRequest(brief.sample, style=brief.description, fresh=True)
-        speech = await self._speeches.make(request, asker, on_progress=on_progress)
+        with self._speeches.submit(request, asker) as under_way.job:
+            speech = await under_way.job.result()
         return await self._making.keep_take(speech, brief.sample, asked_by=brief.asked_by)
 
     async def _put(self, design: Design) -> None:

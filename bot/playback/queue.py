@@ -197,8 +197,6 @@ class Utterance:
         self._changed = changed
         self._outcome: Outcome | None = None
         self._done = asyncio.Event()
-        self._on_dropped: list[Callable[[], None]] = []
-        self._was_dropped = False
         self._failed = False
         self._began: float | None = None
 
@@ -238,7 +236,6 @@ class Utterance:
         """Note that its sound is whole. Too late is no error."""
         if self.state is not UtteranceState.DONE and not self.is_complete:
             self.frames.complete()
-            self._on_dropped.clear()
             self._take_stock()
 
     def supply(self, frames: Sequence[bytes]) -> None:
@@ -249,38 +246,25 @@ class Utterance:
     def fail(self) -> None:
         """Note that the making failed: what is being played ends as BROKEN_OFF after what there is of it.
 
-        One that nobody has heard yet gives its place back at once. Nobody is told that it was dropped. After
-        `complete` it does nothing.
+        One that nobody has heard yet gives its place back at once. After `complete` it does nothing.
         """
         if self.is_complete or self.state is UtteranceState.DONE:
             return
-        self._on_dropped.clear()
         if self.state is UtteranceState.PLAYING:
             self._failed = True
             self.frames.complete()
         else:
-            self._finish(Outcome.BROKEN_OFF)
+            self.end(Outcome.BROKEN_OFF)
 
     def cancel(self) -> None:
-        """Give the place back at once. It ends as STOPPED; nobody is told it was dropped."""
-        self._on_dropped.clear()
-        self._finish(Outcome.STOPPED)
+        """Give the place back at once. It ends as STOPPED."""
+        self.end(Outcome.STOPPED)
 
     async def finished(self) -> Outcome:
         """Wait for the end and return how it came."""
         await self._done.wait()
         assert self._outcome is not None  # noqa: S101 - set together with the event
         return self._outcome
-
-    def on_dropped(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` if this ends while it is still being made, so that the making stops too.
-
-        It is called in the event loop, at once if that has already happened, and must not raise.
-        """
-        if self._was_dropped:
-            callback()
-        elif not self.is_complete and self.state is not UtteranceState.DONE:
-            self._on_dropped.append(callback)
 
     def begin(self) -> None:
         """Note that it is being played (the player's part)."""
@@ -291,24 +275,15 @@ class Utterance:
         """Note how it ended (the player's part); only the first end counts."""
         if self.state is UtteranceState.DONE:
             return
-        self._was_dropped = not self.is_complete
-        self._finish(outcome)
-        if self._was_dropped:
-            for callback in self._on_dropped:
-                callback()
+        self.state = UtteranceState.DONE
+        self._outcome = outcome
+        self._done.set()
+        self._changed(self)
 
     def _take_stock(self) -> None:
         if self.state is UtteranceState.MAKING and self.frames.is_playable:
             self.state = UtteranceState.READY
             self._changed(self)
-
-    def _finish(self, outcome: Outcome) -> None:
-        if self.state is UtteranceState.DONE:
-            return
-        self.state = UtteranceState.DONE
-        self._outcome = outcome
-        self._done.set()
-        self._changed(self)
 
 
 class UtteranceQueue:

@@ -47,6 +47,16 @@ def speech_label(key: str) -> str:
     return f"speech {key}"
 
 
+def labels_of(request: SpeechRequest, member_id: int, key: str) -> list[str]:
+    """Return the labels of the speech of ``request`` that this member asked for, kept under ``key``."""
+    labels = [member_label(member_id), speech_label(key)]
+    for voice in request.voices:
+        labels.append(voice_label(voice.id))
+        if voice.recording:
+            labels.append(recording_label(voice.recording))
+    return labels
+
+
 _VERSION: Final = "speech 2"  # changes whenever equal orders begin to sound different
 _SIGNATURE: Final = ("ex", "is", "hm")
 """The parts of a Discord address that say until when it opens; the same file has new ones every day."""

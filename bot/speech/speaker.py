@@ -4,49 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Final
+from weakref import WeakValueDictionary
 
-import numpy as np
-
-from bot.audio.edit import EDGE_SECONDS, sounding_range, trimmed
-from bot.audio.loudness import SPEECH_LUFS, brought_to, speech_loudness
-from bot.audio.opus import FRAME_SAMPLES, FRAME_SECONDS, LOOKAHEAD_SAMPLES, SILENCE_FRAME, opus_frames
-from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in, find_defect
-from bot.audio.stream import (
-    NOTHING_KNOWN,
-    FrameListener,
-    plausible_seconds,
-    speech_from_chunks,
-    speech_from_wav,
-)
-from bot.audio.wav import WavHeader
-from bot.audio.workers import run_batch, run_realtime
+from bot.audio.loudness import SPEECH_LUFS
+from bot.audio.maker import Maker, Part
+from bot.audio.opus import FRAME_SECONDS
+from bot.audio.stream import NOTHING_KNOWN
 from bot.errors import AudioError, MemberError, TTSError, TTSReferenceError, TTSUnusableAudioError
-from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
-from bot.models import ProgressListener, ReferenceAudio, Speech, SpeechRequest, SpokenVoice, VoiceAccess
+from bot.limits import MAX_EXTRA_CALLS_PER_HOUR, MAX_SYNTHESES, MAX_SYNTHESES_PER_MEMBER
+from bot.models import (
+    Asker,
+    Progress,
+    ReferenceAudio,
+    Speech,
+    SpeechRequest,
+    SpokenVoice,
+    Stage,
+    VoiceAccess,
+)
 from bot.speech.pacing import Call, Speed
 from bot.speech.segment_plan import NextSegment, SegmentPlan
-from bot.text.segments import Segment
-from bot.text.speaking_time import speaking_seconds
-from bot.tts.client import TTSClient, permit
+from bot.tts.client import CallGate, TTSCall, TTSClient
 from bot.tts.download import AudioDownload
 from bot.tts.wire import text_with_style
+
+log = logging.getLogger(__name__)
 
 _VOICES: Final = 64  # whose recordings are remembered, as many as our own TTS gateway keeps
 
 
 class TTSGatewayStats:
-    """What is known of one TTS gateway; all utterances learn and use it together.
+    """Statistics of one TTS gateway; all utterances learn and use them together.
 
-    ``speed`` is how fast it makes speech. ``keeps_a_voice`` is whether it gives its takes an address that it
-    can clone a voice from; where it does not, a text without a reference is made in one call. ``has_learnt``
-    is whether there was a call at all; ``gains`` are the levels of its takes.
+    ``speed`` is how fast it makes speech. ``keeps_a_voice`` is whether its generations have an address that
+    it can clone a voice from; where they have none, a text without a reference is made in one call.
+    ``has_learnt`` is whether there was a call at all; ``gains`` are the levels of its generations.
     """
 
     def __init__(self, speed: Speed | None = None) -> None:
@@ -72,262 +70,193 @@ _HOUR: Final = 3600.0
 
 
 class RetryBudget:
-    """A small allowance for each account, a server or a person in private, that fills up within the hour."""
+    """Retry budget of each account, a server or a person in private; it fills up again within the hour."""
 
     def __init__(
         self, *, per_hour: int = MAX_EXTRA_CALLS_PER_HOUR, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._per_hour = per_hour
         self._clock = clock
-        self._taken: dict[int, deque[float]] = {}
+        self._spent: dict[int, deque[float]] = {}
 
-    def take(self, account: int) -> bool:
+    def spend(self, account: int) -> bool:
         """Use one extra call of ``account``; return False if it has none left."""
         now = self._clock()
         self._forget(now)
-        taken = self._taken.setdefault(account, deque())
-        if len(taken) < self._per_hour:
-            taken.append(now)
+        spent = self._spent.setdefault(account, deque())
+        if len(spent) < self._per_hour:
+            spent.append(now)
             return True
         return False
 
     def _forget(self, now: float) -> None:
-        for account, taken in list(self._taken.items()):
-            while taken and taken[0] <= now - _HOUR:
-                taken.popleft()
-            if not taken:
-                del self._taken[account]
+        for account, spent in list(self._spent.items()):
+            while spent and spent[0] <= now - _HOUR:
+                spent.popleft()
+            if not spent:
+                del self._spent[account]
 
 
-_LOOKED_AT_ONCE: Final = 4_096  # bytes: a header that is longer is read again only after so many more
+class CallSlots:
+    """Slots for calls of the TTS gateway: ``at_once`` in the whole process, ``per_member`` for one member."""
+
+    def __init__(self, *, at_once: int = MAX_SYNTHESES, per_member: int = MAX_SYNTHESES_PER_MEMBER) -> None:
+        self._all = asyncio.Semaphore(at_once)
+        self._per_member = per_member
+        self._of_members: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def held(self, member_id: int, call: TTSCall) -> AsyncIterator[None]:
+        """Hold a slot of this member for ``call``, which waits for it if need be."""
+        own = self._of_members.setdefault(member_id, asyncio.Semaphore(self._per_member))
+        if own.locked() or self._all.locked():
+            call.stage = Stage.WAITING
+        async with own, self._all:
+            yield
 
 
-def longest_seconds(text: str) -> float:
-    """Return the longest that a take of ``text`` may be, in seconds, before what follows is no part of it."""
-    return min(LONGEST * speaking_seconds(text) + LONG_SLACK_SECONDS, plausible_seconds(text))
+@dataclass(frozen=True, slots=True)
+class SpeechResources:
+    """Resources that all utterances share: the TTS gateway, what is known of it, and the maker of sound."""
 
-
-def shortened(speech: Speech, text: str) -> Speech:
-    """Return no more of ``speech`` than ``text`` can last."""
-    return Speech(speech.pcm[: 2 * int(48_000 * longest_seconds(text))])
-
-
-class DurationLimiter:
-    """Lets the bytes of a WAV through, up to the longest that its ``text`` can last."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self.was_needed = False
-        """Whether there was more."""
-
-    async def chunks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """Pass ``chunks`` on, none before the header is whole; what follows the longest is not fetched.
-
-        Raises AudioError when they are no WAV that we accept, or when the header says that it is too long or
-        too short for the text: nothing has been passed on then.
-        """
-        waiting, looked_at, left = b"", -_LOOKED_AT_ONCE, None
-        async for chunk in chunks:
-            waiting += chunk
-            if left is None and len(waiting) - looked_at >= _LOOKED_AT_ONCE:
-                looked_at = len(waiting)
-                left = await run_realtime(self._longest_bytes, waiting)
-            if left is None:
-                continue
-            yield waiting[:left]
-            left, waiting = left - len(waiting), b""
-            if left < 0:
-                self.was_needed = True
-                return
-        if waiting:
-            yield waiting
-
-    def _longest_bytes(self, beginning: bytes) -> int | None:
-        """Return how much of the WAV that begins like this may be passed on; None: the header goes on."""
-        if fault := early_defect_in(beginning, self._text):
-            raise AudioError(fault)
-        header = WavHeader.read(beginning)
-        if header is None:
-            return None
-        longest = header.block_bytes * int(header.rate * longest_seconds(self._text))
-        if header.data_bytes is not None and header.data_bytes <= longest:  # and notes may follow
-            return sys.maxsize
-        return header.data_start + longest
-
-
-HELD_FRAMES: Final = 25
-"""Half a second: as much silence as a take may end with and still be followed by the next without a gap."""
-
-_AT_ONCE_FRAMES: Final = 10  # are never held: playing begins with fewer
-
-
-class Live:
-    """Passes frames on to ``hand_on``; before the first it calls ``begun`` with the take's address.
-
-    ``holds``: the newest half second waits until more comes, so that silence at the end can be left out.
-    ``frames`` are those handed on so far; they cannot be taken back.
-    """
-
-    def __init__(
-        self, begun: Callable[[str | None], None], hand_on: FrameListener, *, holds: bool = False
-    ) -> None:
-        self._begun = begun
-        self._hand_on = hand_on
-        self._holds = holds
-        self._held: list[bytes] = []
-        self.frames: list[bytes] = []
-
-    def feed(self, url: str | None, frames: Sequence[bytes]) -> None:
-        """Take the next frames of the take at ``url``."""
-        if not self.frames:
-            self._begun(url)
-        self._held += frames
-        held = HELD_FRAMES if self._holds else 0
-        self._release(max(len(self._held) - held, _AT_ONCE_FRAMES - len(self.frames)))
-
-    async def finish(self, speech: Speech) -> None:
-        """Hand on the rest of the take, which is ``speech`` as a whole."""
-        if self._held:
-            silent = await run_batch(_silent_frames, speech)
-            self._release(len(self._held) - silent)
-        self._held.clear()
-
-    def _release(self, count: int) -> None:
-        released, self._held = self._held[: max(count, 0)], self._held[max(count, 0) :]
-        if released:
-            self.frames += released
-            self._hand_on(released)
-
-
-def _silent_frames(speech: Speech) -> int:
-    """Return how many frames at the end of ``speech`` hold nothing but silence that is not wanted."""
-    samples = np.frombuffer(speech.pcm, "<i2")
-    silence = (len(samples) - sounding_range(samples)[1]) / 48_000
-    return max(0, int((silence - EDGE_SECONDS) / FRAME_SECONDS))
-
-
-log = logging.getLogger(__name__)
+    tts: TTSClient
+    maker: Maker
+    stats: TTSGatewayStats
+    slots: CallSlots
+    retries: RetryBudget
 
 
 class NoAddressError(TTSError):
-    """A take has no address, so no voice can be cloned from it. It never leaves this package."""
+    """A generation has no address, so no voice can be cloned from it. It never leaves this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
-    """A take at hand. ``fault`` is what is wrong with it although it is used, for the log."""
+    """Audio of a segment. ``defect`` is what is wrong with it although it is used, for the log."""
 
     speech: Speech
     url: str | None
-    fault: str | None = None
+    defect: str | None = None
 
 
 class TTSRequests:
-    """Makes the takes of one utterance.
+    """Requests of one utterance to the TTS gateway; one bad generation in all of them is made again."""
 
-    ``place`` gives a call its place among all others; ``again`` says, and notes, that one more call is paid
-    for; it is asked once at most.
+    def __init__(self, resources: SpeechResources, asker: Asker) -> None:
+        self.resources = resources
+        self._asker = asker
+        self._has_repeated = False
+
+    async def open(self, call: TTSCall, seconds: float) -> AudioDownload:
+        """Return the generation of ``call``, which should sound for ``seconds``. Raises `TTSError`."""
+        stats, reference = self.resources.stats, call.request.reference
+        async with self.resources.slots.held(self._asker.member_id, call):
+            started, is_new = time.monotonic(), stats.is_new(reference)
+            download = await self.resources.tts.open(call)
+            stats.learn(Call(started, time.monotonic(), seconds, is_new), reference)
+        return download
+
+    def may_repeat(self) -> bool:
+        """Return whether one more call is paid for, and note it; it is asked once at most."""
+        allowed = not self._has_repeated and self.resources.retries.spend(self._asker.account)
+        self._has_repeated = True
+        return allowed
+
+
+class SegmentRequest:
+    """Request for one segment: iterate it for the frames that are heard as they come, then it has `audio`.
+
+    Without ``is_live`` there are no such frames: its generation is checked whole before anyone hears it. A
+    bad one is made again, unless some of it was heard. ``is_followed``: more is heard after it.
     """
 
     def __init__(
         self,
-        tts: TTSClient,
-        experience: TTSGatewayStats,
+        requests: TTSRequests,
+        request: SpeechRequest,
+        seconds: float,
         *,
-        place: Callable[[ProgressListener], AbstractAsyncContextManager[None]],
-        again: Callable[[], bool],
+        gate: CallGate | None,
+        needs_address: bool,
+        is_live: bool,
+        is_followed: bool,
     ) -> None:
-        self._tts = tts
-        self._experience = experience
-        self._place = place
-        self._may_call_again = again
-        self._called_again = False
+        self._requests = requests
+        self._request = request
+        self._seconds = seconds
+        self._gate = gate
+        self._needs_address = needs_address
+        self._is_live = is_live
+        self._is_followed = is_followed
+        self._call = TTSCall(request, gate)
+        self.url: str | None = None
+        """The address of the generation that is being fetched."""
+        self.audio: SegmentAudio
+        """The whole, after the last frames."""
 
-    async def take(
-        self,
-        request: SpeechRequest,
-        seconds: float,
-        on_progress: ProgressListener,
-        *,
-        needs_address: bool = False,
-        live: Live | None = None,
-        check: Callable[[], Awaitable[None]] = permit,
-    ) -> SegmentAudio:
-        """Return the take of ``request``, which is estimated to sound for ``seconds``.
+    @property
+    def progress(self) -> Progress:
+        """How far its newest call is."""
+        return self._call.progress
 
-        Raises `TTSError`; `NoAddressError` among them if ``needs_address``. ``check`` is awaited in front of
-        every try of a call, and what it raises is raised.
+    async def frames(self) -> AsyncGenerator[list[bytes]]:
+        """Yield the frames that are heard as they come. Raises `TTSError`; and what the gate raises.
+
+        `NoAddressError` is among them if an address is needed.
         """
-        tried: SegmentAudio | TTSUnusableAudioError | None = None
-        while True:
-            take = await self._opened(request, seconds, on_progress, check)
-            if needs_address and take.url is None:
-                raise NoAddressError("a take without an address")
-            found = await self._received(take, request.text, live)
-            if isinstance(found, SegmentAudio) or not isinstance(tried, SegmentAudio):
-                tried = found
-            if not self._again(found, live):
-                break
-        if isinstance(tried, TTSUnusableAudioError):
-            raise tried
-        return tried
-
-    async def _opened(
-        self,
-        request: SpeechRequest,
-        seconds: float,
-        on_progress: ProgressListener,
-        check: Callable[[], Awaitable[None]],
-    ) -> AudioDownload:
-        async with self._place(on_progress):
-            started, is_new = time.monotonic(), self._experience.is_new(request.reference)
-            take = await self._tts.open(request, on_progress, check=check)
-            call = Call(started, time.monotonic(), seconds, is_new)
-            self._experience.learn(call, request.reference)
-        return take
-
-    async def _received(
-        self, take: AudioDownload, text: str, live: Live | None
-    ) -> SegmentAudio | TTSUnusableAudioError:
-        try:
-            if live is not None:
-                return await self._heard_live(take, text, live)
-            speech = await speech_from_wav(await take.read(), text=text)
-        except AudioError as error:
-            return TTSUnusableAudioError(str(error))
-        return SegmentAudio(shortened(speech, text), take.url, await find_defect(speech, text))
-
-    async def _heard_live(self, take: AudioDownload, text: str, live: Live) -> SegmentAudio:
-        def pass_on(frames: Sequence[bytes]) -> None:
-            live.feed(take.url, frames)
-
-        leash = DurationLimiter(text)
-        async with aclosing(take.chunks()) as all_chunks, aclosing(leash.chunks(all_chunks)) as chunks:
-            streamed = await speech_from_chunks(chunks, pass_on, text=text, gains=self._experience.gains)
-        speech = streamed.speech
-        await live.finish(speech)
-        self._experience.gains = streamed.gains
-        fault = (
-            f"cut off after {speech.seconds:.1f} s" if leash.was_needed else await find_defect(speech, text)
+        maker, stats, text = (
+            self._requests.resources.maker,
+            self._requests.resources.stats,
+            self._request.text,
         )
-        return SegmentAudio(speech, take.url, fault)
+        usable: SegmentAudio | TTSUnusableAudioError | None = None
+        while True:
+            self._call = TTSCall(self._request, self._gate)
+            download = await self._requests.open(self._call, self._seconds)
+            self.url = download.url
+            if self._needs_address and self.url is None:
+                raise NoAddressError("a generation without an address")
+            made: SegmentAudio | TTSUnusableAudioError
+            was_heard = False
+            try:
+                if self._is_live:
+                    live = maker.start(
+                        download.chunks(), text=text, gains=stats.gains, drops_silent_end=self._is_followed
+                    )
+                    async with aclosing(live):
+                        async for frames in live:
+                            was_heard = True
+                            yield frames
+                    stats.gains, checked = live.gains, live.checked
+                else:
+                    checked = await maker.speech(await download.read(), text=text)
+                made = SegmentAudio(checked.speech, self.url, checked.defect)
+            except AudioError as error:
+                made = TTSUnusableAudioError(str(error))
+            if isinstance(made, SegmentAudio) or not isinstance(usable, SegmentAudio):
+                usable = made
+            if not self._is_made_again(made, was_heard=was_heard):
+                break
+        if isinstance(usable, TTSUnusableAudioError):
+            raise usable
+        self.audio = usable
 
-    def _again(self, found: SegmentAudio | TTSUnusableAudioError, live: Live | None) -> bool:
-        """Return whether another take shall be made instead of this one, and log what is wrong with it."""
-        fault = found.fault if isinstance(found, SegmentAudio) else str(found)
-        if fault is None:
+    def _is_made_again(self, made: SegmentAudio | TTSUnusableAudioError, *, was_heard: bool) -> bool:
+        """Return whether another generation shall be made, and log what is wrong with this one."""
+        defect = made.defect if isinstance(made, SegmentAudio) else str(made)
+        if defect is None:
             return False
-        if live is not None and live.frames:
-            log.warning("a bad take was heard already: %s", fault)
+        if was_heard:
+            log.warning("a bad generation was heard already: %s", defect)
             return False
-        allowed = not self._called_again and self._may_call_again()
-        self._called_again = True
-        log.warning("a bad take, %s: %s", "made again" if allowed else "and no call left for another", fault)
+        allowed = self._requests.may_repeat()
+        remedy = "made again" if allowed else "and no call left for another"
+        log.warning("a bad generation, %s: %s", remedy, defect)
         return allowed
 
 
 class SavedReference:
-    """The reference audio of one saved voice, or of a likeness, in one utterance.
+    """Reference audio of one saved voice, or of a likeness, in one utterance.
 
     All calls of the utterance have the same address. That of a saved voice is replaced once, should the TTS
     gateway not be able to use it.
@@ -351,7 +280,7 @@ class SavedReference:
         async with self._lock:
             if self._audio is None:
                 await self.check()  # the recording of a revoked voice is not published again
-                self._audio = self._member_s_own() or await self._access.reference(self._voice)
+                self._audio = self._members_own() or await self._access.reference(self._voice)
             return self._audio
 
     async def renew(self, refused: ReferenceAudio) -> bool:
@@ -370,199 +299,172 @@ class SavedReference:
             self._audio = await self._access.renew(self._voice)
             return True
 
-    def _member_s_own(self) -> ReferenceAudio | None:
+    def _members_own(self) -> ReferenceAudio | None:
         """Return the recording of a likeness, which lies where its member has put it."""
         url = self._voice.url
         return None if url is None else ReferenceAudio(url, self._voice.transcript)
 
 
-_RATE: Final = 48_000
-_FRAME_BYTES: Final = 2 * FRAME_SAMPLES
-_NEAR_LU: Final = 0.3  # nobody hears less, and every change of level costs a little
+class SegmentInProgress:
+    """Segment under way, filled by its `Speaker`; ``changed`` is set whenever there is something new.
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Whole frames of sound and their PCM, equally long.
-
-    ``lead`` and ``tail`` are the silence at its beginning and its end, in seconds.
+    ``leads``: it is the first of the utterance. ``is_live``: its frames are heard as they come.
+    ``is_followed``: more is heard after it.
     """
 
-    pcm: bytes = field(repr=False)
-    frames: tuple[bytes, ...] = field(repr=False)
-    lead: float
-    tail: float
+    def __init__(
+        self, taken: NextSegment, changed: asyncio.Event, *, leads: bool, is_live: bool, is_followed: bool
+    ) -> None:
+        self.segment = taken.segment
+        self.line = taken.line
+        self.speaker = taken.speaker
+        self.leads = leads
+        self.is_live = is_live
+        self.is_followed = is_followed
+        self.began = asyncio.get_running_loop().time()
+        self.request: SegmentRequest | None = None
+        self.seconds_made: float | None = None
+        """About how long it sounds, as soon as no other call for it is to be made."""
+        self.frames: list[bytes] = []
+        """The frames that are heard as they come; they cannot be taken back."""
+        self.passed_on = 0
+        """How many of them whoever runs the utterance has passed on."""
+        self.outcome: Part | Exception | None = None
+        """What became of it, at its end."""
+        self.task: asyncio.Task[None]
+        self._changed = changed
 
     @property
-    def seconds(self) -> float:
-        """The length in seconds."""
-        return len(self.pcm) / (2 * _RATE)
+    def is_in_flight(self) -> bool:
+        """Whether the TTS gateway is still busy with it."""
+        return self.seconds_made is None
+
+    @property
+    def seconds_ready(self) -> float:
+        """How much of its sound is made and not passed on yet, in seconds."""
+        return max(0.0, (self.seconds_made or 0.0) - self.passed_on * FRAME_SECONDS)
+
+    @property
+    def progress(self) -> Progress:
+        """How far its newest call is."""
+        return self.request.progress if self.request else Progress(Stage.MAKING)
+
+    def note_made(self, seconds: float) -> None:
+        """Note how long it sounds: its call is over, and so is the search for its voice."""
+        self.seconds_made = seconds
+        self._changed.set()
+
+    def add(self, frames: list[bytes]) -> None:
+        """Add frames that are heard as they come."""
+        self.frames += frames
+        self._changed.set()
+
+    def end(self, outcome: Part | Exception) -> None:
+        """Note what became of it."""
+        self.outcome = outcome
+        self._changed.set()
 
 
-async def part_of(speech: Speech, *, lufs: float | None = None) -> Part:
-    """Return ``speech`` trimmed and at this loudness (as it is, if None).
-
-    Raises AudioError when there is nothing to be heard in it.
-    """
-    speech = await trimmed(speech)
-    if lufs is not None and abs(await speech_loudness(speech) - lufs) > _NEAR_LU:
-        speech = await brought_to(speech, lufs)
-    # The encoder lags behind: room for that, so that as many frames come out as samples go in.
-    count = -(-(len(speech.pcm) // 2 + LOOKAHEAD_SAMPLES) // FRAME_SAMPLES)
-    pcm = speech.pcm.ljust(count * _FRAME_BYTES, b"\0")
-    frames = await opus_frames(Speech(pcm[: len(pcm) - 2 * LOOKAHEAD_SAMPLES]))
-    return await played_part(Speech(pcm), frames)
-
-
-async def played_part(speech: Speech, frames: tuple[bytes, ...]) -> Part:
-    """Return what was played as it was: ``frames``, and ``speech`` made as long as they are."""
-    pcm = speech.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
-    return Part(pcm, frames, *await run_batch(_silence_around, pcm))
-
-
-def pause_between(before: Part, after: Part, pause: float) -> Part:
-    """Return what is missing between two parts so that ``pause`` seconds of silence are heard there."""
-    count = max(0, round((pause - before.tail - after.lead) / FRAME_SECONDS))
-    seconds = count * FRAME_SECONDS
-    return Part(bytes(count * _FRAME_BYTES), (SILENCE_FRAME,) * count, seconds, seconds)
-
-
-def _silence_around(pcm: bytes) -> tuple[float, float]:
-    samples = np.frombuffer(pcm, "<i2")
-    start, end = sounding_range(samples)
-    return start / _RATE, (len(samples) - end) / _RATE
-
-
-_LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first take be out of it
+_LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first generation be out of it
 
 
 class Speaker:
-    """Makes takes of parts of ``request``, all in one voice.
+    """Speaker of one voice in an utterance: it makes the segments of ``request`` that this voice says.
 
     The model gives a voice without reference audio only once: it is another one in every call. So the first
-    take becomes the reference audio of the others, with its words as the transcript. With ``saved`` it is
-    the voice of that. ``level`` is how loud the parts of the utterance are, in LUFS, those of other voices
+    generation becomes the reference audio of the others, with its words as the transcript. With ``saved`` it
+    is the voice of that. ``level`` is how loud the parts of the utterance are, in LUFS, those of other voices
     too; it is known when the first of all is there.
     """
 
     def __init__(
         self,
         request: SpeechRequest,
-        calls: TTSRequests,
-        experience: TTSGatewayStats,
+        requests: TTSRequests,
         level: asyncio.Future[float],
         saved: SavedReference | None = None,
     ) -> None:
         self._request = request
-        self._calls = calls
-        self._experience = experience
+        self._requests = requests
+        self._maker = requests.resources.maker
+        self._stats = requests.resources.stats
         self._reference = request.reference
         self._level = level
         self._saved = saved
         self.is_sound = True
-        """Whether every take so far has passed its check."""
+        """Whether every generation so far has passed its check."""
 
     @property
     def is_known(self) -> bool:
-        """Whether there is a voice for further takes yet."""
+        """Whether there is a voice for further segments yet."""
         return self._saved is not None or self._reference is not None
 
-    async def first(
-        self,
-        turn: NextSegment,
-        script: SegmentPlan,
-        on_progress: ProgressListener,
-        *,
-        begun: Callable[[Segment], None],
-        hand_on: FrameListener | None = None,
-        leads: bool = False,
-    ) -> Part:
-        """Return the first part in this voice; if it ``leads`` it is the first of all and sets the level.
+    async def make(self, segment: SegmentInProgress, plan: SegmentPlan) -> Part:
+        """Return the part that ``segment`` becomes; what comes before its end is put into it.
 
-        If somebody waits for it, its frames went to ``hand_on`` as they came. As soon as its voice can be
-        used ``begun`` is called with its segment. Where takes have no address that is all of the line, and
-        ``turn.line`` then has nothing left of it. Raises `TTSError`, and what `next` raises.
+        The leading one sets the level of all. Where generations have no address the segment grows to all of
+        its line, which then has nothing left in ``plan``. Raises `TTSError`, and `MemberError` if a saved
+        voice may not speak any more.
         """
-        needs_address = (
-            not self.is_known and self._experience.keeps_a_voice and script.has_more_of(turn.speaker)
-        )
-        rest = (script, on_progress, begun, hand_on)
+        finds_voice = not self.is_known
+        needs_address = finds_voice and self._stats.keeps_a_voice and plan.has_more_of(segment.speaker)
         try:
-            heard, played = await self._first(turn.segment, *rest, needs_address=needs_address)
+            audio = await self._audio(segment, needs_address=needs_address, finds_voice=finds_voice)
         except NoAddressError:
-            log.warning("takes have no address to clone a voice from: texts are made in one call each")
-            self._experience.keeps_a_voice = False
-            heard, played = await self._first(turn.line.whole(), *rest, needs_address=False)
-        if not leads:
-            return await self._part(heard, played, await self._level)
-        part = await self._part(heard, played, None)
-        lufs = await speech_loudness(Speech(part.pcm))
+            log.warning("generations have no address to clone a voice from: texts are made in one call each")
+            self._stats.keeps_a_voice = False
+            segment.segment, segment.is_followed = segment.line.whole(), plan.has_more
+            audio = await self._audio(segment, needs_address=False, finds_voice=finds_voice)
+        self.is_sound = self.is_sound and audio.defect is None
+        if not segment.leads:
+            return await self._part(segment, audio, await self._level)
+        part = await self._part(segment, audio, None)
+        lufs = await self._maker.loudness(Speech(part.pcm))
         self._level.set_result(lufs if abs(lufs - SPEECH_LUFS) <= _LOUDNESS_RANGE else SPEECH_LUFS)
         return part
 
-    async def next(
-        self, segment: Segment, on_progress: ProgressListener, *, made: Callable[[float], None]
-    ) -> Part:
-        """Return a later part; ``made`` gets its seconds when its call is over.
-
-        Raises `TTSError`, and `MemberError` if a saved voice may not speak any more.
-        """
-        heard = await self._take(segment, on_progress)
-        made(heard.speech.seconds)
-        return await self._part(heard, (), await self._level)
-
-    async def _first(
-        self,
-        segment: Segment,
-        script: SegmentPlan,
-        on_progress: ProgressListener,
-        begun: Callable[[Segment], None],
-        hand_on: FrameListener | None,
-        *,
-        needs_address: bool,
-    ) -> tuple[SegmentAudio, tuple[bytes, ...]]:
-        def begin(url: str | None) -> None:
-            if not self.is_known and url is not None and self._experience.keeps_a_voice:
-                self._reference = ReferenceAudio(url, text_with_style(segment.text, None))
-            begun(segment)
-
-        live = Live(begin, hand_on, holds=script.has_more) if hand_on else None
-        heard = await self._take(segment, on_progress, needs_address=needs_address, live=live)
-        if live is None:
-            begin(heard.url)
-        return heard, tuple(live.frames) if live else ()
-
-    async def _take(
-        self,
-        segment: Segment,
-        on_progress: ProgressListener,
-        *,
-        needs_address: bool = False,
-        live: Live | None = None,
+    async def _audio(
+        self, segment: SegmentInProgress, *, needs_address: bool, finds_voice: bool
     ) -> SegmentAudio:
         saved = self._saved
         while True:
             reference = await saved.audio() if saved else self._reference
-            request = replace(self._request, text=segment.text, reference=reference)
+            segment.request = request = SegmentRequest(
+                self._requests,
+                replace(self._request, text=segment.segment.text, reference=reference),
+                segment.segment.seconds,
+                gate=saved,
+                needs_address=needs_address,
+                is_live=segment.is_live,
+                is_followed=segment.is_followed,
+            )
             try:
-                return await self._calls.take(
-                    *(request, segment.seconds, on_progress),
-                    needs_address=needs_address,
-                    live=live,
-                    check=saved.check if saved else permit,
-                )
+                async with aclosing(request.frames()) as batches:
+                    async for frames in batches:
+                        if not segment.frames:
+                            self._use(request.url, segment, finds_voice=finds_voice)
+                            segment.note_made(segment.segment.seconds)
+                        segment.add(frames)
             except TTSReferenceError:
                 if saved is not None and reference is not None and await saved.renew(reference):
                     continue
                 if saved is None and self._request.reference is None:  # it cannot fetch what it made itself
-                    self._experience.keeps_a_voice = False
+                    self._stats.keeps_a_voice = False
                 raise
+            if not segment.frames:
+                self._use(request.audio.url, segment, finds_voice=finds_voice)
+                segment.note_made(request.audio.speech.seconds)
+            return request.audio
 
-    async def _part(self, heard: SegmentAudio, played: tuple[bytes, ...], lufs: float | None) -> Part:
-        self.is_sound = self.is_sound and heard.fault is None
-        if played:
-            return await played_part(heard.speech, played)
+    def _use(self, url: str | None, segment: SegmentInProgress, *, finds_voice: bool) -> None:
+        """Use the generation at ``url`` as the voice of what follows, if that is still to be found."""
+        if finds_voice and url is not None and self._stats.keeps_a_voice:
+            self._reference = ReferenceAudio(url, text_with_style(segment.segment.text, None))
+
+    async def _part(self, segment: SegmentInProgress, audio: SegmentAudio, lufs: float | None) -> Part:
+        if segment.frames:
+            return await self._maker.played_part(audio.speech, segment.frames)
         try:
-            return await part_of(heard.speech, lufs=lufs)
+            return await self._maker.part(audio.speech, lufs=lufs)
         except AudioError as error:
             raise TTSUnusableAudioError(str(error)) from error

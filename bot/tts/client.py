@@ -1,4 +1,4 @@
-"""The client of the TTS gateway: one method per endpoint, and `synthesize` as the door."""
+"""The client of the TTS gateway: a call is opened, tells its progress, and becomes a download."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from yarl import URL
 
@@ -28,7 +28,7 @@ from bot.errors import (
     TTSStatusError,
     TTSUnreachableError,
 )
-from bot.models import Progress, ProgressListener, SpeechRequest, Stage
+from bot.models import Progress, SpeechRequest, Stage
 from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
@@ -174,12 +174,31 @@ _TIMEOUTS: Final = Timeouts()
 _DOWNLOADS: Final = DownloadLimits()
 
 
-def ignore_progress(progress: Progress) -> None:
-    """Listen to nothing."""
+class CallGate(Protocol):
+    """Gate in front of every call of the TTS gateway, each try of it included."""
+
+    async def check(self) -> None:
+        """Return if the call may be made now; whatever it raises ends the call."""
 
 
-async def permit() -> None:
-    """Let every call be made."""
+class TTSCall:
+    """Call of the TTS gateway for ``request``; it is made by `TTSClient.open`.
+
+    ``gate`` is asked in front of every try.
+    """
+
+    def __init__(self, request: SpeechRequest, gate: CallGate | None = None) -> None:
+        self.request = request
+        self.gate = gate
+        self.stage = Stage.MAKING
+        """How far it is before its sound can be fetched."""
+        self.download: AudioDownload | None = None
+        """What it became."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, the download of its sound included."""
+        return self.download.progress if self.download else Progress(self.stage)
 
 
 class TTSClient:
@@ -189,7 +208,7 @@ class TTSClient:
     that bring none of their own. ``own`` is the child process behind that address, if we started it: it gets
     recordings without an address. ``proxy`` leads to the TTS gateway and to what it has made. Objects of
     this class may be made before the event loop runs and are used in one loop. ``clock`` is for tests of
-    the latch.
+    the circuit breaker.
     """
 
     def __init__(
@@ -213,7 +232,7 @@ class TTSClient:
         self._timeouts = timeouts
         self._guidance = guidance
         self._steps = steps
-        self._latch = CircuitBreaker(clock)
+        self._breaker = CircuitBreaker(clock)
         self._transport = Transport(self._base_url.origin(), api_key, timeouts, proxy)
         self._downloads = Downloader(
             allow_loopback=self._base_url.host in LOOPBACK_HOSTS,
@@ -222,35 +241,29 @@ class TTSClient:
             proxy=proxy,
         )
 
-    async def open(
-        self,
-        request: SpeechRequest,
-        on_progress: ProgressListener = ignore_progress,
-        *,
-        check: Callable[[], Awaitable[None]] = permit,
-    ) -> AudioDownload:
-        """Return the take of ``request`` as soon as the TTS gateway has made it: nothing is fetched yet.
+    async def open(self, call: TTSCall) -> AudioDownload:
+        """Return the generation of ``call`` as soon as the TTS gateway has made it: nothing is fetched yet.
 
-        Only what was surely not carried out is tried again. ``check`` is awaited in front of every try; what
-        it raises ends the call. After a refused key or used-up credit further calls fail at once, see
-        `CircuitBreaker`. Raises `TTSError`: one of its subclasses.
+        Only what was surely not carried out is tried again. After a refused key or used-up credit further
+        calls fail at once, see `CircuitBreaker`. Raises `TTSError`: one of its subclasses; and what the gate
+        of the call raises.
         """
         try:
-            outcome = await self._outcome(request, on_progress, check)
+            outcome = await self._outcome(call)
         except TTSError as error:
             raise bare(error) from None
         if isinstance(outcome, bytes):
-            return AudioDownload(None, _in_chunks(outcome))
-        return AudioDownload(outcome.url, self._downloads.chunks(outcome.url, on_progress))
+            call.download = AudioDownload(None, _in_chunks(outcome))
+        else:
+            call.download = self._downloads.download(outcome.url)
+        return call.download
 
-    async def synthesize(
-        self, request: SpeechRequest, on_progress: ProgressListener = ignore_progress
-    ) -> bytes:
+    async def synthesize(self, request: SpeechRequest) -> bytes:
         """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
 
-        It is `open` and then all of its take, and raises what they raise.
+        It is `open` and then all of its download, and raises what they raise.
         """
-        return await (await self.open(request, on_progress)).read()
+        return await (await self.open(TTSCall(request))).read()
 
     async def probe(self) -> None:
         """Return if something answers at the base URL. It costs nothing: no speech is asked for.
@@ -278,13 +291,6 @@ class TTSClient:
     ) -> None:
         await self.aclose()
 
-    async def _outcome(
-        self, request: SpeechRequest, on_progress: ProgressListener, check: Callable[[], Awaitable[None]]
-    ) -> bytes | wire.AudioAt:
-        cloning = request.reference is not None
-        path = "voice-cloning" if cloning else "text-to-speech"
-        return await self._call(path, request, on_progress, check, cloning=cloning)
-
     async def _body(self, request: SpeechRequest) -> bytes:
         reference = request.reference
         if reference is None:
@@ -295,36 +301,31 @@ class TTSClient:
             reference = replace(reference, url=await self._own.hand_over(reference.wav))
         return wire.cloning_body(request, reference)
 
-    async def _call(
-        self,
-        path: str,
-        request: SpeechRequest,
-        on_progress: ProgressListener,
-        check: Callable[[], Awaitable[None]],
-        *,
-        cloning: bool,
-    ) -> bytes | wire.AudioAt:
+    async def _outcome(self, call: TTSCall) -> bytes | wire.AudioAt:
+        cloning = call.request.reference is not None
+        path = "voice-cloning" if cloning else "text-to-speech"
         probing, tries = False, 0
         while True:
-            await check()
-            probing = probing or self._latch.admit()
+            if call.gate is not None:
+                await call.gate.check()
+            probing = probing or self._breaker.admit()
             tries += 1
-            on_progress(Progress(Stage.MAKING))
+            call.stage = Stage.MAKING
             try:
-                return await self._call_once(path, await self._body(request), cloning=cloning)
+                return await self._call_once(path, await self._body(call.request), cloning=cloning)
             except TTSError as error:
-                self._latch.failed(error)
+                self._breaker.failed(error)
                 delay = self._retry.delay_after(tries, error, random.random())
                 if delay is None:
                     raise
                 log.warning("%s: try %d failed, next in %.1f s: %s", path, tries, delay, error)
-            on_progress(Progress(Stage.WAITING))
+            call.stage = Stage.WAITING
             await asyncio.sleep(delay)
 
     async def _call_once(self, path: str, body: bytes, *, cloning: bool) -> bytes | wire.AudioAt:
         received = await self._transport.send("POST", self._base_url / path, body)
         outcome = outcome_of(received, self._api_key, cloning=cloning, sent=body)
-        self._latch.succeeded()
+        self._breaker.succeeded()
         if not isinstance(outcome, wire.Pending):
             return outcome
         return await wait_for_speech(

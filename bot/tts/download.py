@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
@@ -18,7 +19,7 @@ from yarl import URL
 
 from bot.errors import TTSError, TTSFetchError
 from bot.limits import MAX_URL_CHARS
-from bot.models import Progress, ProgressListener, Stage
+from bot.models import Progress, Stage
 from bot.secrets import bare
 from bot.settings import Proxy
 from bot.tts.http import USER_AGENT, WAV_BEGINNINGS, DownloadLimits, RetryPolicy, name_of, seconds_to_wait
@@ -88,12 +89,20 @@ def check_head(response: aiohttp.ClientResponse, limits: DownloadLimits) -> None
         raise TTSFetchError(f"{host}: {expected} bytes, more than {limits.max_bytes}")
 
 
+@dataclass(slots=True)
+class Fetched:
+    """Fetched share of a recording, 0 to 1, in the try that is under way; None: its length is not known."""
+
+    fraction: float | None = None
+
+
 async def chunks_of(
-    response: aiohttp.ClientResponse, limits: DownloadLimits, on_progress: ProgressListener
+    response: aiohttp.ClientResponse, limits: DownloadLimits, fetched: Fetched
 ) -> AsyncGenerator[bytes]:
     """Yield the body as it arrives; it begins as a WAV, and at its end it is whole as far as HTTP can tell.
 
-    Raises `TTSFetchError`, also after some of it was yielded. The time its caller takes does not count.
+    How far it is stands in ``fetched``. Raises `TTSFetchError`, also after some of it was yielded. The time
+    its caller takes does not count.
     """
     host, expected = response.url.host, response.content_length
     head, held, count, waited, asked = b"", b"", 0, 0.0, time.monotonic()
@@ -103,7 +112,7 @@ async def chunks_of(
         head = (head + piece[:_HEAD_BYTES])[:_HEAD_BYTES]
         _check_progress(host, head, count, waited, limits)
         if expected:
-            on_progress(Progress(Stage.FETCHING, min(1.0, count / expected)))
+            fetched.fraction = min(1.0, count / expected)
         held += piece
         if len(head) == _HEAD_BYTES:
             yield held
@@ -139,18 +148,24 @@ def _new_hash() -> blake2b:
 
 
 class AudioDownload:
-    """A WAV that the TTS gateway has made, and that is fetched while it is read.
+    """Download of a WAV that the TTS gateway has made; it is fetched while it is read.
 
     ``url`` is its public address, None when the answer was the sound itself. Whoever reads the address
     can hear the recording, so it is never shown or logged.
     """
 
-    def __init__(self, url: str | None, body: AsyncGenerator[bytes]) -> None:
+    def __init__(self, url: str | None, body: AsyncGenerator[bytes], fetched: Fetched | None = None) -> None:
         self.url = url
         self._body = body
+        self._fetched = fetched or Fetched()
 
     def __repr__(self) -> str:
-        return "Take(at an address)" if self.url else "Take(in the answer)"
+        return "AudioDownload(at an address)" if self.url else "AudioDownload(in the answer)"
+
+    @property
+    def progress(self) -> Progress:
+        """How much of it has been fetched."""
+        return Progress(Stage.FETCHING, self._fetched.fraction)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes as they arrive, cut anywhere; they begin as a WAV. It can be read once.
@@ -207,31 +222,27 @@ class Downloader:
         self._direct_session: aiohttp.ClientSession | None = None
         self._proxied_session: aiohttp.ClientSession | None = None
 
-    async def fetch(self, address: str, on_progress: ProgressListener) -> bytes:
-        """Return the WAV at ``address``: bytes that begin as one, whole as far as HTTP can tell.
+    def download(self, address: str) -> AudioDownload:
+        """Return the download of the WAV at ``address``; nothing is fetched before it is read.
 
-        Raises `TTSFetchError`, whose text names the host and never the address.
+        One that breaks off is begun again, and goes on behind what was read already, provided that it is the
+        same. Reading it raises `TTSFetchError`, whose text names the host and never the address.
         """
-        async with aclosing(self.chunks(address, on_progress)) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+        fetched = Fetched()
+        return AudioDownload(address, self._chunks(address, fetched), fetched)
 
-    async def chunks(self, address: str, on_progress: ProgressListener) -> AsyncGenerator[bytes]:
-        """Yield the WAV at ``address`` as it arrives.
-
-        A download that breaks off is begun again, and goes on behind what was yielded already, provided
-        that it is the same. Raises `TTSFetchError` as `fetch` does, also after some of it was yielded.
-        """
-        handover, tries = ResumableDownload(), 0
+    async def _chunks(self, address: str, fetched: Fetched) -> AsyncGenerator[bytes]:
+        resumable, tries = ResumableDownload(), 0
         while True:
             tries += 1
-            on_progress(Progress(Stage.FETCHING))
-            handover.begin()
+            fetched.fraction = None
+            resumable.begin()
             try:
-                async with aclosing(self._one_try(address, on_progress)) as body:
+                async with aclosing(self._one_try(address, fetched)) as body:
                     async for chunk in body:
-                        if rest := handover.rest_of(chunk):
+                        if rest := resumable.rest_of(chunk):
                             yield rest
-                handover.end()
+                resumable.end()
                 return
             except TryAgainError as error:
                 delay = self._retry.delay(tries, random.random(), retry_after=error.retry_after)
@@ -265,10 +276,10 @@ class Downloader:
             raise TTSFetchError(f"an audio address with port {port}")
         return url
 
-    async def _one_try(self, address: str, on_progress: ProgressListener) -> AsyncGenerator[bytes]:
+    async def _one_try(self, address: str, fetched: Fetched) -> AsyncGenerator[bytes]:
         async with (
             self._response(address) as response,
-            aclosing(chunks_of(response, self._limits, on_progress)) as chunks,
+            aclosing(chunks_of(response, self._limits, fetched)) as chunks,
         ):
             async for chunk in chunks:
                 yield chunk

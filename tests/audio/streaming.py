@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.live_gain import GainMemory
-from bot.audio.stream import NOTHING_KNOWN, SpeechStream, StreamedSpeech, speech_from_chunks
+from bot.audio.stream import NOTHING_KNOWN, SpeechStream, StreamedSpeech, frames_of
 from bot.models import Speech
 
 TEXT = "A sentence of some length, as people say it, and then a little more of it."
@@ -30,9 +30,15 @@ async def streamed(
     data: bytes, *, size: int = 20_000, text: str = TEXT, gains: GainMemory = NOTHING_KNOWN
 ) -> tuple[StreamedSpeech, tuple[bytes, ...]]:
     """Return the speech in ``data``, and the frames that were handed out."""
-    frames: list[bytes] = []
-    result = await speech_from_chunks(arriving(cut(data, size)), frames.extend, text=text, gains=gains)
-    return result, tuple(frames)
+    stream, frames = SpeechStream(text=text, gains=gains), list[bytes]()
+    await hand_out(arriving(cut(data, size)), stream, frames)
+    return stream.result(), tuple(frames)
+
+
+async def hand_out(chunks: AsyncIterator[bytes], stream: SpeechStream, frames: list[bytes]) -> None:
+    """Put into ``frames`` what comes of ``chunks``, also where that ends with an error."""
+    async for batch in frames_of(chunks, stream):
+        frames += batch
 
 
 def frames_after(data: bytes, *, text: str = TEXT) -> list[bytes]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bot.audio.opus import FRAME_SAMPLES, opus_frames
-from bot.audio.stream import SpeechStream, speech_from_chunks
+from bot.audio.stream import SpeechStream
 from bot.errors import AudioError
 from tests.audio.handmade import chunk, encoded, fmt, pcm16, riff, sine, speechlike, wav
-from tests.audio.streaming import TEXT, arriving, cut, frames_after, streamed
+from tests.audio.streaming import TEXT, arriving, cut, frames_after, hand_out, streamed
 
 WAVE = speechlike(1.5)
 DATA = wav(WAVE)
@@ -80,7 +80,7 @@ async def test_a_silent_take_is_refused_and_nothing_of_it_is_handed_out():
     frames: list[bytes] = []
 
     with pytest.raises(AudioError, match="silent"):
-        await speech_from_chunks(arriving(cut(wav(np.zeros(96_000)), 9_999)), frames.extend, text=TEXT)
+        await hand_out(arriving(cut(wav(np.zeros(96_000)), 9_999)), SpeechStream(text=TEXT), frames)
 
     assert frames == []
 
@@ -120,7 +120,7 @@ async def test_what_is_too_short_for_a_word_is_refused_and_not_handed_out(second
     data = wav(sine(440, seconds=seconds))
 
     with pytest.raises(AudioError, match="only"):
-        await speech_from_chunks(arriving([data]), frames.extend, text=TEXT)
+        await hand_out(arriving([data]), SpeechStream(text=TEXT), frames)
 
     assert frames == []
 
@@ -146,7 +146,7 @@ async def test_what_the_download_raises_goes_through_after_the_first_frames():
         raise LookupError("broken off")
 
     with pytest.raises(LookupError):
-        await speech_from_chunks(breaking_off(), frames.extend, text=TEXT)
+        await hand_out(breaking_off(), SpeechStream(text=TEXT), frames)
 
     assert len(frames) > 20
 

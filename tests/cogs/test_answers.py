@@ -104,7 +104,7 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
 
     take = await scene.bot.library.generations.latest(scene.alice.id, scene.guild.id)
     assert take is not None
-    assert (await scene.bot.speeches.kept(take.cache_key or "")) is not None
+    assert (await scene.bot.synthesizer.kept(take.cache_key or "")) is not None
     assert "secret" not in caplog.text
 
 
@@ -148,7 +148,7 @@ async def test_a_restart_does_not_wait_for_an_answer_that_nobody_takes(scene: Sc
     )
 
     async with asyncio.timeout(PATIENCE):
-        await scene.bot.delivery.aclose(wait=0.2)
+        await scene.bot.deliveries.aclose(wait=0.2)
 
 
 async def test_a_deleted_answer_is_posted_again_so_that_nothing_paid_for_is_lost(scene: Scene):

@@ -147,7 +147,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
     assert "withdrawn" in await words_of(answer)
     calls = len(scene.asked)
     hold.released.set()
-    await scene.bot.speeches.aclose()
+    await scene.bot.synthesizer.aclose()
 
     assert len(scene.asked) == calls
 
@@ -222,7 +222,7 @@ async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: s
 @in_every_way
 async def test_what_was_kept_of_its_sound_is_gone(scene: Scene, way: str):
     await given(scene)
-    await scene.bot.speeches.aclose()
+    await scene.bot.synthesizer.aclose()
     kept = scene.settings.data_dir / "cache"
     assert len(list(kept.iterdir())) == 1
 

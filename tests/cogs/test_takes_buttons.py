@@ -161,13 +161,13 @@ async def test_delete_takes_the_message_its_row_and_its_sound_away(scene: Scene)
     take = await take_of(scene, answer)
     assert take is not None
     assert take.cache_key is not None
-    assert await scene.bot.speeches.kept(take.cache_key) is not None
+    assert await scene.bot.synthesizer.kept(take.cache_key) is not None
 
     await scene.alice.press(answer, "Delete")
     await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
 
     assert await scene.bot.library.generations.get(take.id) is None
-    assert await scene.bot.speeches.kept(take.cache_key) is None
+    assert await scene.bot.synthesizer.kept(take.cache_key) is None
 
 
 async def test_a_moderator_may_delete_what_others_asked_for(scene: Scene):

@@ -72,7 +72,7 @@ async def test_a_sound_that_is_gone_everywhere_is_said_to_be_gone(scene: Scene):
     take = await take_of(scene, answer)
     assert take is not None
     assert take.cache_key is not None
-    await scene.bot.speeches.forget(take.cache_key)
+    await scene.bot.synthesizer.forget(take.cache_key)
 
     pressed = await scene.alice.press(answer, "Play in my channel")
 

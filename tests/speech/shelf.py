@@ -11,7 +11,7 @@ from typing import Self
 from aiohttp import web
 
 from bot.audio.wav import write_wav
-from bot.models import ReferenceAudio, SpokenVoice, VoiceAccess
+from bot.models import ReferenceAudio, SpokenVoice
 from tests.speech.babble import babble
 from tts_gateway.server import serving
 
@@ -38,7 +38,6 @@ class Shelf:
         self.granted: Counter[str] = Counter()
         self.addresses: Counter[str] = Counter()
         self.renewals: Counter[str] = Counter()
-        self.access = VoiceAccess(self._may_speak, self._address, self._renew)
         self._served: dict[str, bytes] = {}
         self._parts = AsyncExitStack()
 
@@ -51,18 +50,23 @@ class Shelf:
     async def __aexit__(self, *_: object) -> None:
         await self._parts.aclose()
 
-    async def _may_speak(self, voice: SpokenVoice) -> str | None:
+    @property
+    def access(self) -> Shelf:
+        """The shelf is a `VoiceAccess`."""
+        return self
+
+    async def may_speak(self, voice: SpokenVoice) -> str | None:
         await asyncio.sleep(0)
         if voice.id in self.silenced or self.granted[voice.id] == self.silenced_after.get(voice.id):
             return WITHDRAWN
         self.granted[voice.id] += 1
         return None
 
-    async def _address(self, voice: SpokenVoice) -> ReferenceAudio:
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
         self.addresses[voice.id] += 1
         return self._place(voice)
 
-    async def _renew(self, voice: SpokenVoice) -> ReferenceAudio:
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
         self.renewals[voice.id] += 1
         return self._place(voice)
 

@@ -8,9 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bot.models import Progress, Speech, SpeechRequest, VoiceAccess
+from bot.audio.maker import Maker
+from bot.models import Asker, Progress, Speech, SpeechRequest, VoiceAccess
 from bot.speech.cache import SpeechCache
-from bot.speech.synthesizer import Asker, SpeechSynthesizer
+from bot.speech.job import SpeechJob
+from bot.speech.synthesizer import SpeechSynthesizer
 from bot.tts.client import TTSClient
 from bot.tts.http import DownloadLimits, RetryPolicy
 from rehearsal.faulty_tts_gateway.script import FaultScript
@@ -40,8 +42,20 @@ class Hearing:
         self.frames += frames
         self._news.set()
 
-    def watch(self, progress: Progress) -> None:
-        self.progress.append(progress)
+    async def wait_for(self, job: SpeechJob) -> Speech:
+        """Hear ``job`` to its end, and ask it often how far it is."""
+        watching = asyncio.create_task(self._watch(job))
+        try:
+            async for frames in job:
+                self.hear(frames)
+            return await job.result()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, job: SpeechJob) -> None:
+        while True:
+            self.progress.append(job.progress)
+            await asyncio.sleep(0.01)
 
     async def heard(self, frames: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -60,15 +74,15 @@ class Studio:
         self.tts = TTSClient(
             base_url, retry=RetryPolicy(base_delay=0), downloads=DownloadLimits(base_delay=0, tries=2)
         )
-        self.maker = SpeechSynthesizer(self.tts, cache)
+        self.synthesizer = SpeechSynthesizer(self.tts, cache, Maker())
         self._members = count(1)
 
     def call_one_by_one(self) -> None:
         """Have calls arrive in the order of their parts from now on, each after the answer to the last."""
-        self.maker = SpeechSynthesizer(self.tts, self.cache, at_once=1)
+        self.synthesizer = SpeechSynthesizer(self.tts, self.cache, Maker(), at_once=1)
 
     async def aclose(self) -> None:
-        await self.maker.aclose()
+        await self.synthesizer.aclose()
         await self.tts.aclose()
 
     async def make(
@@ -82,16 +96,13 @@ class Studio:
         **request: Any,
     ) -> Speech:
         """Return the speech that a new member asked for in one server."""
-        hearing = hearing or Hearing()
+        asker = Asker(next(self._members), GUILD)
+        before = seconds_before if aloud else None
         async with asyncio.timeout(PATIENCE):
-            return await self.maker.make(
-                SpeechRequest(text, **request),
-                Asker(next(self._members), GUILD),
-                on_progress=hearing.watch,
-                on_frames=hearing.hear if aloud else None,
-                seconds_before=seconds_before,
-                access=access,
-            )
+            with self.synthesizer.submit(
+                SpeechRequest(text, **request), asker, seconds_before=before, access=access
+            ) as job:
+                return await (hearing or Hearing()).wait_for(job) if aloud else await job.result()
 
     def making(self, text: str = SENTENCES, **options: Any) -> asyncio.Task[Speech]:
         """Begin `make`, and return the task."""

@@ -28,7 +28,7 @@ async def test_a_bad_take_is_made_again_once_and_the_log_says_why_without_the_te
     assert len(studio.calls) == 3
     assert studio.texts[1] == studio.texts[2]
     assert likeness(babble(studio.texts[1]), speech.pcm).correlation > 0.9
-    (said,) = [record.getMessage() for record in caplog.records if "bad take" in record.getMessage()]
+    (said,) = [record.getMessage() for record in caplog.records if "bad generation" in record.getMessage()]
     assert "made again" in said
     assert "steady" in said
     assert "bird" not in caplog.text

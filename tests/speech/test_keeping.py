@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.audio.maker import Maker
 from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import CacheFolder, SpeechCache, speech_key
 from bot.speech.synthesizer import SpeechSynthesizer
@@ -41,7 +42,7 @@ async def test_a_fresh_take_replaces_what_was_kept(studio: Studio):
     await studio.make(TEXT)
 
     fresh = await studio.make(TEXT, fresh=True)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
     again = await studio.make(TEXT)
 
     assert len(studio.calls) == 2
@@ -50,10 +51,10 @@ async def test_a_fresh_take_replaces_what_was_kept(studio: Studio):
 
 async def test_it_survives_a_restart(studio: Studio):
     speech = await studio.make(TEXT)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
     async with SpeechCache(CacheFolder(studio.folder, max_bytes=50_000_000)) as cache:
-        studio.maker = SpeechSynthesizer(studio.tts, cache)
+        studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         again = await studio.make(TEXT)
 
     assert len(studio.calls) == 1
@@ -62,7 +63,7 @@ async def test_it_survives_a_restart(studio: Studio):
 
 async def test_another_tts_gateway_or_other_defaults_do_not_use_it(studio: Studio):
     await studio.make(TEXT)
-    studio.maker = SpeechSynthesizer(studio.tts, studio.cache, source="another one")
+    studio.synthesizer = SpeechSynthesizer(studio.tts, studio.cache, Maker(), source="another one")
 
     await studio.make(TEXT)
 
@@ -72,7 +73,7 @@ async def test_another_tts_gateway_or_other_defaults_do_not_use_it(studio: Studi
 async def test_what_broke_off_and_what_sounds_wrong_is_not_kept(studio: Studio):
     studio.faults.on_download(*[Respond(200, howl(3.0), content_type="audio/wav")] * 2)
     await studio.make(TEXT, aloud=False)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
     await studio.make(TEXT, aloud=False)
 
@@ -81,7 +82,7 @@ async def test_what_broke_off_and_what_sounds_wrong_is_not_kept(studio: Studio):
 
 async def test_nothing_on_the_disk_names_what_was_said(studio: Studio):
     await studio.make(TEXT)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
     (kept,) = studio.folder.iterdir()
     assert "again" not in kept.name.lower()
@@ -94,22 +95,22 @@ async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: S
     blocked.write_text("a file where the folder should be")
 
     async with SpeechCache(CacheFolder(blocked, max_bytes=50_000_000)) as cache:
-        studio.maker = SpeechSynthesizer(studio.tts, cache)
+        studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
-        await studio.maker.aclose()
+        await studio.synthesizer.aclose()
         await studio.make(TEXT)
-        await studio.maker.aclose()
+        await studio.synthesizer.aclose()
 
     assert len(studio.calls) == 2
 
 
 async def test_without_a_cache_every_request_is_a_call(studio: Studio):
     async with SpeechCache(None) as cache:
-        studio.maker = SpeechSynthesizer(studio.tts, cache)
+        studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
-        await studio.maker.aclose()
+        await studio.synthesizer.aclose()
         await studio.make(TEXT)
-        await studio.maker.aclose()
+        await studio.synthesizer.aclose()
 
     assert len(studio.calls) == 2
 
@@ -137,9 +138,9 @@ def test_a_key_says_nothing_and_takes_every_text():
 async def test_who_kept_only_the_frames_gets_the_very_speech_again(studio: Studio):
     hearing = Hearing()
     speech = await studio.make(TEXT, hearing=hearing)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
-    again = await studio.maker.made_before(SpeechRequest(TEXT), hearing.frames, rest_is_missing=False)
+    again = await studio.synthesizer.made_before(SpeechRequest(TEXT), hearing.frames, rest_is_missing=False)
 
     assert again == speech
 
@@ -148,9 +149,9 @@ async def test_who_kept_the_frames_of_another_take_gets_what_they_sound_like(stu
     heard = Hearing()
     speech = await studio.make(TEXT, hearing=heard)
     await studio.make(TEXT, fresh=True)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
-    again = await studio.maker.made_before(SpeechRequest(TEXT), heard.frames, rest_is_missing=True)
+    again = await studio.synthesizer.made_before(SpeechRequest(TEXT), heard.frames, rest_is_missing=True)
 
     assert again.rest_is_missing
     assert len(again.pcm) == len(speech.pcm)

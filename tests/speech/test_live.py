@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import pytest
 
+from bot.audio.maker import Maker
+from bot.audio.stream import HELD_FRAMES, HeldFrames
+from bot.audio.wav import write_wav
 from bot.models import Speech
-from bot.speech.speaker import HELD_FRAMES, Live
 from tests.speech.babble import babble
 
 SOUND = babble("A bird in the hand.")[: -2 * 4_800]
@@ -13,57 +17,58 @@ def frames(count: int, start: int = 0) -> list[bytes]:
     return [bytes([number // 256, number % 256]) for number in range(start, start + count)]
 
 
-class Ear:
-    def __init__(self, *, holds: bool) -> None:
-        self.heard: list[bytes] = []
-        self.addresses: list[str | None] = []
-        self.live = Live(self.addresses.append, self.heard.extend, holds=holds)
-
-
-def test_the_first_frames_are_handed_on_at_once():
-    ear = Ear(holds=True)
-
-    ear.live.feed("https://tts.example/1.wav", frames(5))
-
-    assert ear.heard == frames(5)
-    assert ear.addresses == ["https://tts.example/1.wav"]
+def test_the_first_frames_are_released_at_once():
+    assert HeldFrames().add(frames(5)) == frames(5)
 
 
 def test_after_them_the_newest_half_second_waits():
-    ear = Ear(holds=True)
+    held = HeldFrames()
 
-    ear.live.feed(None, frames(100))
-    ear.live.feed(None, frames(50, 100))
+    heard = held.add(frames(100)) + held.add(frames(50, 100))
 
-    assert ear.heard == ear.live.frames == frames(150 - HELD_FRAMES)
-    assert ear.addresses == [None]
+    assert heard == frames(150 - HELD_FRAMES)
 
 
-def test_where_nothing_follows_nothing_waits():
-    ear = Ear(holds=False)
+async def live(wav: bytes, *, drops_silent_end: bool) -> tuple[list[bytes], Speech]:
+    """Return the frames that are heard of a WAV while it comes in, and its speech."""
 
-    ear.live.feed(None, frames(100))
+    async def arriving() -> AsyncGenerator[bytes]:
+        for start in range(0, len(wav), 10_000):
+            yield wav[start : start + 10_000]
 
-    assert ear.heard == frames(100)
+    made = Maker().start(arriving(), text="A bird in the hand.", drops_silent_end=drops_silent_end)
+    heard = [frame async for batch in made for frame in batch]
+    return heard, made.checked.speech
+
+
+async def test_where_nothing_follows_nothing_is_left_out():
+    heard, speech = await live(write_wav(SOUND + bytes(2 * 24_000)), drops_silent_end=False)
+
+    assert len(heard) >= len(speech.pcm) // 1_920
+
+
+async def test_where_more_follows_it_ends_with_its_sound():
+    whole, _ = await live(write_wav(SOUND + bytes(2 * 24_000)), drops_silent_end=False)
+
+    heard, _ = await live(write_wav(SOUND + bytes(2 * 24_000)), drops_silent_end=True)
+
+    assert heard == whole[: len(heard)]
+    assert len(heard) == pytest.approx(len(whole) - 22, abs=2)
 
 
 @pytest.mark.parametrize(("silence", "left_out"), [(0.0, 0), (0.05, 0), (0.3, 12), (0.5, 22), (3.0, 25)])
-async def test_silence_at_the_end_is_left_out_up_to_half_a_second(silence: float, left_out: int):
+def test_silence_at_the_end_is_left_out_up_to_half_a_second(silence: float, left_out: int):
     speech = Speech(SOUND + bytes(2 * round(48_000 * silence)))
     count = -(-len(speech.pcm) // 1_920)
-    ear = Ear(holds=True)
+    held = HeldFrames()
 
-    ear.live.feed(None, frames(count))
-    await ear.live.finish(speech)
+    heard = held.add(frames(count)) + held.finish(speech)
 
-    assert ear.heard == frames(len(ear.heard))
-    assert len(ear.heard) == pytest.approx(count - left_out, abs=1)
+    assert heard == frames(len(heard))
+    assert len(heard) == pytest.approx(count - left_out, abs=1)
 
 
-async def test_a_short_take_is_heard_whole():
-    ear = Ear(holds=True)
+def test_a_short_generation_is_heard_whole():
+    held = HeldFrames()
 
-    ear.live.feed(None, frames(7))
-    await ear.live.finish(Speech(SOUND[: 7 * 1_920]))
-
-    assert ear.heard == frames(7)
+    assert held.add(frames(7)) + held.finish(Speech(SOUND[: 7 * 1_920])) == frames(7)

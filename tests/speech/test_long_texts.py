@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import av
 import numpy as np
@@ -10,17 +8,17 @@ import pytest
 from numpy.typing import NDArray
 
 from bot.audio.loudness import speech_loudness
+from bot.audio.maker import Maker
 from bot.audio.wav import write_wav
 from bot.errors import TTSError, TTSServerError
-from bot.models import ProgressListener, ReferenceAudio, Speech, SpeechRequest
-from bot.speech.job import SpeechRun
-from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
-from bot.speech.speaker import Speaker, TTSGatewayStats, TTSRequests
-from bot.text.segments import Segmenter
+from bot.models import Asker, ReferenceAudio, Speech, SpeechRequest
+from bot.speech.run import speech_run_of
+from bot.speech.segment_plan import PlaybackClock
+from bot.speech.speaker import CallSlots, RetryBudget, SpeechResources, TTSGatewayStats
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
-from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.speech.studio import GUILD, SENTENCES, TWO_PARTS, Hearing, Studio
 
 
 def decoded(frames: list[bytes]) -> bytes:
@@ -33,11 +31,6 @@ def decoded(frames: list[bytes]) -> bytes:
             samples = sound.to_ndarray().reshape(-1)
             pcm.append(samples if samples.dtype == np.int16 else (samples * 32_767).astype(np.int16))
     return np.concatenate(pcm).astype("<i2").tobytes()
-
-
-@asynccontextmanager
-async def _at_once(_on_progress: ProgressListener) -> AsyncIterator[None]:
-    yield
 
 
 def gaps(speech: Speech) -> list[float]:
@@ -104,18 +97,16 @@ async def test_silence_at_the_end_of_the_first_take_becomes_no_gap(studio: Studi
 
 
 async def test_the_whole_has_a_longest_length(studio: Studio):
-    experience = TTSGatewayStats()
-    calls = TTSRequests(studio.tts, experience, place=_at_once, again=lambda: False)
-    level = asyncio.get_running_loop().create_future()
-    voice = Speaker(SpeechRequest(SENTENCES), calls, experience, level)
-    script = SegmentPlan([(0, LinePlan(SENTENCES, Segmenter(SENTENCES), experience.speed))], experience.speed)
-    recital = SpeechRun([voice], script, experience, PlaybackClock(0.0), max_seconds=6.0)
+    resources = SpeechResources(studio.tts, Maker(), TTSGatewayStats(), CallSlots(), RetryBudget())
+    request, asker, clock = SpeechRequest(SENTENCES), Asker(1, GUILD), PlaybackClock(0.0)
+    run = await speech_run_of(request, resources, asker, clock, None, max_seconds=6.0)
 
-    recited = await recital.perform(Hearing().hear, Hearing().watch)
+    heard = [frame async for frames in run.frames() for frame in frames]
 
-    assert 6.0 < recited.speech.seconds < 20.0
-    assert recited.speech.rest_is_missing
-    assert not recited.is_worth_keeping
+    assert 6.0 < run.result.speech.seconds < 20.0
+    assert len(heard) * 1_920 == len(run.result.speech.pcm)
+    assert run.result.speech.rest_is_missing
+    assert not run.result.is_worth_keeping
 
 
 async def test_the_parts_are_equally_loud(studio: Studio):
@@ -248,7 +239,7 @@ async def test_whoever_gives_up_ends_the_calls_ahead(studio: Studio):
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
         await making
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
     hold.released.set()
 
     assert len(studio.calls) == 3

@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from bot.audio.maker import Maker, pause_between
 from bot.models import Speech
 from bot.speech.pacing import Speed
 from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
-from bot.speech.speaker import RetryBudget, part_of, pause_between, played_part
+from bot.speech.speaker import RetryBudget
 from bot.text.segments import Segmenter
 from tests.speech.babble import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS
@@ -50,9 +51,9 @@ def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
     clock = Clock()
     extra = RetryBudget(per_hour=2, clock=clock)
 
-    assert [extra.take(1), extra.take(1), extra.take(1), extra.take(2)] == [True, True, False, True]
+    assert [extra.spend(1), extra.spend(1), extra.spend(1), extra.spend(2)] == [True, True, False, True]
     clock.now += 3_601
-    assert extra.take(1)
+    assert extra.spend(1)
 
 
 def script_of(*texts: str, speed: Speed) -> SegmentPlan:
@@ -113,7 +114,7 @@ def test_the_more_is_left_the_longer_it_takes():
 async def test_a_part_has_as_many_frames_as_its_sound_is_long(cut: int):
     pcm = babble("A bird in the hand.")
 
-    part = await part_of(Speech(pcm[: len(pcm) - 2 * cut - 2 * 4_800]))
+    part = await Maker().part(Speech(pcm[: len(pcm) - 2 * cut - 2 * 4_800]))
 
     assert len(part.pcm) == 1_920 * len(part.frames)
 
@@ -121,7 +122,7 @@ async def test_a_part_has_as_many_frames_as_its_sound_is_long(cut: int):
 async def test_a_part_is_brought_to_the_level_of_the_others():
     pcm = babble("A bird in the hand.")
 
-    loud, soft = await part_of(Speech(pcm), lufs=-20), await part_of(Speech(pcm), lufs=-30)
+    loud, soft = await Maker().part(Speech(pcm), lufs=-20), await Maker().part(Speech(pcm), lufs=-30)
 
     peaks = [int(np.abs(np.frombuffer(part.pcm, "<i2")).max()) for part in (loud, soft)]
     assert peaks[0] > 2.5 * peaks[1]
@@ -131,7 +132,7 @@ async def test_a_part_is_brought_to_the_level_of_the_others():
 async def test_a_pause_counts_the_silence_that_is_there_already(around: float):
     silence, sound = bytes(2 * round(48_000 * around)), babble("A bird in the hand.")[9_600:-9_600]
     before, after = [
-        await played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
+        await Maker().played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
         for pcm in (sound + silence, silence + sound)
     ]
 

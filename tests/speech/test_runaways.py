@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from bot.audio.stream import DurationLimiter, longest_seconds
 from bot.audio.wav import write_wav
 from bot.errors import TTSUnusableAudioError
-from bot.speech.speaker import DurationLimiter, longest_seconds
 from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from tests.speech.babble import babble
@@ -109,27 +109,27 @@ async def chunks_of(data: bytes, size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("size", [7, 43, 44, 45, 5_000, 10**9])
 async def test_chunks_of_any_size_end_at_the_same_byte(size: int):
     data = without_length(bytes(2 * 48_000 * 3))
-    leash = DurationLimiter("Hi.")
+    limiter = DurationLimiter("Hi.")
 
-    got = b"".join([chunk async for chunk in leash.chunks(chunks_of(data, size))])
+    got = b"".join([chunk async for chunk in limiter.chunks(chunks_of(data, size))])
 
     assert got == data[: data.index(b"data") + 8 + 2 * int(48_000 * longest_seconds("Hi."))]
-    assert leash.was_needed
+    assert limiter.was_needed
 
 
 @pytest.mark.parametrize("size", [1, 1_000, 10**9])
 async def test_what_says_how_long_it_is_passes_whole_with_what_follows_the_samples(size: int):
     data = write_wav(bytes(2 * 48_000)) + b"LIST\x04\0\0\0note"
-    leash = DurationLimiter("Hi.")
+    limiter = DurationLimiter("Hi.")
 
-    assert b"".join([chunk async for chunk in leash.chunks(chunks_of(data, size))]) == data
-    assert not leash.was_needed
+    assert b"".join([chunk async for chunk in limiter.chunks(chunks_of(data, size))]) == data
+    assert not limiter.was_needed
 
 
 async def test_a_beginning_that_is_all_there_is_passes():
-    leash = DurationLimiter("Hi.")
+    limiter = DurationLimiter("Hi.")
 
-    assert [chunk async for chunk in leash.chunks(chunks_of(b"RIFF", 4))] == [b"RIFF"]
+    assert [chunk async for chunk in limiter.chunks(chunks_of(b"RIFF", 4))] == [b"RIFF"]
 
 
 async def test_a_runaway_for_a_file_is_made_again(studio: Studio):

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from bot.errors import MemberError, TTSServerError
-from bot.models import SpeechRequest
-from bot.speech.synthesizer import Asker
+from bot.models import Asker, SpeechRequest
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from tests.speech.studio import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
 
@@ -114,15 +113,10 @@ async def test_another_voice_or_other_parameters_are_another_call(studio: Studio
 
 async def test_a_member_has_only_so_much_in_hand(studio: Studio):
     studio.faults.every_post = hold = Hold()
-    hearing = Hearing()
 
     async def ask(number: int) -> None:
-        await studio.maker.make(
-            SpeechRequest(f"Number {number}"),
-            Asker(1, GUILD),
-            on_progress=hearing.watch,
-            on_frames=hearing.hear,
-        )
+        with studio.synthesizer.submit(SpeechRequest(f"Number {number}"), Asker(1, GUILD)) as job:
+            await job.result()
 
     asked = [asyncio.create_task(ask(number)) for number in range(3)]
     await studio.called(times=2)

@@ -19,7 +19,7 @@ TEXT = "Say it as long as you may."
 async def withdraw(studio: Studio, shelf: Shelf, voice_id: str = ALICE.id) -> None:
     shelf.silenced.add(voice_id)
     async with asyncio.timeout(PATIENCE):
-        await studio.maker.withdraw(voice_id)
+        await studio.synthesizer.withdraw(voice_id)
 
 
 def kept(studio: Studio) -> list[str]:
@@ -61,12 +61,12 @@ async def test_a_dialogue_with_it_ends_too_and_what_is_made_with_others_goes_on(
 
 async def test_what_was_kept_of_it_is_gone_from_the_disk(studio: Studio, shelf: Shelf):
     await studio.make(TEXT, voice=BOB, access=shelf.access)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
     of_others = kept(studio)
     lines = (Line(BOB, "May I?"), Line(ALICE, "You may."))
     await studio.make("a dialogue", lines=lines, access=shelf.access)
     await studio.make(TEXT, voice=ALICE, access=shelf.access)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
     assert len(kept(studio)) == 3
 
     await withdraw(studio, shelf)
@@ -78,7 +78,7 @@ async def test_what_is_finished_at_that_very_moment_is_not_kept(studio: Studio, 
     await studio.make(TEXT, voice=ALICE, access=shelf.access)
 
     await withdraw(studio, shelf)
-    await studio.maker.aclose()
+    await studio.synthesizer.aclose()
 
     assert kept(studio) == []
 

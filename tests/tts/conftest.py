@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 import struct
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import pytest
 from hypothesis import settings
@@ -123,11 +126,31 @@ def clock() -> Iterator[Clock]:
     yield Clock()
 
 
-class ProgressLog(list[Progress]):
-    """A progress listener that remembers."""
+class HasProgress(Protocol):
+    """Something that says how far it is."""
 
-    def __call__(self, progress: Progress) -> None:
-        self.append(progress)
+    @property
+    def progress(self) -> Progress: ...
+
+
+@asynccontextmanager
+async def progress_of(source: HasProgress) -> AsyncIterator[list[Progress]]:
+    """Ask ``source`` how far it is in every turn of the event loop, and give what was new."""
+    said: list[Progress] = []
+
+    async def ask() -> None:
+        while True:
+            if not said or said[-1] != source.progress:
+                said.append(source.progress)
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    try:
+        yield said
+        await asyncio.sleep(0)
+    finally:
+        asking.cancel()
 
 
 @pytest.fixture

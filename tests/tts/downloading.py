@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from bot.errors import TTSFetchError
-from bot.tts.client import ignore_progress
 from bot.tts.download import Downloader
 from tests.tts.conftest import TONE
 from tests.tts.raw_server import answer
@@ -18,7 +17,7 @@ MakeDownloader = Callable[..., Downloader]
 
 async def refused(downloader: Downloader, address: str) -> TTSFetchError:
     with pytest.raises(TTSFetchError) as raised:
-        await downloader.fetch(address, ignore_progress)
+        await downloader.download(address).read()
     assert type(raised.value) is TTSFetchError
     assert not address or address not in str(raised.value)
     return raised.value

@@ -7,12 +7,12 @@ import pytest
 from bot.errors import TTSDeniedError, TTSNoAnswerError, TTSServerError, TTSUnreachableError
 from bot.models import Progress, ReferenceAudio, SpeechRequest, Stage
 from bot.settings import Secret
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSCall, TTSClient
 from rehearsal.faulty_tts_gateway.catalog import OTHER_SHAPES
 from rehearsal.faulty_tts_gateway.faults import Delay, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
-from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, ProgressLog
+from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, progress_of
 
 HELLO = SpeechRequest("Hello")
 
@@ -58,10 +58,11 @@ async def test_every_shape_of_a_success_brings_the_wav(client: TTSClient, faults
 
 
 async def test_progress_tells_of_making_waiting_and_fetching(client: TTSClient, faults: FaultScript):
-    progress = ProgressLog()
+    call = TTSCall(HELLO)
     faults.on_post(Respond(503))
 
-    await client.synthesize(HELLO, progress)
+    async with progress_of(call) as progress:
+        await (await client.open(call)).read()
 
     assert [step.stage for step in progress][:4] == [
         Stage.MAKING,

@@ -13,7 +13,7 @@ from bot.errors import TTSFetchError
 from bot.limits import MAX_URL_CHARS
 from bot.models import SpeechRequest
 from bot.settings import Secret
-from bot.tts.client import TTSClient, ignore_progress
+from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts.certificates import server_context
@@ -164,7 +164,7 @@ def test_names_and_passwords_in_an_address_are_refused(downloader: Downloader, u
 
 async def test_plain_http_only_while_the_tts_gateway_is_on_this_machine(make_downloader: MakeDownloader):
     async with serving(saying(GOOD)) as server:
-        assert await make_downloader().fetch(f"{server.url}/a.wav", ignore_progress) == TONE
+        assert await make_downloader().download(f"{server.url}/a.wav").read() == TONE
         await refused(make_downloader(allow_loopback=False), f"{server.url}/a.wav")
 
         assert len(server.requests) == 1
@@ -195,7 +195,7 @@ async def test_downloads_carry_no_key_no_cookie_and_no_authorization(tts_base_ur
 async def test_a_cookie_of_the_content_network_does_not_come_back(downloader: Downloader):
     async with serving(saying(answer(TONE, "Set-Cookie: a=1; Path=/"))) as server:
         for _ in range(2):
-            await downloader.fetch(f"{server.url}/a.wav", ignore_progress)
+            await downloader.download(f"{server.url}/a.wav").read()
 
         assert b"cookie" not in b"".join(server.requests).lower()
 

@@ -12,12 +12,12 @@ import pytest
 
 from bot.errors import TTSFetchError
 from bot.models import Progress, SpeechRequest, Stage
-from bot.tts.client import TTSClient, ignore_progress
+from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.faults import BadWav, Cut, Encoded, Reset, WrongType
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts import raw_server
-from tests.tts.conftest import DOWNLOADS, TONE, ProgressLog
+from tests.tts.conftest import DOWNLOADS, TONE, progress_of
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 from tests.tts.raw_server import answer, repeating, saying, serving
 
@@ -43,13 +43,13 @@ async def test_without_a_length_the_wav_itself_tells_that_it_was_cut(downloader:
 async def test_a_stream_that_does_not_know_its_length_is_taken_as_it_is(downloader: Downloader, size: bytes):
     stream = b"RIFF" + size + TONE[8:]
     async with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n", stream)) as server:
-        assert await downloader.fetch(f"{server.url}/a.wav", ignore_progress) == stream
+        assert await downloader.download(f"{server.url}/a.wav").read() == stream
 
 
 async def test_rf64_is_a_wav_too(downloader: Downloader):
     sound = b"RF64" + TONE[4:]
     async with serving(saying(answer(sound))) as server:
-        assert await downloader.fetch(f"{server.url}/a.wav", ignore_progress) == sound
+        assert await downloader.download(f"{server.url}/a.wav").read() == sound
 
 
 @pytest.mark.parametrize("kind", ["empty", "html", "json", "big-endian"])
@@ -105,7 +105,7 @@ async def test_the_largest_download_is_taken_and_one_byte_more_is_not(make_downl
         for head in (b"", f"Content-Length: {len(TONE)}\r\n".encode()):
             async with serving(saying(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", TONE)) as server:
                 if fits:
-                    assert await downloader.fetch(f"{server.url}/a.wav", ignore_progress) == TONE
+                    assert await downloader.download(f"{server.url}/a.wav").read() == TONE
                 else:
                     await refused(downloader, f"{server.url}/a.wav")
                 assert len(server.requests) == 1
@@ -178,7 +178,7 @@ async def test_fifty_slow_downloads_do_not_hold_up_a_call(client: TTSClient, mak
     slow = repeating(b"HTTP/1.1 200 OK\r\n\r\n" + TONE[:44], b"\x00", every=0.05)
     async with serving(slow) as server:
         others = make_downloader()
-        tasks = [asyncio.create_task(others.fetch(f"{server.url}/a.wav", ignore_progress)) for _ in range(50)]
+        tasks = [asyncio.create_task(others.download(f"{server.url}/a.wav").read()) for _ in range(50)]
         await asyncio.wait_for(server.asked.wait(), 20)
 
         wav = await client.synthesize(SpeechRequest("Hello"))
@@ -191,11 +191,14 @@ async def test_fifty_slow_downloads_do_not_hold_up_a_call(client: TTSClient, mak
 
 
 async def test_progress_is_a_fraction_where_the_length_is_known(downloader: Downloader):
-    known, unknown = ProgressLog(), ProgressLog()
     async with serving(saying(GOOD)) as server:
-        await downloader.fetch(f"{server.url}/a.wav", known)
+        download = downloader.download(f"{server.url}/a.wav")
+        async with progress_of(download) as known:
+            await download.read()
     async with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n", TONE)) as server:
-        await downloader.fetch(f"{server.url}/a.wav", unknown)
+        download = downloader.download(f"{server.url}/a.wav")
+        async with progress_of(download) as unknown:
+            await download.read()
 
     assert known[0] == Progress(Stage.FETCHING)
     assert known[-1] == Progress(Stage.FETCHING, 1.0)
@@ -204,7 +207,7 @@ async def test_progress_is_a_fraction_where_the_length_is_known(downloader: Down
 
 async def test_a_closed_downloader_fails_in_our_words(downloader: Downloader):
     async with serving(saying(GOOD)) as server:
-        await downloader.fetch(f"{server.url}/a.wav", ignore_progress)
+        await downloader.download(f"{server.url}/a.wav").read()
         await downloader.aclose()
 
         await refused(downloader, f"{server.url}/a.wav")

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import TTSFetchError
 from bot.models import SpeechRequest
-from bot.tts.client import TTSClient, ignore_progress
+from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.faults import Redirect, Reset, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
@@ -35,7 +35,7 @@ def hopping(hops: int, to: str = "/next") -> raw_server.Script:
 async def test_two_redirects_are_followed_and_no_more(downloader: Downloader, hops: int, arrives: bool):
     async with serving(hopping(hops)) as server:
         if arrives:
-            assert await downloader.fetch(f"{server.url}/a.wav", ignore_progress) == TONE
+            assert await downloader.download(f"{server.url}/a.wav").read() == TONE
         else:
             await refused(downloader, f"{server.url}/a.wav")
 

@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from bot.errors import TTSFetchError, TTSNoAnswerError, TTSUnreachableError
 from bot.models import SpeechRequest
 from bot.settings import Proxy, Secret
-from bot.tts.client import TTSClient, ignore_progress
+from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from tests.connect_proxy import connect_proxy
 from tests.tts.conftest import AT_ONCE, DOWNLOADS, KEY, TIMEOUTS, TONE, MakeClient
@@ -39,7 +39,7 @@ async def fetched_through(proxy: Proxy, *addresses: str) -> None:
         allow_loopback=True, limits=DOWNLOADS, resolver=Names(*addresses), proxy=proxy, trusted={"10.0.0.9"}
     )
     try:
-        await downloader.fetch("https://recordings.example/x.wav", ignore_progress)
+        await downloader.download("https://recordings.example/x.wav").read()
     finally:
         await downloader.aclose()
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import TTSFetchError
 from bot.models import SpeechRequest
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSCall, TTSClient
 from rehearsal.faulty_tts_gateway.faults import Cut, Fault, Reset, Respond, SoundItself
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.tts.conftest import DOWNLOADS, TONE, MakeClient, tone
@@ -56,7 +56,7 @@ async def test_the_beginning_is_read_while_the_rest_is_not_sent_yet(client: TTSC
 
     async with serving(held) as server:
         faults.on_post(at(server))
-        take = await client.open(HELLO)
+        take = await client.open(TTSCall(HELLO))
         received = b""
         async with asyncio.timeout(DEADLINE), aclosing(take.chunks()) as chunks:
             async for chunk in chunks:
@@ -75,7 +75,7 @@ async def test_what_broke_off_goes_on_behind_what_was_read(
     part: Fault = fault(twentieth / 20)
     faults.on_download(part, part, part)
 
-    take = await client.open(HELLO)
+    take = await client.open(TTSCall(HELLO))
 
     assert await all_of(take.chunks()) == TONE
     assert (len(faults.requests), len(faults.downloads)) == (1, 4)
@@ -84,7 +84,7 @@ async def test_what_broke_off_goes_on_behind_what_was_read(
 async def test_every_try_may_come_further_than_the_last(client: TTSClient, faults: FaultScript):
     faults.on_download(Cut(0.2), Cut(0.6), Cut(0.4))
 
-    assert await all_of((await client.open(HELLO)).chunks()) == TONE
+    assert await all_of((await client.open(TTSCall(HELLO))).chunks()) == TONE
 
 
 async def test_after_four_tries_it_ends_with_what_was_read(client: TTSClient, faults: FaultScript):
@@ -92,7 +92,7 @@ async def test_after_four_tries_it_ends_with_what_was_read(client: TTSClient, fa
     received = b""
 
     with pytest.raises(TTSFetchError, match="4 tries"):
-        async for chunk in (await client.open(HELLO)).chunks():
+        async for chunk in (await client.open(TTSCall(HELLO))).chunks():
             received += chunk
 
     assert TONE.startswith(received)
@@ -114,7 +114,7 @@ async def test_another_recording_at_the_same_address_is_not_put_behind_the_first
         received = b""
 
         with pytest.raises(TTSFetchError, match=why):
-            async for chunk in (await client.open(HELLO)).chunks():
+            async for chunk in (await client.open(TTSCall(HELLO))).chunks():
                 received += chunk
 
     assert received == LONG[:60_000]
@@ -125,7 +125,7 @@ async def test_the_address_is_known_and_never_shown(
 ):
     async with serving(broken_off(LONG, 60_000)) as server:
         faults.on_post(at(server))
-        take = await client.open(HELLO)
+        take = await client.open(TTSCall(HELLO))
 
         with pytest.raises(TTSFetchError) as raised:
             await take.read()
@@ -138,7 +138,7 @@ async def test_the_address_is_known_and_never_shown(
 async def test_a_sound_in_the_answer_itself_has_no_address(client: TTSClient, faults: FaultScript):
     faults.on_post(SoundItself())
 
-    take = await client.open(HELLO)
+    take = await client.open(TTSCall(HELLO))
 
     assert take.url is None
     assert await take.read() == TONE
@@ -149,7 +149,7 @@ async def test_who_reads_slowly_is_not_blamed_on_the_sender(make_client: MakeCli
     async with serving(saying(answer(LONG))) as server:
         faults.on_post(at(server))
         received = b""
-        async for chunk in (await make_client(downloads=strict).open(HELLO)).chunks():
+        async for chunk in (await make_client(downloads=strict).open(TTSCall(HELLO))).chunks():
             if not received:
                 await asyncio.sleep(1.0)  # the reader's own time is the subject
             received += chunk
@@ -172,7 +172,7 @@ async def test_who_stops_reading_hangs_up(client: TTSClient, faults: FaultScript
 
     async with serving(endless) as server:
         faults.on_post(at(server))
-        async with aclosing((await client.open(HELLO)).chunks()) as chunks:
+        async with aclosing((await client.open(TTSCall(HELLO))).chunks()) as chunks:
             await anext(chunks)
 
         await asyncio.wait_for(gone.wait(), DEADLINE)

@@ -157,7 +157,7 @@ async def test_when_the_second_take_fails_the_first_can_be_chosen(scene: Scene) 
 
 async def test_after_half_an_hour_the_takes_are_over_and_deleted(scene: Scene) -> None:
     moment = 0.0
-    designs = VoiceDesign(scene.bot.speeches, scene.bot.voice_making, now=lambda: moment)
+    designs = VoiceDesign(scene.bot.synthesizer, scene.bot.voice_making, now=lambda: moment)
     scene.bot.voice_design = designs
     answer = await asked_for(scene)
     before = set(kept(scene))
