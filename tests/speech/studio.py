@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from bot.audio.maker import Maker
-from bot.models import Asker, Progress, Speech, SpeechRequest, VoiceAccess
+from bot.models import Asker, Progress, Speech, SpeechRequest, Stage, VoiceAccess
 from bot.speech.cache import SpeechCache
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer
@@ -52,16 +52,24 @@ class Hearing:
         finally:
             watching.cancel()
 
+    async def told(self, stage: Stage) -> None:
+        """Return as soon as the progress was at this stage."""
+        await self._until(lambda: any(progress.stage is stage for progress in self.progress))
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
     async def _watch(self, job: SpeechJob) -> None:
         while True:
             self.progress.append(job.progress)
+            self._news.set()
             await asyncio.sleep(0.01)
 
     async def heard(self, frames: int) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while len(self.frames) < frames:
-                self._news.clear()
-                await self._news.wait()
+        await self._until(lambda: len(self.frames) >= frames)
 
 
 class Studio:
