@@ -25,7 +25,7 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect
-from bot.audio.maker import Maker
+from bot.audio.stream import SpeechStream, frames_of
 from bot.models import SpeechRequest
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import Utterance
@@ -148,7 +148,7 @@ async def _after_answer(line: FarLine, client: discord.VoiceClient) -> Arrival:
 
 async def _make(tts: TTSClient, utterance: Utterance) -> None:
     download = await tts.open(TTSCall(REQUEST))
-    async for frames in Maker().start(download.chunks(), text=REQUEST.text):
+    async for frames in frames_of(download.chunks(), SpeechStream(text=REQUEST.text)):
         utterance.append(frames)
     utterance.complete()
 

@@ -24,7 +24,7 @@ from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
 from benchmarks.ways_to_play import OURS, MeasuredVoiceClient
-from bot.audio.maker import Maker
+from bot.audio.stream import SpeechStream, frames_of
 from bot.models import SpeechRequest
 from bot.tts.client import TTSCall, TTSClient
 
@@ -115,6 +115,6 @@ async def _make_for_ever(tts: TTSClient, made: _Made, pause: float, begin: float
     while True:
         await asyncio.sleep(pause)
         download = await tts.open(TTSCall(_REQUEST))
-        async for _frames in Maker().start(download.chunks(), text=_REQUEST.text):
+        async for _frames in frames_of(download.chunks(), SpeechStream(text=_REQUEST.text)):
             pass
         made.utterances += 1
