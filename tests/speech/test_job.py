@@ -9,9 +9,9 @@ import pytest
 from bot.errors import MemberError
 from bot.models import Asker, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
+from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.speech.shelf import WITHDRAWN, Shelf, voice
 from tests.speech.studio import GUILD, PATIENCE, SENTENCES, Hearing, Studio
-from tts_gateway.faults.spoilers import Hold
 
 ALICE = voice("Alice")
 TEXT = "Say it once, and everybody hears it."
