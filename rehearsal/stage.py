@@ -72,6 +72,7 @@ QUIET_SECONDS: Final = 1.0
 """An answer that has not changed for so long is taken for the last word."""
 
 _MESSAGE_LINK: Final = re.compile(r"https://discord\.com/channels/\d+/\d+/\d+")
+_ESCAPED: Final = re.compile(r"\\([^0-9A-Za-z\s])")  # as the app takes it
 _MOMENT: Final = re.compile(r"<t:\d+:R>")
 _NO_STEM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -153,7 +154,8 @@ class TourStage:
             text = text.replace(f"<#{channel.id}>", f"#{channel.name}")
         for person in self._people:
             text = text.replace(person.mention, f"@{person.name}")
-        return _MOMENT.sub("a moment ago", _MESSAGE_LINK.sub("(a link to that message)", text))
+        text = _MOMENT.sub("a moment ago", _MESSAGE_LINK.sub("(a link to that message)", text))
+        return _ESCAPED.sub(r"\1", text)
 
     async def save(self, name: str, data: bytes) -> Path:
         """Write ``data`` into the output folder under a numbered name and return its path."""

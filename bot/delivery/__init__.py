@@ -1,1 +1,1 @@
-"""Between an order and its answer: in whose voice, in which words, and what remains of the take."""
+"""Delivery: from a typed command to its reply, and what is kept of what was made."""

@@ -1,1 +1,1 @@
-"""Voice channels: the connection, and one player per guild."""
+"""Playback in voice channels: the connection, one player per guild, one thread that sends for all."""

@@ -1,4 +1,4 @@
-"""What a player does when nobody listens, when it cannot be heard, and when there is nothing to say."""
+"""Leaving by itself: what a player does when nobody listens, when it cannot be heard, or when it idles."""
 
 from __future__ import annotations
 

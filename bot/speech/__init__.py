@@ -1,1 +1,1 @@
-"""Long texts made of takes: segments called for ahead, checked, played in order, kept for a day."""
+"""Speech: one text becomes one job that is iterated for its Opus frames."""
