@@ -65,6 +65,8 @@ class Database:
         self._file = file
         self._busy_seconds = busy_seconds
         self._came_back = asyncio.Event()
+        self._under_way = 0
+        self._is_closing = False
         event.listen(engine.sync_engine, "checkin", lambda *_: self._came_back.set())
         self._outside = outside_transactions(engine)
         self._writing = async_sessionmaker(writing(engine), expire_on_commit=False)
@@ -125,11 +127,16 @@ class Database:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Wait for the transactions under way, also those of callers who were cancelled; close everything."""
+        """Wait for the transactions under way, also those of callers who were cancelled; close everything.
+
+        Those that wait for their turn are among them: one that got it after the end would open the database
+        anew, and nobody would close it. What comes later gets a `LibraryError`.
+        """
+        self._is_closing = True
         pool: Any = self._engine.pool
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                while pool.checkedout():
+                while self._under_way or pool.checkedout():
                     self._came_back.clear()
                     await self._came_back.wait()
         await self._engine.dispose()
@@ -151,15 +158,20 @@ class Database:
     async def _transaction(
         self, sessions: async_sessionmaker[AsyncSession], lock: asyncio.Lock | None
     ) -> AsyncIterator[AsyncSession]:
-        async with lock or nullcontext():
-            try:
-                async with sessions.begin() as session:
-                    await _begin(session)
-                    yield session
-            except IntegrityError:
-                raise
-            except SQLAlchemyError as error:
-                raise library_error(error) from error
+        if self._is_closing:
+            raise LibraryError("the database is closed")
+        self._under_way += 1
+        try:
+            async with lock or nullcontext(), sessions.begin() as session:
+                await _begin(session)
+                yield session
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise library_error(error) from error
+        finally:
+            self._under_way -= 1
+            self._came_back.set()
 
     async def lock(self, session: AsyncSession, key: int) -> None:
         """Wait until no other transaction holds the lock named ``key``; it is held until this one ends.

@@ -322,3 +322,27 @@ class TestTheFile:
 
         assert elsewhere.is_file()
         assert not (tmp_path / "data").exists()
+
+
+async def test_what_waits_for_its_turn_still_has_it_when_it_is_closed_and_what_comes_later_has_not(
+    database: Database,
+) -> None:
+    release, order = asyncio.Event(), []
+
+    async def read(name: str) -> None:
+        async with database.reading() as session:
+            await session.execute(text("SELECT 1"))
+            order.append(name)
+            await release.wait()
+
+    reading = [asyncio.create_task(read("early")) for _ in range(40)]  # far more than there are connections
+    while not order:  # noqa: ASYNC110 - the first one says so, and there is no event of the database's
+        await asyncio.sleep(0)
+    closing_it = asyncio.create_task(database.aclose())
+    await asyncio.sleep(0)
+    with pytest.raises(LibraryError, match="closed"):
+        await read("late")
+    release.set()
+    await asyncio.gather(*reading, closing_it)
+
+    assert order == ["early"] * 40

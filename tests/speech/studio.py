@@ -48,7 +48,9 @@ class Hearing:
         try:
             async for frames in job:
                 self.hear(frames)
-            return await job.result()
+            speech = await job.result()
+            self.progress.append(job.progress)
+            return speech
         finally:
             watching.cancel()
 

@@ -122,8 +122,9 @@ async def test_progress_tells_of_the_wait_for_a_slot_and_of_the_parts(studio: St
     studio.call_one_by_one()
     first, second = Hearing(), Hearing()
 
-    making = studio.making(hearing=first), studio.making("Another one.", hearing=second)
+    making = [studio.making(hearing=first)]
     await studio.called(times=1)
+    making.append(studio.making("Another one.", hearing=second))
     await second.told(Stage.WAITING)
     assert {progress.stage for progress in first.progress} == {Stage.MAKING}
     hold.released.set()
