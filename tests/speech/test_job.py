@@ -132,4 +132,4 @@ async def test_progress_tells_of_the_wait_for_a_slot_and_of_the_parts(studio: St
 
     assert first.progress[-1].parts is not None
     assert first.progress[-1].parts.made == first.progress[-1].parts.of
-    assert second.progress[-1].stage is Stage.FETCHING
+    assert second.progress[-1].stage is Stage.MAKING  # it waits no more
