@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -28,7 +29,12 @@ WAV = RECORDINGS[1].path.read_bytes()
 
 
 def own_children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "tts_gateway" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # of another test, and just gone
+            if "tts_gateway" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 class LogWaiter(logging.Handler):

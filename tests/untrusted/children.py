@@ -11,11 +11,13 @@ def decoding_children() -> list[psutil.Process]:
     The servers and browsers of other tests in the same worker are children too, and not counted.
     """
     me = psutil.Process()
-    return [child for child in me.children() if child.ppid() == me.pid and _decodes(child)]
+    return [child for child in me.children() if _decodes_for(child, me.pid)]
 
 
-def _decodes(child: psutil.Process) -> bool:
+def _decodes_for(child: psutil.Process, parent_id: int) -> bool:
     try:
+        if child.ppid() != parent_id:
+            return False
         if child.status() == psutil.STATUS_ZOMBIE:
             return True
         return any(argument.endswith("child.py") for argument in child.cmdline())
