@@ -1,4 +1,4 @@
-"""KeptSounds in memory: those that were made, and recordings that our parent process has handed over."""
+"""Sounds kept in memory for a while: those that were made, and recordings that our parent process gave."""
 
 from __future__ import annotations
 
