@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.settings import child_environment
 from rehearsal.server import Rehearsal
-from tests.connect_proxy import connect_proxy
+from tests.fakes.connect_proxy import connect_proxy
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0

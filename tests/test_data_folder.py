@@ -18,7 +18,7 @@ from bot.settings import Secret, Settings
 from bot.start import Obstacle, obstacle_of
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for, obedient_bot_process
-from tests.test_voice_files import ADA, AVIARY, exported, saved
+from tests.delivery.test_import_and_export import ADA, AVIARY, exported, saved
 
 NOBODY = 65_534
 TOKEN = "a-token-that-is-never-sent"

@@ -19,7 +19,7 @@ from bot.start import Obstacle, Waits, obstacle_of
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for
-from tests.connect_proxy import connect_proxy
+from tests.fakes.connect_proxy import connect_proxy
 
 SOON = {"Retry-After": "0.05"}
 

@@ -16,7 +16,7 @@ from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
-from tests.cogs.scene import Scene
+from tests.scenes import Scene
 from tts_gateway.engines.base import Engine
 from tts_gateway.engines.offline import OfflineEngine
 from tts_gateway.fetch import Endpoint, FetchOptions

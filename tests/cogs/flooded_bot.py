@@ -23,8 +23,8 @@ from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.scene import PATIENCE, Scene
 from tests.cogs.sounds import HIGH, recording
+from tests.scenes import PATIENCE, Scene
 
 
 async def main(data_dir: Path, large: SentFile, count: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
-from tests.cogs.scene import Scene
+from tests.scenes import Scene
 
 WAV = RECORDINGS[1].path.read_bytes()
 

@@ -12,7 +12,7 @@ from rehearsal.answers import AnswerState
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.permissions import Permission
 from rehearsal.rest.call import Misbehaviour
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 ENDED = {"code": 50027, "message": "Invalid Webhook Token"}
 

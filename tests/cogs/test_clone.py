@@ -6,8 +6,8 @@ from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.sounds import FORMATS, HIGH, LOW, recording
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 
 def _link(scene: Scene, channel_id: int, message_id: int) -> str:

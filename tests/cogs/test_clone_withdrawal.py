@@ -16,12 +16,12 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import restarted
-from tests.cogs.given_takes import may_add_sounds, opened, take_of
+from tests.cogs.generations import may_add_sounds, opened, take_of
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.fakes.babble_engine import BabbleEngine
 from tests.playback.scene import until
-from tests.speech.babble import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."

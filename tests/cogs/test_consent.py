@@ -12,7 +12,7 @@ from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
 from rehearsal.stage import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
 
 SISTER = RECORDINGS[1]
 

@@ -10,8 +10,8 @@ from bot.messages import sentence_for
 from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Accepted202, BadWav, Cut, Fault, Redirect, Reset, Respond
-from tests.cogs.scene import Scene, file_of, words_of
 from tests.cogs.sounds import LOW, recording
+from tests.scenes import Scene, file_of, words_of
 
 _QUOTA = json.dumps(
     {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 07:01:20."}

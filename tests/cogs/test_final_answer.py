@@ -19,9 +19,9 @@ from rehearsal.answers import AnswerState
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
-from tests.cogs.scene import PATIENCE
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import logged_in
-from tests.rehearsal.held_bot import HeldBot
+from tests.scenes import PATIENCE
 
 MAKING = "Making the speech …"
 WORDS = "AI-generated voice, for Alice · 1.0 s"

@@ -10,8 +10,8 @@ import pytest
 from rehearsal.faulty_tts_gateway.faults import Reset, Respond
 from rehearsal.likeness import likeness
 from rehearsal.stage import pcm_of_wav
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.tts.raw_server import answer, serving
+from tests.fakes.raw_server import answer, serving
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.offline import OfflineEngine
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes."

@@ -15,8 +15,8 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 LONG = (
     "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen. " * 4

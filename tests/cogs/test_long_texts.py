@@ -15,8 +15,8 @@ from rehearsal.faulty_tts_gateway.faults import Delay, Fault, Hold, Respond
 from rehearsal.likeness import likeness
 from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 STORY = (

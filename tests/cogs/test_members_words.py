@@ -15,8 +15,8 @@ from bot import logs
 from bot.tts.wire import without_words_of
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Respond
-from tests.cogs.scene import Scene, file_of, words_of
 from tests.cogs.sounds import LOW, recording
+from tests.scenes import Scene, file_of, words_of
 from tests.test_logs import LOGGERS
 
 CANARY = "Zeisig7351"

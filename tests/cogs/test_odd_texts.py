@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.stage import pcm_of_wav
-from tests.cogs.scene import Scene, file_of, words_of
+from tests.scenes import Scene, file_of, words_of
 
 THAI = (
     "นกตัวหนึ่งเกาะอยู่บนสายไฟเหนือลานบ้านและฟังเสียงของผู้คนที่เดินผ่านไปมาตลอดทั้งวันจนถึงเวลาเย็นแล้วมันก็เริ่มพูด"

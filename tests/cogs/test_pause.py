@@ -12,8 +12,8 @@ from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.in_voice import command, make_moderator, player_of, speaking
-from tests.cogs.scene import PATIENCE, Scene, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, words_of
 from tts_gateway.engines.base import Engine
 
 WORDS = "One two three four five six seven eight nine ten."

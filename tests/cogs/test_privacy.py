@@ -7,8 +7,8 @@ import json
 from bot.library.voice import Scope, Sharing
 from bot.models import SpokenVoice
 from rehearsal.stage import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of
 from tests.cogs.voice.shelf import cloned, designed, sent, typed
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of
 
 
 async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:

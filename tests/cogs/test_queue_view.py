@@ -8,8 +8,8 @@ from cogs.queue import Queue
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from tests.cogs.in_voice import LONG, command, make_moderator, speaking, waiting
-from tests.cogs.scene import PATIENCE, Scene, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, words_of
 from tts_gateway.engines.base import Engine
 
 

@@ -18,7 +18,7 @@ from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Channel, Message
 from rehearsal.rest.call import Misbehaviour
-from tests.cogs.scene import Scene
+from tests.scenes import Scene
 
 WAV = RECORDINGS[1].path.read_bytes()
 

@@ -13,8 +13,8 @@ from bot.speech_bot import SpeechBot
 from rehearsal.stage import attending
 from rehearsal.voice.protocol import CloseCode
 from tests.cogs.in_voice import command, speaking
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 

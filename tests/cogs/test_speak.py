@@ -11,7 +11,7 @@ from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 
 async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):

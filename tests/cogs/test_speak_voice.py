@@ -13,9 +13,9 @@ from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.saved_voices import chosen, cloned, designed
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
+from tests.fakes.babble_engine import BabbleEngine
 from tests.library.shelves import voice_for
-from tests.speech.babble import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."

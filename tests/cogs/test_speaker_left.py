@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rehearsal.rest.call import Misbehaviour
 from tests.cogs.saved_voices import cloned
-from tests.cogs.scene import Scene, file_of, words_of
+from tests.scenes import Scene, file_of, words_of
 
 
 async def test_a_voice_rests_while_its_speaker_is_away_and_speaks_again_after(scene: Scene) -> None:

@@ -10,8 +10,8 @@ from rehearsal.answers import Answer
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."

@@ -16,8 +16,8 @@ from bot.library.tables import GuildSettingsRow, VoiceRow
 from bot.library.voice import NewVoice, Sharing, Voice, new_id
 from bot.library.voice_rows import insert_voice
 from bot.library.withdrawal import Withdrawals
+from tests.fakes.consent_rows import Store, consents_in
 from tests.library.consent_histories import History
-from tests.library.fake_consent_rows import Store, consents_in
 
 SEED = 20_261_125
 HISTORIES = 10_000

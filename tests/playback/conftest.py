@@ -8,8 +8,8 @@ import pytest
 
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
-from tests.playback.fake_voice_client import FakeVoice
-from tests.playback.guilds import ALICE, GuildOfTests
+from tests.fakes.guild import ALICE, GuildOfTests
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.scene import Scene, open_scene
 from tests.playback.speaking import MendLog
 

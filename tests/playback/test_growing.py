@@ -8,7 +8,7 @@ from bot.errors import MemberError
 from bot.limits import MAX_QUEUED_SECONDS
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import ENOUGH_FRAMES, FRAME_SECONDS, Outcome, Utterance, UtteranceState
-from tests.playback.fake_voice_client import FakeVoice
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import frames, say, soon, speech
 
 

@@ -2,7 +2,7 @@ import discord
 import pytest
 
 from bot.playback.permissions import why_not_speak_in
-from tests.playback.guilds import ALICE, BORIS, BOT, BOT_ROLE, NORMAL, VIEW, GuildOfTests
+from tests.fakes.guild import ALICE, BORIS, BOT, BOT_ROLE, NORMAL, VIEW, GuildOfTests
 
 
 def without(name: str) -> discord.Permissions:

@@ -4,8 +4,8 @@ from bot.errors import MemberError
 from bot.limits import MAX_QUEUED_SECONDS, MAX_UTTERANCES_PER_GUILD, MAX_UTTERANCES_PER_MEMBER
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, SILENCE, Outcome, UtteranceState
-from tests.playback.fake_voice_client import FakeVoice
-from tests.playback.guilds import GuildOfTests
+from tests.fakes.guild import GuildOfTests
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import MendLog, frames, say, soon, speech
 
 

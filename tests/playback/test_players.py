@@ -7,8 +7,8 @@ from bot.errors import MemberError, PlaybackError
 from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
-from tests.playback.fake_voice_client import FakeVoice
-from tests.playback.guilds import ALICE, BORIS, BOT, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
+from tests.fakes.guild import ALICE, BORIS, BOT, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import frames, say, soon, speech
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import FRAME_SECONDS
-from tests.playback.fake_voice_client import FakeVoice
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import say, soon
 
 

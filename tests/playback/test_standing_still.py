@@ -4,8 +4,8 @@ import asyncio
 
 from bot.playback.player import GuildPlayer, PauseReason
 from bot.playback.queue import LEAD_FRAMES, SILENCE, Outcome, UtteranceState
-from tests.playback.fake_voice_client import FakeVoice, FakeVoiceClient
-from tests.playback.guilds import GuildOfTests
+from tests.fakes.guild import GuildOfTests
+from tests.fakes.voice_client import FakeVoice, FakeVoiceClient
 from tests.playback.scene import until
 from tests.playback.speaking import MendLog, frames, say, soon, speech
 

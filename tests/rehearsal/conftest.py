@@ -15,8 +15,8 @@ from rehearsal.guilds import Guild
 from rehearsal.people import Person
 from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
-from tests.rehearsal.held_bot import HeldBot
-from tests.rehearsal.voice_client_for_tests import VoiceHouse, voice_house
+from tests.fakes.held_bot import HeldBot
+from tests.fakes.voice_server_client import VoiceHouse, voice_house
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 
 from rehearsal.answers import NO_RESPONSE, AnswerState
 from rehearsal.wire import MEBIBYTE
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 def a_file(data: bytes = b"RIFF", name: str = "speech.wav") -> discord.File:

@@ -8,8 +8,8 @@ import discord
 import pytest
 
 from rehearsal.permissions import Permission
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Ask, Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from rehearsal.answers import AnswerState
 from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
 from rehearsal.records import Channel
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 class Menus(discord.ui.View):

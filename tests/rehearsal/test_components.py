@@ -10,8 +10,8 @@ import pytest
 from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 async def test_a_button_can_change_its_message_and_the_first_answer_shows_it(

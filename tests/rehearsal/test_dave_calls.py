@@ -7,7 +7,7 @@ import asyncio
 from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
 from rehearsal.voice.protocol import Opcode
-from tests.rehearsal.voice_client_for_tests import (
+from tests.fakes.voice_server_client import (
     ANNA,
     BEN,
     CHANNEL,

@@ -8,8 +8,7 @@ import pytest
 
 from rehearsal.voice.dave import Unheard
 from rehearsal.voice.protocol import Opcode
-from tests.rehearsal.test_dave_calls import everyone_hears, settled
-from tests.rehearsal.voice_client_for_tests import (
+from tests.fakes.voice_server_client import (
     ANNA,
     BEN,
     CHANNEL,
@@ -18,6 +17,7 @@ from tests.rehearsal.voice_client_for_tests import (
     VoiceHouse,
     opus_of,
 )
+from tests.rehearsal.test_dave_calls import everyone_hears, settled
 
 
 async def test_the_mls_exchange_can_be_delayed(house: VoiceHouse) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from rehearsal.answers import Answer
 from rehearsal.errors import RehearsalError
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 async def shown(scene: Scene, bot: HeldBot) -> Answer:

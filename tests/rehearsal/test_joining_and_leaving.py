@@ -8,9 +8,9 @@ import pytest
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import Permission
 from rehearsal.records import Channel
-from tests.rehearsal.bare_voice import BareVoice
+from tests.fakes.bare_voice import BareVoice
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Ask, Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 def seen(bot: HeldBot, channel: Channel) -> discord.VoiceChannel | discord.StageChannel:

@@ -12,8 +12,8 @@ import pytest
 
 from rehearsal.server import LoopbackResolver
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
+from tests.fakes.held_bot import INTENTS, HeldBot
 from tests.rehearsal.conftest import Ask, Scene, logged_in
-from tests.rehearsal.held_bot import INTENTS, HeldBot
 
 
 async def test_an_unpatched_bot_logs_in_and_knows_its_guild(scene: Scene, bot: HeldBot) -> None:

@@ -7,8 +7,8 @@ import asyncio
 import discord
 import pytest
 
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 @pytest.mark.parametrize("fault", ["drop", "op 7", "4000", "op 9 true"])

@@ -8,8 +8,8 @@ import pytest
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import INTENT_MEMBERS
+from tests.fakes.held_bot import INTENTS, HeldBot
 from tests.rehearsal.conftest import Ask, Scene, logged_in
-from tests.rehearsal.held_bot import INTENTS, HeldBot
 
 MEMBER_EVENTS = ["GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE"]
 

@@ -7,8 +7,8 @@ import discord
 import pytest
 
 from rehearsal.rest.call import Misbehaviour, late
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Ask, Scene
-from tests.rehearsal.held_bot import HeldBot
 
 
 async def test_a_limited_call_is_tried_again_by_discord_py(scene: Scene, bot: HeldBot) -> None:

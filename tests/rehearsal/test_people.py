@@ -12,8 +12,8 @@ from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import MEBIBYTE
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene, logged_in
-from tests.rehearsal.held_bot import HeldBot
 
 
 async def test_options_arrive_as_typed(scene: Scene, bot: HeldBot) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import EVERYONE, Permission
+from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import Scene, logged_in
-from tests.rehearsal.held_bot import HeldBot
 
 
 async def test_in_a_guild_the_interaction_tells_both_sides_permissions(scene: Scene, bot: HeldBot) -> None:

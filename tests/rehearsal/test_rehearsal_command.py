@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import child_environment
-from tests.tts_gateway.tone import ToneEngine
+from tests.fakes.tone_engine import ToneEngine
 from tts_gateway.server import ServerOptions, create_app, serving
 
 ROOT = Path(__file__).parent.parent.parent

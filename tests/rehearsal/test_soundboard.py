@@ -11,8 +11,8 @@ import discord
 import pytest
 
 from rehearsal.permissions import Permission
+from tests.fakes.held_bot import INTENTS, HeldBot
 from tests.rehearsal.conftest import Ask, Scene, logged_in
-from tests.rehearsal.held_bot import INTENTS, HeldBot
 from tests.rehearsal.sound_files import sound_file
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rehearsal.voice.protocol import TRANSPORT_MODE, CloseCode, Opcode
 from rehearsal.voice.server import VoiceServer
-from tests.rehearsal.voice_client_for_tests import (
+from tests.fakes.voice_server_client import (
     ANNA,
     BEN,
     BOT,

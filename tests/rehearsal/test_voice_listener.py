@@ -11,7 +11,7 @@ import pytest
 
 from rehearsal.voice.dave import SILENCE_FRAME
 from rehearsal.voice.listener import HeardPacket, pcm_of
-from tests.rehearsal.voice_client_for_tests import (
+from tests.fakes.voice_server_client import (
     DEADLINE,
     VoiceHouse,
     opus_of,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rehearsal.voice.dave import SILENCE_FRAME
 from rehearsal.voice.protocol import Opcode, RTPHeader, TransportKey
-from tests.rehearsal.voice_client_for_tests import (
+from tests.fakes.voice_server_client import (
     CHANNEL,
     DEADLINE,
     GUILD,

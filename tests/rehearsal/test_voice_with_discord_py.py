@@ -14,7 +14,7 @@ from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
-from tests.rehearsal.voice_client_for_tests import DEADLINE, opus_of, opus_tone
+from tests.fakes.voice_server_client import DEADLINE, opus_of, opus_tone
 
 
 class Sound(discord.AudioSource):

@@ -11,8 +11,8 @@ import pytest
 from bot.speech.cache import CacheFolder, SpeechCache
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
-from tests.speech.babble import BabbleEngine
-from tests.speech.shelf import Shelf
+from tests.fakes.babble_engine import BabbleEngine
+from tests.fakes.voice_access import Shelf
 from tests.speech.studio import Studio
 from tts_gateway.fetch import FetchOptions
 from tts_gateway.server import ServerOptions, serving

@@ -12,8 +12,8 @@ from bot.models import Line, Speech, SpokenVoice
 from bot.text.dialogue import check_lines, lines_of
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond, SoundItself
 from rehearsal.likeness import likeness
-from tests.speech.babble import babble
-from tests.speech.shelf import Shelf, voice
+from tests.fakes.babble_engine import babble
+from tests.fakes.voice_access import Shelf, voice
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
 from tests.speech.test_long_texts import gaps
 

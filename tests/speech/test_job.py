@@ -10,7 +10,7 @@ from bot.errors import MemberError
 from bot.models import Asker, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from rehearsal.faulty_tts_gateway.faults import Hold
-from tests.speech.shelf import WITHDRAWN, Shelf, voice
+from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
 from tests.speech.studio import GUILD, PATIENCE, SENTENCES, Hearing, Studio
 
 ALICE = voice("Alice")

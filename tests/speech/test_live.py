@@ -8,7 +8,7 @@ from bot.audio.maker import Maker
 from bot.audio.stream import HELD_FRAMES, HeldFrames
 from bot.audio.wav import write_wav
 from bot.models import Speech
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
 
 SOUND = babble("A bird in the hand.")[: -2 * 4_800]
 

@@ -17,7 +17,7 @@ from bot.speech.segment_plan import PlaybackClock
 from bot.speech.speaker import CallSlots, RetryBudget, SpeechResources, TTSGatewayStats
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
 from tests.speech.studio import GUILD, SENTENCES, TWO_PARTS, Hearing, Studio
 
 

@@ -13,7 +13,7 @@ from bot.audio.wav import write_wav
 from bot.errors import TTSUnusableAudioError
 from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
 
 WORDS = "The bird sat on the wire above the yard, and nobody had seen it come."

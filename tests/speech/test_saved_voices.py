@@ -11,8 +11,8 @@ from bot.errors import MemberError, TTSReferenceError
 from bot.models import SpeechRequest, SpokenVoice
 from bot.speech.cache import speech_key
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
-from tests.speech.babble import howl
-from tests.speech.shelf import WITHDRAWN, Shelf, voice
+from tests.fakes.babble_engine import howl
+from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
 from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
 
 ALICE = voice("Alice")

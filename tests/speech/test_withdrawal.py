@@ -9,7 +9,7 @@ import pytest
 from bot.errors import MemberError
 from bot.models import Line
 from rehearsal.faulty_tts_gateway.faults import Hold
-from tests.speech.shelf import Shelf, voice
+from tests.fakes.voice_access import Shelf, voice
 from tests.speech.studio import PATIENCE, SENTENCES, Hearing, Studio
 
 ALICE, BOB = voice("Alice"), voice("Bob")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.sentences import SENTENCES
 from bot.text.speaking_time import SHORTEST_SECONDS, seconds_up_to, speaking_seconds
-from tests.text.offline_takes import offline_takes
+from tests.text.offline_speech import offline_takes
 
 _EDGES = 0.06  # silence that the offline engine leaves at both ends
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot.errors import TTSFetchError
 from bot.tts.download import Downloader
+from tests.fakes.raw_server import answer
 from tests.tts.conftest import TONE
-from tests.tts.raw_server import answer
 
 GOOD = answer(TONE)
 MakeDownloader = Callable[..., Downloader]

@@ -11,7 +11,7 @@ from bot.tts.client import TTSCall, TTSClient
 from rehearsal.faulty_tts_gateway.catalog import OTHER_SHAPES
 from rehearsal.faulty_tts_gateway.faults import Delay, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, progress_of
 
 HELLO = SpeechRequest("Hello")

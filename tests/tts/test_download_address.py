@@ -16,10 +16,10 @@ from bot.settings import Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from tests.fakes.raw_server import answer, saying, serving
 from tests.tts.certificates import server_context
 from tests.tts.conftest import DOWNLOADS, KEY, TONE
 from tests.tts.downloading import GOOD, MakeDownloader, refused
-from tests.tts.raw_server import answer, saying, serving
 
 
 class EverythingIs(AbstractResolver):

@@ -16,10 +16,10 @@ from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.faults import BadWav, Cut, Encoded, Reset, WrongType
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
+from tests.fakes.raw_server import answer, repeating, saying, serving
 from tests.tts.conftest import DOWNLOADS, TONE, progress_of
 from tests.tts.downloading import GOOD, MakeDownloader, refused
-from tests.tts.raw_server import answer, repeating, saying, serving
 
 
 @pytest.mark.parametrize("twentieth", range(20))

@@ -12,10 +12,10 @@ from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.faults import Redirect, Reset, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
+from tests.fakes.raw_server import answer, saying, serving
 from tests.tts.conftest import TONE
 from tests.tts.downloading import GOOD, refused
-from tests.tts.raw_server import answer, saying, serving
 
 
 def hopping(hops: int, to: str = "/next") -> raw_server.Script:

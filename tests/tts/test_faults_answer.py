@@ -29,7 +29,7 @@ from rehearsal.faulty_tts_gateway.faults import (
     WrongType,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
 from tests.tts.conftest import HELLO, TIMEOUTS, TONE, MakeClient, failure
 
 # answers that the contract does not know

@@ -15,7 +15,7 @@ from bot.errors import (
 from bot.tts.client import TTSClient
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Length, Reset, Respond, Success
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
 from tests.tts.certificates import server_context
 from tests.tts.conftest import TIMEOUTS, TONE, MakeClient, failure
 

@@ -23,7 +23,7 @@ from bot.tts.http import RetryPolicy
 from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, RETRY_AFTER, azure, error_bodies
 from rehearsal.faulty_tts_gateway.faults import Cut, Encoded, Endless, Respond, Success
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
 from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, TONE, Clock, MakeClient, failure
 
 OK = Success('{"output": "{url}"}')

@@ -30,7 +30,7 @@ from rehearsal.faulty_tts_gateway.faults import (
     Respond,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
 from tests.tts.conftest import KEY, TIMEOUTS, MakeClient
 
 BASE64 = base64.b64encode(KEY.encode()).decode()

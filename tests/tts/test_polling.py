@@ -21,9 +21,9 @@ from bot.tts.client import TTSClient
 from bot.tts.http import Transport
 from rehearsal.faulty_tts_gateway.faults import Accepted202
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts import raw_server
+from tests.fakes import raw_server
+from tests.fakes.raw_server import answer, serving
 from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient
-from tests.tts.raw_server import answer, serving
 
 HELLO = SpeechRequest("Hello")
 

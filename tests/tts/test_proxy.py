@@ -12,7 +12,7 @@ from bot.models import SpeechRequest
 from bot.settings import Proxy, Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
-from tests.connect_proxy import connect_proxy
+from tests.fakes.connect_proxy import connect_proxy
 from tests.tts.conftest import AT_ONCE, DOWNLOADS, KEY, TIMEOUTS, TONE, MakeClient
 
 

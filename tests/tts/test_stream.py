@@ -14,8 +14,8 @@ from bot.models import SpeechRequest
 from bot.tts.client import TTSCall, TTSClient
 from rehearsal.faulty_tts_gateway.faults import Cut, Fault, Reset, Respond, SoundItself
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from tests.fakes.raw_server import RawServer, Script, answer, saying, serving
 from tests.tts.conftest import DOWNLOADS, TONE, MakeClient, tone
-from tests.tts.raw_server import RawServer, Script, answer, saying, serving
 
 HELLO = SpeechRequest("Hello")
 LONG = tone(2.0)

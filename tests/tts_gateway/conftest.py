@@ -10,8 +10,8 @@ import pytest
 
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
-from tests.tts_gateway.caller import Caller
-from tests.tts_gateway.tone import ToneEngine
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import Caller
 from tts_gateway.server import ServerOptions, create_app, serving
 
 StartServer = Callable[..., Awaitable[Caller]]
@@ -49,9 +49,3 @@ async def start(engine: ToneEngine) -> AsyncIterator[StartServer]:
 async def caller(start: StartServer) -> Caller:
     """A caller of a server with the default options."""
     return await start()
-
-
-@pytest.fixture
-async def faulty(start: StartServer, faults: FaultScript) -> Caller:
-    """A caller of a server that follows the fault script."""
-    return await start(faults=faults)

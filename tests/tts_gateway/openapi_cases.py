@@ -19,8 +19,8 @@ import requests
 import schemathesis
 from schemathesis.specs.openapi.checks import unsupported_method
 
-from tests.tts_gateway.caller import DEADLINE
-from tests.tts_gateway.tone import ToneEngine
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import DEADLINE
 from tts_gateway.openapi import openapi_document
 from tts_gateway.server import ServerOptions, create_app, serving
 

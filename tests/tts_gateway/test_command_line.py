@@ -13,9 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.tts_gateway.caller import Caller
-from tests.tts_gateway.certificates import certified
-from tests.tts_gateway.recordings import recordings
+from tests.fakes.certificates import certified
+from tests.fakes.recording_server import recordings
+from tests.fakes.tts_gateway_caller import Caller
 from tts_gateway.__main__ import main
 
 PATIENCE = 60.0  # s: a start imports half a dozen libraries, on a machine that may be busy

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.tts_gateway.caller import Caller
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import Caller
 from tests.tts_gateway.conftest import StartServer
-from tests.tts_gateway.tone import ToneEngine
 from tts_gateway.server import ServerOptions, create_app, serving
 
 KEY = "k" * 32

@@ -9,9 +9,9 @@ import pytest
 
 from rehearsal.faulty_tts_gateway.faults import Exchange, PlannedAnswer
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts_gateway.caller import DEADLINE
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import DEADLINE
 from tests.tts_gateway.conftest import StartServer
-from tests.tts_gateway.tone import ToneEngine
 from tts_gateway.server import EngineQueue, ServerOptions
 from tts_gateway.wire import RequestRefused
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tts_gateway.caller import DEADLINE
-from tests.tts_gateway.certificates import certified
-from tests.tts_gateway.recordings import RECORDING, SMALL_LIMIT, Recordings, recordings
+from tests.fakes.certificates import certified
+from tests.fakes.recording_server import RECORDING, SMALL_LIMIT, Recordings, recordings
+from tests.fakes.tts_gateway_caller import DEADLINE
 from tts_gateway.fetch import Endpoint, FetchOptions, ReferenceFetcher
 from tts_gateway.wire import RequestRefused
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.tts_gateway.caller import Caller
-from tests.tts_gateway.recordings import RECORDING, recordings
-from tests.tts_gateway.tone import ToneEngine
+from tests.fakes.recording_server import RECORDING, recordings
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import Caller
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
 from tts_gateway.server import ServerOptions, create_app, serving
 from tts_gateway.sounds import HandedOverRecordings

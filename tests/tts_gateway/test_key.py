@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tts_gateway.caller import Caller
+from tests.fakes.tts_gateway_caller import Caller
 from tests.tts_gateway.conftest import StartServer
 from tts_gateway.server import ServerOptions
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts_gateway.caller import DEADLINE, Caller
+from tests.fakes.recording_server import RECORDING, Recordings, recordings
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import DEADLINE, Caller
 from tests.tts_gateway.conftest import StartServer
-from tests.tts_gateway.recordings import RECORDING, Recordings, recordings
-from tests.tts_gateway.tone import ToneEngine
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions
 from tts_gateway.server import ServerOptions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tts_gateway.caller import Caller
+from tests.fakes.tts_gateway_caller import Caller
 from tests.tts_gateway.conftest import StartServer
 from tts_gateway.server import ServerOptions
 from tts_gateway.sounds import KeptSounds

@@ -17,7 +17,7 @@ from bot.settings import Settings, child_environment
 from untrusted.decoder import open_ways
 
 ROOT = Path(__file__).parents[2]
-BOT = Path(__file__).with_name("besieged_bot.py")
+BOT = ROOT / "tests" / "fakes" / "besieged_bot.py"
 SECRET = "canary-canary-canary"
 NOT_ROOT = 65_533
 PR_GET_DUMPABLE = 3

@@ -9,7 +9,7 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Channel
-from tests.cogs.scene import PATIENCE, Scene
+from tests.scenes import PATIENCE, Scene
 
 SISTER = RECORDINGS[1]
 WAV = SISTER.path.read_bytes()

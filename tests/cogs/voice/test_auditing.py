@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.library.voice import Scope, Sharing
 from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
-from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import cloned, make_moderator, typed
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
 
 
 async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> None:

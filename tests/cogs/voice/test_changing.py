@@ -8,9 +8,9 @@ from bot.library.withdrawal import Withdrawal
 from cogs.voice_views import GONE
 from rehearsal.answers import Answer
 from rehearsal.stage import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
 from tests.library.shelves import voice_for
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
 
 
 def mine(scene: Scene) -> Scope:

@@ -16,9 +16,9 @@ from rehearsal.answers import Answer
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.stage import restarted
 from tests.audio.reading import read
-from tests.cogs.scene import PATIENCE, Scene, refusal_of
 from tests.cogs.voice.shelf import designed, typed
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
+from tests.scenes import PATIENCE, Scene, refusal_of
 from tts_gateway.engines.base import Engine
 
 EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."

@@ -7,8 +7,8 @@ import pytest
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.voices import NO_SUCH_VOICE
 from rehearsal.people import Person
-from tests.cogs.scene import Scene, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator
+from tests.scenes import Scene, words_of
 
 MODERATORS_ONLY = "Only moderators can do this. They need the permission Manage Server."
 COMMANDS: dict[str, dict[str, object]] = {

@@ -6,8 +6,8 @@ import time
 
 from bot.library.voice import Scope, Sharing
 from rehearsal.stage import restarted
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 
 async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene) -> None:

@@ -11,9 +11,9 @@ import pytest
 from bot.library.voice import Kind, Scope, Sharing
 from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.sounds import recording, speech_of
 from tests.cogs.voice.shelf import SISTER, designed, make_moderator, sent, typed
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 
 SPEECH = speech_of(SISTER)
 

@@ -20,8 +20,8 @@ from rehearsal.room.on_call import Bot, BotOnCall
 from rehearsal.room.site import RoomSite, opened_room, settle_in
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
+from tests.fakes.practice_bot import PracticeBot
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
-from tests.rehearsal.room.practice_bot import PracticeBot
 from tts_gateway.engines.offline import OfflineEngine
 from tts_gateway.fetch import Endpoint, FetchOptions
 from tts_gateway.server import ServerOptions, serving

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.fakes.practice_bot import PracticeBot
 from tests.rehearsal.room.conftest import OpenRoom
-from tests.rehearsal.room.practice_bot import PracticeBot
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

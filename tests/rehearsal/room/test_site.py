@@ -22,7 +22,7 @@ from rehearsal.room.setting import Setting
 from rehearsal.room.site import RoomSite, is_our_host, opened_room
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
-from tests.rehearsal.room.practice_bot import PracticeBot
+from tests.fakes.practice_bot import PracticeBot
 from tests.rehearsal.room.room_process import ROOT
 
 

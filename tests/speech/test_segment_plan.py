@@ -14,7 +14,7 @@ from bot.speech.pacing import Speed
 from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
 from bot.speech.speaker import RetryBudget
 from bot.text.segments import Segmenter
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
 from tests.speech.studio import SENTENCES, TWO_PARTS
 
 

@@ -7,10 +7,10 @@ import pytest
 from bot.library.voice import Kind, Scope
 from rehearsal.permissions import Permission
 from rehearsal.stage import restarted
-from tests.cogs.given_takes import TEXT, given, may_add_sounds, opened
+from tests.cogs.generations import TEXT, given, may_add_sounds, opened
 from tests.cogs.saved_voices import designed
-from tests.cogs.scene import Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 

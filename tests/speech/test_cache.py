@@ -11,7 +11,7 @@ from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import CacheFolder, SpeechCache, speech_key
 from bot.speech.synthesizer import SpeechSynthesizer
 from rehearsal.faulty_tts_gateway.faults import Respond
-from tests.speech.babble import howl
+from tests.fakes.babble_engine import howl
 from tests.speech.studio import Hearing, Studio
 
 TEXT = "Say it again, and it is here at once."

@@ -9,7 +9,7 @@ import pytest
 from bot.audio.opus import OpusEncoder
 from bot.playback.player import GuildPlayer, VolumeFilter, Volumes
 from bot.playback.queue import Outcome
-from tests.playback.fake_voice_client import FakeVoice
+from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import frames, soon, speech
 
 

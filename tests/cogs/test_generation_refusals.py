@@ -10,10 +10,10 @@ import pytest
 
 from cogs.generation_buttons import TakeButton
 from rehearsal.faulty_tts_gateway.faults import Hold
-from tests.cogs.given_takes import ALL, given, refused, spoken_only, take_of
+from tests.cogs.generations import ALL, given, refused, spoken_only, take_of
 from tests.cogs.saved_voices import cloned
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 

@@ -12,8 +12,8 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.rest.call import late
 from tests.cogs.in_voice import player_of
 from tests.cogs.saved_voices import cloned, designed
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out. " * 3

@@ -10,10 +10,10 @@ from rehearsal.cdn import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import pcm_of_wav, restarted
-from tests.cogs.given_takes import ALL, TEXT, given, spoken_only, take_of
+from tests.cogs.generations import ALL, TEXT, given, spoken_only, take_of
 from tests.cogs.saved_voices import WAV, cloned, designed
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 

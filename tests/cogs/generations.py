@@ -6,7 +6,7 @@ from bot.library.generations import Generation
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
-from tests.cogs.scene import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 ALL = ["Again", "Play in my channel", "As voice message", "Save voice", "To soundboard", "Delete"]

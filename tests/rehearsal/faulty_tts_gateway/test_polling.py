@@ -6,7 +6,7 @@ import pytest
 
 from rehearsal.faulty_tts_gateway.faults import Accepted202
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts_gateway.caller import Caller
+from tests.fakes.tts_gateway_caller import Caller
 
 
 @pytest.mark.parametrize(

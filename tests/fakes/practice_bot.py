@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from rehearsal.server import Rehearsal
-from tests.rehearsal.room import practice_sounds
+from tests.fakes import practice_sounds
 
 BIRDS = ("alpine chough", "barn owl", "common myna", "hill myna")
 

@@ -14,7 +14,7 @@ from bot.audio.stream import speech_from_wav
 from bot.errors import AudioError
 from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike, wav
-from tests.text.offline_takes import offline_takes
+from tests.text.offline_speech import offline_takes
 
 TEXT = "Nobody expected the old bicycle to survive the winter, but there it was."  # about five seconds
 SPOKEN = speechlike(5.0)

@@ -20,7 +20,7 @@ from rehearsal.faulty_tts_gateway.faults import (
     WrongType,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts_gateway.caller import DEADLINE, Caller
+from tests.fakes.tts_gateway_caller import DEADLINE, Caller
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from bot.errors import TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from rehearsal.faulty_tts_gateway.faults import BadWav, Respond, SoundItself
 from rehearsal.likeness import likeness
-from tests.speech.babble import babble, howl
+from tests.fakes.babble_engine import babble, howl
 from tests.speech.studio import TWO_PARTS, Hearing, Studio
 
 HOWL = Respond(200, howl(3.0), content_type="audio/wav")

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import untrusted.decoder_child  # noqa: F401 - who has stopped being root may not read it any more
 from bot.settings import Settings, forget_secrets
-from tests.untrusted import hostile_child
+from tests.fakes import hostile_child
 from untrusted.confinement import close_memory
 
 PR_SET_DUMPABLE = 4

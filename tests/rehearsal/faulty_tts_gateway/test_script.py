@@ -19,7 +19,7 @@ from rehearsal.faulty_tts_gateway.faults import (
     Respond,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript, fault_from_json
-from tests.tts_gateway.caller import Caller
+from tests.fakes.tts_gateway_caller import Caller
 from tests.tts_gateway.conftest import StartServer
 from tts_gateway.server import ServerOptions
 

@@ -27,8 +27,8 @@ from rehearsal.faulty_tts_gateway.faults import (
     WrongType,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
-from tests.tts_gateway.caller import DEADLINE, Caller
-from tests.tts_gateway.tone import ToneEngine
+from tests.fakes.tone_engine import ToneEngine
+from tests.fakes.tts_gateway_caller import DEADLINE, Caller
 
 STATUSES = (400, 401, 402, 403, 404, 429, 500, 502, 503, 504)
 

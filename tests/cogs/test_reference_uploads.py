@@ -25,9 +25,9 @@ from rehearsal.records import Message
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending, restarted
 from tests.cogs.saved_voices import designed
-from tests.cogs.scene import PATIENCE, Scene, file_of, words_of
 from tests.cogs.voice import shelf
-from tests.speech.babble import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import PATIENCE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."

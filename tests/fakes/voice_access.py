@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.audio.wav import write_wav
 from bot.models import ReferenceAudio, SpokenVoice
-from tests.speech.babble import babble
+from tests.fakes.babble_engine import babble
 from tts_gateway.server import serving
 
 WITHDRAWN = "Alice has taken her voice back."
