@@ -17,6 +17,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.server import Rehearsal
+from tests.scenes import Stage
 from tts_gateway.engines.offline import OfflineEngine
 from tts_gateway.server import serving
 
@@ -26,23 +27,20 @@ async def main(data_dir: Path) -> None:
     faults.every_post = Hold()
     app = create_faulty_app(OfflineEngine(), faults)
     async with Rehearsal() as rehearsal, serving(app) as tts_base_url:
-        guild = rehearsal.world.add_guild("The Aviary")
-        general, perch = guild.add_text_channel("general"), guild.add_voice_channel("Perch")
-        alice = rehearsal.world.add_person("Alice")
-        guild.add_member(alice)
-        await alice.join(perch)
+        stage = Stage(rehearsal)
+        await stage.alice.join(stage.perch)
         bot = SpeechBot(
             Settings(tts_base_url=tts_base_url, data_dir=data_dir), connector=rehearsal.connector()
         )
         stop = stop_on_signals(asyncio.get_running_loop())
         running = asyncio.create_task(run(bot, rehearsal.token, stop))
         await bot.heart_has_beaten.wait()
-        answer = await alice.slash(general, "speak", text="Hello", to="both")
+        answer = await stage.alice.slash(stage.general, "speak", text="Hello", to="both")
         await faults.received(posts=1)
         print("READY", flush=True)
         await running
         print("answer:", answer.content)
-        print("voice:", guild.bot_channel)
+        print("voice:", stage.guild.bot_channel)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from bot.playback.player import GuildPlayer
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
-from tests.playback.scene import until
-from tests.scenes import PATIENCE, Scene, words_of
+from tests.scenes import PATIENCE, Scene, until, words_of
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
 

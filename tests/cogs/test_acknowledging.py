@@ -28,8 +28,7 @@ from rehearsal.rest.call import Misbehaviour
 from tests.cogs.generations import given, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
-from tests.playback.scene import until
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, until, words_of
 
 Use = Callable[[], Awaitable[Answer]]
 """Uses one command, menu, button, select or form."""

@@ -20,8 +20,7 @@ from tests.cogs.generations import may_add_sounds, opened, take_of
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.fakes.babble_engine import BabbleEngine
-from tests.playback.scene import until
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."

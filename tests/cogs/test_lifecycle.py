@@ -16,7 +16,7 @@ from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, open_scene, words_of
 
 LONG = (
     "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen. " * 4
@@ -54,19 +54,8 @@ async def test_a_connected_bot_is_healthy_and_a_stale_one_is_not(scene: Scene, t
 
 
 async def test_its_own_tts_gateway_starts_with_the_bot_and_ends_with_it(tmp_path: Path):
-    async with Rehearsal() as rehearsal:
-        bot = SpeechBot(
-            Settings(data_dir=tmp_path),
-            connector=rehearsal.connector(),
-            own_tts_gateway_arguments=rehearsal.tts_gateway_arguments(),
-        )
-        async with attending(bot, rehearsal):
-            guild = rehearsal.world.add_guild("The Aviary")
-            general = guild.add_text_channel("general")
-            alice = rehearsal.world.add_person("Alice")
-            guild.add_member(alice)
-
-            await file_of(await alice.slash(general, "speak", text="All by myself"))
+    async with open_scene(tmp_path) as scene:
+        await file_of(await scene.speak("All by myself"))
 
 
 @pytest.mark.parametrize("engine", [BabbleEngine()], ids=["a quick engine"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +14,16 @@ from bot.check import Finding, findings
 from bot.library.voice import Scope, Sharing
 from bot.library.withdrawal import RecordingPost
 from bot.settings import Secret, Settings
-from bot.speech_bot import SpeechBot
 from rehearsal.faulty_tts_gateway.faults import Respond
-from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
 from rehearsal.server import Rehearsal
-from rehearsal.stage import attending, restarted
+from rehearsal.stage import restarted
 from tests.cogs.saved_voices import designed
 from tests.cogs.voice import shelf
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, open_scene, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -151,21 +147,8 @@ async def test_a_default_voice_without_a_private_place_is_done_without(scene: Sc
     assert recordings_in(scene.rehearsal) == []
 
 
-@asynccontextmanager
-async def alone(tmp_path: Path) -> AsyncIterator[Scene]:
-    """Yield a scene whose bot has started its own TTS gateway."""
-    async with Rehearsal() as rehearsal:
-        scene = Scene(rehearsal, FaultScript())
-        scene.settings = Settings(data_dir=tmp_path)
-        arguments = rehearsal.tts_gateway_arguments()
-        bot = SpeechBot(scene.settings, connector=rehearsal.connector(), own_tts_gateway_arguments=arguments)
-        async with attending(bot, rehearsal):
-            scene.bot = bot
-            yield scene
-
-
 async def test_with_our_own_tts_gateway_no_recording_is_posted_at_all(tmp_path: Path) -> None:
-    async with alone(tmp_path) as scene:
+    async with open_scene(tmp_path) as scene:
         await use_every_voice(scene, scene.rehearsal)
 
         assert recordings_in(scene.rehearsal) == []

@@ -10,8 +10,8 @@ from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from tests.fakes.guild import ALICE, GuildOfTests
 from tests.fakes.voice_client import FakeVoice
-from tests.playback.scene import Scene, open_scene
 from tests.playback.speaking import MendLog
+from tests.scenes import VoiceScene, open_voice_scene
 
 
 @pytest.fixture
@@ -46,6 +46,6 @@ async def players(guild: GuildOfTests, voice: FakeVoice) -> AsyncIterator[GuildP
 
 
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    async with open_scene() as scene:
+async def scene() -> AsyncIterator[VoiceScene]:
+    async with open_voice_scene() as scene:
         yield scene

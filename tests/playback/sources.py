@@ -11,8 +11,8 @@ import discord
 from bot.playback.transmitter import CLOSING_FRAMES
 from bot.playback.voice_client import SpeechVoiceClient
 from rehearsal.voice.listener import Listener
-from tests.playback.scene import Scene, until
 from tests.playback.speaking import DEADLINE, soon
+from tests.scenes import VoiceScene, until
 
 QUIET = 0.2
 
@@ -65,9 +65,9 @@ def heard(listener: Listener) -> list[bytes | None]:
     return [packet.opus for packet in listener.speech()]
 
 
-async def secure(scene: Scene) -> SpeechVoiceClient:
+async def secure(scene: VoiceScene) -> SpeechVoiceClient:
     """Join the lounge and wait until those in it can hear us."""
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     assert await client.wait_until_secure(DEADLINE)
     return client
 
@@ -83,7 +83,7 @@ async def all_heard(listener: Listener, last: bytes) -> None:
     await listener.wait_for_silence(seconds=QUIET, timeout=DEADLINE)
 
 
-async def flags(scene: Scene, expected: list[int]) -> None:
+async def flags(scene: VoiceScene, expected: list[int]) -> None:
     """Wait until the voice server was told these speaking flags, the first one of the handshake's."""
     side = scene.server_side()
     await until(lambda: len(side.speaking_flags) >= len(expected))

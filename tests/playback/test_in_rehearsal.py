@@ -9,23 +9,25 @@ from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
-from tests.playback.scene import Scene, join, until
 from tests.playback.speaking import frames, say, soon
+from tests.scenes import VoiceScene, join, until
 
 BETWEEN_TWO_LOOKS = 1
 """The audio thread looks every 20 ms; on loopback a reconnect can be over before it sees it begin."""
 
 
 @pytest.fixture
-async def players(scene: Scene) -> GuildPlayers:
+async def players(scene: VoiceScene) -> GuildPlayers:
     """The players, told of every voice state by the client; the scene closes them."""
     scene.client.players = GuildPlayers(patience=IdleTimeouts(alone_seconds=0.3))
     return scene.client.players
 
 
-async def test_every_frame_is_heard_from_the_first_to_the_last(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_every_frame_is_heard_from_the_first_to_the_last(
+    scene: VoiceScene, players: GuildPlayers
+) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     said = [say(player, name, count=25) for name in ("one", "two")]
 
     assert [await soon(utterance.finished()) for utterance in said] == [Outcome.PLAYED] * 2
@@ -36,13 +38,13 @@ async def test_every_frame_is_heard_from_the_first_to_the_last(scene: Scene, pla
     assert scene.bot_is_deafened()
 
 
-async def test_who_comes_later_hears_the_rest(scene: Scene, players: GuildPlayers) -> None:
-    first = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_who_comes_later_hears_the_rest(scene: VoiceScene, players: GuildPlayers) -> None:
+    first = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=60)
     await first.wait_for_speech(timeout=20.0)
 
-    second = await scene.boris.join(scene.lounge)
+    second = await scene.bob.join(scene.perch)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await first.wait_for_silence(seconds=0.2, timeout=20.0)
@@ -51,9 +53,9 @@ async def test_who_comes_later_hears_the_rest(scene: Scene, players: GuildPlayer
     assert second.undecryptable == 0
 
 
-async def test_a_kick_ends_everything_and_nobody_comes_back(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_a_kick_ends_everything_and_nobody_comes_back(scene: VoiceScene, players: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     playing, making = say(player, "long", count=500), player.reserve(member_id=1, title="making")
     await listener.wait_for_speech(timeout=20.0)
 
@@ -66,23 +68,23 @@ async def test_a_kick_ends_everything_and_nobody_comes_back(scene: Scene, player
     assert scene.bot_is_in(None)
 
 
-async def test_right_after_a_kick_it_comes_when_it_is_asked(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    await join(scene, scene.lounge, scene.alice)
+async def test_right_after_a_kick_it_comes_when_it_is_asked(scene: VoiceScene, players: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    await join(scene, scene.perch, scene.alice)
     await scene.guild.kick_bot_from_voice()
     await until(lambda: players.get(scene.guild.id) is None)
 
-    player = await join(scene, scene.lounge, scene.alice)
+    player = await join(scene, scene.perch, scene.alice)
     assert await soon(say(player, "hello").finished()) is Outcome.PLAYED
 
     await listener.wait_for_speech(timeout=20.0)
     assert listener.undecryptable == 0
 
 
-async def test_moved_it_goes_on_where_it_was_moved_to(scene: Scene, players: GuildPlayers) -> None:
-    upstairs = await scene.alice.join(scene.lounge)
-    downstairs = await scene.boris.join(scene.cellar)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_moved_it_goes_on_where_it_was_moved_to(scene: VoiceScene, players: GuildPlayers) -> None:
+    upstairs = await scene.alice.join(scene.perch)
+    downstairs = await scene.bob.join(scene.cellar)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=80)
     await upstairs.wait_for_speech(timeout=20.0)
 
@@ -99,9 +101,9 @@ async def test_moved_it_goes_on_where_it_was_moved_to(scene: Scene, players: Gui
     assert scene.bot_is_deafened()
 
 
-async def test_a_lost_session_breaks_nothing_off(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_a_lost_session_breaks_nothing_off(scene: VoiceScene, players: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=60)
     await listener.wait_for_speech(timeout=20.0)
 
@@ -115,15 +117,15 @@ async def test_a_lost_session_breaks_nothing_off(scene: Scene, players: GuildPla
 
 
 async def test_asked_elsewhere_it_moves_and_says_there_what_is_left(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     await scene.alice.leave()
-    downstairs = await scene.boris.join(scene.cellar)
+    downstairs = await scene.bob.join(scene.cellar)
     utterance = player.reserve(member_id=1, title="late")
 
-    assert await join(scene, scene.cellar, scene.boris) is player
+    assert await join(scene, scene.cellar, scene.bob) is player
     utterance.supply(frames("late", 10))
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
@@ -132,22 +134,22 @@ async def test_asked_elsewhere_it_moves_and_says_there_what_is_left(
     assert scene.bot_is_in(scene.cellar)
 
 
-async def test_a_channel_that_is_deleted_ends_everything(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_a_channel_that_is_deleted_ends_everything(scene: VoiceScene, players: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     playing = say(player, "long", count=500)
     await listener.wait_for_speech(timeout=20.0)
 
-    await scene.guild.delete_channel(scene.lounge)
+    await scene.guild.delete_channel(scene.perch)
 
     assert await soon(playing.finished()) is Outcome.LOST
     assert players.get(scene.guild.id) is None
     await until(lambda: scene.client.voice_clients == [])
 
 
-async def test_alone_it_leaves(scene: Scene, players: GuildPlayers) -> None:
-    await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_alone_it_leaves(scene: VoiceScene, players: GuildPlayers) -> None:
+    await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     making = player.reserve(member_id=1, title="making")
 
     await scene.alice.leave()
@@ -157,11 +159,11 @@ async def test_alone_it_leaves(scene: Scene, players: GuildPlayers) -> None:
     assert players.get(scene.guild.id) is None
 
 
-async def test_a_connection_that_hangs_is_replaced(scene: Scene, players: GuildPlayers) -> None:
+async def test_a_connection_that_hangs_is_replaced(scene: VoiceScene, players: GuildPlayers) -> None:
     hasty = GuildPlayers(stalled_seconds=0.5)
     scene.client.players = hasty
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     stuck, following = say(player, "stuck", count=80), say(player, "following", count=10)
     await listener.wait_for_speech(timeout=20.0)
     old = player.connection
@@ -178,9 +180,9 @@ async def test_a_connection_that_hangs_is_replaced(scene: Scene, players: GuildP
     ]
 
 
-async def test_another_voice_server_is_followed(scene: Scene, players: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_another_voice_server_is_followed(scene: VoiceScene, players: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=60)
     await listener.wait_for_speech(timeout=20.0)
 
@@ -192,19 +194,19 @@ async def test_another_voice_server_is_followed(scene: Scene, players: GuildPlay
     assert listener.undecryptable <= BETWEEN_TWO_LOOKS
 
 
-async def test_without_connect_the_member_is_told_at_once(scene: Scene, players: GuildPlayers) -> None:
-    await scene.alice.join(scene.lounge)
-    scene.guild.deny_bot(Permission.CONNECT, scene.lounge)
-    channel = scene.channel(scene.lounge)
+async def test_without_connect_the_member_is_told_at_once(scene: VoiceScene, players: GuildPlayers) -> None:
+    await scene.alice.join(scene.perch)
+    scene.guild.deny_bot(Permission.CONNECT, scene.perch)
+    channel = scene.channel(scene.perch)
     await until(lambda: not channel.permissions_for(channel.guild.me).connect)
 
     with pytest.raises(MemberError, match='"Connect"'):
-        await join(scene, scene.lounge, scene.alice)
+        await join(scene, scene.perch, scene.alice)
 
     assert scene.bot_is_in(None)
 
 
-async def test_on_a_stage_it_steps_up_and_is_heard(scene: Scene, players: GuildPlayers) -> None:
+async def test_on_a_stage_it_steps_up_and_is_heard(scene: VoiceScene, players: GuildPlayers) -> None:
     scene.guild.set_bot_permissions(int(EVERYONE) | Permission.MUTE_MEMBERS, scene.stage)
     listener = await scene.alice.join(scene.stage)
     channel = scene.channel(scene.stage)
@@ -217,9 +219,9 @@ async def test_on_a_stage_it_steps_up_and_is_heard(scene: Scene, players: GuildP
     assert [packet.opus for packet in listener.speech()] == frames("hello", 10)
 
 
-async def test_at_the_end_it_leaves_all_guilds(scene: Scene, players: GuildPlayers) -> None:
-    await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_at_the_end_it_leaves_all_guilds(scene: VoiceScene, players: GuildPlayers) -> None:
+    await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     making = player.reserve(member_id=1, title="making")
 
     await asyncio.wait_for(players.aclose(), 6.0)

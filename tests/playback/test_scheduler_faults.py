@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from rehearsal.voice.dave import Unheard
-from tests.playback.scene import Scene, until
 from tests.playback.sources import Play, Said, all_heard, flags, heard, secure
 from tests.playback.speaking import DEADLINE, frames
+from tests.scenes import VoiceScene, until
 
 FEW_FRAMES = 10
 """How many frames may be on their way when something happens to the connection."""
@@ -20,7 +20,7 @@ def waits_for_a_server() -> bool:
     return any(task.get_name().startswith("speaking") for task in asyncio.all_tasks())
 
 
-async def test_leaving_ends_what_is_played(scene: Scene) -> None:
+async def test_leaving_ends_what_is_played(scene: VoiceScene) -> None:
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
 
@@ -29,8 +29,8 @@ async def test_leaving_ends_what_is_played(scene: Scene) -> None:
     assert await play.end() is None
 
 
-async def test_leaving_while_it_waits_for_a_server_ends_what_is_played(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_leaving_while_it_waits_for_a_server_ends_what_is_played(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
     await listener.wait_for_speech(timeout=DEADLINE)
@@ -43,9 +43,9 @@ async def test_leaving_while_it_waits_for_a_server_ends_what_is_played(scene: Sc
     await until(lambda: not waits_for_a_server(), within=5.0)
 
 
-async def test_a_server_that_does_not_come_back_ends_it_in_time(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    client = await scene.join(scene.lounge, timeout=2.0)
+async def test_a_server_that_does_not_come_back_ends_it_in_time(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
+    client = await scene.connect(scene.perch, timeout=2.0)
     assert await client.wait_until_secure(DEADLINE)
     play = Play(client, Said(frames("long", 5000)))
     await listener.wait_for_speech(timeout=DEADLINE)
@@ -57,9 +57,9 @@ async def test_a_server_that_does_not_come_back_ends_it_in_time(scene: Scene) ->
 
 
 @pytest.mark.parametrize("cut", ["change_voice_server", "4006", "4015"])
-async def test_after_a_reconnect_nothing_is_sent_before_it_can_be_heard(scene: Scene, cut: str) -> None:
+async def test_after_a_reconnect_nothing_is_sent_before_it_can_be_heard(scene: VoiceScene, cut: str) -> None:
     # Of the library's player the first frames go out in clear, and its flag is missing on the new server.
-    listener = await scene.alice.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     old = scene.server_side()
     play = Play(client, Said(frames("long", 60)))
@@ -81,8 +81,8 @@ async def test_after_a_reconnect_nothing_is_sent_before_it_can_be_heard(scene: S
     await flags(scene, [0, 1, 0])
 
 
-async def test_stopped_while_it_waits_for_keys_the_next_is_heard(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_stopped_while_it_waits_for_keys_the_next_is_heard(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     old = scene.server_side()
     play = Play(client, Said(frames("long", 5000)))
@@ -102,8 +102,8 @@ async def test_stopped_while_it_waits_for_keys_the_next_is_heard(scene: Scene) -
     assert listener.undecryptable == 0
 
 
-async def test_paused_over_a_reconnect_it_goes_on_afterwards(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_paused_over_a_reconnect_it_goes_on_afterwards(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     old = scene.server_side()
     play = Play(client, Said(frames("long", 30)))
@@ -121,13 +121,13 @@ async def test_paused_over_a_reconnect_it_goes_on_afterwards(scene: Scene) -> No
     assert listener.undecryptable == 0
 
 
-async def test_who_comes_in_mid_sentence_hears_the_rest_and_nobody_misses_a_frame(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_who_comes_in_mid_sentence_hears_the_rest_and_nobody_misses_a_frame(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 60)))
     await listener.wait_for_speech(timeout=DEADLINE)
 
-    newcomer = await scene.boris.join(scene.lounge)
+    newcomer = await scene.bob.join(scene.perch)
     assert await play.end() is None
     await all_heard(listener, b"long 59")
     await all_heard(newcomer, b"long 59")
@@ -136,15 +136,15 @@ async def test_who_comes_in_mid_sentence_hears_the_rest_and_nobody_misses_a_fram
     assert listener.undecryptable == newcomer.undecryptable == 0
 
 
-async def test_thrown_out_of_the_encryption_it_waits_until_it_is_in_again(scene: Scene) -> None:
+async def test_thrown_out_of_the_encryption_it_waits_until_it_is_in_again(scene: VoiceScene) -> None:
     # discord.py goes on in clear: what it says until then is lost.
-    listener = await scene.alice.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 80)))
     await listener.wait_for_speech(timeout=DEADLINE)
     scene.rehearsal.voice.faults.invalid_commits = 1
 
-    await scene.boris.join(scene.lounge)
+    await scene.bob.join(scene.perch)
     assert await play.end() is None
     await all_heard(listener, b"long 79")
 
@@ -156,16 +156,16 @@ async def test_thrown_out_of_the_encryption_it_waits_until_it_is_in_again(scene:
     assert came == [frame for frame in said if frame in came]
 
 
-async def test_left_alone_in_clear_it_is_heard_by_who_comes_back(scene: Scene) -> None:
+async def test_left_alone_in_clear_it_is_heard_by_who_comes_back(scene: VoiceScene) -> None:
     scene.rehearsal.voice.faults.alone_version_zero = True
-    first = await scene.alice.join(scene.lounge)
+    first = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
     await first.wait_for_speech(timeout=DEADLINE)
     await scene.alice.leave()
     await until(lambda: client._connection.dave_protocol_version == 0)
 
-    second = await scene.alice.join(scene.lounge)
+    second = await scene.alice.join(scene.perch)
     await until(lambda: any(packet.is_speech and not packet.in_clear for packet in second.packets))
     client.stop()
 

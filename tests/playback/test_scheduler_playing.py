@@ -12,9 +12,9 @@ import pytest
 from bot.playback.scheduler import CATCH_UP_SECONDS, FRAME_SECONDS
 from bot.playback.transmitter import CLOSING_FRAMES
 from rehearsal.voice.listener import HeardPacket
-from tests.playback.scene import Scene, until
 from tests.playback.sources import QUIET, Broken, Play, Said, all_heard, flags, heard, secure
 from tests.playback.speaking import DEADLINE, frames
+from tests.scenes import VoiceScene, until
 
 
 class PCM(discord.AudioSource):
@@ -30,8 +30,8 @@ def steps(packets: list[HeardPacket]) -> set[tuple[int, int]]:
     return {(b.sequence - a.sequence, b.timestamp - a.timestamp) for a, b in pairs}
 
 
-async def test_one_packet_follows_the_other(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_one_packet_follows_the_other(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
 
     assert await Play(client, Said(frames("one", 25))).end() is None
@@ -42,9 +42,9 @@ async def test_one_packet_follows_the_other(scene: Scene) -> None:
     assert listener.undecryptable == 0
 
 
-async def test_v13_the_silence_at_the_end_is_no_burst(scene: Scene) -> None:
+async def test_v13_the_silence_at_the_end_is_no_burst(scene: VoiceScene) -> None:
     # discord.py sends the second packet after 40 ms, and all of the closing silence at once.
-    listener = await scene.alice.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
 
     await Play(client, Said(frames("one", 5))).end()
@@ -56,8 +56,8 @@ async def test_v13_the_silence_at_the_end_is_no_burst(scene: Scene) -> None:
     assert heard(listener) == frames("one", 5)
 
 
-async def test_the_speaking_flag_is_set_before_and_cleared_after(scene: Scene) -> None:
-    await scene.alice.join(scene.lounge)
+async def test_the_speaking_flag_is_set_before_and_cleared_after(scene: VoiceScene) -> None:
+    await scene.alice.join(scene.perch)
     client = await secure(scene)
     side = scene.server_side()
     assert side.speaking_flags == [0]
@@ -67,7 +67,7 @@ async def test_the_speaking_flag_is_set_before_and_cleared_after(scene: Scene) -
     await flags(scene, [0, 1, 0])
 
 
-async def test_the_end_is_told_once_from_the_thread_that_sends(scene: Scene) -> None:
+async def test_the_end_is_told_once_from_the_thread_that_sends(scene: VoiceScene) -> None:
     client = await secure(scene)
 
     play = Play(client, Said(frames("one")))
@@ -83,8 +83,8 @@ async def test_the_end_is_told_once_from_the_thread_that_sends(scene: Scene) -> 
     assert not [name for name in names if name.startswith("audio-player")]
 
 
-async def test_what_follows_at_once_is_not_held_up_by_the_silence(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_what_follows_at_once_is_not_held_up_by_the_silence(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
 
     await Play(client, Said(frames("one"))).end()
@@ -95,8 +95,8 @@ async def test_what_follows_at_once_is_not_held_up_by_the_silence(scene: Scene) 
     assert steps(listener.packets) == {(1, 960)}
 
 
-async def test_stopped_it_ends_soon_and_with_silence(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_stopped_it_ends_soon_and_with_silence(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
     await listener.wait_for_speech(timeout=DEADLINE)
@@ -109,8 +109,8 @@ async def test_stopped_it_ends_soon_and_with_silence(scene: Scene) -> None:
     await until(lambda: not any(packet.is_speech for packet in listener.packets[-CLOSING_FRAMES:]))
 
 
-async def test_paused_it_is_silent_and_resumed_it_goes_on_where_it_was(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_paused_it_is_silent_and_resumed_it_goes_on_where_it_was(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 40)))
     await listener.wait_for_speech(timeout=DEADLINE)
@@ -134,8 +134,8 @@ async def test_paused_it_is_silent_and_resumed_it_goes_on_where_it_was(scene: Sc
     await flags(scene, [0, 1, 0, 1, 0])
 
 
-async def test_paused_and_resumed_at_once_nothing_is_lost(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_paused_and_resumed_at_once_nothing_is_lost(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 30)))
     await listener.wait_for_speech(timeout=DEADLINE)
@@ -150,8 +150,8 @@ async def test_paused_and_resumed_at_once_nothing_is_lost(scene: Scene) -> None:
     assert heard(listener) == frames("long", 30)
 
 
-async def test_what_is_paused_can_be_stopped(scene: Scene) -> None:
-    await scene.alice.join(scene.lounge)
+async def test_what_is_paused_can_be_stopped(scene: VoiceScene) -> None:
+    await scene.alice.join(scene.perch)
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
     client.pause()
@@ -163,8 +163,8 @@ async def test_what_is_paused_can_be_stopped(scene: Scene) -> None:
     assert not client.is_paused()
 
 
-async def test_a_source_that_fails_ends_with_its_error_and_the_next_is_heard(scene: Scene) -> None:
-    listener = await scene.alice.join(scene.lounge)
+async def test_a_source_that_fails_ends_with_its_error_and_the_next_is_heard(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
     client = await secure(scene)
 
     error = await Play(client, Broken(frames("bad"))).end()
@@ -176,7 +176,7 @@ async def test_a_source_that_fails_ends_with_its_error_and_the_next_is_heard(sce
 
 
 async def test_without_anybody_to_tell_the_error_is_logged(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+    scene: VoiceScene, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await secure(scene)
 
@@ -186,7 +186,7 @@ async def test_without_anybody_to_tell_the_error_is_logged(
     assert not client.is_playing()
 
 
-async def test_an_end_that_fails_breaks_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_end_that_fails_breaks_nothing(scene: VoiceScene, caplog: pytest.LogCaptureFixture) -> None:
     client = await secure(scene)
 
     def after(error: Exception | None) -> None:
@@ -198,14 +198,14 @@ async def test_an_end_that_fails_breaks_nothing(scene: Scene, caplog: pytest.Log
     assert await Play(client, Said(frames("two"))).end() is None
 
 
-async def test_what_would_have_to_be_encoded_is_refused(scene: Scene) -> None:
+async def test_what_would_have_to_be_encoded_is_refused(scene: VoiceScene) -> None:
     client = await secure(scene)
 
     with pytest.raises(TypeError, match="Opus"):
         client.play(PCM())
 
 
-async def test_two_at_once_are_refused(scene: Scene) -> None:
+async def test_two_at_once_are_refused(scene: VoiceScene) -> None:
     client = await secure(scene)
     play = Play(client, Said(frames("long", 5000)))
 
@@ -216,7 +216,7 @@ async def test_two_at_once_are_refused(scene: Scene) -> None:
     assert await play.end() is None
 
 
-async def test_without_a_connection_nothing_is_played(scene: Scene) -> None:
+async def test_without_a_connection_nothing_is_played(scene: VoiceScene) -> None:
     client = await secure(scene)
     await client.disconnect()
 

@@ -6,8 +6,8 @@ from bot.playback.player import GuildPlayer, PauseReason
 from bot.playback.queue import LEAD_FRAMES, SILENCE, Outcome, UtteranceState
 from tests.fakes.guild import GuildOfTests
 from tests.fakes.voice_client import FakeVoice, FakeVoiceClient
-from tests.playback.scene import until
 from tests.playback.speaking import MendLog, frames, say, soon, speech
+from tests.scenes import until
 
 LONG = 20_000
 

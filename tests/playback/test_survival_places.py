@@ -15,14 +15,14 @@ from bot.playback.players import GuildPlayers
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.hearing import assert_all_was_heard, heard
-from tests.playback.scene import Scene, join, until
 from tests.playback.speaking import frames, say, soon
+from tests.scenes import VoiceScene, join, until
 
 QUICK = 12.0
 
 
 @pytest.fixture
-async def players(scene: Scene) -> GuildPlayers:
+async def players(scene: VoiceScene) -> GuildPlayers:
     """Players that lose patience soon where nobody hears them; the scene closes them."""
     patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=30.0, silenced_seconds=30.0)
     scene.client.players = GuildPlayers(patience=patience)
@@ -30,7 +30,7 @@ async def players(scene: Scene) -> GuildPlayers:
 
 
 @pytest.fixture
-async def impatient(scene: Scene) -> GuildPlayers:
+async def impatient(scene: VoiceScene) -> GuildPlayers:
     """Players that lose all patience soon."""
     patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=0.5, silenced_seconds=0.5)
     scene.client.players = GuildPlayers(patience=patience)
@@ -38,10 +38,10 @@ async def impatient(scene: Scene) -> GuildPlayers:
 
 
 async def test_o2_kicked_it_stays_away_even_when_the_main_connection_comes_back(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=500)
     await listener.wait_for_speech(timeout=QUICK)
 
@@ -55,17 +55,17 @@ async def test_o2_kicked_it_stays_away_even_when_the_main_connection_comes_back(
 
 
 async def test_o3_dragged_to_and_fro_it_speaks_where_it_was_put_last(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    upstairs = await scene.alice.join(scene.lounge)
-    downstairs = await scene.boris.join(scene.cellar)
-    player = await join(scene, scene.lounge, scene.alice)
+    upstairs = await scene.alice.join(scene.perch)
+    downstairs = await scene.bob.join(scene.cellar)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=150)
     await upstairs.wait_for_speech(timeout=QUICK)
 
     await scene.guild.move_bot(scene.cellar)
     await downstairs.wait_for_speech(timeout=QUICK)
-    await scene.guild.move_bot(scene.lounge)
+    await scene.guild.move_bot(scene.perch)
     await scene.guild.move_bot(scene.cellar)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
@@ -78,12 +78,12 @@ async def test_o3_dragged_to_and_fro_it_speaks_where_it_was_put_last(
 
 
 async def test_o3_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
     scene.guild.deny_bot(Permission.SPEAK, scene.cellar)
-    listener = await scene.alice.join(scene.lounge)
-    downstairs = await scene.boris.join(scene.cellar)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    downstairs = await scene.bob.join(scene.cellar)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=60)
     await listener.wait_for_speech(timeout=QUICK)
 
@@ -97,14 +97,14 @@ async def test_o3_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
 
 
 async def test_o7_after_its_channel_is_deleted_it_comes_where_it_is_asked(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     playing = say(player, "long", count=500)
     await listener.wait_for_speech(timeout=QUICK)
 
-    await scene.guild.delete_channel(scene.lounge)
+    await scene.guild.delete_channel(scene.perch)
     assert await soon(playing.finished()) is Outcome.LOST
     downstairs = await scene.alice.join(scene.cellar)
     again = await join(scene, scene.cellar, scene.alice)
@@ -115,10 +115,10 @@ async def test_o7_after_its_channel_is_deleted_it_comes_where_it_is_asked(
 
 
 async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=80)
     await listener.wait_for_speech(timeout=QUICK)
 
@@ -126,7 +126,7 @@ async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
     await until(lambda: PauseReason.SILENCED in player.holds)
     await asyncio.sleep(0.3)  # it stands still for a while
     with pytest.raises(MemberError, match="server-muted"):
-        await join(scene, scene.lounge, scene.alice)
+        await join(scene, scene.perch, scene.alice)
     await scene.guild.mute_bot(False)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
@@ -135,10 +135,10 @@ async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
 
 
 async def test_o10_muted_for_too_long_what_waits_is_dropped_and_says_so_once(
-    scene: Scene, impatient: GuildPlayers
+    scene: VoiceScene, impatient: GuildPlayers
 ) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     playing, waiting = say(player, "long", count=500), say(player, "waiting")
     await listener.wait_for_speech(timeout=QUICK)
 
@@ -152,10 +152,10 @@ async def test_o10_muted_for_too_long_what_waits_is_dropped_and_says_so_once(
 
 
 async def test_o10_what_comes_late_to_a_muted_bot_is_dropped_too(
-    scene: Scene, impatient: GuildPlayers
+    scene: VoiceScene, impatient: GuildPlayers
 ) -> None:
-    await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     await scene.guild.mute_bot()
     await until(lambda: PauseReason.SILENCED in player.holds)
 
@@ -164,18 +164,18 @@ async def test_o10_what_comes_late_to_a_muted_bot_is_dropped_too(
 
 
 async def test_o10_without_speak_it_waits_and_goes_on_when_it_is_given_back(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=80)
     await listener.wait_for_speech(timeout=QUICK)
 
-    scene.guild.deny_bot(Permission.SPEAK, scene.lounge)
+    scene.guild.deny_bot(Permission.SPEAK, scene.perch)
     await until(lambda: PauseReason.SILENCED in player.holds)
     with pytest.raises(MemberError, match='"Speak"'):
-        await join(scene, scene.lounge, scene.alice)
-    scene.guild.set_bot_permissions(int(EVERYONE), scene.lounge)
+        await join(scene, scene.perch, scene.alice)
+    scene.guild.set_bot_permissions(int(EVERYONE), scene.perch)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await listener.wait_for_silence(seconds=0.2, timeout=QUICK)
@@ -183,7 +183,7 @@ async def test_o10_without_speak_it_waits_and_goes_on_when_it_is_given_back(
 
 
 async def test_o10_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_again(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
     scene.guild.set_bot_permissions(int(EVERYONE) | Permission.MUTE_MEMBERS, scene.stage)
     listener = await scene.alice.join(scene.stage)
@@ -206,17 +206,17 @@ async def test_o10_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_a
 
 @pytest.mark.parametrize("downgrades", [False, True])
 async def test_o11_o14_a_room_that_empties_and_fills_again_hears_the_rest(
-    scene: Scene, players: GuildPlayers, downgrades: bool
+    scene: VoiceScene, players: GuildPlayers, downgrades: bool
 ) -> None:
     scene.rehearsal.voice.faults.alone_version_zero = downgrades
-    first = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    first = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=100)
     await first.wait_for_speech(timeout=QUICK)
 
     await scene.alice.leave()
     await until(lambda: PauseReason.ALONE in player.holds)
-    second = await scene.boris.join(scene.lounge)
+    second = await scene.bob.join(scene.perch)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await second.wait_for_silence(seconds=0.2, timeout=QUICK)
@@ -226,9 +226,9 @@ async def test_o11_o14_a_room_that_empties_and_fills_again_hears_the_rest(
     assert not set(heard(first)) & set(rest)
 
 
-async def test_o11_nobody_comes_back_and_it_leaves(scene: Scene, impatient: GuildPlayers) -> None:
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+async def test_o11_nobody_comes_back_and_it_leaves(scene: VoiceScene, impatient: GuildPlayers) -> None:
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=500)
     await listener.wait_for_speech(timeout=QUICK)
 
@@ -239,10 +239,10 @@ async def test_o11_nobody_comes_back_and_it_leaves(scene: Scene, impatient: Guil
     assert impatient.get(scene.guild.id) is None
 
 
-async def test_idle_it_leaves_though_somebody_is_there(scene: Scene) -> None:
+async def test_idle_it_leaves_though_somebody_is_there(scene: VoiceScene) -> None:
     players = scene.client.players = GuildPlayers(patience=IdleTimeouts(idle_seconds=0.5))
-    listener = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=50)
 
     assert await soon(utterance.finished()) is Outcome.PLAYED  # a second: talking is not idling
@@ -253,17 +253,17 @@ async def test_idle_it_leaves_though_somebody_is_there(scene: Scene) -> None:
 
 
 async def test_newcomers_one_after_the_other_all_hear_it_with_keys(
-    scene: Scene, players: GuildPlayers
+    scene: VoiceScene, players: GuildPlayers
 ) -> None:
-    first = await scene.alice.join(scene.lounge)
-    player = await join(scene, scene.lounge, scene.alice)
+    first = await scene.alice.join(scene.perch)
+    player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=100)
     await first.wait_for_speech(timeout=QUICK)
 
     for _ in range(3):
-        newcomer = await scene.boris.join(scene.lounge)
+        newcomer = await scene.bob.join(scene.perch)
         await newcomer.wait_until_ready(timeout=QUICK)
-        await scene.boris.leave()
+        await scene.bob.leave()
 
     assert await soon(utterance.finished()) is Outcome.PLAYED
     await first.wait_for_silence(seconds=0.2, timeout=QUICK)

@@ -14,9 +14,9 @@ import pytest
 from benchmarks.voice_channels import connect, disconnect, sink
 from bot.playback.scheduler import FrameScheduler
 from bot.playback.voice_client import SpeechVoiceClient
-from tests.playback.scene import until
 from tests.playback.sources import Play, Said
 from tests.playback.speaking import DEADLINE, frames
+from tests.scenes import until
 
 
 class ShortLived(SpeechVoiceClient):

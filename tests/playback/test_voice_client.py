@@ -17,8 +17,8 @@ from bot.playback.voice_client import SpeechVoiceClient
 from bot.playback.voice_connection import SpeechConnectionState
 from rehearsal.voice.listener import Listener
 from rehearsal.voice.protocol import Opcode
-from tests.playback.scene import Scene, until
 from tests.playback.speaking import frames, soon
+from tests.scenes import VoiceScene, until
 
 QUICK = 12.0
 """Far below the 30 s that the stalls of the library take, far above the second that it should take."""
@@ -46,18 +46,18 @@ async def say(client: SpeechVoiceClient, name: str, *, count: int = 10) -> list[
     return said
 
 
-async def lose_the_session(scene: Scene) -> None:
+async def lose_the_session(scene: VoiceScene) -> None:
     """Close with 4006 and return when the bot has connected anew."""
     old = scene.server_side()
     await scene.rehearsal.voice.close_bot(scene.guild.id, 4006)
     await scene.other_server_side(old, within=QUICK)
 
 
-async def test_v1_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: Scene) -> None:
+async def test_v1_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: VoiceScene) -> None:
     # discord.py sends in clear until the keys are there: the first frames are lost.
-    listener = await scene.alice.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.mls_delay = 0.5
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     said = await say(client, "hello", count=40)
     await listener.wait_for_silence(seconds=0.2, timeout=QUICK)
@@ -66,8 +66,8 @@ async def test_v1_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: 
     assert listener.undecryptable == 0
 
 
-async def test_alone_there_is_nothing_to_wait_for(scene: Scene) -> None:
-    client = await scene.join(scene.lounge)
+async def test_alone_there_is_nothing_to_wait_for(scene: VoiceScene) -> None:
+    client = await scene.connect(scene.perch)
 
     started = time.monotonic()
 
@@ -75,17 +75,17 @@ async def test_alone_there_is_nothing_to_wait_for(scene: Scene) -> None:
     assert time.monotonic() - started < DEADLINE_SECURE / 2
 
 
-async def test_the_wait_for_keys_ends(scene: Scene) -> None:
-    await scene.alice.join(scene.lounge)
+async def test_the_wait_for_keys_ends(scene: VoiceScene) -> None:
+    await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.mls_delay = 60.0
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     assert not await client.wait_until_secure(0.1)
 
 
-async def test_v2_moving_right_after_joining_does_not_stall(scene: Scene) -> None:
+async def test_v2_moving_right_after_joining_does_not_stall(scene: VoiceScene) -> None:
     # discord.py's reader sits in select() on the old socket: 30 s.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     listener = await scene.alice.join(scene.cellar)
 
     await asyncio.wait_for(client.move_to(scene.channel(scene.cellar)), QUICK)
@@ -95,10 +95,10 @@ async def test_v2_moving_right_after_joining_does_not_stall(scene: Scene) -> Non
     assert heard(listener) == said
 
 
-async def test_v2_a_lost_session_is_replaced_without_a_stall(scene: Scene) -> None:
+async def test_v2_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) -> None:
     # The same reader: 29 s.
-    listener = await scene.alice.join(scene.lounge)
-    client = await scene.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
+    client = await scene.connect(scene.perch)
 
     await lose_the_session(scene)
     assert await client.wait_until_open(QUICK)
@@ -109,9 +109,9 @@ async def test_v2_a_lost_session_is_replaced_without_a_stall(scene: Scene) -> No
     assert scene.bot_is_deafened()
 
 
-async def test_v3_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: Scene) -> None:
+async def test_v3_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: VoiceScene) -> None:
     # discord.py leaves: an event is left over from the reconnect.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     await lose_the_session(scene)
     assert await client.wait_until_open(QUICK)
     listener = await scene.alice.join(scene.cellar)
@@ -126,9 +126,9 @@ async def test_v3_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: S
     assert heard(listener) == said
 
 
-async def test_v4_it_stays_deafened_when_it_moves(scene: Scene) -> None:
+async def test_v4_it_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
     # discord.py moves without the flag.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     assert scene.bot_is_deafened()
 
     await client.move_to(scene.channel(scene.cellar))
@@ -137,30 +137,30 @@ async def test_v4_it_stays_deafened_when_it_moves(scene: Scene) -> None:
     assert scene.bot_is_deafened()
 
 
-async def test_v5_after_a_cancelled_connect_the_next_one_works(scene: Scene) -> None:
+async def test_v5_after_a_cancelled_connect_the_next_one_works(scene: VoiceScene) -> None:
     # discord.py: "Already connected to a voice channel", and the bot stays in it.
     scene.rehearsal.voice.faults.no_session_description = True
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await scene.join(scene.lounge)
+            await scene.connect(scene.perch)
     assert scene.bot_is_in(None)
 
     scene.rehearsal.voice.faults.no_session_description = False
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     assert client.is_connected()
-    assert scene.bot_is_in(scene.lounge)
+    assert scene.bot_is_in(scene.perch)
 
 
-async def test_a_connect_that_takes_too_long_leaves_nothing_behind(scene: Scene) -> None:
+async def test_a_connect_that_takes_too_long_leaves_nothing_behind(scene: VoiceScene) -> None:
     scene.rehearsal.voice.faults.no_udp_answer = True
     with pytest.raises(TimeoutError):
-        await scene.join(scene.lounge, timeout=0.5)
+        await scene.connect(scene.perch, timeout=0.5)
     assert scene.bot_is_in(None)
     assert scene.client.voice_clients == []
 
     scene.rehearsal.voice.faults.no_udp_answer = False
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     assert client.is_connected()
 
@@ -181,20 +181,20 @@ def many_open_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-async def test_v7_it_joins_when_a_thousand_files_are_open(scene: Scene, many_open_files: None) -> None:
+async def test_v7_it_joins_when_a_thousand_files_are_open(scene: VoiceScene, many_open_files: None) -> None:
     # discord.py's select() refuses numbers from 1024 on: it spins, and the connect times out.
-    client = await scene.join(scene.lounge, timeout=QUICK)
+    client = await scene.connect(scene.perch, timeout=QUICK)
 
     assert client._connection.socket.fileno() > 1024
     assert client.is_connected()
 
 
-async def test_v8_an_upgrade_to_encryption_after_the_join_is_followed(scene: Scene) -> None:
+async def test_v8_an_upgrade_to_encryption_after_the_join_is_followed(scene: VoiceScene) -> None:
     # discord.py ignores it and goes on in clear: nobody hears a word.
-    listener = await scene.alice.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.op4_version_zero_first = True
     scene.rehearsal.voice.faults.upgrade_delay = 0.1
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     await until(lambda: client.voice_privacy_code is not None, within=QUICK)
     said = await say(client, "secret")
@@ -204,10 +204,10 @@ async def test_v8_an_upgrade_to_encryption_after_the_join_is_followed(scene: Sce
     assert listener.undecryptable == 0
 
 
-async def test_v9_a_crashed_voice_server_is_replaced(scene: Scene) -> None:
+async def test_v9_a_crashed_voice_server_is_replaced(scene: VoiceScene) -> None:
     # discord.py tries to resume, opens no socket and leaves in the end.
-    listener = await scene.alice.join(scene.lounge)
-    client = await scene.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
+    client = await scene.connect(scene.perch)
     old = scene.server_side()
 
     await scene.rehearsal.voice.close_bot(scene.guild.id, 4015)
@@ -219,9 +219,9 @@ async def test_v9_a_crashed_voice_server_is_replaced(scene: Scene) -> None:
     assert heard(listener) == said
 
 
-async def test_v11_what_is_played_while_another_is_paused_ends_the_other(scene: Scene) -> None:
+async def test_v11_what_is_played_while_another_is_paused_ends_the_other(scene: VoiceScene) -> None:
     # discord.py forgets the paused player; its thread waits for ever.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     paused = play(client, frames("old", 100))
     client.pause()
 
@@ -232,19 +232,19 @@ async def test_v11_what_is_played_while_another_is_paused_ends_the_other(scene: 
 
 
 @pytest.mark.parametrize("code", [4006, 4014, 4015])
-async def test_cut_off_it_does_not_pretend_to_be_connected(scene: Scene, code: int) -> None:
+async def test_cut_off_it_does_not_pretend_to_be_connected(scene: VoiceScene, code: int) -> None:
     # discord.py says that it is connected, and sends into nothing, until a new server is named (4014) or
     # until it has waited up to two seconds.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
 
     await scene.rehearsal.voice.close_bot(scene.guild.id, code)
 
     await until(lambda: not client.is_connected(), within=QUICK)
 
 
-async def test_a_new_server_that_does_not_answer_is_given_up(scene: Scene) -> None:
+async def test_a_new_server_that_does_not_answer_is_given_up(scene: VoiceScene) -> None:
     # discord.py waits for it for ever.
-    client = await scene.join(scene.lounge, timeout=1.0)
+    client = await scene.connect(scene.perch, timeout=1.0)
     scene.rehearsal.voice.faults.no_udp_answer = True
 
     await scene.guild.change_voice_server()
@@ -254,9 +254,9 @@ async def test_a_new_server_that_does_not_answer_is_given_up(scene: Scene) -> No
     assert not client.is_connected()
 
 
-async def test_moved_into_a_channel_it_does_not_know_it_leaves(scene: Scene) -> None:
+async def test_moved_into_a_channel_it_does_not_know_it_leaves(scene: VoiceScene) -> None:
     # discord.py sets its channel to None, and every later step fails without a log line.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     unknown = scene.channel(scene.cellar)
     unknown.guild._remove_channel(unknown)
 
@@ -267,14 +267,14 @@ async def test_moved_into_a_channel_it_does_not_know_it_leaves(scene: Scene) -> 
     assert not client.is_connected()
 
 
-async def test_a_refused_encryption_message_does_not_end_the_connection(scene: Scene) -> None:
+async def test_a_refused_encryption_message_does_not_end_the_connection(scene: VoiceScene) -> None:
     # discord.py's task ends with the exception; the connection only looks alive and hears of nobody new.
-    listener = await scene.alice.join(scene.lounge)
-    client = await scene.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
+    client = await scene.connect(scene.perch)
     assert await client.wait_until_secure(DEADLINE_SECURE)
 
     scene.server_side().consider(b"no proposals")
-    newcomer = await scene.boris.join(scene.lounge)
+    newcomer = await scene.bob.join(scene.perch)
     await newcomer.wait_until_ready(timeout=QUICK)
     said = await say(client, "hello")
     await newcomer.wait_for_silence(seconds=0.2, timeout=QUICK)
@@ -282,9 +282,9 @@ async def test_a_refused_encryption_message_does_not_end_the_connection(scene: S
     assert heard(newcomer) == heard(listener) == said
 
 
-async def test_a_connection_that_cannot_go_on_ends(scene: Scene) -> None:
+async def test_a_connection_that_cannot_go_on_ends(scene: VoiceScene) -> None:
     # discord.py's task ends with the exception; the connection looks alive for ever.
-    client = await scene.join(scene.lounge)
+    client = await scene.connect(scene.perch)
     ended = asyncio.Event()
     client.on_ended(ended.set)
 
@@ -294,11 +294,11 @@ async def test_a_connection_that_cannot_go_on_ends(scene: Scene) -> None:
     await until(lambda: scene.bot_is_in(None), within=QUICK)
 
 
-async def test_news_of_a_failed_connect_do_not_end_the_next_one(scene: Scene) -> None:
+async def test_news_of_a_failed_connect_do_not_end_the_next_one(scene: VoiceScene) -> None:
     # discord.py does not wait until Discord has seen it leave; the next client takes that for a kick.
     scene.rehearsal.voice.faults.no_session_description = True
-    failing = asyncio.create_task(scene.join(scene.lounge, timeout=1.0))
-    await until(lambda: scene.bot_is_in(scene.lounge))
+    failing = asyncio.create_task(scene.connect(scene.perch, timeout=1.0))
+    await until(lambda: scene.bot_is_in(scene.perch))
     async with scene.slow_discord():
         await asyncio.wait({failing}, timeout=2.0)
         scene.rehearsal.voice.faults.no_session_description = False
@@ -308,13 +308,13 @@ async def test_news_of_a_failed_connect_do_not_end_the_next_one(scene: Scene) ->
     client = await asyncio.wait_for(following, QUICK)
 
     assert client.is_connected()
-    assert scene.bot_is_in(scene.lounge)
+    assert scene.bot_is_in(scene.perch)
 
 
-async def _join_after(failing: asyncio.Task[SpeechVoiceClient], scene: Scene) -> SpeechVoiceClient:
+async def _join_after(failing: asyncio.Task[SpeechVoiceClient], scene: VoiceScene) -> SpeechVoiceClient:
     await asyncio.wait({failing})
     assert isinstance(failing.exception(), TimeoutError)
-    return await scene.join(scene.lounge)
+    return await scene.connect(scene.perch)
 
 
 class WithoutEncryption(SpeechVoiceClient):
@@ -329,11 +329,11 @@ class WithoutEncryption(SpeechVoiceClient):
         return State(self, removed=self._end)
 
 
-async def test_without_encryption_the_join_fails_at_once_and_names_the_cause(scene: Scene) -> None:
+async def test_without_encryption_the_join_fails_at_once_and_names_the_cause(scene: VoiceScene) -> None:
     # discord.py tries five times, and the error says "Shard ID None WebSocket closed with 4017".
     with pytest.raises(PlaybackError, match="davey is missing or too old"):
         async with asyncio.timeout(QUICK):
-            await scene.channel(scene.lounge).connect(
+            await scene.channel(scene.perch).connect(
                 cls=WithoutEncryption, timeout=60.0, reconnect=True, self_deaf=True
             )
 

@@ -6,13 +6,13 @@ import asyncio.sslproto
 from typing import Any
 
 from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
-from tests.playback.scene import Scene
+from tests.scenes import VoiceScene
 
 
-async def test_it_neither_compresses_nor_keeps_a_large_buffer_and_all_goes_on(scene: Scene) -> None:
+async def test_it_neither_compresses_nor_keeps_a_large_buffer_and_all_goes_on(scene: VoiceScene) -> None:
     keep_tls_buffers_small()
-    await scene.alice.join(scene.lounge)
-    client = await scene.join(scene.lounge)
+    await scene.alice.join(scene.perch)
+    client = await scene.connect(scene.perch)
 
     socket: Any = client._connection.ws.ws
     protocol = socket._conn.transport._ssl_protocol

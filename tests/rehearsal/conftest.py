@@ -5,27 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
 
-from rehearsal.guilds import Guild
-from rehearsal.people import Person
-from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from tests.fakes.held_bot import HeldBot
 from tests.fakes.voice_server_client import VoiceHouse, voice_house
-
-
-@dataclass
-class Scene:
-    rehearsal: Rehearsal
-    guild: Guild
-    text: Channel
-    perch: Channel
-    alice: Person
+from tests.scenes import Stage
 
 
 @pytest.fixture
@@ -35,13 +23,9 @@ async def house() -> AsyncIterator[VoiceHouse]:
 
 
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
+async def scene() -> AsyncIterator[Stage]:
     async with Rehearsal() as rehearsal:
-        guild = rehearsal.world.add_guild("The Aviary")
-        alice = rehearsal.world.add_person("Alice")
-        guild.add_member(alice)
-        text, perch = guild.add_text_channel("general"), guild.add_voice_channel("Perch")
-        yield Scene(rehearsal, guild, text, perch, alice)
+        yield Stage(rehearsal)
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +40,7 @@ async def logged_in(rehearsal: Rehearsal, **options: Any) -> AsyncIterator[HeldB
 
 
 @pytest.fixture
-async def bot(scene: Scene) -> AsyncIterator[HeldBot]:
+async def bot(scene: Stage) -> AsyncIterator[HeldBot]:
     async with logged_in(scene.rehearsal) as bot:
         yield bot
 
@@ -66,7 +50,7 @@ Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
-async def ask(scene: Scene) -> AsyncIterator[Ask]:
+async def ask(scene: Stage) -> AsyncIterator[Ask]:
     """Make one REST call as the bot, without discord.py: returns the status and the parsed body."""
     async with aiohttp.ClientSession(connector=scene.rehearsal.connector()) as session:
 

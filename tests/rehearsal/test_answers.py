@@ -12,7 +12,7 @@ import pytest
 from rehearsal.answers import NO_RESPONSE, AnswerState
 from rehearsal.wire import MEBIBYTE
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene
+from tests.scenes import Stage
 
 
 def a_file(data: bytes = b"RIFF", name: str = "speech.wav") -> discord.File:
@@ -20,9 +20,9 @@ def a_file(data: bytes = b"RIFF", name: str = "speech.wav") -> discord.File:
 
 
 async def test_an_answer_goes_from_thinking_to_a_file_that_can_be_downloaded(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold", text="hello")
+    answer = await scene.alice.slash(scene.general, "hold", text="hello")
     interaction = await bot.next()
 
     await interaction.response.defer(thinking=True)
@@ -35,21 +35,21 @@ async def test_an_answer_goes_from_thinking_to_a_file_that_can_be_downloaded(
     assert [shown.state for shown in answer.history] == ["thinking", "replied"]
 
 
-async def test_an_immediate_reply_is_seen_at_once(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_an_immediate_reply_is_seen_at_once(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
 
     await interaction.response.send_message("hi", ephemeral=True)
 
     assert (answer.state, answer.content, answer.ephemeral) == (AnswerState.REPLIED, "hi", True)
-    assert scene.text.history == []
+    assert scene.general.history == []
 
 
 async def test_a_late_first_answer_meets_10062_and_the_member_reads_that_nothing_came(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
     scene.rehearsal.acknowledge_seconds = 0.05
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await answer.until(lambda a: a.state is AnswerState.FAILED)
 
@@ -59,8 +59,8 @@ async def test_a_late_first_answer_meets_10062_and_the_member_reads_that_nothing
     assert refused.value.code == 10062 and answer.failure == NO_RESPONSE
 
 
-async def test_a_second_first_answer_meets_40060(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.slash(scene.text, "hold")
+async def test_a_second_first_answer_meets_40060(scene: Stage, bot: HeldBot) -> None:
+    await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     twin = discord.Interaction(data=raw_of(interaction), state=bot._connection)
     await interaction.response.defer()
@@ -82,9 +82,9 @@ def raw_of(interaction: discord.Interaction) -> Any:
     }
 
 
-async def test_a_token_is_dead_after_its_time(scene: Scene, bot: HeldBot) -> None:
+async def test_a_token_is_dead_after_its_time(scene: Stage, bot: HeldBot) -> None:
     scene.rehearsal.token_seconds = 0.3
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
     await answer.until(lambda a: a.state is AnswerState.FAILED)
@@ -96,8 +96,8 @@ async def test_a_token_is_dead_after_its_time(scene: Scene, bot: HeldBot) -> Non
     assert answer.failure == NO_RESPONSE
 
 
-async def test_the_webhook_is_unknown_before_the_first_answer(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.slash(scene.text, "hold")
+async def test_the_webhook_is_unknown_before_the_first_answer(scene: Stage, bot: HeldBot) -> None:
+    await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
 
     with pytest.raises(discord.NotFound) as refused:
@@ -106,8 +106,8 @@ async def test_the_webhook_is_unknown_before_the_first_answer(scene: Scene, bot:
     assert refused.value.code == 10015
 
 
-async def test_ephemeral_is_decided_when_deferring(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_ephemeral_is_decided_when_deferring(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer(ephemeral=True)
 
@@ -117,9 +117,9 @@ async def test_ephemeral_is_decided_when_deferring(scene: Scene, bot: HeldBot) -
 
 
 async def test_the_first_followup_after_a_deferral_is_the_answer_and_the_second_is_not(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
 
@@ -130,8 +130,8 @@ async def test_the_first_followup_after_a_deferral_is_the_answer_and_the_second_
     assert [(message.content, message.ephemeral) for message in answer.followups] == [("two", True)]
 
 
-async def test_an_answer_can_be_deleted_and_is_gone(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_an_answer_can_be_deleted_and_is_gone(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.send_message("hi")
 
@@ -143,8 +143,8 @@ async def test_an_answer_can_be_deleted_and_is_gone(scene: Scene, bot: HeldBot) 
     assert refused.value.code == 10008
 
 
-async def test_an_upload_over_the_limit_in_the_payload_is_too_large(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_an_upload_over_the_limit_in_the_payload_is_too_large(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
 
@@ -156,20 +156,20 @@ async def test_an_upload_over_the_limit_in_the_payload_is_too_large(scene: Scene
     assert answer.files[0].size == 10 * MEBIBYTE
 
 
-async def test_a_boosted_guild_and_nitro_raise_the_limit(scene: Scene, bot: HeldBot) -> None:
+async def test_a_boosted_guild_and_nitro_raise_the_limit(scene: Stage, bot: HeldBot) -> None:
     rich = scene.rehearsal.world.add_person("Rich", nitro=True)
     scene.guild.add_member(rich)
     scene.guild.premium_tier = 2
-    await scene.alice.slash(scene.text, "hold")
-    await rich.slash(scene.text, "hold")
+    await scene.alice.slash(scene.general, "hold")
+    await rich.slash(scene.general, "hold")
 
     limits = [(await bot.next()).filesize_limit for _ in range(2)]
 
     assert limits == [50 * MEBIBYTE, 500 * MEBIBYTE]
 
 
-async def test_an_edit_keeps_the_files_that_it_names(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_an_edit_keeps_the_files_that_it_names(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
     message = await interaction.edit_original_response(
@@ -181,8 +181,8 @@ async def test_an_edit_keeps_the_files_that_it_names(scene: Scene, bot: HeldBot)
     assert [(file.name, file.data) for file in answer.files] == [("b.wav", b"2"), ("c.wav", b"3")]
 
 
-async def test_a_voice_message_can_be_an_answer_but_not_a_followup(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.slash(scene.text, "hold")
+async def test_a_voice_message_can_be_an_answer_but_not_a_followup(scene: Stage, bot: HeldBot) -> None:
+    await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
     route = discord.http.Route(
@@ -195,16 +195,16 @@ async def test_a_voice_message_can_be_an_answer_but_not_a_followup(scene: Scene,
     assert refused.value.code == 50035
 
 
-async def test_until_says_what_was_seen_when_nothing_comes(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_until_says_what_was_seen_when_nothing_comes(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_message("nothing more")
 
     with pytest.raises(TimeoutError, match="nothing more"):
         await answer.until(lambda a: bool(a.files), timeout=0.05)
 
 
-async def test_settled_waits_for_the_last_edit(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_settled_waits_for_the_last_edit(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()
 

@@ -12,22 +12,23 @@ import pytest
 
 from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.rehearsal.conftest import Ask, Scene
+from tests.rehearsal.conftest import Ask
+from tests.scenes import Stage
 
 
 @pytest.fixture
-async def web(scene: Scene) -> AsyncIterator[aiohttp.ClientSession]:
+async def web(scene: Stage) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(connector=scene.rehearsal.connector()) as session:
         yield session
 
 
-async def address_of(scene: Scene, data: bytes = b"0123456789", name: str = "my voice.wav") -> str:
-    message = await scene.alice.say(scene.text, files=[SentFile(name, data)])
+async def address_of(scene: Stage, data: bytes = b"0123456789", name: str = "my voice.wav") -> str:
+    message = await scene.alice.say(scene.general, files=[SentFile(name, data)])
     return scene.rehearsal.cdn.url(message.files[0])
 
 
 async def test_a_fresh_address_serves_the_file_with_its_type(
-    scene: Scene, web: aiohttp.ClientSession
+    scene: Stage, web: aiohttp.ClientSession
 ) -> None:
     url = await address_of(scene)
 
@@ -42,7 +43,7 @@ async def test_a_fresh_address_serves_the_file_with_its_type(
     assert set(parse_qs(urlsplit(url).query)) == {"ex", "is", "hm"}
 
 
-async def test_a_range_is_served_as_a_part(scene: Scene, web: aiohttp.ClientSession) -> None:
+async def test_a_range_is_served_as_a_part(scene: Stage, web: aiohttp.ClientSession) -> None:
     url = await address_of(scene)
 
     async with web.get(url, headers={"Range": "bytes=2-4"}) as part:
@@ -54,7 +55,7 @@ async def test_a_range_is_served_as_a_part(scene: Scene, web: aiohttp.ClientSess
     assert beyond.status == 416
 
 
-async def test_an_address_ends_when_its_time_is_over(scene: Scene, web: aiohttp.ClientSession) -> None:
+async def test_an_address_ends_when_its_time_is_over(scene: Stage, web: aiohttp.ClientSession) -> None:
     scene.rehearsal.cdn.link_seconds = -1
 
     async with web.get(await address_of(scene)) as response:
@@ -71,17 +72,17 @@ async def test_an_address_ends_when_its_time_is_over(scene: Scene, web: aiohttp.
         lambda url: url.replace("/attachments/", "/ephemeral-attachments/"),
     ],
 )
-async def test_a_changed_address_serves_nothing(scene: Scene, web: aiohttp.ClientSession, broken) -> None:
+async def test_a_changed_address_serves_nothing(scene: Stage, web: aiohttp.ClientSession, broken) -> None:
     async with web.get(broken(await address_of(scene))) as response:
         assert response.status == 404
 
 
 async def test_fetching_a_message_again_gives_fresh_addresses(
-    scene: Scene, web: aiohttp.ClientSession, ask: Ask
+    scene: Stage, web: aiohttp.ClientSession, ask: Ask
 ) -> None:
     scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
-    message = await scene.alice.say(scene.text, files=[SentFile("a.wav", b"RIFF")])
-    path = f"/channels/{scene.text.id}/messages/{message.id}"
+    message = await scene.alice.say(scene.general, files=[SentFile("a.wav", b"RIFF")])
+    path = f"/channels/{scene.general.id}/messages/{message.id}"
     scene.rehearsal.cdn.link_seconds = -1
     stale = (await ask("GET", path))[1]["attachments"][0]["url"]
     scene.rehearsal.cdn.link_seconds = 60
@@ -92,10 +93,10 @@ async def test_fetching_a_message_again_gives_fresh_addresses(
 
 
 async def test_without_the_content_intent_only_the_bots_own_messages_bring_their_files(
-    scene: Scene, ask: Ask
+    scene: Stage, ask: Ask
 ) -> None:
-    theirs = await scene.alice.say(scene.text, "words", files=[SentFile("a.wav", b"RIFF")])
-    path = f"/channels/{scene.text.id}/messages"
+    theirs = await scene.alice.say(scene.general, "words", files=[SentFile("a.wav", b"RIFF")])
+    path = f"/channels/{scene.general.id}/messages"
     own = (await ask("POST", path, {"content": "mine"}))[1]["id"]
 
     hidden = (await ask("GET", f"{path}/{theirs.id}"))[1]
@@ -105,20 +106,20 @@ async def test_without_the_content_intent_only_the_bots_own_messages_bring_their
     assert [(message["id"], message["content"]) for message in history] == [(own, "mine"), (hidden["id"], "")]
 
 
-async def test_a_wav_brings_its_length(scene: Scene) -> None:
+async def test_a_wav_brings_its_length(scene: Stage) -> None:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(8000))
 
-    message = await scene.alice.say(scene.text, files=[SentFile("a.wav", buffer.getvalue())])
+    message = await scene.alice.say(scene.general, files=[SentFile("a.wav", buffer.getvalue())])
 
     payload = scene.rehearsal.cdn.payload(message.files[0])
     assert payload["duration_secs"] == 0.5 and "waveform" not in payload
 
 
-async def test_the_file_of_a_deleted_message_is_gone(scene: Scene, web: aiohttp.ClientSession) -> None:
-    message = await scene.alice.say(scene.text, files=[SentFile("a.wav", b"RIFF")])
+async def test_the_file_of_a_deleted_message_is_gone(scene: Stage, web: aiohttp.ClientSession) -> None:
+    message = await scene.alice.say(scene.general, files=[SentFile("a.wav", b"RIFF")])
     url = scene.rehearsal.cdn.url(message.files[0])
 
     scene.alice.delete(message)
@@ -128,9 +129,9 @@ async def test_the_file_of_a_deleted_message_is_gone(scene: Scene, web: aiohttp.
 
 
 async def test_all_addresses_given_out_so_far_can_expire_at_once(
-    scene: Scene, web: aiohttp.ClientSession
+    scene: Stage, web: aiohttp.ClientSession
 ) -> None:
-    message = await scene.alice.say(scene.text, files=[SentFile("a.wav", b"RIFF")])
+    message = await scene.alice.say(scene.general, files=[SentFile("a.wav", b"RIFF")])
     (before,) = scene.rehearsal.files_of(message)
 
     scene.rehearsal.cdn.expire_addresses()

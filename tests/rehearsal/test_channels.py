@@ -9,27 +9,28 @@ import pytest
 
 from rehearsal.permissions import Permission
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Ask, Scene
+from tests.rehearsal.conftest import Ask
+from tests.scenes import Stage
 
 
 @pytest.mark.parametrize(
     ("missing", "code"),
     [(Permission.VIEW_CHANNEL, 50001), (Permission.SEND_MESSAGES, 50013)],
 )
-async def test_writing_needs_its_permission(scene: Scene, ask: Ask, missing: Permission, code: int) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_writing_needs_its_permission(scene: Stage, ask: Ask, missing: Permission, code: int) -> None:
+    path = f"/channels/{scene.general.id}/messages"
     assert (await ask("POST", path, {"content": "x"}))[0] == 200
 
-    scene.guild.deny_bot(missing, scene.text)
+    scene.guild.deny_bot(missing, scene.general)
 
     status, body = await ask("POST", path, {"content": "x"})
     assert (status, body["code"]) == (403, code)
 
 
-async def test_files_and_embeds_need_their_own_permissions(scene: Scene, bot: HeldBot) -> None:
-    scene.guild.deny_bot(Permission.ATTACH_FILES | Permission.EMBED_LINKS, scene.text)
+async def test_files_and_embeds_need_their_own_permissions(scene: Stage, bot: HeldBot) -> None:
+    scene.guild.deny_bot(Permission.ATTACH_FILES | Permission.EMBED_LINKS, scene.general)
     await scene.rehearsal.caught_up()
-    channel = bot.get_channel(scene.text.id)
+    channel = bot.get_channel(scene.general.id)
     assert isinstance(channel, discord.TextChannel)
 
     await channel.send("plain")
@@ -41,7 +42,7 @@ async def test_files_and_embeds_need_their_own_permissions(scene: Scene, bot: He
     assert not channel.permissions_for(channel.guild.me).attach_files
 
 
-async def test_text_in_a_voice_channel_needs_connect(scene: Scene, ask: Ask) -> None:
+async def test_text_in_a_voice_channel_needs_connect(scene: Stage, ask: Ask) -> None:
     path = f"/channels/{scene.perch.id}/messages"
     assert (await ask("POST", path, {"content": "x"}))[0] == 200
 
@@ -50,10 +51,10 @@ async def test_text_in_a_voice_channel_needs_connect(scene: Scene, ask: Ask) -> 
     assert (await ask("POST", path, {"content": "x"}))[1]["code"] == 50001
 
 
-async def test_the_bot_edits_and_deletes_its_own_messages_only(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_the_bot_edits_and_deletes_its_own_messages_only(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
     own = (await ask("POST", path, {"content": "x"}))[1]["id"]
-    theirs = (await scene.alice.say(scene.text, "mine")).id
+    theirs = (await scene.alice.say(scene.general, "mine")).id
 
     assert (await ask("PATCH", f"{path}/{own}", {"content": "y"}))[1]["content"] == "y"
     assert (await ask("PATCH", f"{path}/{theirs}", {"content": "y"}))[1]["code"] == 50005
@@ -62,14 +63,14 @@ async def test_the_bot_edits_and_deletes_its_own_messages_only(scene: Scene, ask
     assert (await ask("GET", f"{path}/{own}"))[1]["code"] == 10008
 
 
-async def test_an_edit_may_not_leave_nothing(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_an_edit_may_not_leave_nothing(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
     own = (await ask("POST", path, {"content": "x"}))[1]["id"]
 
     assert (await ask("PATCH", f"{path}/{own}", {"content": None}))[1]["code"] == 50006
 
 
-async def test_permission_changes_reach_the_bot(scene: Scene, bot: HeldBot) -> None:
+async def test_permission_changes_reach_the_bot(scene: Stage, bot: HeldBot) -> None:
     guild = bot.get_guild(scene.guild.id)
     perch = bot.get_channel(scene.perch.id)
     assert guild is not None and isinstance(perch, discord.VoiceChannel)
@@ -82,7 +83,7 @@ async def test_permission_changes_reach_the_bot(scene: Scene, bot: HeldBot) -> N
     assert (before.speak, after.speak, after.connect) == (True, False, True)
 
 
-async def test_both_sides_compute_the_same_permissions(scene: Scene, bot: HeldBot) -> None:
+async def test_both_sides_compute_the_same_permissions(scene: Stage, bot: HeldBot) -> None:
     scene.guild.add_role("loud", Permission.MOVE_MEMBERS)
     scene.guild.set_everyone_permissions(Permission.VIEW_CHANNEL | Permission.CONNECT, scene.perch)
     await scene.rehearsal.caught_up()
@@ -101,20 +102,20 @@ TEXT = Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES | Permission.ATTACH_FI
 VOICE = Permission.VIEW_CHANNEL | Permission.CONNECT | Permission.SPEAK | Permission.MOVE_MEMBERS
 
 
-async def test_a_silent_message_says_that_it_is(scene: Scene, bot: HeldBot) -> None:
-    channel = bot.get_channel(scene.text.id)
+async def test_a_silent_message_says_that_it_is(scene: Stage, bot: HeldBot) -> None:
+    channel = bot.get_channel(scene.general.id)
     assert isinstance(channel, discord.TextChannel)
 
     quiet = await channel.send("x", silent=True, suppress_embeds=True)
     loud = await channel.send("x")
 
     assert quiet.flags.suppress_notifications and quiet.flags.suppress_embeds
-    assert scene.text.messages[quiet.id].silent
-    assert not scene.text.messages[loud.id].silent
+    assert scene.general.messages[quiet.id].silent
+    assert not scene.general.messages[loud.id].silent
 
 
-async def test_unknown_things_are_unknown(scene: Scene, ask: Ask) -> None:
-    base = f"/channels/{scene.text.id}"
+async def test_unknown_things_are_unknown(scene: Stage, ask: Ask) -> None:
+    base = f"/channels/{scene.general.id}"
 
     assert (await ask("GET", "/channels/1"))[1]["code"] == 10003
     assert (await ask("GET", f"{base}/messages/1"))[1]["code"] == 10008

@@ -12,7 +12,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
 from rehearsal.records import Channel
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene
+from tests.scenes import Stage
 
 
 class Menus(discord.ui.View):
@@ -46,7 +46,7 @@ class Menus(discord.ui.View):
 
 
 async def test_people_roles_and_channels_are_chosen_from_their_menus(
-    scene: Scene, bot: HeldBot, subtests: pytest.Subtests
+    scene: Stage, bot: HeldBot, subtests: pytest.Subtests
 ) -> None:
     role = scene.guild.add_role("Singers", 0)
     cases: list[tuple[str, tuple[Any, ...], type[Any]]] = [
@@ -58,7 +58,7 @@ async def test_people_roles_and_channels_are_chosen_from_their_menus(
     for menu, chosen, kind in cases:
         with subtests.test(menu=menu):
             view = Menus()
-            answer = await scene.alice.slash(scene.text, "hold")
+            answer = await scene.alice.slash(scene.general, "hold")
             await (await bot.next()).response.send_message("x", view=view)
             await scene.alice.select(answer, menu, *chosen)
             await answer.until(lambda shown: shown.content == "chosen")
@@ -68,16 +68,16 @@ async def test_people_roles_and_channels_are_chosen_from_their_menus(
 
 
 async def test_what_a_menu_does_not_offer_cannot_be_chosen(
-    scene: Scene, bot: HeldBot, subtests: pytest.Subtests
+    scene: Stage, bot: HeldBot, subtests: pytest.Subtests
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_message("x", view=Menus())
     wrong: list[tuple[str, tuple[Person | Channel | str, ...]]] = [
-        ("Who", (scene.text,)),
+        ("Who", (scene.general,)),
         ("Who", ("alice",)),
         ("Who", (scene.alice, scene.alice)),
         ("Role", (scene.alice,)),
-        ("Where", (scene.text,)),
+        ("Where", (scene.general,)),
     ]
 
     for menu, chosen in wrong:
@@ -110,7 +110,7 @@ class Form(discord.ui.Modal, title="Share"):
         )
 
 
-async def test_a_form_takes_choices_people_and_ticks(scene: Scene, bot: HeldBot) -> None:
+async def test_a_form_takes_choices_people_and_ticks(scene: Stage, bot: HeldBot) -> None:
     for values, words in (
         ({"Scope": "Only me"}, "['Long'] [] me False"),
         (
@@ -118,7 +118,7 @@ async def test_a_form_takes_choices_people_and_ticks(scene: Scene, bot: HeldBot)
             f"['Short'] [{scene.alice.id}] all True",
         ),
     ):
-        answer = await scene.alice.slash(scene.text, "hold")
+        answer = await scene.alice.slash(scene.general, "hold")
         await (await bot.next()).response.send_modal(Form())
         submitted = await scene.alice.submit(answer, values)
         await submitted.until(lambda shown: shown.state is AnswerState.REPLIED)
@@ -126,8 +126,8 @@ async def test_a_form_takes_choices_people_and_ticks(scene: Scene, bot: HeldBot)
         await bot.next()
 
 
-async def test_a_form_without_a_choice_that_is_needed_is_not_submitted(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_a_form_without_a_choice_that_is_needed_is_not_submitted(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_modal(Form())
 
     for values in ({}, {"Scope": "Nobody"}, {"Scope": "all", "Length": ["Short", "Long"]}, {"Agreed": "yes"}):

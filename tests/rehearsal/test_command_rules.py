@@ -8,7 +8,8 @@ import pytest
 
 from rehearsal.errors import DiscordAPIError
 from rehearsal.rules.commands import check_commands
-from tests.rehearsal.conftest import Ask, Scene
+from tests.rehearsal.conftest import Ask
+from tests.scenes import Stage
 
 
 def command(**fields: Any) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def test_discord_refuses(name: str) -> None:
     assert node["_errors"][0]["message"]
 
 
-async def test_a_refused_command_is_not_registered_and_an_accepted_one_is(scene: Scene, ask: Ask) -> None:
+async def test_a_refused_command_is_not_registered_and_an_accepted_one_is(scene: Stage, ask: Ask) -> None:
     path = f"/applications/{scene.rehearsal.application_id}/commands"
 
     refused = await ask("PUT", path, [command(name="Speak")])
@@ -113,7 +114,7 @@ async def test_a_refused_command_is_not_registered_and_an_accepted_one_is(scene:
     error = refused[1]["errors"]["0"]["name"]["_errors"][0]
     assert error["code"] == "APPLICATION_COMMAND_INVALID_NAME"
     assert accepted[0] == 200 and (await ask("GET", path))[1] == accepted[1]
-    assert scene.alice.offered(scene.text) == ["speak"]
+    assert scene.alice.offered(scene.general) == ["speak"]
 
 
 def test_contexts_are_not_for_a_guilds_commands() -> None:
@@ -151,7 +152,7 @@ def test_a_hundred_commands_and_fifteen_menus_fit() -> None:
             check_commands(too_many, in_guild=False)
 
 
-async def test_a_command_keeps_its_id_when_it_is_registered_again(scene: Scene, ask: Ask) -> None:
+async def test_a_command_keeps_its_id_when_it_is_registered_again(scene: Stage, ask: Ask) -> None:
     path = f"/applications/{scene.rehearsal.application_id}/commands"
     (before,) = (await ask("PUT", path, [command()]))[1]
 
@@ -160,18 +161,18 @@ async def test_a_command_keeps_its_id_when_it_is_registered_again(scene: Scene, 
     assert after["id"] == before["id"] and after["version"] != before["version"]
 
 
-async def test_a_guilds_commands_are_its_own(scene: Scene, ask: Ask) -> None:
+async def test_a_guilds_commands_are_its_own(scene: Stage, ask: Ask) -> None:
     base = f"/applications/{scene.rehearsal.application_id}"
     stranger = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
 
     status, _ = await ask("PUT", f"{base}/guilds/{scene.guild.id}/commands", [command(name="here")])
     elsewhere = await ask("PUT", f"{base}/guilds/{stranger.id}/commands", [command()])
 
-    assert status == 200 and scene.alice.offered(scene.text) == ["here"]
+    assert status == 200 and scene.alice.offered(scene.general) == ["here"]
     assert elsewhere[1]["code"] == 50001
 
 
-async def test_two_commands_of_one_name_are_refused(scene: Scene, ask: Ask) -> None:
+async def test_two_commands_of_one_name_are_refused(scene: Stage, ask: Ask) -> None:
     path = f"/applications/{scene.rehearsal.application_id}/commands"
 
     status, body = await ask("PUT", path, [command(), command()])

@@ -11,13 +11,13 @@ from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene
+from tests.scenes import Stage
 
 
 async def test_a_button_can_change_its_message_and_the_first_answer_shows_it(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     view = discord.ui.View(timeout=30)
     view.add_item(discord.ui.Button(label="Again", custom_id="again"))
     view.add_item(discord.ui.Button(label="Never", custom_id="never", disabled=True))
@@ -30,10 +30,10 @@ async def test_a_button_can_change_its_message_and_the_first_answer_shows_it(
     assert [shown.buttons for shown in answer.history] == [("Again",), ()]
 
 
-async def test_buttons_that_cannot_be_pressed_are_not_pressed(scene: Scene, bot: HeldBot) -> None:
+async def test_buttons_that_cannot_be_pressed_are_not_pressed(scene: Stage, bot: HeldBot) -> None:
     bob = scene.rehearsal.world.add_person("Bob")
     scene.guild.add_member(bob)
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     view = discord.ui.View(timeout=30)
     view.add_item(discord.ui.Button(label="Off", custom_id="off", disabled=True))
     view.add_item(discord.ui.Button(label="Link", url="https://example.com"))
@@ -47,9 +47,9 @@ async def test_buttons_that_cannot_be_pressed_are_not_pressed(scene: Scene, bot:
 
 
 async def test_a_press_can_be_acknowledged_silently_and_the_message_edited_later(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     view = discord.ui.View(timeout=30)
     view.add_item(discord.ui.Button(label="Go", custom_id="go"))
     await (await bot.next()).response.send_message("x", view=view)
@@ -62,8 +62,8 @@ async def test_a_press_can_be_acknowledged_silently_and_the_message_edited_later
     assert answer.content == pressed.content == "y"
 
 
-async def test_a_select_menu_takes_only_its_choices(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_a_select_menu_takes_only_its_choices(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     options = [discord.SelectOption(label="Alba", value="a"), discord.SelectOption(label="Bert", value="b")]
     view = discord.ui.View(timeout=30)
     view.add_item(discord.ui.Select(placeholder="Voice", custom_id="voice", options=options))
@@ -94,8 +94,8 @@ class Clone(discord.ui.Modal, title="Clone a voice"):
         await interaction.response.send_message(f"{self.consent.value} {data!r}")
 
 
-async def test_a_modal_is_filled_in_and_submitted(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_a_modal_is_filled_in_and_submitted(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_modal(Clone(timeout=30))
     assert answer.modal is not None and answer.modal.labels == ["Consent", "Note", "Recording"]
 
@@ -119,9 +119,9 @@ UNSUBMITTED: list[dict[str, Any]] = [
 
 
 async def test_a_modal_that_discord_would_not_submit_is_not_submitted(
-    scene: Scene, bot: HeldBot, subtests: pytest.Subtests
+    scene: Stage, bot: HeldBot, subtests: pytest.Subtests
 ) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_modal(Clone(timeout=30))
 
     for values in UNSUBMITTED:
@@ -132,8 +132,8 @@ async def test_a_modal_that_discord_would_not_submit_is_not_submitted(
     assert bot.held.empty()
 
 
-async def test_an_upload_whose_number_is_null_is_refused(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.slash(scene.text, "hold")
+async def test_an_upload_whose_number_is_null_is_refused(scene: Stage, bot: HeldBot) -> None:
+    await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     modal = discord.ui.Modal(title="Upload", timeout=30)
     modal.add_item(discord.ui.Label(text="File", component=discord.ui.FileUpload(custom_id="file")))

@@ -10,11 +10,11 @@ import pytest
 from rehearsal.answers import Answer
 from rehearsal.errors import RehearsalError
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene
+from tests.scenes import Stage
 
 
-async def shown(scene: Scene, bot: HeldBot) -> Answer:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def shown(scene: Stage, bot: HeldBot) -> Answer:
+    answer = await scene.alice.slash(scene.general, "hold")
     view = discord.ui.View(timeout=30)
     view.add_item(discord.ui.Button(label="Again", custom_id="again:1"))
     view.add_item(discord.ui.Button(label="Off", custom_id="off", disabled=True))
@@ -34,7 +34,7 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
 
 
 async def test_discord_refuses_components_the_message_does_not_have(
-    scene: Scene, bot: HeldBot, subtests: pytest.Subtests
+    scene: Stage, bot: HeldBot, subtests: pytest.Subtests
 ) -> None:
     answer = await shown(scene, bot)
 
@@ -48,7 +48,7 @@ async def test_discord_refuses_components_the_message_does_not_have(
     assert bot.held.empty()
 
 
-async def test_what_is_on_the_message_passes(scene: Scene, bot: HeldBot) -> None:
+async def test_what_is_on_the_message_passes(scene: Stage, bot: HeldBot) -> None:
     answer = await shown(scene, bot)
 
     await scene.alice.forge(answer, "voice", values=["a"])
@@ -57,7 +57,7 @@ async def test_what_is_on_the_message_passes(scene: Scene, bot: HeldBot) -> None
     assert (data["component_type"], data["values"]) == (3, ["a"])
 
 
-async def test_without_that_check_forged_ids_reach_the_bot(scene: Scene, bot: HeldBot) -> None:
+async def test_without_that_check_forged_ids_reach_the_bot(scene: Stage, bot: HeldBot) -> None:
     answer = await shown(scene, bot)
     scene.rehearsal.validates_components = False
 
@@ -67,8 +67,8 @@ async def test_without_that_check_forged_ids_reach_the_bot(scene: Scene, bot: He
     assert data["custom_id"] == "again:2"
 
 
-async def test_a_form_that_was_not_opened_is_refused_unless_nobody_checks(scene: Scene, bot: HeldBot) -> None:
-    answer = await scene.alice.slash(scene.text, "hold")
+async def test_a_form_that_was_not_opened_is_refused_unless_nobody_checks(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
     modal = discord.ui.Modal(title="Name", custom_id="name:1", timeout=30)
     modal.add_item(discord.ui.TextInput(label="Name", custom_id="name"))
     await (await bot.next()).response.send_modal(modal)
@@ -83,7 +83,7 @@ async def test_a_form_that_was_not_opened_is_refused_unless_nobody_checks(scene:
     assert data["custom_id"] == "name:2"
 
 
-async def test_a_button_pressed_twice_reaches_the_bot_twice(scene: Scene, bot: HeldBot) -> None:
+async def test_a_button_pressed_twice_reaches_the_bot_twice(scene: Stage, bot: HeldBot) -> None:
     answer = await shown(scene, bot)
 
     await scene.alice.press(answer, "Again")
@@ -96,7 +96,7 @@ async def test_a_button_pressed_twice_reaches_the_bot_twice(scene: Scene, bot: H
     assert (answer.content, answer.buttons, answer.menus) == ("done", [], {})
 
 
-async def test_anybody_may_press_a_button_that_everybody_sees(scene: Scene, bot: HeldBot) -> None:
+async def test_anybody_may_press_a_button_that_everybody_sees(scene: Stage, bot: HeldBot) -> None:
     bob = scene.rehearsal.world.add_person("Bob")
     scene.guild.add_member(bob)
     answer = await shown(scene, bot)

@@ -10,7 +10,8 @@ from rehearsal.permissions import Permission
 from rehearsal.records import Channel
 from tests.fakes.bare_voice import BareVoice
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Ask, Scene
+from tests.rehearsal.conftest import Ask
+from tests.scenes import Stage
 
 
 def seen(bot: HeldBot, channel: Channel) -> discord.VoiceChannel | discord.StageChannel:
@@ -19,7 +20,7 @@ def seen(bot: HeldBot, channel: Channel) -> discord.VoiceChannel | discord.Stage
     return found
 
 
-async def asked(scene: Scene, bot: HeldBot, channel: Channel | None, **how: bool) -> list[str]:
+async def asked(scene: Stage, bot: HeldBot, channel: Channel | None, **how: bool) -> list[str]:
     """Send op 4 and return the names of the events that came back."""
     await scene.rehearsal.caught_up()
     guild = bot.get_guild(scene.guild.id)
@@ -32,7 +33,7 @@ async def asked(scene: Scene, bot: HeldBot, channel: Channel | None, **how: bool
     return bot.events[before:]
 
 
-async def test_joining_is_answered_with_a_state_and_a_server(scene: Scene, bot: HeldBot) -> None:
+async def test_joining_is_answered_with_a_state_and_a_server(scene: Stage, bot: HeldBot) -> None:
     events = await asked(scene, bot, scene.perch, self_deaf=True)
 
     assert events == ["VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE"]
@@ -41,13 +42,13 @@ async def test_joining_is_answered_with_a_state_and_a_server(scene: Scene, bot: 
     assert me.voice is not None and me.voice.self_deaf
 
 
-async def test_the_same_channel_again_is_answered_with_a_state_only(scene: Scene, bot: HeldBot) -> None:
+async def test_the_same_channel_again_is_answered_with_a_state_only(scene: Stage, bot: HeldBot) -> None:
     await asked(scene, bot, scene.perch)
 
     assert await asked(scene, bot, scene.perch, self_mute=True) == ["VOICE_STATE_UPDATE"]
 
 
-async def test_leaving_is_answered_with_an_empty_state(scene: Scene, bot: HeldBot) -> None:
+async def test_leaving_is_answered_with_an_empty_state(scene: Stage, bot: HeldBot) -> None:
     await asked(scene, bot, scene.perch)
 
     assert await asked(scene, bot, None) == ["VOICE_STATE_UPDATE"]
@@ -57,7 +58,7 @@ async def test_leaving_is_answered_with_an_empty_state(scene: Scene, bot: HeldBo
 
 @pytest.mark.parametrize("missing", [Permission.CONNECT, Permission.VIEW_CHANNEL])
 async def test_without_the_permission_nothing_is_answered(
-    scene: Scene, bot: HeldBot, missing: Permission
+    scene: Stage, bot: HeldBot, missing: Permission
 ) -> None:
     scene.guild.deny_bot(missing, scene.perch)
 
@@ -66,7 +67,7 @@ async def test_without_the_permission_nothing_is_answered(
 
 
 async def test_a_full_channel_answers_nothing_unless_the_bot_may_move_members(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
     small = scene.guild.add_voice_channel("Small", user_limit=1)
     await scene.alice.join(small)
@@ -78,7 +79,7 @@ async def test_a_full_channel_answers_nothing_unless_the_bot_may_move_members(
 
 
 async def test_people_in_voice_are_seen_by_a_bot_that_logs_in_later_and_by_one_that_is_there(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
     listener = await scene.alice.join(scene.perch)
     during = [member.display_name for member in seen(bot, scene.perch).members]
@@ -89,7 +90,7 @@ async def test_people_in_voice_are_seen_by_a_bot_that_logs_in_later_and_by_one_t
     assert seen(bot, scene.perch).members == []
 
 
-async def test_people_cannot_join_what_is_full_or_forbidden(scene: Scene) -> None:
+async def test_people_cannot_join_what_is_full_or_forbidden(scene: Stage) -> None:
     small = scene.guild.add_voice_channel("Small", user_limit=1)
     bob = scene.rehearsal.world.add_person("Bob")
     scene.guild.add_member(bob)
@@ -98,18 +99,18 @@ async def test_people_cannot_join_what_is_full_or_forbidden(scene: Scene) -> Non
     with pytest.raises(RehearsalError, match="full"):
         await bob.join(small)
     with pytest.raises(RehearsalError):
-        await bob.join(scene.text)
+        await bob.join(scene.general)
     with pytest.raises(RehearsalError):
         await scene.rehearsal.world.add_person("Stranger").join(scene.perch)
 
 
-async def connected(scene: Scene, bot: HeldBot) -> BareVoice:
+async def connected(scene: Stage, bot: HeldBot) -> BareVoice:
     await scene.rehearsal.caught_up()
     BareVoice.rehearsal = scene.rehearsal
     return await seen(bot, scene.perch).connect(cls=BareVoice, timeout=10)
 
 
-async def test_a_kicked_bot_hears_an_empty_state_and_4014(scene: Scene, bot: HeldBot) -> None:
+async def test_a_kicked_bot_hears_an_empty_state_and_4014(scene: Stage, bot: HeldBot) -> None:
     voice = await connected(scene, bot)
 
     await scene.guild.kick_bot_from_voice()
@@ -119,7 +120,7 @@ async def test_a_kicked_bot_hears_an_empty_state_and_4014(scene: Scene, bot: Hel
     assert scene.guild.bot_channel is None
 
 
-async def test_a_dragged_bot_hears_the_new_channel_a_new_server_and_4014(scene: Scene, bot: HeldBot) -> None:
+async def test_a_dragged_bot_hears_the_new_channel_a_new_server_and_4014(scene: Stage, bot: HeldBot) -> None:
     nest = scene.guild.add_voice_channel("Nest")
     voice = await connected(scene, bot)
 
@@ -130,7 +131,7 @@ async def test_a_dragged_bot_hears_the_new_channel_a_new_server_and_4014(scene: 
     assert len({server["token"] for server in voice.servers}) == 2
 
 
-async def test_a_deleted_channel_empties_and_its_call_ends_with_4022(scene: Scene, bot: HeldBot) -> None:
+async def test_a_deleted_channel_empties_and_its_call_ends_with_4022(scene: Stage, bot: HeldBot) -> None:
     await scene.alice.join(scene.perch)
     voice = await connected(scene, bot)
 
@@ -141,7 +142,7 @@ async def test_a_deleted_channel_empties_and_its_call_ends_with_4022(scene: Scen
     assert bot.get_channel(scene.perch.id) is None and scene.guild.voice_states == {}
 
 
-async def test_who_joins_a_stage_is_silent_until_it_speaks_up(scene: Scene, bot: HeldBot, ask: Ask) -> None:
+async def test_who_joins_a_stage_is_silent_until_it_speaks_up(scene: Stage, bot: HeldBot, ask: Ask) -> None:
     stage = scene.guild.add_stage_channel("Stage")
     await scene.rehearsal.caught_up()
     await asked(scene, bot, stage)
@@ -159,7 +160,7 @@ async def test_who_joins_a_stage_is_silent_until_it_speaks_up(scene: Scene, bot:
     assert me.voice is not None and not me.voice.suppress
 
 
-async def test_a_new_voice_server_is_announced(scene: Scene, bot: HeldBot) -> None:
+async def test_a_new_voice_server_is_announced(scene: Stage, bot: HeldBot) -> None:
     await asked(scene, bot, scene.perch)
     before = len(bot.events)
 

@@ -13,10 +13,11 @@ import pytest
 from rehearsal.server import LoopbackResolver
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.fakes.held_bot import INTENTS, HeldBot
-from tests.rehearsal.conftest import Ask, Scene, logged_in
+from tests.rehearsal.conftest import Ask, logged_in
+from tests.scenes import Stage
 
 
-async def test_an_unpatched_bot_logs_in_and_knows_its_guild(scene: Scene, bot: HeldBot) -> None:
+async def test_an_unpatched_bot_logs_in_and_knows_its_guild(scene: Stage, bot: HeldBot) -> None:
     guild = bot.get_guild(scene.guild.id)
 
     assert guild is not None and guild.me.id == scene.rehearsal.application_id
@@ -25,27 +26,27 @@ async def test_an_unpatched_bot_logs_in_and_knows_its_guild(scene: Scene, bot: H
     assert scene.rehearsal.unknown_requests == []
 
 
-async def test_a_wrong_token_is_refused_by_rest_as_discord_does(scene: Scene) -> None:
+async def test_a_wrong_token_is_refused_by_rest_as_discord_does(scene: Stage) -> None:
     async with HeldBot(scene.rehearsal) as bot:
         with pytest.raises(discord.LoginFailure):
             await bot.login(scene.rehearsal.token + "x")
 
 
-async def test_a_wrong_token_on_the_main_socket_closes_it_with_4004(scene: Scene) -> None:
+async def test_a_wrong_token_on_the_main_socket_closes_it_with_4004(scene: Stage) -> None:
     identify = {"op": 2, "d": {"token": "wrong", "intents": 1, "properties": {}}}
 
     assert await close_code_after(scene, identify) == 4004
 
 
-async def test_a_command_before_identify_closes_with_4003(scene: Scene) -> None:
+async def test_a_command_before_identify_closes_with_4003(scene: Stage) -> None:
     assert await close_code_after(scene, {"op": 4, "d": {"guild_id": "1", "channel_id": None}}) == 4003
 
 
-async def test_a_frame_that_makes_no_sense_closes_with_4002(scene: Scene) -> None:
+async def test_a_frame_that_makes_no_sense_closes_with_4002(scene: Stage) -> None:
     assert await close_code_after(scene, {"no": "op"}) == 4002
 
 
-async def test_the_application_belongs_to_a_person_or_to_a_team(scene: Scene) -> None:
+async def test_the_application_belongs_to_a_person_or_to_a_team(scene: Stage) -> None:
     bob = scene.rehearsal.world.add_person("Bob")
     scene.rehearsal.world.give_application_to(bob)
     async with logged_in(scene.rehearsal) as bot:
@@ -62,7 +63,7 @@ async def test_the_application_belongs_to_a_person_or_to_a_team(scene: Scene) ->
     assert shared.owner.name == f"team{shared.team.id}"
 
 
-async def close_code_after(scene: Scene, frame: dict[str, Any]) -> int | None:
+async def close_code_after(scene: Stage, frame: dict[str, Any]) -> int | None:
     connector = scene.rehearsal.connector()
     url = "wss://gateway.discord.gg/?v=10&encoding=json"
     async with aiohttp.ClientSession(connector=connector) as session, session.ws_connect(url) as socket:
@@ -72,21 +73,21 @@ async def close_code_after(scene: Scene, frame: dict[str, Any]) -> int | None:
         return socket.close_code
 
 
-async def test_a_privileged_intent_that_is_not_switched_on_is_refused(scene: Scene) -> None:
+async def test_a_privileged_intent_that_is_not_switched_on_is_refused(scene: Stage) -> None:
     intents = discord.Intents(guilds=True, message_content=True)
     async with HeldBot(scene.rehearsal, intents=intents) as bot:
         with pytest.raises(discord.PrivilegedIntentsRequired):
             await asyncio.wait_for(bot.start(scene.rehearsal.token), 10)
 
 
-async def test_a_privileged_intent_that_is_switched_on_is_granted(scene: Scene) -> None:
+async def test_a_privileged_intent_that_is_switched_on_is_granted(scene: Stage) -> None:
     scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
 
     async with logged_in(scene.rehearsal, intents=INTENTS | discord.Intents(message_content=True)) as bot:
         assert bot.is_ready()
 
 
-async def test_two_shards_see_their_own_guilds(scene: Scene) -> None:
+async def test_two_shards_see_their_own_guilds(scene: Stage) -> None:
     other = scene.rehearsal.world.add_guild("Next door")
 
     async with logged_in(scene.rehearsal, shard_count=2) as bot:
@@ -98,13 +99,13 @@ async def test_two_shards_see_their_own_guilds(scene: Scene) -> None:
         assert len(set(shards.values())) == 2
 
 
-async def test_other_names_than_discords_are_not_resolved(scene: Scene) -> None:
+async def test_other_names_than_discords_are_not_resolved(scene: Stage) -> None:
     async with aiohttp.ClientSession(connector=scene.rehearsal.connector()) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get("https://example.com/")
 
 
-async def test_the_certificate_is_only_trusted_through_its_own_file(scene: Scene) -> None:
+async def test_the_certificate_is_only_trusted_through_its_own_file(scene: Stage) -> None:
     connector = aiohttp.TCPConnector(resolver=LoopbackResolver(scene.rehearsal.port))
     async with aiohttp.ClientSession(connector=connector) as session:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
@@ -112,7 +113,7 @@ async def test_the_certificate_is_only_trusted_through_its_own_file(scene: Scene
 
 
 @pytest.mark.parametrize("host", ["discord.com", "cdn.discordapp.com", "rehearsal-1.discord.media"])
-async def test_the_certificate_passes_the_strict_checks_of_newer_pythons(scene: Scene, host: str) -> None:
+async def test_the_certificate_passes_the_strict_checks_of_newer_pythons(scene: Stage, host: str) -> None:
     context = ssl.create_default_context(cafile=str(scene.rehearsal.ca_file))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     connector = aiohttp.TCPConnector(resolver=LoopbackResolver(scene.rehearsal.port), ssl=context)
@@ -124,19 +125,19 @@ async def test_the_certificate_passes_the_strict_checks_of_newer_pythons(scene: 
         assert answer.status in (400, 404)
 
 
-async def test_unknown_routes_are_answered_as_discord_does_and_written_down(scene: Scene, ask: Ask) -> None:
+async def test_unknown_routes_are_answered_as_discord_does_and_written_down(scene: Stage, ask: Ask) -> None:
     status, body = await ask("GET", "/no/such/route")
 
     assert (status, body) == (404, {"message": "404: Not Found", "code": 0})
     assert [request.path for request in scene.rehearsal.unknown_requests] == ["/no/such/route"]
 
 
-async def test_a_call_without_the_token_is_unauthorized(scene: Scene, ask: Ask) -> None:
+async def test_a_call_without_the_token_is_unauthorized(scene: Stage, ask: Ask) -> None:
     assert (await ask("GET", "/users/@me", headers={}))[0] == 401
     assert (await ask("GET", "/users/@me"))[0] == 200
 
 
-async def test_the_tts_gateway_is_told_where_the_store_is(scene: Scene) -> None:
+async def test_the_tts_gateway_is_told_where_the_store_is(scene: Stage) -> None:
     arguments = scene.rehearsal.tts_gateway_arguments()
 
     assert f"cdn.discordapp.com=127.0.0.1:{scene.rehearsal.port}" in arguments

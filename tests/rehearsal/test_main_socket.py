@@ -8,12 +8,12 @@ import discord
 import pytest
 
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene
+from tests.scenes import Stage
 
 
 @pytest.mark.parametrize("fault", ["drop", "op 7", "4000", "op 9 true"])
 async def test_a_broken_connection_is_resumed_and_nothing_is_missed(
-    scene: Scene, bot: HeldBot, fault: str
+    scene: Stage, bot: HeldBot, fault: str
 ) -> None:
     socket = scene.rehearsal.main_socket
     match fault:
@@ -34,19 +34,19 @@ async def test_a_broken_connection_is_resumed_and_nothing_is_missed(
     assert (socket.identified, socket.resumed) == (1, 1)
 
 
-async def test_an_invalid_session_is_replaced(scene: Scene, bot: HeldBot) -> None:
+async def test_an_invalid_session_is_replaced(scene: Stage, bot: HeldBot) -> None:
     socket = scene.rehearsal.main_socket
 
     await socket.invalidate()
 
     await asyncio.wait_for(bot.reidentified.wait(), 10)
     await socket.until(lambda: socket.identified == 2)
-    answer = await scene.alice.slash(scene.text, "hold")
+    answer = await scene.alice.slash(scene.general, "hold")
     await (await bot.next()).response.send_message("back")
     assert answer.content == "back" and socket.resumed == 0
 
 
-async def test_an_invalid_session_takes_the_bot_out_of_voice(scene: Scene, bot: HeldBot) -> None:
+async def test_an_invalid_session_takes_the_bot_out_of_voice(scene: Stage, bot: HeldBot) -> None:
     await join(scene, bot)
 
     await scene.rehearsal.main_socket.invalidate()
@@ -54,14 +54,14 @@ async def test_an_invalid_session_takes_the_bot_out_of_voice(scene: Scene, bot: 
     assert scene.guild.bot_channel is None
 
 
-async def join(scene: Scene, bot: HeldBot) -> None:
+async def join(scene: Stage, bot: HeldBot) -> None:
     channel = bot.get_channel(scene.perch.id)
     assert isinstance(channel, discord.VoiceChannel)
     await channel.guild.change_voice_state(channel=channel)
     await scene.rehearsal.main_socket.until(lambda: scene.guild.bot_channel is scene.perch)
 
 
-async def test_a_bot_that_logs_out_is_out_of_voice(scene: Scene, bot: HeldBot) -> None:
+async def test_a_bot_that_logs_out_is_out_of_voice(scene: Stage, bot: HeldBot) -> None:
     await join(scene, bot)
 
     await bot.close()
@@ -71,7 +71,7 @@ async def test_a_bot_that_logs_out_is_out_of_voice(scene: Scene, bot: HeldBot) -
     assert scene.guild.bot_channel is None
 
 
-async def test_more_than_120_commands_a_minute_close_the_connection(scene: Scene, bot: HeldBot) -> None:
+async def test_more_than_120_commands_a_minute_close_the_connection(scene: Stage, bot: HeldBot) -> None:
     shard = bot.get_shard(0)
     assert shard is not None
     frame = '{"op": 3, "d": {"since": null, "activities": [], "status": "online", "afk": false}}'
@@ -83,8 +83,8 @@ async def test_more_than_120_commands_a_minute_close_the_connection(scene: Scene
     assert scene.rehearsal.main_socket.resumed == 1
 
 
-async def test_events_are_only_told_to_those_with_the_intent(scene: Scene, bot: HeldBot) -> None:
-    await scene.alice.say(scene.text, "not for you")
+async def test_events_are_only_told_to_those_with_the_intent(scene: Stage, bot: HeldBot) -> None:
+    await scene.alice.say(scene.general, "not for you")
     await scene.alice.join(scene.perch)
 
     assert "MESSAGE_CREATE" not in bot.events

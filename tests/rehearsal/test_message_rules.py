@@ -15,7 +15,8 @@ from rehearsal.errors import DiscordAPIError
 from rehearsal.permissions import Permission
 from rehearsal.rules.messages import check_message, check_not_empty, check_voice_message
 from rehearsal.wire import MEBIBYTE
-from tests.rehearsal.conftest import Ask, Scene
+from tests.rehearsal.conftest import Ask
+from tests.scenes import Stage
 
 BUTTON = {"type": 2, "style": 1, "label": "Again", "custom_id": "again"}
 WAVEFORM = base64.b64encode(bytes(range(100))).decode()
@@ -109,19 +110,19 @@ def test_discord_refuses(name: str) -> None:
     assert (refused.value.status, refused.value.code) == (400, code)
 
 
-async def test_a_refused_message_is_not_in_the_channel_and_an_accepted_one_is(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_a_refused_message_is_not_in_the_channel_and_an_accepted_one_is(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
 
     refused = await ask("POST", path, {"content": "x" * 2001})
     accepted = await ask("POST", path, {"content": "x" * 2000})
 
     assert refused[1]["errors"]["content"]["_errors"][0]["code"] == "BASE_TYPE_MAX_LENGTH"
-    assert [message.id for message in scene.text.history] == [int(accepted[1]["id"])]
+    assert [message.id for message in scene.general.history] == [int(accepted[1]["id"])]
 
 
-async def test_a_reply_needs_something_to_reply_to(scene: Scene, ask: Ask) -> None:
-    message = await scene.alice.say(scene.text, "hello")
-    path = f"/channels/{scene.text.id}/messages"
+async def test_a_reply_needs_something_to_reply_to(scene: Stage, ask: Ask) -> None:
+    message = await scene.alice.say(scene.general, "hello")
+    path = f"/channels/{scene.general.id}/messages"
 
     reply = {"content": "x", "message_reference": {"message_id": str(message.id)}}
     nothing: dict[str, Any] = {"content": "x", "message_reference": {"message_id": "1"}}
@@ -147,26 +148,26 @@ def voice(name: str = "voice-message.ogg", **fields: Any) -> dict[str, Any]:
     return {"flags": 1 << 13, "attachments": [about]}
 
 
-async def test_a_voice_message_is_one_recording_with_its_waveform(scene: Scene, ask: Ask) -> None:
+async def test_a_voice_message_is_one_recording_with_its_waveform(scene: Stage, ask: Ask) -> None:
     data = form(voice(), ("voice-message.ogg", b"OggS"))
 
-    status, body = await ask("POST", f"/channels/{scene.text.id}/messages", data=data)
+    status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=data)
 
-    assert status == 200 and scene.text.history[0].voice_message
+    assert status == 200 and scene.general.history[0].voice_message
     (attachment,) = body["attachments"]
     assert (attachment["duration_secs"], attachment["waveform"]) == (1.5, WAVEFORM)
     assert attachment["content_type"] == "audio/ogg"
-    path = f"/channels/{scene.text.id}/messages/{body['id']}"
+    path = f"/channels/{scene.general.id}/messages/{body['id']}"
     assert (await ask("PATCH", path, {"content": "edited"}))[1]["code"] == 50162
 
 
-async def test_a_voice_message_needs_its_permission(scene: Scene, ask: Ask) -> None:
+async def test_a_voice_message_needs_its_permission(scene: Stage, ask: Ask) -> None:
     scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
     data = form(voice(), ("voice-message.ogg", b"OggS"))
 
-    status, body = await ask("POST", f"/channels/{scene.text.id}/messages", data=data)
+    status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=data)
 
-    assert (status, body["code"], scene.text.history) == (403, 50173, [])
+    assert (status, body["code"], scene.general.history) == (403, 50173, [])
 
 
 @pytest.mark.parametrize(
@@ -190,8 +191,8 @@ def test_what_is_no_voice_message_is_not_sent_as_one(payload: dict[str, Any], co
     assert (refused.value.status, refused.value.code) == (400, code)
 
 
-async def test_a_channel_takes_files_up_to_the_limit_of_its_guild(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_a_channel_takes_files_up_to_the_limit_of_its_guild(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
 
     fits = await ask("POST", path, data=form({}, ("a.wav", bytes(10 * MEBIBYTE))))
     large = await ask("POST", path, data=form({}, ("a.wav", bytes(10 * MEBIBYTE + 1))))
@@ -202,8 +203,8 @@ async def test_a_channel_takes_files_up_to_the_limit_of_its_guild(scene: Scene, 
     assert (large[0], large[1]["code"]) == (413, 40005)
 
 
-async def test_the_same_nonce_is_the_same_message_only_when_enforced(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_the_same_nonce_is_the_same_message_only_when_enforced(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
     body = {"content": "once", "nonce": "n1"}
 
     ids = [(await ask("POST", path, body | {"enforce_nonce": True}))[1]["id"] for _ in range(2)]
@@ -212,38 +213,38 @@ async def test_the_same_nonce_is_the_same_message_only_when_enforced(scene: Scen
     assert ids[0] == ids[1] != other
 
 
-async def test_mentions_ping_as_allowed(scene: Scene, ask: Ask) -> None:
-    path = f"/channels/{scene.text.id}/messages"
+async def test_mentions_ping_as_allowed(scene: Stage, ask: Ask) -> None:
+    path = f"/channels/{scene.general.id}/messages"
     content = f"{scene.alice.mention} @everyone"
 
     await ask("POST", path, {"content": content})
     await ask("POST", path, {"content": content, "allowed_mentions": {"parse": []}})
     await ask("POST", path, {"content": content, "allowed_mentions": {"users": [str(scene.alice.id)]}})
 
-    pings = [(message.pinged, message.pings_everyone) for message in scene.text.history]
+    pings = [(message.pinged, message.pings_everyone) for message in scene.general.history]
     assert pings == [({scene.alice.id}, True), (set(), False), ({scene.alice.id}, False)]
 
 
-async def test_a_reply_pings_whom_it_answers_unless_told_not_to(scene: Scene, ask: Ask) -> None:
-    message = await scene.alice.say(scene.text, "hello")
-    path = f"/channels/{scene.text.id}/messages"
+async def test_a_reply_pings_whom_it_answers_unless_told_not_to(scene: Stage, ask: Ask) -> None:
+    message = await scene.alice.say(scene.general, "hello")
+    path = f"/channels/{scene.general.id}/messages"
     reply = {"content": "x", "message_reference": {"message_id": str(message.id)}}
 
     await ask("POST", path, reply)
     await ask("POST", path, reply | {"allowed_mentions": {"parse": []}})
 
-    assert [m.pinged for m in scene.text.history[1:]] == [{scene.alice.id}, set()]
+    assert [m.pinged for m in scene.general.history[1:]] == [{scene.alice.id}, set()]
 
 
-async def test_a_body_of_the_wrong_shape_is_refused(scene: Scene, ask: Ask) -> None:
-    status, body = await ask("POST", f"/channels/{scene.text.id}/messages", {"embeds": 5})
+async def test_a_body_of_the_wrong_shape_is_refused(scene: Stage, ask: Ask) -> None:
+    status, body = await ask("POST", f"/channels/{scene.general.id}/messages", {"embeds": 5})
 
     assert (status, body["code"]) == (400, 50035)
 
 
-async def test_a_body_that_is_no_json_is_refused(scene: Scene, ask: Ask) -> None:
+async def test_a_body_that_is_no_json_is_refused(scene: Stage, ask: Ask) -> None:
     headers = {"Authorization": f"Bot {scene.rehearsal.token}", "Content-Type": "application/json"}
 
-    status, body = await ask("POST", f"/channels/{scene.text.id}/messages", data=b"{", headers=headers)
+    status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=b"{", headers=headers)
 
     assert (status, body["code"]) == (400, 50109)

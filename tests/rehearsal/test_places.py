@@ -8,13 +8,14 @@ import pytest
 from rehearsal.errors import RehearsalError
 from rehearsal.permissions import EVERYONE, Permission
 from tests.fakes.held_bot import HeldBot
-from tests.rehearsal.conftest import Scene, logged_in
+from tests.rehearsal.conftest import logged_in
+from tests.scenes import Stage
 
 
-async def test_in_a_guild_the_interaction_tells_both_sides_permissions(scene: Scene, bot: HeldBot) -> None:
-    scene.guild.deny_bot(Permission.ATTACH_FILES, scene.text)
+async def test_in_a_guild_the_interaction_tells_both_sides_permissions(scene: Stage, bot: HeldBot) -> None:
+    scene.guild.deny_bot(Permission.ATTACH_FILES, scene.general)
 
-    await scene.alice.slash(scene.text, "hold")
+    await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.send_message("x")
 
@@ -24,7 +25,7 @@ async def test_in_a_guild_the_interaction_tells_both_sides_permissions(scene: Sc
     assert interaction.context.guild
 
 
-async def test_in_the_dm_with_the_bot_there_is_no_guild(scene: Scene, bot: HeldBot) -> None:
+async def test_in_the_dm_with_the_bot_there_is_no_guild(scene: Stage, bot: HeldBot) -> None:
     dm = scene.rehearsal.world.dm(scene.alice)
 
     answer = await scene.alice.slash(dm, "hold")
@@ -38,7 +39,7 @@ async def test_in_the_dm_with_the_bot_there_is_no_guild(scene: Scene, bot: HeldB
         await scene.alice.slash(dm, "guild-only")
 
 
-async def test_the_bot_can_write_a_dm_unless_the_person_refuses(scene: Scene, bot: HeldBot) -> None:
+async def test_the_bot_can_write_a_dm_unless_the_person_refuses(scene: Stage, bot: HeldBot) -> None:
     user = await bot.fetch_user(scene.alice.id)
     await user.send("psst")
     scene.alice.refuse_dms()
@@ -50,7 +51,7 @@ async def test_the_bot_can_write_a_dm_unless_the_person_refuses(scene: Scene, bo
     assert [m.content for m in scene.rehearsal.world.dm(scene.alice).history] == ["psst"]
 
 
-async def test_a_person_carries_the_app_into_a_guild_without_the_bot(scene: Scene, bot: HeldBot) -> None:
+async def test_a_person_carries_the_app_into_a_guild_without_the_bot(scene: Stage, bot: HeldBot) -> None:
     carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
     elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
     elsewhere.add_member(carol)
@@ -68,7 +69,7 @@ async def test_a_person_carries_the_app_into_a_guild_without_the_bot(scene: Scen
 
 
 async def test_without_the_permission_for_external_apps_the_answer_is_ephemeral(
-    scene: Scene, bot: HeldBot
+    scene: Stage, bot: HeldBot
 ) -> None:
     carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
     elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
@@ -82,7 +83,7 @@ async def test_without_the_permission_for_external_apps_the_answer_is_ephemeral(
     assert answer.ephemeral
 
 
-async def test_a_carried_app_has_five_followups(scene: Scene, bot: HeldBot) -> None:
+async def test_a_carried_app_has_five_followups(scene: Stage, bot: HeldBot) -> None:
     carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
     dave = scene.rehearsal.world.add_person("Dave")
     group = scene.rehearsal.world.add_group("Friends", [carol, dave])
@@ -99,7 +100,7 @@ async def test_a_carried_app_has_five_followups(scene: Scene, bot: HeldBot) -> N
     assert interaction.context.private_channel
 
 
-async def test_who_has_not_installed_the_app_is_not_offered_it_elsewhere(scene: Scene, bot: HeldBot) -> None:
+async def test_who_has_not_installed_the_app_is_not_offered_it_elsewhere(scene: Stage, bot: HeldBot) -> None:
     bob = scene.rehearsal.world.add_person("Bob")
     chat = scene.rehearsal.world.add_private_chat(bob, scene.alice)
 
@@ -108,7 +109,7 @@ async def test_who_has_not_installed_the_app_is_not_offered_it_elsewhere(scene: 
         await scene.rehearsal.world.add_person("Eve").slash(chat, "everywhere")
 
 
-async def test_the_bot_cannot_write_where_it_is_not(scene: Scene, bot: HeldBot) -> None:
+async def test_the_bot_cannot_write_where_it_is_not(scene: Stage, bot: HeldBot) -> None:
     elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
     channel = bot.get_partial_messageable(elsewhere.add_text_channel("general").id)
 
@@ -118,7 +119,7 @@ async def test_the_bot_cannot_write_where_it_is_not(scene: Scene, bot: HeldBot) 
     assert refused.value.code == 50001
 
 
-async def test_the_bot_hears_nothing_of_places_it_is_not_in(scene: Scene) -> None:
+async def test_the_bot_hears_nothing_of_places_it_is_not_in(scene: Stage) -> None:
     carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
     elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
     elsewhere.add_member(carol)
@@ -135,7 +136,7 @@ async def test_the_bot_hears_nothing_of_places_it_is_not_in(scene: Scene) -> Non
         assert bot.events[before:] == ["MESSAGE_CREATE"]
 
 
-async def test_the_bot_can_be_invited_and_removed_while_it_runs(scene: Scene, bot: HeldBot) -> None:
+async def test_the_bot_can_be_invited_and_removed_while_it_runs(scene: Stage, bot: HeldBot) -> None:
     guild = scene.rehearsal.world.add_guild("Later", with_bot=False)
     guild.add_bot()
     await scene.rehearsal.caught_up()

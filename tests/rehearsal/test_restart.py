@@ -11,7 +11,8 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.stage import attending, restarted
-from tests.rehearsal.conftest import Scene, logged_in
+from tests.rehearsal.conftest import logged_in
+from tests.scenes import Stage
 
 
 class Replay(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"replay:(?P<take>\d+)"):
@@ -29,9 +30,9 @@ class Replay(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], templat
         await interaction.response.send_message(f"take {self.take}", ephemeral=True)
 
 
-async def test_a_button_from_before_the_restart_still_works(scene: Scene) -> None:
+async def test_a_button_from_before_the_restart_still_works(scene: Stage) -> None:
     async with logged_in(scene.rehearsal) as bot:
-        answer = await scene.alice.slash(scene.text, "hold")
+        answer = await scene.alice.slash(scene.general, "hold")
         view = discord.ui.View(timeout=None)
         view.add_item(Replay(7))
         await (await bot.next()).response.send_message("a take", view=view)
@@ -44,13 +45,13 @@ async def test_a_button_from_before_the_restart_still_works(scene: Scene) -> Non
     assert (pressed.content, pressed.ephemeral) == ("take 7", True)
 
 
-async def asked(scene: Scene) -> Answer:
-    answer = await scene.alice.slash(scene.text, "queue")
+async def asked(scene: Stage) -> Answer:
+    answer = await scene.alice.slash(scene.general, "queue")
     return await answer.until(lambda shown: shown.state is AnswerState.REPLIED, timeout=30)
 
 
 async def test_the_real_bot_is_started_again_with_its_data_in_the_same_world(
-    scene: Scene, tmp_path: Path
+    scene: Stage, tmp_path: Path
 ) -> None:
     rehearsal, settings = scene.rehearsal, Settings(tts_base_url="http://127.0.0.1:9", data_dir=tmp_path)
     async with attending(SpeechBot(settings, connector=rehearsal.connector()), rehearsal) as bot:
@@ -63,14 +64,14 @@ async def test_the_real_bot_is_started_again_with_its_data_in_the_same_world(
     assert rehearsal.main_socket.identified == 2
 
 
-async def test_the_bot_changes_its_own_message_from_before_the_restart(scene: Scene) -> None:
+async def test_the_bot_changes_its_own_message_from_before_the_restart(scene: Stage) -> None:
     async with logged_in(scene.rehearsal) as bot:
-        answer = await scene.alice.slash(scene.text, "hold")
+        answer = await scene.alice.slash(scene.general, "hold")
         await (await bot.next()).response.send_message("before")
     assert answer.message is not None
 
     async with logged_in(scene.rehearsal) as anew:
-        channel = anew.get_partial_messageable(scene.text.id)
+        channel = anew.get_partial_messageable(scene.general.id)
         await channel.get_partial_message(answer.message.id).edit(content="after")
 
     assert answer.content == "after"

@@ -12,19 +12,20 @@ import pytest
 
 from rehearsal.permissions import Permission
 from tests.fakes.held_bot import INTENTS, HeldBot
-from tests.rehearsal.conftest import Ask, Scene, logged_in
+from tests.rehearsal.conftest import Ask, logged_in
 from tests.rehearsal.sound_files import sound_file
+from tests.scenes import Stage
 
 
 def uri(data: bytes, kind: str = "mpeg") -> str:
     return f"data:audio/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def path_of(scene: Scene) -> str:
+def path_of(scene: Stage) -> str:
     return f"/guilds/{scene.guild.id}/soundboard-sounds"
 
 
-async def test_a_sound_is_made_played_changed_and_deleted(scene: Scene, bot: HeldBot) -> None:
+async def test_a_sound_is_made_played_changed_and_deleted(scene: Stage, bot: HeldBot) -> None:
     guild = bot.get_guild(scene.guild.id)
     assert guild is not None
     data = sound_file(1.0)
@@ -40,7 +41,7 @@ async def test_a_sound_is_made_played_changed_and_deleted(scene: Scene, bot: Hel
     assert scene.guild.sounds == {} and await guild.fetch_soundboard_sounds() == []
 
 
-async def test_the_bot_hears_of_sounds_only_with_the_intent_for_them(scene: Scene) -> None:
+async def test_the_bot_hears_of_sounds_only_with_the_intent_for_them(scene: Stage) -> None:
     scene.guild.add_sound("before", scene.alice)
     hearing = discord.Intents(guilds=True, voice_states=True, expressions=True)
     for intents, names in ((INTENTS, ["before"]), (hearing, ["before", "after", "after"])):
@@ -50,7 +51,7 @@ async def test_the_bot_hears_of_sounds_only_with_the_intent_for_them(scene: Scen
             assert sorted(sound.name for sound in bot.guilds[0].soundboard_sounds) == sorted(names)
 
 
-async def test_an_ogg_file_is_a_sound_too(scene: Scene, ask: Ask) -> None:
+async def test_an_ogg_file_is_a_sound_too(scene: Stage, ask: Ask) -> None:
     body = {"name": "tweet", "sound": uri(sound_file(0.5, form="ogg", codec="libopus"), "ogg")}
 
     status, made = await ask("POST", path_of(scene), body)
@@ -76,7 +77,7 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-async def test_what_is_no_sound_is_refused(scene: Scene, ask: Ask, subtests: pytest.Subtests) -> None:
+async def test_what_is_no_sound_is_refused(scene: Stage, ask: Ask, subtests: pytest.Subtests) -> None:
     for body, code in REFUSED:
         with subtests.test(body=str(body)[:80]):
             status, answer = await ask("POST", path_of(scene), body)
@@ -84,7 +85,7 @@ async def test_what_is_no_sound_is_refused(scene: Scene, ask: Ask, subtests: pyt
     assert scene.guild.sounds == {}
 
 
-async def test_the_board_has_only_so_many_slots(scene: Scene, ask: Ask) -> None:
+async def test_the_board_has_only_so_many_slots(scene: Stage, ask: Ask) -> None:
     for number in range(scene.guild.sound_slots):
         scene.guild.add_sound(f"sound {number}", scene.alice)
     body = {"name": "tweet", "sound": uri(SHORT)}
@@ -96,7 +97,7 @@ async def test_the_board_has_only_so_many_slots(scene: Scene, ask: Ask) -> None:
     assert (full[0], full[1]["code"], boosted[0]) == (400, 30045, 201)
 
 
-async def test_own_sounds_and_those_of_others_need_different_permissions(scene: Scene, ask: Ask) -> None:
+async def test_own_sounds_and_those_of_others_need_different_permissions(scene: Stage, ask: Ask) -> None:
     theirs = scene.guild.add_sound("theirs", scene.alice)
     own = (await ask("POST", path_of(scene), {"name": "own", "sound": uri(SHORT)}))[1]["sound_id"]
 
@@ -111,7 +112,7 @@ async def test_own_sounds_and_those_of_others_need_different_permissions(scene: 
     assert (await ask("GET", f"{path_of(scene)}/{theirs.id}"))[1]["code"] == 10097
 
 
-async def test_a_sound_is_served_without_a_signature(scene: Scene, ask: Ask) -> None:
+async def test_a_sound_is_served_without_a_signature(scene: Stage, ask: Ask) -> None:
     number = (await ask("POST", path_of(scene), {"name": "tweet", "sound": uri(SHORT)}))[1]["sound_id"]
     address = f"https://cdn.discordapp.com/soundboard-sounds/{number}"
 

@@ -9,12 +9,10 @@ import discord
 import pytest
 
 from bot.playback.voice_client import SpeechVoiceClient
-from rehearsal.people import Person
-from rehearsal.records import Channel
-from rehearsal.server import Rehearsal
 from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
 from tests.fakes.voice_server_client import DEADLINE, opus_of, opus_tone
+from tests.scenes import VoiceScene, open_voice_scene
 
 
 class Sound(discord.AudioSource):
@@ -30,47 +28,10 @@ class Sound(discord.AudioSource):
         return True
 
 
-class Scene:
-    """A guild with a voice channel, a stage and two people, and a client of discord.py."""
-
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        self.rehearsal = rehearsal
-        self.guild = rehearsal.world.add_guild("Guild")
-        self.lounge = self.guild.add_voice_channel("lounge")
-        self.stage = self.guild.add_stage_channel("stage")
-        self.anna, self.ben = self._person("Anna"), self._person("Ben")
-        self.client = discord.AutoShardedClient(
-            intents=discord.Intents(guilds=True, voice_states=True),
-            connector=rehearsal.connector(),
-            guild_ready_timeout=0.1,
-            max_messages=None,
-        )
-
-    def _person(self, name: str) -> Person:
-        person = self.rehearsal.world.add_person(name)
-        self.guild.add_member(person)
-        return person
-
-    async def connect(
-        self, channel: Channel, *, cls: type[discord.VoiceClient] = discord.VoiceClient
-    ) -> discord.VoiceClient:
-        found = self.client.get_channel(channel.id)
-        assert isinstance(found, discord.VoiceChannel | discord.StageChannel)
-        return await found.connect(cls=cls, timeout=DEADLINE, reconnect=True, self_deaf=True)
-
-
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    async with Rehearsal() as rehearsal:
-        scene = Scene(rehearsal)
-        running = asyncio.create_task(scene.client.start(rehearsal.token))
-        await rehearsal.main_socket.until_ready()
-        await asyncio.wait_for(scene.client.wait_until_ready(), DEADLINE)
-        try:
-            yield scene
-        finally:
-            await scene.client.close()
-            await asyncio.wait_for(running, DEADLINE)
+async def scene() -> AsyncIterator[VoiceScene]:
+    async with open_voice_scene() as scene:
+        yield scene
 
 
 async def hears(listener: Listener, voice_client: discord.VoiceClient, *, first: int) -> None:
@@ -82,10 +43,10 @@ async def hears(listener: Listener, voice_client: discord.VoiceClient, *, first:
     assert [packet.opus for packet in listener.speech(after=before)] == frames
 
 
-async def test_discord_py_is_heard_frame_by_frame(scene: Scene) -> None:
-    listener = await scene.anna.join(scene.lounge)
+async def test_discord_py_is_heard_frame_by_frame(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.lounge)
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
     await listener.wait_until_ready(timeout=DEADLINE)
 
     await hears(listener, voice_client, first=0)
@@ -93,25 +54,25 @@ async def test_discord_py_is_heard_frame_by_frame(scene: Scene) -> None:
     assert voice_client.voice_privacy_code == listener.privacy_code
 
 
-async def test_discord_py_may_be_there_first_and_loses_and_finds_its_audience(scene: Scene) -> None:
-    voice_client = await scene.connect(scene.lounge)
-    listener = await scene.anna.join(scene.lounge)
+async def test_discord_py_may_be_there_first_and_loses_and_finds_its_audience(scene: VoiceScene) -> None:
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    listener = await scene.alice.join(scene.perch)
     await listener.wait_until_ready(timeout=DEADLINE)
     await hears(listener, voice_client, first=0)
 
-    await scene.anna.leave()
-    again = await scene.anna.join(scene.lounge)
+    await scene.alice.leave()
+    again = await scene.alice.join(scene.perch)
     await again.wait_until_ready(timeout=DEADLINE)
 
     await hears(again, voice_client, first=100)
     assert again.undecryptable == 0
 
 
-async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(scene: Scene) -> None:
+async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(scene: VoiceScene) -> None:
     scene.rehearsal.voice.faults.mls_delay = 0.4
-    listener = await scene.anna.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.lounge)
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
     frames = [opus_of(number) for number in range(50)]
     voice_client.play(Sound(frames))
     await listener.wait_for_silence(seconds=0.2, timeout=DEADLINE)
@@ -120,15 +81,15 @@ async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(sce
     assert [packet.opus for packet in listener.speech()] == frames[listener.undecryptable :]
 
 
-async def test_a_human_who_joins_while_discord_py_plays_hears_the_rest(scene: Scene) -> None:
-    anna = await scene.anna.join(scene.lounge)
-    voice_client = await scene.connect(scene.lounge)
+async def test_a_human_who_joins_while_discord_py_plays_hears_the_rest(scene: VoiceScene) -> None:
+    anna = await scene.alice.join(scene.perch)
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
     await anna.wait_until_ready(timeout=DEADLINE)
     frames = [opus_of(number) for number in range(40)]
 
     voice_client.play(Sound(frames))
     await anna.wait_for_packets(5, timeout=DEADLINE)
-    ben = await scene.ben.join(scene.lounge)
+    ben = await scene.bob.join(scene.perch)
     await anna.wait_for_silence(seconds=0.2, timeout=DEADLINE)
 
     assert [packet.opus for packet in anna.speech()] == frames
@@ -137,23 +98,23 @@ async def test_a_human_who_joins_while_discord_py_plays_hears_the_rest(scene: Sc
     await hears(ben, voice_client, first=100)
 
 
-async def test_discord_py_recovers_from_a_welcome_that_makes_no_sense(scene: Scene) -> None:
+async def test_discord_py_recovers_from_a_welcome_that_makes_no_sense(scene: VoiceScene) -> None:
     scene.rehearsal.voice.faults.invalid_commits = 1
-    listener = await scene.anna.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.lounge)
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
     await listener.wait_until_ready(timeout=DEADLINE)
 
     await hears(listener, voice_client, first=0)
     assert scene.rehearsal.voice.faults.invalid_commits == 0
 
 
-async def test_discord_py_ignores_the_upgrade_from_version_zero(scene: Scene) -> None:
+async def test_discord_py_ignores_the_upgrade_from_version_zero(scene: VoiceScene) -> None:
     faults = scene.rehearsal.voice.faults
     faults.op4_version_zero_first, faults.transition_seconds = True, 0.05
-    listener = await scene.anna.join(scene.lounge)
+    listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.lounge)
+    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
     voice_client.play(Sound([opus_of(number) for number in range(20)]))
     await listener.wait_for_packets(20, timeout=DEADLINE)
     lost = [packet.why is Unheard.PLAINTEXT for packet in listener.packets if packet.opus != SILENCE_FRAME]
@@ -163,9 +124,9 @@ async def test_discord_py_ignores_the_upgrade_from_version_zero(scene: Scene) ->
     assert lost == sorted(lost)
 
 
-async def test_discord_py_is_heard_on_a_stage_once_it_may_speak(scene: Scene) -> None:
-    listener = await scene.anna.join(scene.stage)
-    voice_client = await scene.connect(scene.stage)
+async def test_discord_py_is_heard_on_a_stage_once_it_may_speak(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.stage)
+    voice_client = await scene.connect(scene.stage, cls=discord.VoiceClient)
     scene.guild.set_bot_permissions(discord.Permissions(view_channel=True, mute_members=True).value)
     me = voice_client.guild.me
 
@@ -179,18 +140,18 @@ async def test_discord_py_is_heard_on_a_stage_once_it_may_speak(scene: Scene) ->
     assert listener.privacy_code is None
 
 
-async def test_a_discovery_that_is_not_answered_ends_in_a_timeout(scene: Scene) -> None:
+async def test_a_discovery_that_is_not_answered_ends_in_a_timeout(scene: VoiceScene) -> None:
     scene.rehearsal.voice.faults.no_udp_answer = True
-    channel = scene.client.get_channel(scene.lounge.id)
+    channel = scene.client.get_channel(scene.perch.id)
     assert isinstance(channel, discord.VoiceChannel)
 
     with pytest.raises(TimeoutError):
         await channel.connect(timeout=0.5, reconnect=False)
 
 
-async def test_a_new_voice_server_in_mid_utterance_is_heard_as_a_new_connection(scene: Scene) -> None:
-    listener = await scene.anna.join(scene.lounge)
-    voice_client = await scene.connect(scene.lounge, cls=SpeechVoiceClient)
+async def test_a_new_voice_server_in_mid_utterance_is_heard_as_a_new_connection(scene: VoiceScene) -> None:
+    listener = await scene.alice.join(scene.perch)
+    voice_client = await scene.connect(scene.perch, cls=SpeechVoiceClient)
     await listener.wait_until_ready(timeout=DEADLINE)
     voice_client.play(Sound(opus_tone(seconds=5, hertz=440)))
     first = await listener.wait_for_speech(timeout=DEADLINE)

@@ -11,7 +11,7 @@ from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from rehearsal.faulty_tts_gateway.faults import BadWav, Respond, SoundItself
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble, howl
-from tests.speech.studio import TWO_PARTS, Hearing, Studio
+from tests.scenes import TWO_PARTS, Hearing, Studio
 
 HOWL = Respond(200, howl(3.0), content_type="audio/wav")
 ENDLESS = Respond(200, write_wav(babble(TWO_PARTS, pace=4.0)), content_type="audio/wav")

@@ -12,7 +12,7 @@ from bot.speech.cache import CacheFolder, SpeechCache, speech_key
 from bot.speech.synthesizer import SpeechSynthesizer
 from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.fakes.babble_engine import howl
-from tests.speech.studio import Hearing, Studio
+from tests.scenes import Hearing, Studio
 
 TEXT = "Say it again, and it is here at once."
 

@@ -14,7 +14,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold, Respond, SoundItself
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
 from tests.fakes.voice_access import Shelf, voice
-from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
 from tests.speech.test_long_texts import gaps
 
 ALICE, BOB = voice("Alice"), voice("Bob")

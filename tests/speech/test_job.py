@@ -11,7 +11,7 @@ from bot.models import Asker, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
-from tests.speech.studio import GUILD, PATIENCE, SENTENCES, Hearing, Studio
+from tests.scenes import GUILD, PATIENCE, SENTENCES, Hearing, Studio
 
 ALICE = voice("Alice")
 TEXT = "Say it once, and everybody hears it."

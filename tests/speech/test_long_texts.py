@@ -18,7 +18,7 @@ from bot.speech.speaker import CallSlots, RetryBudget, SpeechResources, TTSGatew
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
-from tests.speech.studio import GUILD, SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.scenes import GUILD, SENTENCES, TWO_PARTS, Hearing, Studio
 
 
 def decoded(frames: list[bytes]) -> bytes:

@@ -10,7 +10,7 @@ from bot.limits import MAX_OPTION_CHARS
 from bot.text.segments import MAX_SECONDS
 from bot.text.speakable import check_text, speakable
 from bot.text.speaking_time import speaking_seconds
-from tests.speech.studio import Studio
+from tests.scenes import Studio
 
 SAID = {
     # what is typed, and the most calls that it may cost

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.sentences import SENTENCES
 from bot.text.speakable import check_text, speakable
 from rehearsal.faulty_tts_gateway.faults import SoundItself
-from tests.speech.studio import TWO_PARTS, Hearing, Studio
+from tests.scenes import TWO_PARTS, Hearing, Studio
 from tests.speech.test_long_texts import decoded
 
 SCRIPTS = ("en", "ru", "ar", "hi", "zh", "ja", "th", "ko")

@@ -14,7 +14,7 @@ from bot.errors import TTSUnusableAudioError
 from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
-from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
 
 WORDS = "The bird sat on the wire above the yard, and nobody had seen it come."
 NONSENSE = "And so on and so forth, and again and again, and then it begins anew, as it did before. " * 6

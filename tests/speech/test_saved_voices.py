@@ -13,7 +13,7 @@ from bot.speech.cache import speech_key
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from tests.fakes.babble_engine import howl
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
-from tests.speech.studio import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
 
 ALICE = voice("Alice")
 TEXT = "Say it in a voice that is kept here."

@@ -15,7 +15,7 @@ from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
 from bot.speech.speaker import RetryBudget
 from bot.text.segments import Segmenter
 from tests.fakes.babble_engine import babble
-from tests.speech.studio import SENTENCES, TWO_PARTS
+from tests.scenes import SENTENCES, TWO_PARTS
 
 
 class Clock:

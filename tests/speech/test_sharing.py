@@ -8,7 +8,7 @@ import pytest
 from bot.errors import MemberError, TTSServerError
 from bot.models import Asker, SpeechRequest
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
-from tests.speech.studio import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
+from tests.scenes import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
 
 TEXT = "Say it once, and everybody hears it."
 

@@ -10,7 +10,7 @@ from bot.errors import MemberError
 from bot.models import Line
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import Shelf, voice
-from tests.speech.studio import PATIENCE, SENTENCES, Hearing, Studio
+from tests.scenes import PATIENCE, SENTENCES, Hearing, Studio
 
 ALICE, BOB = voice("Alice"), voice("Bob")
 TEXT = "Say it as long as you may."

@@ -15,16 +15,15 @@ from yarl import URL
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.faulty_tts_gateway.server import create_faulty_app
+from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.room.on_call import Bot, BotOnCall
 from rehearsal.room.site import RoomSite, opened_room, settle_in
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
 from tests.fakes.practice_bot import PracticeBot
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
+from tests.scenes import tts_gateway_for
 from tts_gateway.engines.offline import OfflineEngine
-from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.server import ServerOptions, serving
 
 expect.set_options(timeout=20_000)  # far more than anything here takes, even on a busy machine
 
@@ -61,12 +60,8 @@ async def room_with(
         rehearsal = await parts.enter_async_context(Rehearsal())
         tts_base_url = ""
         if with_tts:
-            fetch = FetchOptions(
-                resolve={"cdn.discordapp.com": Endpoint("127.0.0.1", rehearsal.port)},
-                ca_file=rehearsal.ca_file,
-            )
-            app = create_faulty_app(OfflineEngine(), options=ServerOptions(fetch=fetch))
-            tts_base_url = await parts.enter_async_context(serving(app))
+            serving = tts_gateway_for(rehearsal, OfflineEngine(), FaultScript())
+            tts_base_url = await parts.enter_async_context(serving)
         tts = TTSSwitches(URL(tts_base_url).port if with_tts else None)
         bot = BotOnCall(rehearsal, lambda: make_bot(rehearsal, tts_base_url))
         site = await parts.enter_async_context(opened_room(rehearsal, bot, tts, port=0))
