@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 BACKUP_FOLDER: Final = "backups"
 """A folder beside the database file."""
 
+_DRAFT: Final = ".new"
 _VERSIONS: Final = "alembic_version"
 
 
@@ -119,10 +120,11 @@ def _back_up(file: Path, revision: str) -> None:
     """Copy the database as it is, its log included; all or nothing, and the newest copies stay."""
     folder = file.parent / BACKUP_FOLDER
     copy = folder / f"{file.stem}-{revision}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.db"
-    draft = copy.with_suffix(".new")
+    draft = copy.with_suffix(_DRAFT)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        draft.unlink(missing_ok=True)
+        for left in folder.glob(f"{file.stem}-*{_DRAFT}"):  # by a start that was killed in the middle
+            left.unlink(missing_ok=True)
         draft.touch(mode=0o600)
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as target:
             source.backup(target)
