@@ -17,11 +17,8 @@ from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE
 from bot.library.migrating import BACKUP_FOLDER
 from bot.library.migrations import OURS, Migrations
-from bot.library.recordings import Recordings
-from bot.library.tables import Base, NeverCloneRow
-from bot.library.voice import Scope
+from bot.library.tables import NeverCloneRow
 from bot.limits import BACKUP_DAYS, MAX_BACKUPS
-from tests.library.shelves import voices_in
 
 _STEP = """
 import sqlalchemy as sa
@@ -68,64 +65,6 @@ async def state(url: str | None, data_dir: Path) -> tuple[object, ...]:
 
 def backups(data_dir: Path) -> list[str]:
     return sorted(path.name for path in (data_dir / BACKUP_FOLDER).glob("*"))
-
-
-_FIRST_EDITION = (
-    "INSERT INTO consents (id, guild_id, asker_id, speaker_id, state, policy_version, asked_at) "
-    "VALUES ('c', 101, 12, 11, 'granted', 1, '2026-01-01 00:00:00')",
-    "INSERT INTO voices (id, guild_id, name, name_key, owner_id, speaker_id, consent_id, kind, recording, "
-    "seconds, language, sharing, uses, created_at, last_used_at, is_frozen) VALUES "
-    "('old', 101, 'Old', 'old', 12, 11, 'c', 'cloned', '0', 5, 'de', 'members', 3, '2026-01-02 00:00:00', "
-    "'2026-03-01 00:00:00', false), "
-    "('new', 101, 'New', 'new', 12, NULL, NULL, 'cast', '1', 5, NULL, 'server', 0, '2026-02-01 00:00:00', "
-    "NULL, false), "
-    "('older', 101, 'Older', 'older', 12, NULL, NULL, 'designed', '2', 5, NULL, 'server', 0, "
-    "'2026-01-01 00:00:00', NULL, false)",
-    "INSERT INTO voice_members VALUES ('old', 13)",
-    "INSERT INTO chosen_voices VALUES (101, 13, 'old')",
-    "INSERT INTO guild_settings (guild_id, cloning_on, default_voice_id) VALUES (101, true, 'new')",
-    "INSERT INTO recording_posts (message_id, voice_id, channel_id, attachment_id, url, posted_at) "
-    "VALUES (1, 'old', 2, 3, 'https://cdn', '2026-01-01 00:00:00')",
-)
-
-
-async def test_what_the_first_edition_kept_is_all_there_and_proposed_in_order_of_use(
-    empty_url: str | None, tmp_path: Path
-) -> None:
-    folder = tmp_path / "migrations"
-    shutil.copytree(OURS.folder, folder, ignore=shutil.ignore_patterns("__pycache__", "v0004_*"))
-    first = Migrations(folder, OURS.revisions[: OURS.revisions.index("0004")])
-    async with (
-        await Database.open(empty_url, tmp_path, migrations=first) as database,
-        database.session() as session,
-    ):
-        for statement in _FIRST_EDITION:
-            await session.execute(text(statement))
-    before = await every_row(empty_url, tmp_path, first)
-
-    assert await every_row(empty_url, tmp_path, OURS) == before
-
-    assert len(backups(tmp_path)) == (empty_url is None)
-    async with await Database.open(empty_url, tmp_path) as database:
-        voices = voices_in(database, Recordings(database, tmp_path / "recordings"))
-        cat = Scope(101, 13)
-        assert [one.name for one in await voices.complete(cat, "")] == ["Old", "New", "Older"]
-        chosen = await voices.chosen_voices(cat)
-        assert [one and one.id for one in (chosen.mine, chosen.default)] == ["old", "new"]
-
-
-async def every_row(
-    url: str | None, data_dir: Path, migrations: Migrations
-) -> dict[str, list[tuple[object, ...]]]:
-    """Return all rows of all tables."""
-    async with (
-        await Database.open(url, data_dir, migrations=migrations) as database,
-        database.reading() as session,
-    ):
-        return {
-            name: [tuple(row) for row in await session.execute(text(f"SELECT * FROM {name}"))]
-            for name in sorted(Base.metadata.tables)
-        }
 
 
 async def test_a_later_shape_is_reached_with_every_row(empty_url: str | None, tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""Every migration, one by one and all of them together, on what people have on their disks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.library.engine import address
+from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
+from bot.library.migrations import OURS
+from bot.speech.cache import CacheFolder, member_label
+from tests.library import first_edition
+
+OLDER = OURS.revisions[:-1]
+
+
+async def at(revision: str, url: str | None, tmp_path: Path) -> Path:
+    """Return a data folder of the first edition that was brought to ``revision`` since."""
+    data_dir = tmp_path / "data"
+    await first_edition.make(url, data_dir, tmp_path)
+    if revision != OURS.revisions[0]:
+        until_then = first_edition.first_revisions(tmp_path / "migrations", revision)
+        await bring_up_to_date(address(url, data_dir), until_then, busy_seconds=20)
+    return data_dir
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_a_folder_at_an_older_revision_is_brought_to_the_newest_with_all_that_is_in_it(
+    empty_url: str | None, tmp_path: Path, revision: str
+) -> None:
+    data_dir = await at(revision, empty_url, tmp_path)
+    before = await first_edition.all_rows(empty_url, data_dir)
+
+    await first_edition.check(empty_url, data_dir)
+
+    after = await first_edition.all_rows(empty_url, data_dir)
+    assert first_edition.lost(before, after) == []
+    assert after["alembic_version"] == [{"version_num": OURS.newest}]
+    if empty_url is None:
+        (backup,) = (data_dir / BACKUP_FOLDER).glob(f"*-{revision}-*.db")
+        assert await first_edition.all_rows(f"sqlite:///{backup}", data_dir) == before
+
+
+async def test_kept_speech_of_the_first_edition_goes_with_who_asked_for_it(tmp_path: Path) -> None:
+    data_dir = await at(OLDER[0], None, tmp_path)
+    folder = CacheFolder(data_dir / "cache", max_bytes=10**6, clock=first_edition.NOW.timestamp)
+    folder.open()
+    assert folder.size > 0
+
+    folder.forget(member_label(first_edition.BEN))
+
+    assert list((data_dir / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM reports WHERE id = 2", "of reports: [2, "),
+        ("UPDATE voices SET uses = 0 WHERE name_key = 'ada'", "of voices: ['ada-herself-0000000000', "),
+        ("INSERT INTO never_clone VALUES (1, '2026-11-20')", "added to never_clone: [1, "),
+        ("ALTER TABLE takes DROP COLUMN style", "the column takes.style"),
+        ("DROP TABLE uses", "the table uses"),
+    ],
+)
+async def test_what_a_migration_loses_is_noticed(tmp_path: Path, statement: str, said: str) -> None:
+    data_dir = await at(OLDER[0], None, tmp_path)
+    before = await first_edition.all_rows(None, data_dir)
+    careless = first_edition.first_revisions(tmp_path / "careless", OURS.newest)
+    last = next((careless.folder / "versions").glob(f"v{OURS.newest}_*.py"))
+    last.write_text(f'{last.read_text("utf-8")}\n    op.execute("{statement}")\n', encoding="utf-8")
+    await bring_up_to_date(address(None, data_dir), careless, busy_seconds=20)
+
+    assert any(
+        fault.startswith(said)
+        for fault in first_edition.lost(before, await first_edition.all_rows(None, data_dir))
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+async def test_killed_at_any_point_of_any_migration_the_next_start_finds_everything(
+    empty_url: str | None, tmp_path: Path
+) -> None:
+    await first_edition.make(empty_url, tmp_path / "first", tmp_path)
+    ended = subprocess.run(  # noqa: ASYNC221 - there is nothing else to do meanwhile
+        [sys.executable, "-m", "tests.library.migration_kills", str(tmp_path), *filter(None, [empty_url])],
+        check=False,
+        timeout=600,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    total, *points = map(json.loads, ended.stdout.splitlines())
+    assert len(points) == total["points"]
+    assert [point for point in points if not point["killed"] or point["faults"]] == []
+    for revision in OLDER:
+        inside = [one["point"] for one in points if one["point"].startswith(f"{revision}: after")]
+        assert len(inside) > 1, f"nothing was killed between {revision} and the next"
