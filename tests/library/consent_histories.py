@@ -171,14 +171,15 @@ class History:
         await self._save_voice(consent_id, owner_id, speaker_id, recording)
 
     async def _meddle(self) -> None:
-        """Save a voice with a consent that may be for another owner, recording or server, or with none."""
+        """Save a voice with a consent to another owner, speaker, recording or server, or with none."""
         if not self._consents_seen or len(self._voices) >= 3:
             return
         self._note("meddle")
         consent_id, _, _, _ = self._dice.choice(self._consents_seen)
         owner_id = self._dice.choice((self._asker, self._speaker))
+        speaker_id = self._dice.choice((self._speaker, self._speaker, self._asker))
         await self._save_voice(
-            *(self._dice.choice((consent_id, None)), owner_id, self._speaker, self._dice.choice(RECORDINGS)),
+            *(self._dice.choice((consent_id, None)), owner_id, speaker_id, self._dice.choice(RECORDINGS)),
             guild_id=self._dice.choice((self._guild, owner_id)),
         )
 

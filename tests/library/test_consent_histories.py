@@ -91,7 +91,7 @@ class InDatabase:
 
 
 @pytest.mark.slow
-async def test_in_ten_thousand_histories_no_voice_is_heard_without_its_speakers_consent():
+async def test_in_ten_thousand_histories_none_is_heard_without_consent():
     heard, takes_heard, refused = 0, 0, 0
     await _without_debugging()
 

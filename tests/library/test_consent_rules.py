@@ -22,7 +22,7 @@ from bot.library.consent_rules import (
     speech_permission_error,
     state_at,
 )
-from bot.library.voice import Sharing, new_id
+from bot.library.voice import Kind, Sharing, Voice, new_id
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ASKER, SPEAKER, STRANGER = 1, 2, 3
@@ -147,6 +147,71 @@ ROLE, OTHER_ROLE = Shares(Sharing.ROLE, 7), Shares(Sharing.ROLE, 8)
 def test_who_agreed_to_some_people_did_not_agree_to_others(agreed: Shares, enough_for: set[Shares]):
     for shares in (ME, ONE, TWO, ROLE, OTHER_ROLE, SERVER):
         assert covers(agreed, shares) is (shares in enough_for)
+
+
+ADAS = Voice(
+    id="v",
+    guild_id=9,
+    name="Ada",
+    owner_id=ASKER,
+    speaker_id=SPEAKER,
+    kind=Kind.CLONED,
+    recording="a" * 64,
+    seconds=5.0,
+    transcript=None,
+    description=None,
+    sharing=Sharing.ME,
+    role_id=None,
+    member_ids=frozenset(),
+    uses=0,
+    created_at=NOW,
+    last_used_at=None,
+    is_frozen=False,
+    consent_id="r",
+)
+GIVEN = request(Consent.GRANTED)
+OF_ADAS = Standing(ADAS, GIVEN, is_never_cloned=False, policy=1)
+
+
+def test_a_saved_voice_speaks_with_the_consent_it_was_saved_with():
+    assert speech_permission_error(OF_ADAS, 9, policy=1, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "part"),
+    [
+        (None, "not here any more"),
+        (replace(OF_ADAS, voice=replace(ADAS, guild_id=8)), "not here any more"),
+        (replace(OF_ADAS, voice=replace(ADAS, is_frozen=True)), "frozen"),
+        (replace(OF_ADAS, is_never_cloned=True), "does not want to be cloned"),
+        (replace(OF_ADAS, policy=None), "Cloning is off"),
+        (replace(OF_ADAS, policy=2), "rules for cloning have changed. A moderator"),
+        (replace(OF_ADAS, request=None), "does not agree"),
+        (replace(OF_ADAS, request=replace(GIVEN, guild_id=8)), "does not agree"),
+        (replace(OF_ADAS, request=replace(GIVEN, speaker_id=STRANGER)), "does not agree"),
+        (replace(OF_ADAS, request=replace(GIVEN, asker_id=STRANGER)), "does not agree"),
+        (replace(OF_ADAS, request=request(Consent.DECLINED)), "does not agree"),
+        (replace(OF_ADAS, request=request(Consent.REVOKED)), "does not agree"),
+        (replace(OF_ADAS, request=request(Consent.LAPSED)), "does not agree"),
+        (replace(OF_ADAS, request=request(Consent.ASKED)), "has not agreed yet"),
+        (replace(OF_ADAS, request=replace(GIVEN, recording="b" * 64)), "another recording"),
+        (replace(OF_ADAS, request=replace(GIVEN, recording=None)), "another recording"),
+        (replace(OF_ADAS, request=replace(GIVEN, lapses_at=NOW)), "has left this server"),
+        (replace(OF_ADAS, request=replace(GIVEN, policy_version=2)), "has to agree once more"),
+        (replace(OF_ADAS, voice=replace(ADAS, sharing=Sharing.SERVER)), "share it with so many"),
+    ],
+)
+def test_one_thing_that_does_not_fit_silences_a_saved_voice(standing: Standing | None, part: str):
+    assert part in (speech_permission_error(standing, 9, policy=1, now=NOW) or "")
+
+
+def test_a_designed_voice_needs_nobody_s_consent_but_can_be_frozen():
+    designed = replace(ADAS, kind=Kind.DESIGNED, speaker_id=None, consent_id=None)
+    standing = Standing(designed, None, is_never_cloned=False, policy=None)
+
+    assert speech_permission_error(standing, 9, policy=1, now=NOW) is None
+    frozen = replace(standing, voice=replace(designed, is_frozen=True))
+    assert "frozen" in (speech_permission_error(frozen, 9, policy=1, now=NOW) or "")
 
 
 def may_likeness_speak(consent: Request, *, policy: int | None = 1, never: bool = False) -> bool:
