@@ -15,7 +15,7 @@ from bot.playback import voice_client
 from bot.playback.auto_leave import AutoLeave, IdleTimeouts
 from bot.playback.permissions import VoiceChannelLike, listeners_in, why_not_heard_in, why_not_speak_in
 from bot.playback.player import STALLED_SECONDS, Connect, GuildPlayer, VoiceConnection
-from bot.playback.voice_connection import LEAVE_SECONDS
+from bot.playback.voice_joiner import Urgency, VoiceJoiner, channel_of_ours
 
 Remember = Callable[[int, int | None], None]
 """Called with a guild's id and the channel's, or None, whenever it changes; it must not block."""
@@ -56,80 +56,11 @@ class TargetChannels:
 log = logging.getLogger(__name__)
 
 
-class VoiceJoiner:
-    """Opens connections with ``connect``, within ``join_seconds`` each.
-
-    After Discord has limited us in a guild none is asked for there for ``cool_down_seconds``: every further
-    try would make it last longer.
-    """
-
-    def __init__(self, connect: Connect, *, join_seconds: float, cool_down_seconds: float) -> None:
-        self._connect = connect
-        self._join_seconds = join_seconds
-        self._cool_down_seconds = cool_down_seconds
-        self._limited_until: dict[int, float] = {}
-        self._waiting: dict[int, asyncio.Event] = {}
-
-    async def open(self, channel: VoiceChannelLike) -> VoiceConnection:
-        """Return a connection to ``channel``. Raises `MemberError` while we are limited; `PlaybackError`."""
-        guild_id, loop = channel.guild.id, asyncio.get_running_loop()
-        if (left := self._limited_until.get(guild_id, 0.0) - loop.time()) > 0:
-            raise MemberError(
-                f"Discord limits my voice connections here. Try again in {left:.0f} s, "
-                "or ask for the file with to: here."
-            )
-        try:
-            return await self._connect(channel, self._join_seconds)
-        except PlaybackLimitedError:
-            self.cool_down(guild_id)
-            raise
-
-    def cool_down(self, guild_id: int) -> None:
-        """Open nothing in this guild for a while."""
-        log.warning("guild %d: Discord limits our voice connections", guild_id)
-        self._limited_until[guild_id] = asyncio.get_running_loop().time() + self._cool_down_seconds
-
-    async def clear(self, guild: discord.Guild) -> None:
-        """Leave the channel that Discord still shows us in from before a restart, if there is one.
-
-        A connect on top of that would stay silent, or be taken for connected already. It takes
-        `LEAVE_SECONDS` at most; call it while nothing of ours is connected in this guild.
-        """
-        if channel_of_ours(guild) is None:
-            return
-        log.info("guild %d: leaving the voice channel that was left over", guild.id)
-        gone = self._waiting[guild.id] = asyncio.Event()
-        try:
-            await guild.change_voice_state(channel=None)
-            async with asyncio.timeout(LEAVE_SECONDS):
-                await gone.wait()
-        except (TimeoutError, OSError) as error:
-            log.warning("guild %d: leaving was not confirmed: %s", guild.id, type(error).__name__)
-        finally:
-            del self._waiting[guild.id]
-
-    def we_are_gone(self, guild_id: int) -> None:
-        """Take in that Discord shows us in no voice channel any more."""
-        waiting = self._waiting.get(guild_id)
-        if waiting is not None:
-            waiting.set()
-
-
-def channel_of_ours(guild: discord.Guild) -> VoiceChannelLike | None:
-    """Return the voice channel that Discord shows us in; None also while it tells nothing of ``guild``."""
-    if guild.unavailable:
-        return None
-    voice = guild.me.voice
-    return voice.channel if voice is not None else None
-
-
 MEND_SECONDS = 30.0
 """How long a lost connection is tried to be replaced before what waits is given up."""
 
 _AGAIN_AFTER = (0.5, 1.0, 2.0, 4.0)
 """A lost connection is tried so often: the main connection may be away as well, and be back in a moment."""
-
-_AT_ONCE = 4  # guilds that are reconciled together: Discord takes 120 requests a minute from a shard
 
 
 class GuildPlayers:
@@ -153,7 +84,7 @@ class GuildPlayers:
         self._stalled_seconds = stalled_seconds
         self._mend_seconds = mend_seconds
         self._meant = meant or TargetChannels()
-        self._entrance = VoiceJoiner(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
+        self._joiner = VoiceJoiner(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
         self._company = AutoLeave(patience or IdleTimeouts(), leave=self._leave_unless_gone)
         self._players: dict[int, GuildPlayer] = {}
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -179,10 +110,10 @@ class GuildPlayers:
             if reason is not None:
                 raise MemberError(reason)
             if player is None:
-                player = await self._enter(channel)
+                player = await self._enter(channel, Urgency.MEMBER)
             elif player.channel != channel:
                 _refuse_if_busy(player, requested_by)
-                await self._replace_connection(player, channel)
+                await self._replace_connection(player, channel, Urgency.MEMBER)
             return player
 
     async def leave(self, guild_id: int) -> bool:
@@ -205,7 +136,7 @@ class GuildPlayers:
         guild = member.guild
         ours = member.id == guild.me.id
         if ours and after.channel is None:
-            self._entrance.we_are_gone(guild.id)
+            self._joiner.we_are_gone(guild.id)
         player = self._players.get(guild.id)
         if player is None or not (ours or before.channel != after.channel):
             return
@@ -221,14 +152,7 @@ class GuildPlayers:
 
     async def reconcile(self, guilds: Iterable[discord.Guild]) -> None:
         """Be where we mean to be, and nowhere else: at the start, and when the main connection is back."""
-        places = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(guild: discord.Guild) -> None:
-            async with places, self._locks[guild.id]:
-                await self._reconcile(guild)
-
-        mine = [guild for guild in guilds if self._concerns_us(guild)]
-        await asyncio.gather(*(one(guild) for guild in mine))
+        await asyncio.gather(*map(self._reconcile, filter(self._concerns_us, guilds)))
 
     def withdraw(self, *voice_ids: str) -> int:
         """Drop what these voices or likenesses say or would say, everywhere; return how many that were."""
@@ -259,10 +183,12 @@ class GuildPlayers:
         if self._closing:
             raise MemberError("I am restarting. Try again in a minute.")
 
-    async def _open(self, channel: VoiceChannelLike, *, again_after: Sequence[float] = ()) -> VoiceConnection:
+    async def _open(
+        self, channel: VoiceChannelLike, urgency: Urgency, *, again_after: Sequence[float] = ()
+    ) -> VoiceConnection:
         for delay in again_after:
             try:
-                connection = await self._entrance.open(self._meant_room(channel))
+                connection = await self._joiner.open(self._meant_room(channel), urgency)
                 break
             except PlaybackLimitedError:
                 raise
@@ -270,9 +196,10 @@ class GuildPlayers:
                 log.info("guild %d: again in %g s: %s", channel.guild.id, delay, error)
                 await asyncio.sleep(delay)
         else:
-            connection = await self._entrance.open(self._meant_room(channel) if again_after else channel)
+            meant = self._meant_room(channel) if again_after else channel
+            connection = await self._joiner.open(meant, urgency)
         if self._closing:
-            await connection.disconnect(force=True)
+            await self._joiner.leave(connection)
             self._refuse_if_closing()
         return connection
 
@@ -281,9 +208,9 @@ class GuildPlayers:
         room = before.guild.get_channel(self._meant.get(before.guild.id) or before.id)
         return room if isinstance(room, discord.VoiceChannel | discord.StageChannel) else before
 
-    async def _enter(self, channel: VoiceChannelLike) -> GuildPlayer:
-        await self._entrance.clear(channel.guild)
-        connection = await self._open(channel)
+    async def _enter(self, channel: VoiceChannelLike, urgency: Urgency) -> GuildPlayer:
+        await self._joiner.clear(channel.guild, urgency)
+        connection = await self._open(channel, urgency)
         player = GuildPlayer(connection, stalled=self._mend, stalled_seconds=self._stalled_seconds)
         self._players[channel.guild.id] = player
         self._own(player, connection)
@@ -296,7 +223,7 @@ class GuildPlayers:
             if player.connection is not connection:  # we replaced it, or left ourselves
                 return
             if connection.is_limited:
-                self._entrance.cool_down(player.guild_id)
+                self._joiner.cool_down(player.guild_id)
             if connection.was_removed or connection.is_limited:
                 log.info("guild %d: removed from voice", player.guild_id)
                 self._meant.forget(player.guild_id)
@@ -312,7 +239,7 @@ class GuildPlayers:
         connection = player.detach()
         self._forget(player)
         if connection is not None:
-            await connection.disconnect(force=True)
+            await self._joiner.leave(connection)
 
     async def _leave_unless_gone(self, player: GuildPlayer, why: str) -> None:
         async with self._locks[player.guild_id]:
@@ -330,14 +257,19 @@ class GuildPlayers:
     # -- staying ----------------------------------------------------------------------------------
 
     async def _replace_connection(
-        self, player: GuildPlayer, channel: VoiceChannelLike, *, again_after: Sequence[float] = ()
+        self,
+        player: GuildPlayer,
+        channel: VoiceChannelLike,
+        urgency: Urgency,
+        *,
+        again_after: Sequence[float] = (),
     ) -> None:
         """Leave and join anew; what waits goes on there. If that fails, all of it is LOST."""
         old = player.detach()
         try:
             if old is not None:
-                await old.disconnect(force=True)
-            connection = await self._open(channel, again_after=again_after)
+                await self._joiner.leave(old)
+            connection = await self._open(channel, urgency, again_after=again_after)
         except BaseException:
             self._forget(player)
             raise
@@ -358,7 +290,7 @@ class GuildPlayers:
         log.warning("guild %d: joining the voice channel anew", player.guild_id)
         try:
             async with asyncio.timeout(self._mend_seconds):
-                await self._replace_connection(player, channel, again_after=_AGAIN_AFTER)
+                await self._replace_connection(player, channel, Urgency.LISTENERS, again_after=_AGAIN_AFTER)
         except (PlaybackError, MemberError, TimeoutError) as error:
             log.error("guild %d: the voice connection is lost: %s", player.guild_id, error)
             self._begin(self._give_up_coming_back(player.guild_id), name=f"lost-{player.guild_id}")
@@ -373,15 +305,16 @@ class GuildPlayers:
         return known or channel_of_ours(guild) is not None
 
     async def _reconcile(self, guild: discord.Guild) -> None:
-        if self._closing or guild.unavailable:
-            return
-        player, there = self._players.get(guild.id), channel_of_ours(guild)
-        if player is None:
-            await self._come_back(guild)
-        elif there is None:  # Discord has forgotten us, with the session that is gone
-            await self._connect_again(player)
-        else:
-            self._company.look_around(player)
+        async with self._locks[guild.id]:
+            if self._closing or guild.unavailable:
+                return
+            player, there = self._players.get(guild.id), channel_of_ours(guild)
+            if player is None:
+                await self._come_back(guild)
+            elif there is None:  # Discord has forgotten us, with the session that is gone
+                await self._connect_again(player)
+            else:
+                self._company.look_around(player)
 
     async def _come_back(self, guild: discord.Guild) -> None:
         """Go where we were before we were lost, if people are still there and we may; else be nowhere."""
@@ -392,14 +325,14 @@ class GuildPlayers:
             and why_not_speak_in(channel, guild.me) is None
         ):
             try:
-                await self._enter(channel)
+                await self._enter(channel, Urgency.NOBODY)
             except (PlaybackError, MemberError) as error:
                 log.warning("guild %d: could not come back: %s", guild.id, error)
             else:
                 log.info("guild %d: came back to the voice channel", guild.id)
                 return
         self._meant.forget(guild.id)
-        await self._entrance.clear(guild)
+        await self._joiner.clear(guild, Urgency.NOBODY)
 
     def _begin(self, coroutine: Coroutine[object, object, None], *, name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)
