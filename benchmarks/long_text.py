@@ -26,11 +26,13 @@ from benchmarks.machine_state import load
 from benchmarks.pacing import OVERHEAD, PER_SECOND, texts
 from benchmarks.voice_channels import connect, disconnect
 from bot.audio.maker import Maker
+from bot.library.cached_speeches import CachedSpeeches
+from bot.library.database import Database
 from bot.models import Asker, SpeechRequest
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import FRAME_SECONDS, LEAD_FRAMES, Utterance
 from bot.playback.voice_client import SpeechVoiceClient
-from bot.speech.cache import SpeechCache
+from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.tts.client import TTSClient
 
@@ -94,14 +96,19 @@ async def _measure(*, with_tutorial: bool) -> tuple[list[_Heard], list[float]]:
     count = TUTORIALS if with_tutorial else 0
     model = running("benchmarks.model_tts_gateway", [str(OVERHEAD), str(PER_SECOND)])
     with tempfile.TemporaryDirectory(prefix="benchmark-sounds-") as nothing:
-        async with model as tts_gateway, far_line(Path(nothing)) as line:
+        async with (
+            model as tts_gateway,
+            far_line(Path(nothing)) as line,
+            await Database.open(None, Path(nothing) / "library") as database,
+            SpeechCache(CachedSpeeches(database), CacheFolder(Path(nothing) / "cache"), max_bytes=0) as cache,
+        ):
             clients = cast(
                 list[SpeechVoiceClient], await connect(TEXTS, SpeechVoiceClient, line.voice_address)
             )
             others = await _others(line, count)
             base_url = tts_gateway.hello["base_url"]
             orders = [
-                _heard(line, base_url, text, client, number * _APART_SECONDS)
+                _heard(line, base_url, text, client, cache, number * _APART_SECONDS)
                 for number, (text, client) in enumerate(zip(texts(TEXTS), clients, strict=True))
             ]
             tutorials = [
@@ -118,10 +125,12 @@ async def _others(line: FarLine, count: int) -> list[discord.VoiceClient]:
     return (await connect(TEXTS + count, discord.VoiceClient, line.voice_address))[TEXTS:]
 
 
-async def _heard(line: FarLine, base_url: str, text: str, client: SpeechVoiceClient, delay: float) -> _Heard:
+async def _heard(
+    line: FarLine, base_url: str, text: str, client: SpeechVoiceClient, cache: SpeechCache, delay: float
+) -> _Heard:
     await asyncio.sleep(delay)
     player = GuildPlayer(client, stalled=_nothing)
-    async with TTSClient(base_url) as tts, SpeechCache(None) as cache, asyncio.timeout(_MOST_SECONDS):
+    async with TTSClient(base_url) as tts, asyncio.timeout(_MOST_SECONDS):
         supply = Supply(player.reserve(member_id=1, title="a minute"))
         synthesizer, began = SpeechSynthesizer(tts, cache, Maker()), time.monotonic()
         arriving = asyncio.create_task(line.arrival(client.ssrc))

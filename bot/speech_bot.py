@@ -132,8 +132,12 @@ class SpeechBot(commands.AutoShardedBot):
             meant=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
-        cache = await self._parts.enter_async_context(SpeechCache(self._cache_folder()))
-        self.library.privacy.forget_speech_with(cache.forget)
+        cache = SpeechCache(
+            self.library.cached_speeches,
+            CacheFolder(self._settings.data_dir / CACHE_FOLDER),
+            max_bytes=self._settings.cache_megabytes * 1024**2,
+        )
+        await self._parts.enter_async_context(cache)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
         maker = Maker()
         synthesizer = self.synthesizer = SpeechSynthesizer(
@@ -253,10 +257,6 @@ class SpeechBot(commands.AutoShardedBot):
         )
         self._parts.push_async_callback(own.aclose)
         return own
-
-    def _cache_folder(self) -> CacheFolder | None:
-        max_bytes = self._settings.cache_megabytes * 1024**2
-        return CacheFolder(self._settings.data_dir / CACHE_FOLDER, max_bytes=max_bytes) if max_bytes else None
 
     async def _beat(self) -> None:
         path = self._settings.data_dir / HEARTBEAT_FILE

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,23 @@ ROOM: Final = Path(__file__).parent / "rehearsal" / "room"
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
     return {"watchful": WatchfulLoop}
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite that has all our tables."""
+    from bot.library.database import Database
+    from bot.library.engine import DATABASE_FILE
+
+    folder = tmp_path_factory.mktemp("template")
+
+    async def make_tables() -> None:
+        async with await Database.open(None, folder) as database:
+            await database.scrub()
+
+    with ThreadPoolExecutor(1) as thread:  # although the tests have a loop of their own
+        thread.submit(asyncio.run, make_tables()).result()
+    return folder / DATABASE_FILE
 
 
 @pytest.hookimpl(optionalhook=True)

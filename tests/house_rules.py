@@ -28,9 +28,9 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
     "bot.tts": (*GROUND, "bot", "bot.secrets", "bot.settings", "untrusted"),
     "bot.playback": (*GROUND, "bot.audio"),
-    # a name is as long as people count it; kept speech is found again by whose it is
-    "bot.library": (*GROUND, "bot.text.characters", "bot.speech.cache"),
-    "bot.speech": (*GROUND, "bot.audio", "bot.text", "bot.tts"),
+    "bot.library": (*GROUND, "bot.text.characters"),  # a name is as long as people count it
+    # kept speech is found again, and deleted, by whom it concerns
+    "bot.speech": (*GROUND, "bot.audio", "bot.library.cached_speeches", "bot.text", "bot.tts"),
     "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
         *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.messages", "bot.playback"),

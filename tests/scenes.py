@@ -18,6 +18,7 @@ import discord
 
 from bot import models
 from bot.audio.maker import Maker
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent_rules import POLICY_VERSION
 from bot.library.voice import Scope
 from bot.models import Asker, Progress, Speech, SpeechRequest, VoiceAccess
@@ -48,6 +49,9 @@ from tts_gateway.server import ServerOptions, serving
 
 PATIENCE = 30.0
 """Seconds that are far more than anything here takes, even on a busy machine."""
+
+CACHE_BYTES = 50_000_000
+"""More than all speech of a test."""
 
 ClientT = TypeVar("ClientT", bound=discord.VoiceClient)
 
@@ -420,14 +424,15 @@ class Studio:
 
 
 @asynccontextmanager
-async def open_studio(folder: Path) -> AsyncIterator[Studio]:
-    """Yield a studio whose cache is in ``folder``, and whose TTS gateway babbles."""
+async def open_studio(folder: Path, speeches: CachedSpeeches) -> AsyncIterator[Studio]:
+    """Yield a studio whose cache is in ``folder``, as ``speeches`` knows it; its TTS gateway babbles."""
     faults = FaultScript()
     async with AsyncExitStack() as parts:
         options = ServerOptions(fetch=FetchOptions(allow_loopback=True))
         app = create_faulty_app(BabbleEngine(), faults, options=options)
         base_url = await parts.enter_async_context(serving(app))
-        cache = await parts.enter_async_context(SpeechCache(CacheFolder(folder, max_bytes=50_000_000)))
+        cache = SpeechCache(speeches, CacheFolder(folder), max_bytes=CACHE_BYTES)
+        await parts.enter_async_context(cache)
         studio = Studio(base_url, faults, cache, folder)
         parts.push_async_callback(studio.aclose)
         yield studio

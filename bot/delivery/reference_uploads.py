@@ -484,7 +484,10 @@ class Silencing:
         dropped = self._players.withdraw(*silent)
         if dropped:
             log.info("voices were withdrawn: %d utterances dropped", dropped)
-        await asyncio.gather(self._posts.delete(withdrawal.posts), self._speeches.withdraw(*silent))
+        await asyncio.gather(
+            self._posts.delete(withdrawal.posts),
+            self._speeches.withdraw(*silent, speeches=withdrawal.speeches),
+        )
         if withdrawal.is_final and withdrawal.voices:
             await self._accesses.settle()  # a recording that was just being posted is known by now
             await self._posts.delete_orphans()

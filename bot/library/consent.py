@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError
+from bot.library.cached_speeches import CachedSpeeches, voice_label
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import (
     POLICY_VERSION,
@@ -60,6 +61,7 @@ class Consents:
     def __init__(
         self,
         database: Database,
+        speeches: CachedSpeeches,
         withdrawals: Withdrawals,
         *,
         now: Clock = utc_now,
@@ -67,6 +69,7 @@ class Consents:
         rows: Callable[[AsyncSession], ConsentRows] = ConsentRows,
     ) -> None:
         self._database = database
+        self._speeches = speeches
         self._withdrawals = withdrawals
         self._now = now
         self._policy = policy
@@ -231,7 +234,7 @@ class Consents:
         ``voice_id`` is no voice of theirs.
         """
         async with self._database.session() as session:
-            withdrawal = await self._revoke(self._rows(session), speaker_id, voice_id)
+            withdrawal = await self._revoke(session, speaker_id, voice_id)
         await self._withdrawals.announce(withdrawal)
         return list(withdrawal.voices)
 
@@ -243,7 +246,7 @@ class Consents:
         async with self._database.session() as session:
             rows = self._rows(session)
             await rows.set_never_clone(member_id, self._now() if on else None)
-            withdrawal = await self._revoke(rows, member_id, None) if on else Withdrawal(())
+            withdrawal = await self._revoke(session, member_id, None) if on else Withdrawal(())
         await self._withdrawals.announce(withdrawal)
         return list(withdrawal.voices)
 
@@ -272,7 +275,8 @@ class Consents:
         is_over = request is not None and not (request.is_own and request.recording is None)
         if request is not None and is_over and not await rows.consents_in_use([request.id]):
             await rows.change([request.id], OPEN, Consent.REVOKED, self._now())
-        return Withdrawal([voice], posts)
+        speeches = await self._speeches.forget(session, [voice_label(voice.id)])
+        return Withdrawal([voice], posts, speeches=speeches)
 
     async def sweep(self) -> list[Request]:
         """End the questions that nobody has answered in time, and return them as they were asked."""
@@ -284,7 +288,8 @@ class Consents:
             await rows.forget_ended(now - timedelta(days=ENDED_DAYS))
         return overdue
 
-    async def _revoke(self, rows: ConsentRows, speaker_id: int, voice_id: str | None) -> Withdrawal:
+    async def _revoke(self, session: AsyncSession, speaker_id: int, voice_id: str | None) -> Withdrawal:
+        rows = self._rows(session)
         voices = [one for one in await rows.voices_of(speaker_id) if voice_id in (None, one.id)]
         if voice_id is not None and not voices:
             raise MemberError("There is no such voice of yours. /privacy export shows what there is.")
@@ -298,11 +303,14 @@ class Consents:
             ended = {voice.consent_id for voice in voices if voice.consent_id}
             ended -= await rows.consents_in_use(ended)
         await rows.change(ended, OPEN, Consent.REVOKED, self._now())
+        likenesses = [likeness_id(one) for one in sorted(ended)]
+        silent = (*(voice.id for voice in voices), *likenesses)
         return Withdrawal(
             voices,
             posts,
-            likenesses=[likeness_id(one) for one in sorted(ended)],
+            likenesses=likenesses,
             recordings=[one for one in recordings if one is not None],
+            speeches=await self._speeches.forget(session, [voice_label(one) for one in silent]),
         )
 
     async def _set_lapse(self, guild_id: int, member_id: int, *, is_here: bool) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from sqlalchemy import event, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -27,16 +28,22 @@ async def upsert(
     session: AsyncSession, table: type[Base], key: Mapping[str, Any], values: Mapping[str, Any]
 ) -> None:
     """Make or change the row of ``table`` with this primary ``key`` so that it has these ``values``."""
+    statement = _insert(session, table).values(**key, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+async def insert_missing(session: AsyncSession, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make those of these ``rows`` of ``table`` that are not there yet; one statement."""
+    if rows:
+        await session.execute(_insert(session, table).values(rows).on_conflict_do_nothing())
+
+
+def _insert(session: AsyncSession, table: type[Base]) -> sqlite.Insert:
     if session.get_bind().dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-    statement = insert(table).values(**key, **values)
-    if values:
-        changed = statement.on_conflict_do_update(index_elements=list(key), set_=dict(values))
-    else:
-        changed = statement.on_conflict_do_nothing(index_elements=list(key))
-    await session.execute(changed)
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)  # type: ignore[return-value]  # what is used of it is the same
 
 
 log = logging.getLogger(__name__)

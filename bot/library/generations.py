@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.database import Database, upsert
 from bot.library.tables import GenerationRow
 from bot.library.voice import Clock, utc_now
@@ -33,8 +34,9 @@ class Generation:
 class Generations:
     """The generations of the last `GENERATION_DAYS` days; who may press what, their buttons check."""
 
-    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+    def __init__(self, database: Database, speeches: CachedSpeeches, *, now: Clock = utc_now) -> None:
         self._database = database
+        self._speeches = speeches
         self._now = now
 
     async def keep(self, generation: Generation) -> None:
@@ -67,9 +69,12 @@ class Generations:
         return None if row is None else _to_generation(row)
 
     async def forget(self, generation_id: str) -> None:
-        """Delete a generation."""
+        """Delete a generation, and what the cache knows of its sound, whose file goes after it."""
+        gone = delete(GenerationRow).where(GenerationRow.id == generation_id)
         async with self._database.session() as session:
-            await session.execute(delete(GenerationRow).where(GenerationRow.id == generation_id))
+            key = await session.scalar(gone.returning(GenerationRow.cache_key))
+            if key is not None:
+                await self._speeches.forget(session, keys=[key])
 
     async def sweep(self) -> None:
         """Delete the generations that are too old."""

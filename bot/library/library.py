@@ -15,6 +15,7 @@ from sqlalchemy import delete, select
 
 from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.generations import Generations
@@ -82,6 +83,7 @@ class Library:
     voices: Voices
     recordings: Recordings
     posts: RecordingPosts
+    cached_speeches: CachedSpeeches
     generations: Generations
     settings: GuildSettings
     withdrawals: Withdrawals
@@ -113,13 +115,14 @@ class Library:
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
         await self._drop_recordings()
         self.posts = RecordingPosts(self.database)
-        self.generations = Generations(self.database, now=self._now)
+        speeches = self.cached_speeches = CachedSpeeches(self.database, now=self._now)
+        self.generations = Generations(self.database, speeches, now=self._now)
         self.withdrawals = Withdrawals()
         parts.push_async_callback(self.withdrawals.aclose)
         self.withdrawals.subscribe(self._erase)
-        self.consents = Consents(self.database, self.withdrawals, now=self._now)
+        self.consents = Consents(self.database, speeches, self.withdrawals, now=self._now)
         self.audit = Audit(self.database, self.withdrawals, now=self._now)
-        self.privacy = Privacy(self.database, self.recordings, self.withdrawals, now=self._now)
+        self.privacy = Privacy(self.database, self.recordings, speeches, self.withdrawals, now=self._now)
         self.voices = Voices(self.database, self.recordings, self.consents, self.withdrawals, now=self._now)
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,11 +12,14 @@ from sqlalchemy import ColumnElement, String, cast, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError
+from bot.library.cached_speeches import CachedSpeeches, member_label, recording_label, voice_label
 from bot.library.consent_rules import Consent, likeness_id
 from bot.library.database import Database
 from bot.library.recordings import Recordings
 from bot.library.tables import (
     Base,
+    CachedSpeechLabelRow,
+    CachedSpeechRow,
     ChosenVoiceRow,
     ConsentRow,
     GenerationRow,
@@ -31,7 +34,6 @@ from bot.library.tables import (
 from bot.library.voice import NOBODY, Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.withdrawal import Post, Withdrawal, Withdrawals, delete_voices_and_list_posts
-from bot.speech.cache import member_label, recording_label, voice_label
 
 _SECRET: Final = frozenset({"url", "name_key", "cache_key"})
 """Columns that say nothing more, or that would open a recording for whoever reads the file."""
@@ -62,6 +64,7 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "reports": await _rows(session, ReportRow, ReportRow.reporter_id == member_id),
         "reports_about_me": [_without(row, "reporter_id") for row in reported],
         "takes": await _rows(session, GenerationRow, GenerationRow.member_id == member_id),
+        "kept_speech": await _kept_speech(session, member_id),
         "cloning_switched": await _switched(session, member_id),
     }
 
@@ -79,6 +82,13 @@ async def _switched(session: AsyncSession, member_id: int) -> list[dict[str, Any
         {name: row[name] for name in ("guild_id", "cloning_on", "cloning_policy", "cloning_at")}
         for row in rows
     ]
+
+
+async def _kept_speech(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
+    """Return when their speech was made that is kept; when it was used last may say something of others."""
+    asked_for = select(CachedSpeechLabelRow.key).where(CachedSpeechLabelRow.label == member_label(member_id))
+    rows = await _rows(session, CachedSpeechRow, CachedSpeechRow.key.in_(asked_for))
+    return [{name: row[name] for name in ("made_at", "bytes")} for row in rows]
 
 
 async def _rows(
@@ -213,10 +223,17 @@ async def _change(
     return len(changed.all())
 
 
-log = logging.getLogger(__name__)
+def _labels(member_id: int, erased: Erased) -> list[str]:
+    """Return the labels of the speech that goes with it: asked for by the member, or like their voice."""
+    silent = (*(voice.id for voice in erased.voices), *erased.likenesses)
+    return [
+        member_label(member_id),
+        *(voice_label(voice_id) for voice_id in silent),
+        *(recording_label(recording) for recording in erased.recordings),
+    ]
 
-Forget = Callable[[str], Awaitable[None]]
-"""Throws away kept speech with this label, as `SpeechCache.forget`."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +257,7 @@ class Privacy:
         self,
         database: Database,
         recordings: Recordings,
+        speeches: CachedSpeeches,
         withdrawals: Withdrawals,
         *,
         now: Clock = utc_now,
@@ -247,12 +265,8 @@ class Privacy:
         self._database = database
         self._recordings = recordings
         self._withdrawals = withdrawals
-        self._forget: Forget | None = None
+        self._speeches = speeches
         self._now = now
-
-    def forget_speech_with(self, forget: Forget) -> None:
-        """Reach kept speech through ``forget`` from now on."""
-        self._forget = forget
 
     async def export(self, member_id: int) -> dict[str, Any]:
         """Return everything about a member in all servers, ready for JSON."""
@@ -268,10 +282,10 @@ class Privacy:
         """
         async with self._database.session() as session:
             erased = await erase(session, member_id, self._now())
+            speeches = await self._speeches.forget(session, _labels(member_id, erased))
         await self._withdrawals.announce(
-            Withdrawal(erased.voices, erased.posts, likenesses=erased.likenesses)
+            Withdrawal(erased.voices, erased.posts, likenesses=erased.likenesses, speeches=speeches)
         )
-        await self._forget_speech(member_id, erased)
         is_scrubbed = True
         try:
             await self._recordings.drop_unused(erased.recordings)
@@ -281,12 +295,3 @@ class Privacy:
             is_scrubbed = False
         is_scrubbed = is_scrubbed and not self._database.needs_scrubbing
         return Deleted(erased.voices, erased.rows, erased.posts, is_scrubbed)
-
-    async def _forget_speech(self, member_id: int, erased: Erased) -> None:
-        if self._forget is None:
-            return
-        labels = [member_label(member_id)]
-        labels += [voice_label(voice.id) for voice in erased.voices]
-        labels += [recording_label(recording) for recording in sorted(erased.recordings)]
-        for label in labels:
-            await self._forget(label)

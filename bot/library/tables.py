@@ -286,3 +286,25 @@ class GenerationRow(Base):
     likeness: Mapped[str | None]
     cache_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class CachedSpeechRow(Base):
+    """Finished speech whose file is kept under ``key``. See `bot.library.cached_speeches`."""
+
+    __tablename__ = "cached_speeches"
+
+    key: Mapped[str] = mapped_column(_SHA256, primary_key=True)
+    bytes: Mapped[int]
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+
+
+class CachedSpeechLabelRow(Base):
+    """Whom or what a kept speech concerns, as a digest: a member, a voice, or a recording."""
+
+    __tablename__ = "cached_speech_labels"
+
+    key: Mapped[str] = mapped_column(
+        _SHA256, ForeignKey("cached_speeches.key", ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)

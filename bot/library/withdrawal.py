@@ -37,7 +37,8 @@ class Withdrawal:
 
     ``is_final``: they are deleted, and ``posts`` are to be deleted in Discord; otherwise they are frozen or
     rest and may come back. A voice that was thawed is told of too: it is not ``is_frozen`` then.
-    ``recordings`` are of questions that are over.
+    ``recordings`` are of questions that are over. ``speeches`` are the keys of kept speech that is forgotten,
+    and whose files are to be deleted.
     """
 
     voices: Sequence[Voice]
@@ -45,6 +46,7 @@ class Withdrawal:
     is_final: bool = True
     likenesses: Sequence[str] = ()
     recordings: Sequence[str] = ()
+    speeches: Sequence[str] = ()
 
 
 Listener = Callable[[Withdrawal], Awaitable[None]]
@@ -65,7 +67,8 @@ class Withdrawals:
 
     async def announce(self, withdrawal: Withdrawal) -> None:
         """Tell everybody, and wait a moment for them."""
-        if not (withdrawal.voices or withdrawal.posts or withdrawal.likenesses or withdrawal.recordings):
+        told = (withdrawal.voices, withdrawal.posts, withdrawal.likenesses, withdrawal.recordings)
+        if not any((*told, withdrawal.speeches)):
             return
         tasks = {
             asyncio.create_task(self._tell(listener, withdrawal), name="withdrawal")

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from bot.errors import MemberError, SpeechBotError
+from bot.library.cached_speeches import Keeping, member_label
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Progress, Speech, SpeechRequest, Stage, VoiceAccess
-from bot.speech.cache import Keeping, KeptSpeech, SpeechCache, labels_of, member_label
+from bot.speech.cache import KeptSpeech, SpeechCache, labels_of
 from bot.speech.run import SpeechResult, SpeechRun, speech_run_of
 from bot.speech.segment_plan import PlaybackClock
 from bot.speech.speaker import SpeechResources
@@ -135,7 +136,7 @@ class SharedJobs:
         if shared is not None:
             shared.keeping.add([member_label(asker.member_id)])
             return shared
-        shared = SharedJob(request, key, self._cache.keeping(labels_of(request, asker.member_id, key)))
+        shared = SharedJob(request, key, self._cache.keeping(key, labels_of(request, asker.member_id)))
         shared.task = asyncio.create_task(self._carry_out(shared, asker, clock, access), name="speech")
         self._under_way[shared.task] = shared
         shared.task.add_done_callback(self._under_way.pop)
@@ -183,7 +184,7 @@ class SharedJobs:
         shared.finish(result.speech)
         if result.is_worth_keeping:
             kept = KeptSpeech(result.speech, tuple(shared.frames))
-            await self._cache.put(shared.key, kept, shared.keeping)
+            await self._cache.put(kept, shared.keeping)
 
     async def _made(
         self, shared: SharedJob, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None

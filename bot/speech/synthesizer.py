@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bot.audio.maker import Maker
+from bot.library.cached_speeches import voice_label
 from bot.limits import MAX_SYNTHESES, MAX_SYNTHESES_PER_MEMBER, MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
-from bot.speech.cache import (
-    KeptSpeech,
-    SpeechCache,
-    labels_of,
-    speech_key,
-    speech_label,
-    voice_label,
-)
+from bot.speech.cache import KeptSpeech, SpeechCache, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.pacing import Speed
 from bot.speech.segment_plan import PlaybackClock
@@ -69,12 +63,13 @@ class SpeechSynthesizer:
         clock = PlaybackClock(seconds_before)
         return SpeechJob(self._jobs, self._quota, request, self.key_of(request), asker, clock, access)
 
-    async def withdraw(self, *voice_ids: str) -> None:
+    async def withdraw(self, *voice_ids: str, speeches: Collection[str] = ()) -> None:
         """End everything that is being made with these voices or likenesses, and forget what is kept of them.
 
-        Whoever waits for it gets a `MemberError` that says so. New requests are up to `VoiceAccess`.
+        ``speeches`` are the keys of what is forgotten too. Whoever waits for it gets a `MemberError` that
+        says so. New requests are up to `VoiceAccess`.
         """
-        forgetting = self._cache.forget(*map(voice_label, voice_ids))
+        forgetting = self._cache.forget([voice_label(one) for one in voice_ids], speeches)
         await asyncio.gather(forgetting, self._jobs.withdraw(*voice_ids))
 
     async def made_before(
@@ -100,16 +95,15 @@ class SpeechSynthesizer:
 
     async def forget(self, key: str) -> None:
         """Throw away the speech that is kept under ``key``."""
-        await self._cache.forget(speech_label(key))
+        await self._cache.forget(keys=[key])
 
     async def keep_as(self, request: SpeechRequest, again: SpeechRequest, asker: Asker) -> None:
         """Keep the speech of ``request`` for ``again`` too: it has become the voice of that."""
+        keeping = self._cache.keeping(self.key_of(again), labels_of(again, asker.member_id))
         await self._jobs.wait_ended(self.key_of(request))
         kept = await self._cache.get(self.key_of(request))
         if kept is not None:
-            key = self.key_of(again)
-            keeping = self._cache.keeping(labels_of(again, asker.member_id, key))
-            await self._cache.put(key, kept, keeping)
+            await self._cache.put(kept, keeping)
 
     async def aclose(self) -> None:
         """Wait until nothing is made or kept any more. Whoever waits for speech has been cancelled before."""

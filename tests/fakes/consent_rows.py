@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
@@ -149,6 +150,14 @@ class FakeConsentRows(ConsentRows):
         return list(self._store.requests.values())
 
 
+class NoCachedSpeeches(CachedSpeeches):
+    async def forget(
+        self, session: AsyncSession, labels: Collection[str] = (), keys: Collection[str] = ()
+    ) -> list[str]:
+        return []
+
+
 def consents_in(store: Store, **options: Any) -> Consents:
     """Return consents as a process that has just started finds them in this store."""
-    return Consents(cast(Database, store), rows=FakeConsentRows, **options)
+    database = cast(Database, store)
+    return Consents(database, NoCachedSpeeches(database), rows=FakeConsentRows, **options)

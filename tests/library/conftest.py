@@ -50,14 +50,6 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of SQLite that has all our tables."""
-    folder = tmp_path_factory.mktemp("template")
-    _in_a_thread(_make_tables(None, folder))
-    return folder / DATABASE_FILE
-
-
 @asynccontextmanager
 async def a_database(server: PostgreSQL) -> AsyncIterator[str]:
     """Have a database without tables on the server; the value is its address."""

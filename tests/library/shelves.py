@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 import pytest
 
 from bot.errors import MemberError
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.recordings import Recordings
@@ -56,7 +57,8 @@ async def a_voice(
 def voices_in(database: Database, recordings: Recordings) -> Voices:
     """Return the voices of a database, as a process that has just started finds them."""
     withdrawals = Withdrawals()
-    return Voices(database, recordings, Consents(database, withdrawals), withdrawals)
+    consents = Consents(database, CachedSpeeches(database), withdrawals)
+    return Voices(database, recordings, consents, withdrawals)
 
 
 async def voice_for(voices: Voices, scope: Scope) -> Voice | None:

@@ -18,7 +18,7 @@ from bot.library.consent_rules import POLICY_VERSION, Consent
 from bot.library.library import Library
 from bot.library.tables import RecordingPostRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
-from bot.library.withdrawal import Post, RecordingPost, Withdrawal, Withdrawals
+from bot.library.withdrawal import Post, RecordingPost, Withdrawal
 from bot.models import SpokenVoice
 from tests.library.consents import (
     ELSEWHERE,
@@ -49,13 +49,21 @@ async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterato
         yield library
 
 
+def under_newer_policy(library: Library, clock: Clock) -> Consents:
+    return Consents(
+        *(library.database, library.cached_speeches, library.withdrawals),
+        now=clock,
+        policy=POLICY_VERSION + 1,
+    )
+
+
 async def test_cloning_is_off_until_a_moderator_accepts_the_policy_and_again_for_a_new_one(
     library: Library, clock: Clock
 ):
     assert "off in this server" in (await library.consents.cloning_permission_error(speaker, SPEAKER) or "")
 
     await cloning_on(library)
-    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+    newer = under_newer_policy(library, clock)
 
     assert await library.consents.cloning_permission_error(speaker, SPEAKER) is None
     assert await library.consents.cloning_permission_error(owner, SPEAKER) is None
@@ -71,7 +79,7 @@ async def test_the_word_for_ones_own_voice_is_asked_once_per_server_and_policy(
     await cloning_on(library, GUILD, ELSEWHERE)
 
     consent_id = await library.consents.attest(speaker)
-    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+    newer = under_newer_policy(library, clock)
 
     assert await library.consents.has_attested(speaker)
     assert await library.consents.attest(speaker) == consent_id
@@ -88,7 +96,7 @@ async def test_a_new_policy_silences_voices_until_moderators_and_the_speaker_acc
 ):
     await cloning_on(library)
     voice = await own_voice(library)
-    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+    newer = under_newer_policy(library, clock)
 
     assert "moderator" in (await newer.permission_error(voice, GUILD) or "")
     await cloning_on(library, policy=POLICY_VERSION + 1)
@@ -239,7 +247,7 @@ async def test_the_speaker_revokes_in_any_state_and_from_anywhere(library: Libra
     if state == "frozen" and voice is not None:
         await library.audit.freeze(moderator, voice.id, True)
     if state == "new policy":
-        consents = Consents(library.database, library.withdrawals, now=clock, policy=POLICY_VERSION + 1)
+        consents = under_newer_policy(library, clock)
 
     gone = await consents.revoke(SPEAKER)
 
@@ -357,7 +365,7 @@ async def test_a_likeness_passes_the_gate_like_a_saved_voice(library: Library, c
     assert "has left" in (await permission_error(likeness, GUILD) or "")
     await library.consents.speaker_returned(GUILD, SPEAKER)
     assert await permission_error(likeness, GUILD) is None
-    newer = Consents(library.database, Withdrawals(), now=clock, policy=POLICY_VERSION + 1)
+    newer = under_newer_policy(library, clock)
     assert "rules" in (await newer.permission_error(likeness, GUILD) or "")
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import update
 
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.database import Database, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
@@ -69,7 +70,7 @@ class InDatabase:
         self.database = database
 
     def consents(self, withdrawals: Withdrawals, now: Callable[[], datetime], policy: int) -> Consents:
-        return Consents(self.database, withdrawals, now=now, policy=policy)
+        return Consents(self.database, CachedSpeeches(self.database), withdrawals, now=now, policy=policy)
 
     async def set_cloning(self, guild_id: int, policy: int | None) -> None:
         values = {"cloning_on": policy is not None, "cloning_policy": policy}

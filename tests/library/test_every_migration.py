@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bot.library.engine import address
+from bot.library.library import Library
 from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
 from bot.library.migrations import OURS
-from bot.speech.cache import CacheFolder, member_label
+from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library import first_edition
 
 OLDER = OURS.revisions[:-1]
@@ -46,15 +47,16 @@ async def test_a_folder_at_an_older_revision_is_brought_to_the_newest_with_all_t
         assert await first_edition.all_rows(f"sqlite:///{backup}", data_dir) == before
 
 
-async def test_kept_speech_of_the_first_edition_goes_with_who_asked_for_it(tmp_path: Path) -> None:
+async def test_kept_speech_of_the_first_edition_is_deleted_at_the_start(tmp_path: Path) -> None:
     data_dir = await at(OLDER[0], None, tmp_path)
-    folder = CacheFolder(data_dir / "cache", max_bytes=10**6, clock=first_edition.NOW.timestamp)
-    folder.open()
-    assert folder.size > 0
+    path = data_dir / "cache"
+    assert list(path.iterdir()) != []
 
-    folder.forget(member_label(first_edition.BEN))
-
-    assert list((data_dir / "cache").iterdir()) == []
+    async with (
+        Library(None, data_dir) as library,
+        SpeechCache(library.cached_speeches, CacheFolder(path), max_bytes=10**6),
+    ):
+        assert list(path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

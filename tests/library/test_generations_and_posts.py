@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.database import Database
 from bot.library.generations import Generation, Generations
 from bot.library.recordings import Recordings
@@ -20,7 +21,7 @@ KEPT = Generation("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "
 
 
 async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> None:
-    generations = Generations(database, now=lambda: NOW)
+    generations = Generations(database, CachedSpeeches(database), now=lambda: NOW)
     bare = Generation("t2", None, 11, "", None, None, None, (), None, None, NOW)
     for generation in (KEPT, bare):
         await generations.keep(generation)
@@ -32,7 +33,7 @@ async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> Non
 
 
 async def test_a_generation_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
-    generations = Generations(database, now=lambda: NOW)
+    generations = Generations(database, CachedSpeeches(database), now=lambda: NOW)
     await generations.keep(KEPT)
     await generations.keep(replace(KEPT, cache_key=None))
     assert await generations.get("t1") == replace(KEPT, cache_key=None)
@@ -44,7 +45,7 @@ async def test_a_generation_kept_again_is_replaced_and_one_forgotten_is_gone(dat
 
 async def test_generations_are_kept_for_a_week(database: Database) -> None:
     now = NOW
-    generations = Generations(database, now=lambda: now)
+    generations = Generations(database, CachedSpeeches(database), now=lambda: now)
     await generations.keep(KEPT)
     await generations.keep(replace(KEPT, id="t2", created_at=NOW + timedelta(hours=1)))
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, func, insert, select
 
+from bot.library.cached_speeches import member_label, voice_label
 from bot.library.consent_rules import Consent
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.privacy import Deleted
 from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
 from bot.library.voice import NOBODY, Scope, Sharing
-from bot.library.withdrawal import Post, RecordingPost
+from bot.library.withdrawal import Post, RecordingPost, Withdrawal
 from bot.models import Speech
-from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache, member_label, voice_label
+from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache
 from tests.library.consents import (
     ELSEWHERE,
     GUILD,
@@ -54,9 +55,16 @@ async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterato
 
 
 @pytest.fixture
-async def cache(tmp_path: Path) -> AsyncIterator[SpeechCache]:
-    async with SpeechCache(CacheFolder(tmp_path / "speech", max_bytes=10_000_000)) as cache:
-        yield cache
+async def cache(library: Library, tmp_path: Path) -> AsyncIterator[SpeechCache]:
+    folder = CacheFolder(tmp_path / "speech")
+    async with SpeechCache(library.cached_speeches, folder, max_bytes=10_000_000) as opened:
+
+        async def hear(withdrawal: Withdrawal) -> None:
+            await opened.forget(keys=withdrawal.speeches)
+
+        library.withdrawals.subscribe(hear)
+        yield opened
+        await library.withdrawals.aclose()
 
 
 async def plant(library: Library) -> None:
@@ -85,9 +93,9 @@ async def plant(library: Library) -> None:
     await library.consents.posted(asked.id, 61, 62)
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
-    await library.generations.keep(
-        Generation("take", GUILD, MEMBER, TEXT, NAME, None, None, (owned.id,), None, None, owned.created_at)
-    )
+    how = (NAME, None, None, (owned.id,), None, None)
+    take = Generation("take", GUILD, MEMBER, TEXT, *how, created_at=owned.created_at)
+    await library.generations.keep(take)
 
 
 async def fill(cache: SpeechCache, library: Library) -> None:
@@ -96,7 +104,7 @@ async def fill(cache: SpeechCache, library: Library) -> None:
     for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
         sound = b"of others " if number == 2 else RECORDING
         kept = KeptSpeech(Speech((sound * 20)[: len(sound) * 20 // 2 * 2]), (sound,))
-        await cache.put(str(number) * 64, kept, cache.keeping([label]))
+        await cache.put(kept, cache.keeping(str(number) * 64, [label]))
 
 
 async def count(library: Library, column: Column[int]) -> int:
@@ -120,8 +128,7 @@ def found_in(folder: Path) -> set[tuple[str, bytes]]:
     }
 
 
-async def delete(library: Library, cache: SpeechCache) -> Deleted:
-    library.privacy.forget_speech_with(cache.forget)
+async def delete(library: Library) -> Deleted:
     deleted = await library.privacy.delete(MEMBER)
     await library.withdrawals.aclose()
     return deleted
@@ -137,20 +144,18 @@ async def test_no_byte_of_a_deleted_member_is_left_under_the_data_directory(
     before = await asyncio.to_thread(found_in, tmp_path)
     assert {canary for _, canary in before} == set(CANARIES)
 
-    deleted = await delete(library, cache)
+    deleted = await delete(library)
 
     assert deleted.is_scrubbed
     assert await asyncio.to_thread(found_in, tmp_path) == set()
     assert await cache.get("2" * 64) is not None
 
 
-async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(
-    library: Library, cache: SpeechCache
-):
+async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(library: Library):
     await plant(library)
     planted = {str(column): await count(library, column) for column in member_columns()}
 
-    deleted = await delete(library, cache)
+    deleted = await delete(library)
 
     wish = {"never_clone.member_id"}
     assert {name for name, number in planted.items() if not number} == wish
@@ -162,12 +167,10 @@ async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(
     assert [voice.name for voice in await library.voices.complete(other, "")] == ["Bob"]
 
 
-async def test_what_the_other_one_may_still_look_into_stays_without_the_member(
-    library: Library, cache: SpeechCache
-):
+async def test_what_the_other_one_may_still_look_into_stays_without_the_member(library: Library):
     await plant(library)
 
-    await delete(library, cache)
+    await delete(library)
 
     async with library.database.reading() as session:
         given = (await session.scalars(select(ConsentRow).where(ConsentRow.asker_id == NOBODY))).all()
@@ -181,19 +184,22 @@ async def test_what_the_other_one_may_still_look_into_stays_without_the_member(
     assert {report.member_id for report in reports} == {None, OTHER}
 
 
-async def test_the_wish_never_to_be_cloned_is_the_one_thing_that_stays(library: Library, cache: SpeechCache):
+async def test_the_wish_never_to_be_cloned_is_the_one_thing_that_stays(library: Library):
     await plant(library)
     await library.consents.never_clone(MEMBER, True)
 
-    await delete(library, cache)
+    await delete(library)
 
     left = [str(column) for column in member_columns() if await count(library, column)]
     assert left == ["never_clone.member_id"]
     assert await library.consents.cloning_permission_error(other, MEMBER) is not None
 
 
-async def test_the_file_has_everything_about_the_member_in_all_servers(library: Library):
+async def test_the_file_has_everything_about_the_member_in_all_servers(
+    library: Library, cache: SpeechCache, clock: Clock
+):
     await plant(library)
+    await fill(cache, library)
     async with library.database.session() as session:
         await session.execute(insert(NeverCloneRow).values(member_id=MEMBER, since=library.audit._now()))
 
@@ -208,6 +214,8 @@ async def test_the_file_has_everything_about_the_member_in_all_servers(library: 
     assert {row["guild_id"] for row in found["cloning_switched"]} == {str(ELSEWHERE)}
     assert len(found["reports_about_me"]) == 2
     assert str(OWNER) not in json.dumps(found["reports_about_me"])
+    (kept,) = found["kept_speech"]
+    assert kept["made_at"] == clock.now.isoformat()
     assert "cdn.example" not in json.dumps(found)
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.errors import LibraryError, MemberError, NameTakenError
+from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.recordings import Recordings
@@ -260,7 +261,8 @@ async def test_a_voice_is_deleted_by_its_owner_a_moderator_or_who_is_heard_in_it
 
     withdrawals = Withdrawals()
     withdrawals.subscribe(listen)
-    voices = Voices(database, recordings, Consents(database, withdrawals), withdrawals)
+    consents = Consents(database, CachedSpeeches(database), withdrawals)
+    voices = Voices(database, recordings, consents, withdrawals)
     voice = await a_voice(
         *(voices, recordings, "Alice"),
         sharing=Sharing.MEMBERS,

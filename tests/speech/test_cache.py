@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from bot.audio.maker import Maker
+from bot.library.cached_speeches import CachedSpeeches
 from bot.models import ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import CacheFolder, SpeechCache, speech_key
 from bot.speech.synthesizer import SpeechSynthesizer
 from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.fakes.babble_engine import howl
-from tests.scenes import Hearing, Studio
+from tests.scenes import CACHE_BYTES, Hearing, Studio
 
 TEXT = "Say it again, and it is here at once."
 
@@ -49,11 +50,11 @@ async def test_a_fresh_take_replaces_what_was_kept(studio: Studio):
     assert again == fresh
 
 
-async def test_it_survives_a_restart(studio: Studio):
+async def test_it_survives_a_restart(studio: Studio, speeches: CachedSpeeches):
     speech = await studio.make(TEXT)
     await studio.synthesizer.aclose()
 
-    async with SpeechCache(CacheFolder(studio.folder, max_bytes=50_000_000)) as cache:
+    async with SpeechCache(speeches, CacheFolder(studio.folder), max_bytes=CACHE_BYTES) as cache:
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         again = await studio.make(TEXT)
 
@@ -90,11 +91,13 @@ async def test_nothing_on_the_disk_names_what_was_said(studio: Studio):
     assert kept.stat().st_mode & 0o077 == 0
 
 
-async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: Studio, tmp_path: Path):
+async def test_where_nothing_can_be_kept_everything_works_all_the_same(
+    studio: Studio, speeches: CachedSpeeches, tmp_path: Path
+):
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder should be")
 
-    async with SpeechCache(CacheFolder(blocked, max_bytes=50_000_000)) as cache:
+    async with SpeechCache(speeches, CacheFolder(blocked), max_bytes=CACHE_BYTES) as cache:
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
         await studio.synthesizer.aclose()
@@ -104,15 +107,21 @@ async def test_where_nothing_can_be_kept_everything_works_all_the_same(studio: S
     assert len(studio.calls) == 2
 
 
-async def test_without_a_cache_every_request_is_a_call(studio: Studio):
-    async with SpeechCache(None) as cache:
+async def test_without_room_every_request_is_a_call_and_what_was_kept_is_gone(
+    studio: Studio, speeches: CachedSpeeches
+):
+    await studio.make(TEXT)
+    await studio.synthesizer.aclose()
+
+    async with SpeechCache(speeches, CacheFolder(studio.folder), max_bytes=0) as cache:
+        assert list(studio.folder.iterdir()) == []
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
         await studio.synthesizer.aclose()
         await studio.make(TEXT)
         await studio.synthesizer.aclose()
 
-    assert len(studio.calls) == 2
+    assert len(studio.calls) == 3
 
 
 def _key(url: str, transcript: str | None = None) -> str:

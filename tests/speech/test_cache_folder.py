@@ -1,16 +1,29 @@
+"""Kept speech on the disk: what is in its files, and that nothing else is ever taken for one."""
+
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.errors import LibraryError
+from bot.library.cached_speeches import KEPT_FOR, CachedSpeeches, Keeping
+from bot.library.database import Database
 from bot.models import Speech
-from bot.speech.cache import KEEP_SECONDS, CacheFolder, KeptSpeech, packed, unpacked
+from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache, packed, unpacked
+from tests.library.consents import Clock
+from tests.library.statements import statements
+from tests.scenes import until
 
-A, B, C = "a" * 64, "b" * 64, "c" * 64
+A, B, C, D = "a" * 64, "b" * 64, "c" * 64, "d" * 64
+NOW = Clock().now
 
 
 def kept(seed: int = 1, kilobytes: int = 10) -> KeptSpeech:
@@ -18,207 +31,253 @@ def kept(seed: int = 1, kilobytes: int = 10) -> KeptSpeech:
     return KeptSpeech(Speech(pcm), tuple(bytes([seed, number]) * (number + 1) for number in range(7)))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
-def opened(path: Path, clock: Clock, max_bytes: int = 1_000_000) -> CacheFolder:
-    folder = CacheFolder(path, max_bytes=max_bytes, clock=clock)
-    folder.open()
-    return folder
+@pytest.fixture
+def index(database: Database, clock: Clock) -> CachedSpeeches:
+    return CachedSpeeches(database, now=clock)
 
 
-def test_what_is_kept_comes_back(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path / "cache", clock)
-
-    folder.put(A, kept(1))
-    folder.put(B, kept(2))
-
-    assert folder.get(A) == kept(1)
-    assert folder.get(B) == kept(2)
-    assert folder.get(C) is None
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
 
 
-def test_a_speech_without_a_frame_comes_back_too():
-    silent = KeptSpeech(Speech(b"\1\2"), ())
-
-    assert unpacked(packed(silent, 1.0)) == silent
+def cache_in(path: Path, index: CachedSpeeches, max_bytes: int = 1_000_000) -> SpeechCache:
+    return SpeechCache(index, CacheFolder(path), max_bytes=max_bytes)
 
 
-def test_another_run_finds_it(tmp_path: Path, clock: Clock):
-    opened(tmp_path, clock).put(A, kept())
-
-    assert opened(tmp_path, clock).get(A) == kept()
+async def put(cache: SpeechCache, key: str, speech: KeptSpeech) -> None:
+    await cache.put(speech, cache.keeping(key, ["somebody"]))
 
 
-def test_after_a_day_it_is_gone_from_the_disk(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock)
-    folder.put(A, kept())
-    clock.now += KEEP_SECONDS - 1
-    folder.put(B, kept())
-
-    assert folder.get(A) is not None
-    clock.now += 2
-    folder.purge()
-
-    assert folder.get(A) is None
-    assert [path.name for path in tmp_path.iterdir()] == [B]
+def files(path: Path) -> list[str]:
+    return sorted(file.name for file in path.iterdir())
 
 
-def test_what_grew_old_while_nothing_ran_is_gone_at_the_start(tmp_path: Path, clock: Clock):
-    opened(tmp_path, clock).put(A, kept())
-    clock.now += KEEP_SECONDS + 1
-
-    opened(tmp_path, clock)
-
-    assert list(tmp_path.iterdir()) == []
+def size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.iterdir())
 
 
-def test_what_was_made_in_the_future_is_not_kept_for_ever(tmp_path: Path, clock: Clock):
-    opened(tmp_path, clock).put(A, kept())
-    clock.now -= 10 * KEEP_SECONDS
+class TestPacking:
+    @pytest.mark.parametrize("speech", [kept(), KeptSpeech(Speech(b"\1\2"), ())], ids=["whole", "no frame"])
+    def test_what_is_packed_comes_back(self, speech: KeptSpeech):
+        assert unpacked(packed(speech, NOW), NOW) == speech
 
-    assert opened(tmp_path, clock).get(A) is None
+    def test_any_damage_is_noticed(self):
+        whole = packed(kept(), NOW)
 
+        for place in [*range(40), *range(40, len(whole), 97), *range(len(whole) - 40, len(whole))]:
+            broken = bytearray(whole)
+            broken[place] ^= 1 << place % 8
+            assert unpacked(bytes(broken), NOW) is None
+        for length in (0, 1, 7, 24, 100, len(whole) - 1):
+            assert unpacked(whole[:length], NOW) is None
+        assert unpacked(whole + b"\0", NOW) is None
 
-def test_the_least_recently_used_goes_first(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock, max_bytes=25_000)
-    folder.put(A, kept())
-    folder.put(B, kept())
-    folder.get(A)
-
-    folder.put(C, kept())
-
-    assert folder.get(B) is None
-    assert folder.get(A) == folder.get(C) == kept()
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == folder.size <= 25_000
-
-
-def test_the_next_run_knows_what_was_used_last(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock, max_bytes=25_000)
-    folder.put(A, kept())
-    folder.put(B, kept())
-    os.utime(tmp_path / B, (1, 1))
-
-    folder = opened(tmp_path, clock, max_bytes=25_000)
-    folder.put(C, kept())
-
-    assert folder.get(B) is None
-    assert folder.get(A) is not None
+    def test_speech_that_was_made_at_another_time_is_another(self):
+        assert unpacked(packed(kept(), NOW), NOW + timedelta(microseconds=1)) is None
 
 
-def test_a_smaller_bound_than_before_is_kept_to(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock)
-    for key in (A, B, C):
-        folder.put(key, kept())
+async def test_what_is_kept_comes_back_also_in_another_run(path: Path, index: CachedSpeeches):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept(1))
+        await put(cache, B, kept(2))
 
-    folder = opened(tmp_path, clock, max_bytes=15_000)
+        assert await cache.get(A) == kept(1)
+        assert await cache.get(B) == kept(2)
+        assert await cache.get(C) is None
 
-    assert folder.size <= 15_000
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_what_is_larger_than_the_whole_cache_is_not_kept(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock, max_bytes=15_000)
-    folder.put(A, kept())
-
-    folder.put(B, kept(kilobytes=20))
-
-    assert folder.get(A) is not None
-    assert folder.get(B) is None
+    async with cache_in(path, index) as cache:
+        assert await cache.get(A) == kept(1)
 
 
-def test_any_damage_is_noticed(tmp_path: Path, clock: Clock):
-    whole = packed(kept(), clock.now)
+async def test_what_is_just_being_kept_is_there_already(path: Path, index: CachedSpeeches):
+    async with cache_in(path, index) as cache:
+        putting = asyncio.create_task(put(cache, A, kept()))
+        await asyncio.sleep(0)
 
-    for place in [*range(40), *range(40, len(whole), 97), *range(len(whole) - 40, len(whole))]:
-        broken = bytearray(whole)
-        broken[place] ^= 1 << place % 8
-        assert unpacked(bytes(broken)) is None
-    for length in (0, 1, 7, 24, 100, len(whole) - 1):
-        assert unpacked(whole[:length]) is None
-    assert unpacked(whole + b"\0") is None
+        assert await cache.get(A) == kept()
+        await putting
 
 
-def test_a_damaged_file_is_thrown_away(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path, clock)
-    folder.put(A, kept())
-    path = tmp_path / A
-    path.write_bytes(path.read_bytes()[:-1])
-
-    assert folder.get(A) is None
-    assert not path.exists()
-    assert folder.size == 0
-
-
-def test_what_is_not_ours_is_thrown_away_and_folders_and_what_links_lead_to_are_not(
-    tmp_path: Path, clock: Clock
+async def test_a_hit_is_one_statement_before_its_sound_and_one_transaction_behind_it(
+    path: Path, index: CachedSpeeches
 ):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        with statements() as counted:
+            assert await cache.get(A, cache.keeping(A, ["another"])) is not None
+            assert (len(counted.sent), counted.transactions) == (1, 1)
+            await cache.__aexit__(None, None, None)
+
+    assert counted.transactions == 2
+
+
+async def test_after_a_day_it_is_gone_from_the_disk(path: Path, index: CachedSpeeches, clock: Clock):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        clock.now += KEPT_FOR - timedelta(seconds=1)
+        await put(cache, B, kept())
+        assert await cache.get(A) is not None
+        clock.forward(seconds=1)
+        assert await cache.get(A) is None
+
+    async with cache_in(path, index):
+        assert files(path) == [B]
+
+
+async def test_without_a_request_what_is_too_old_goes_all_the_same(
+    path: Path, index: CachedSpeeches, clock: Clock
+):
+    async with SpeechCache(index, CacheFolder(path), max_bytes=1_000_000, tidy_seconds=0.01) as cache:
+        await put(cache, A, kept())
+        assert files(path) == [A]
+        clock.now += KEPT_FOR
+        await until(lambda: not files(path))
+
+
+async def test_the_least_recently_used_goes_first_and_the_bound_is_kept_to(
+    path: Path, index: CachedSpeeches, clock: Clock
+):
+    async with cache_in(path, index, max_bytes=25_000) as cache:
+        for key in (A, B):
+            await put(cache, key, kept())
+            clock.forward(seconds=1)
+        await cache.get(A)
+
+    async with cache_in(path, index, max_bytes=25_000) as cache:
+        clock.forward(seconds=1)
+        await put(cache, C, kept())
+
+        assert await cache.get(B) is None
+        assert await cache.get(A) == await cache.get(C) == kept()
+        assert files(path) == [A, C]
+        assert size(path) <= 25_000
+        await put(cache, B, kept(kilobytes=25))
+        assert await cache.get(A) is not None
+
+    async with cache_in(path, index, max_bytes=15_000):
+        assert len(files(path)) == 1
+
+
+async def test_a_damaged_file_is_not_given_and_replaced_by_what_is_made_instead(
+    path: Path, index: CachedSpeeches
+):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        (path / A).write_bytes((path / A).read_bytes()[:-1])
+
+        assert await cache.get(A) is None
+        await put(cache, A, kept(2))
+
+        assert await cache.get(A) == kept(2)
+
+
+async def test_what_is_not_ours_is_thrown_away_and_folders_and_what_links_lead_to_are_not(
+    path: Path, index: CachedSpeeches, tmp_path: Path
+):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        await put(cache, C, kept())
+        await put(cache, D, kept())
     outside = tmp_path / "outside"
     outside.write_text("precious")
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "notes.txt").write_text("hello")
-    (cache / A).write_bytes(b"not what it seems")
-    (cache / f"{B}.1234abcd").write_bytes(packed(kept(), clock.now)[:50])
-    (cache / C).symlink_to(outside)
-    (cache / "folder").mkdir()
+    (path / "notes.txt").write_text("hello")
+    (path / B).write_bytes(packed(kept(), NOW))
+    (path / D).write_bytes(packed(kept(), NOW - timedelta(seconds=1)))
+    (path / f"{A}.1234abcd").write_bytes(packed(kept(), NOW)[:50])
+    (path / C).unlink()
+    (path / C).symlink_to(outside)
+    (path / "folder").mkdir()
 
-    folder = opened(cache, clock)
-
-    assert [path.name for path in cache.iterdir()] == ["folder"]
-    assert outside.read_text() == "precious"
-    assert folder.size == 0
+    async with cache_in(path, index) as cache:
+        assert files(path) == [A, "folder"]
+        assert outside.read_text() == "precious"
+        assert await cache.get(A) == kept()
+        assert [await cache.get(key) for key in (B, C, D)] == [None] * 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the mode of a file says nothing there")
-def test_only_we_can_read_it(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path / "cache", clock)
+def test_only_we_can_read_it(path: Path):
+    assert CacheFolder(path).write(Keeping(A, ()), packed(kept(), NOW))
 
-    folder.put(A, kept())
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert (path / A).stat().st_mode & 0o777 == 0o600
 
-    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "cache" / A).stat().st_mode & 0o777 == 0o600
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 2,000 bytes inside."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk_means_nothing_is_kept_and_one_line_in_the_log(
-    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    path: Path, caplog: pytest.LogCaptureFixture
 ):
-    import resource
+    folder, data = CacheFolder(path), packed(kept(), NOW)
+    keepings = [Keeping(key, ()) for key in (A, B, C)]
 
-    folder = opened(tmp_path, clock)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
-    try:
-        with caplog.at_level(logging.WARNING):
-            folder.put(A, kept())
-            folder.put(B, kept())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    folder.put(C, kept())
+    with caplog.at_level(logging.WARNING), full_disk():
+        written = [folder.write(keeping, data) for keeping in keepings[:2]]
 
+    assert written == [False, False]
+    assert folder.write(keepings[2], data)
     assert len(caplog.records) == 1
-    assert folder.get(A) is folder.get(B) is None
-    assert [path.name for path in tmp_path.iterdir()] == [C]
+    assert folder.read(A, NOW) is folder.read(B, NOW) is None
+    assert files(path) == [C]
 
 
-def test_a_folder_that_was_deleted_meanwhile_is_made_again(tmp_path: Path, clock: Clock):
-    folder = opened(tmp_path / "cache", clock)
-    folder.put(A, kept())
-    (tmp_path / "cache" / A).unlink()
-    (tmp_path / "cache").rmdir()
+def test_speech_that_is_forgotten_before_it_is_written_leaves_no_file(path: Path):
+    folder, keeping = CacheFolder(path), Keeping(A, ())
+    keeping.is_forgotten = True
 
-    assert folder.get(A) is None
-    folder.put(B, kept())
+    assert folder.write(keeping, packed(kept(), NOW))
 
-    assert folder.get(B) == kept()
+    assert files(path) == []
+
+
+async def test_a_folder_that_was_deleted_meanwhile_is_made_again(path: Path, index: CachedSpeeches):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        await asyncio.to_thread(shutil.rmtree, path)
+
+        assert await cache.get(A) is None
+        await put(cache, B, kept())
+        assert await cache.get(B) == kept()
+
+
+async def test_a_file_in_place_of_the_folder_means_nothing_is_kept(tmp_path: Path, index: CachedSpeeches):
+    blocked = tmp_path / "blocked"
+    await asyncio.to_thread(blocked.touch)
+
+    async with cache_in(blocked, index) as cache:
+        await put(cache, A, kept())
+        assert await cache.get(A) is None
+    assert await index.find(A) is None
+
+
+async def test_without_its_database_nothing_is_kept_and_only_forgetting_says_so(
+    path: Path, index: CachedSpeeches, database: Database
+):
+    async with cache_in(path, index) as cache:
+        await put(cache, A, kept())
+        await database.aclose()
+
+        await put(cache, B, kept())
+        assert await cache.get(A) is await cache.get(B) is None
+        with pytest.raises(LibraryError):
+            await cache.forget(["somebody"])
+
+    assert files(path) == [A]
