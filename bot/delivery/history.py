@@ -301,7 +301,7 @@ class GenerationActions:
                 f"{MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something shorter or longer, and save that."
             )
         is_whole = message is None or REST_IS_MISSING not in message.content
-        said = " ".join(take.text.split()) if is_whole else None
+        said = " ".join(" ".join(take.lines).split()) if is_whole else None
         recorded = await self._making.keep_take(speech, said, asked_by=asked_by)
         try:
             return await self._making.save_made(scope, name, recorded, description=take.style)

@@ -16,9 +16,6 @@ from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 from bot.text.speakable import check_text, speakable
 
-LINE_END: Final = "\x1e"
-"""Between the lines of a dialogue in a kept take: no text that can be said has this character."""
-
 
 @dataclass(frozen=True, slots=True)
 class SpeakRequest:
@@ -63,7 +60,7 @@ def generation_of(order: SpeakRequest, *, guild_id: int | None, member_id: int, 
         id=new_id(),
         guild_id=guild_id,
         member_id=member_id,
-        text=LINE_END.join(line.text for line in lines),
+        lines=tuple(line.text for line in lines),
         style=request.style,
         guidance=request.guidance,
         steps=request.steps,
@@ -76,7 +73,7 @@ def generation_of(order: SpeakRequest, *, guild_id: int | None, member_id: int, 
 
 def title_of(take: Generation) -> str:
     """Return what was said in a kept take, as one text."""
-    return " / ".join(take.text.split(LINE_END))
+    return " / ".join(take.lines)
 
 
 _FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
@@ -133,12 +130,11 @@ class RequestResolver:
         ids = [voice_id for voice_id in dict.fromkeys(take.voice_ids) if voice_id]
         known = await self._all_named(scope, ids, may_speak)
         request = SpeechRequest("", style=take.style, guidance=take.guidance, steps=take.steps, fresh=True)
-        texts = take.text.split(LINE_END)
-        if len(texts) == 1:
+        if len(take.lines) == 1:
             voice = next(iter(known.values()), None)
-            return SpeakRequest(_with(request, texts[0], voice), voices=tuple(known.values()))
+            return SpeakRequest(_with(request, take.lines[0], voice), voices=tuple(known.values()))
         lines = [
-            Line(known.get(voice_id), text) for voice_id, text in zip(take.voice_ids, texts, strict=True)
+            Line(known.get(voice_id), text) for voice_id, text in zip(take.voice_ids, take.lines, strict=True)
         ]
         return _in_lines(request, lines, None)
 

@@ -16,12 +16,15 @@ from bot.limits import GENERATION_DAYS
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What was said and how: enough to say it again. ``cache_key`` finds its sound, while it is kept."""
+    """What was said and how: enough to say it again. ``cache_key`` finds its sound, while it is kept.
+
+    ``lines`` are those of a dialogue, with one of ``voice_ids`` each, or the whole text.
+    """
 
     id: str
     guild_id: int | None
     member_id: int
-    text: str = field(repr=False)
+    lines: tuple[str, ...] = field(repr=False)
     style: str | None
     guidance: float | None
     steps: int | None
@@ -41,7 +44,7 @@ class Generations:
 
     async def keep(self, generation: Generation) -> None:
         """Keep a generation; one with the same id is replaced."""
-        values = {**asdict(generation), "voice_ids": list(generation.voice_ids)}
+        values = asdict(generation)
         key = {"id": values.pop("id")}
         async with self._database.session() as session:
             await upsert(session, GenerationRow, key, values)
@@ -90,7 +93,7 @@ def _to_generation(row: GenerationRow) -> Generation:
         id=row.id,
         guild_id=row.guild_id,
         member_id=row.member_id,
-        text=row.text,
+        lines=tuple(row.lines),
         style=row.style,
         guidance=row.guidance,
         steps=row.steps,

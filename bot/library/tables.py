@@ -271,14 +271,17 @@ class ReportRow(Base):
 
 
 class GenerationRow(Base):
-    """A generation, so that its buttons work for a week; the only place where a member's text is kept."""
+    """A generation, so that its buttons work for a week; the only place where a member's text is kept.
+
+    ``lines`` is what was said, one for each of ``voice_ids`` in a dialogue, and otherwise a single one.
+    """
 
     __tablename__ = "takes"
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     guild_id: Mapped[int | None] = mapped_column(index=True)
     member_id: Mapped[int] = mapped_column(index=True)
-    text: Mapped[str]
+    lines: Mapped[list[str]]
     style: Mapped[str | None]
     guidance: Mapped[float | None]
     steps: Mapped[int | None] = mapped_column(Integer)

@@ -124,10 +124,13 @@ async def test_moments_come_back_in_utc_and_none_without_a_zone_goes_in(database
 async def test_text_that_no_database_takes_is_kept_without_what_it_does_not_take(database: Database) -> None:
     said = "a\0b\ud800c 👩‍👩‍👧 ﷺ"
     async with database.session() as session:
-        session.add(GenerationRow(id="1", member_id=1, text=said, voice_ids=[], created_at=NOW))
+        kept = GenerationRow(id="1", member_id=1, lines=[said], style=said, voice_ids=[], created_at=NOW)
+        session.add(kept)
 
     async with database.reading() as session:
-        assert (await session.scalars(select(GenerationRow.text))).one() == "ab?c 👩‍👩‍👧 ﷺ"
+        generation = (await session.scalars(select(GenerationRow))).one()
+    assert generation.style == "ab?c 👩‍👩‍👧 ﷺ"
+    assert generation.lines == [said]  # as JSON it can be kept
 
 
 async def test_sixty_writers_at_once_do_not_hinder_each_other(database: Database) -> None:
@@ -236,7 +239,7 @@ class TestTheFile:
                 await session.execute(text(f"PRAGMA max_page_count = {pages}"))
                 for number in range(3):
                     take = GenerationRow(
-                        id=str(number), member_id=1, text="x" * 9000, voice_ids=[], created_at=NOW
+                        id=str(number), member_id=1, lines=["x" * 9000], voice_ids=[], created_at=NOW
                     )
                     session.add(take)
                     await session.flush()
@@ -257,7 +260,7 @@ class TestTheFile:
     ) -> None:
         async with database.session() as session:
             session.add(
-                GenerationRow(id="1", member_id=1, text="canary" * 2000, voice_ids=[], created_at=NOW)
+                GenerationRow(id="1", member_id=1, lines=["canary" * 2000], voice_ids=[], created_at=NOW)
             )
         assert b"canary" in on_disk(tmp_path)
 
@@ -295,7 +298,7 @@ class TestTheFile:
             for number in range(200):
                 session.add(
                     GenerationRow(
-                        id=str(number), member_id=number, text="x" * 900, voice_ids=[], created_at=NOW
+                        id=str(number), member_id=number, lines=["x" * 900], voice_ids=[], created_at=NOW
                     )
                 )
         assert await database.problem() is None

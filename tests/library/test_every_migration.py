@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from bot.library.engine import address
+from bot.library.database import Database
+from bot.library.engine import address, engine_for, writing
 from bot.library.library import Library
 from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
 from bot.library.migrations import OURS
+from bot.library.tables import GenerationRow
 from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library import first_edition
 
@@ -57,6 +60,28 @@ async def test_kept_speech_of_the_first_edition_is_deleted_at_the_start(tmp_path
         SpeechCache(library.cached_speeches, CacheFolder(path), max_bytes=10**6),
     ):
         assert list(path.iterdir()) == []
+
+
+async def test_texts_become_lines_where_a_character_stood_between_them_however_many_there_are(
+    empty_url: str | None, tmp_path: Path
+) -> None:
+    data_dir = await at("0005", empty_url, tmp_path)
+    many = 1_234  # more than are read at once
+    engine = engine_for(address(empty_url, data_dir), busy_seconds=20)
+    async with writing(engine).begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM takes")
+        for number in range(many):
+            await connection.exec_driver_sql(
+                "INSERT INTO takes (id, member_id, text, voice_ids, created_at) VALUES "
+                f"('{number:04}', 14, '{number}\x1e', '[]', '2026-01-01 00:00:00')"
+            )
+    await engine.dispose()
+
+    async with await Database.open(empty_url, data_dir) as database, database.reading() as session:
+        found = await session.execute(select(GenerationRow.id, GenerationRow.lines))
+        lines = {row.id: row.lines for row in found}
+
+    assert lines == {f"{number:04}": [str(number), ""] for number in range(many)}
 
 
 @pytest.mark.parametrize(

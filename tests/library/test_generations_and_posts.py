@@ -17,12 +17,13 @@ from bot.limits import GENERATION_DAYS
 from tests.library.shelves import AVIARY, a_voice, ada
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-KEPT = Generation("t1", AVIARY, 11, "Hello “you”", "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
+LINES = ("Hello “you”", "“Me?”")
+KEPT = Generation("t1", AVIARY, 11, LINES, "calm", 2.5, 12, ("v1", "v2"), "likeness", "f" * 64, NOW)
 
 
 async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> None:
     generations = Generations(database, CachedSpeeches(database), now=lambda: NOW)
-    bare = Generation("t2", None, 11, "", None, None, None, (), None, None, NOW)
+    bare = Generation("t2", None, 11, ("",), None, None, None, (), None, None, NOW)
     for generation in (KEPT, bare):
         await generations.keep(generation)
 

@@ -112,7 +112,7 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
         await library.voices.choose(ben, gone.id)
         await library.posts.remember(RecordingPost(gone.id, 5, 6, 7, "https://cdn.example/x", now))
         await library.generations.keep(
-            Generation("t", AVIARY, ADA, "words", None, None, None, (), None, None, now)
+            Generation("t", AVIARY, ADA, ("words",), None, None, None, (), None, None, now)
         )
         await library.settings.set_cloning(moderator, True, policy=1)
 

@@ -29,7 +29,7 @@ async def test_everything_is_there_after_a_restart(url: str | None, tmp_path: Pa
         voice = await library.voices.save(ada, NewVoice("Alice", Kind.DESIGNED, recording, 1.0))
         await library.voices.choose(ada, voice.id)
         take = Generation(
-            "t", AVIARY, ADA, "hello", None, None, None, (voice.id,), None, None, datetime.now(UTC)
+            "t", AVIARY, ADA, ("hello",), None, None, None, (voice.id,), None, None, datetime.now(UTC)
         )
         await library.generations.keep(take)
         library.settings.remember_volume(AVIARY, 150)

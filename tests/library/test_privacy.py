@@ -94,7 +94,7 @@ async def plant(library: Library) -> None:
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
     how = (NAME, None, None, (owned.id,), None, None)
-    take = Generation("take", GUILD, MEMBER, TEXT, *how, created_at=owned.created_at)
+    take = Generation("take", GUILD, MEMBER, (TEXT,), *how, created_at=owned.created_at)
     await library.generations.keep(take)
 
 
@@ -210,7 +210,7 @@ async def test_the_file_has_everything_about_the_member_in_all_servers(
     assert {voice["name"] for voice in found["voices"]} == {NAME, f"{NAME} alone", f"{NAME} heard"}
     assert {use["member_id"] for use in found["uses"]} == {str(MEMBER)}
     assert {use["member_id"] for use in found["uses_of_my_voice"]} == {str(MEMBER), str(OTHER)}
-    assert [take["text"] for take in found["takes"]] == [TEXT]
+    assert [take["lines"] for take in found["takes"]] == [[TEXT]]
     assert {row["guild_id"] for row in found["cloning_switched"]} == {str(ELSEWHERE)}
     assert len(found["reports_about_me"]) == 2
     assert str(OWNER) not in json.dumps(found["reports_about_me"])

@@ -60,7 +60,7 @@ async def plant(library: Library, cache: SpeechCache) -> None:
     voice = await agreed_voice(library)
     likeness = likeness_id(await library.consents.attest(speaker))
     how = (None, None, None, (), None, OF_GENERATION)
-    await library.generations.keep(Generation("t", GUILD, OTHER, "Hello", *how, created_at=utc_now()))
+    await library.generations.keep(Generation("t", GUILD, OTHER, ("Hello",), *how, created_at=utc_now()))
     label = {
         OF_VOICE: voice_label(voice.id),
         OF_MEMBER: member_label(SPEAKER),

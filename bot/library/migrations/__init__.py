@@ -20,4 +20,4 @@ class Migrations:
         return self.revisions[-1]
 
 
-OURS: Final = Migrations(Path(__file__).parent, ("0001", "0002", "0003", "0004", "0005"))
+OURS: Final = Migrations(Path(__file__).parent, ("0001", "0002", "0003", "0004", "0005", "0006"))
