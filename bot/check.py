@@ -19,6 +19,7 @@ from bot.errors import DataFolderError, LibraryError, TTSError
 from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, Speech, SpeechRequest
+from bot.playback.packets import native_calls
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
 from bot.speech_bot import DISCORD_HOST
 from bot.start import obstacle_of
@@ -31,6 +32,10 @@ _WALLS = "the walls need Linux with seccomp, on x86-64 or ARM64; a container may
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
 _LOGIN_SECONDS = 20.0
+_SENDING = {
+    True: "sent without a wait for other threads",
+    False: "each may wait for other threads; a hundred channels at once can stutter on this system",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ async def findings(
     yield _package("discord.py", "discord", "talks to Discord", exactly=_DISCORD_PY)
     yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
     yield _package("PyNaCl", "nacl.secret", "encrypts the voice connection")
+    yield Finding(True, f"voice packets: {_SENDING[native_calls() is not None]}")
     yield await _opus()
     yield await _decoder()
     yield await _data_dir(settings)
