@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
 
 import davey
 import discord
-from discord.gateway import DiscordVoiceWebSocket
+from discord.gateway import DiscordVoiceWebSocket, VoiceKeepAliveHandler
 from discord.types.voice import GuildVoiceState
 from discord.voice_state import ConnectionFlowState, SocketReader, VoiceConnectionState
 
@@ -31,16 +32,16 @@ class DiscoveryReader(SocketReader):
     datagram per connection: the event loop does that without a thread.
     """
 
-    def __init__(self, state: VoiceConnectionState, *, replaced: SocketReader) -> None:
-        super().__init__(state)  # never started: it is a Thread only because the library's is
-        self._replaced = replaced
+    def __init__(self, state: VoiceConnectionState) -> None:
+        super().__init__(state)  # a Thread only because the library's is
         self._task: asyncio.Task[None] | None = None
-        self._end_thread()
+
+    def start(self) -> None:
+        """Start nothing: the event loop reads."""
 
     def register(self, callback: Callable[[bytes], object]) -> None:
         """Give ``callback`` the next answer that arrives on the connection's socket."""
         self._callbacks.append(callback)
-        self._end_thread()
         self.resume()
 
     def unregister(self, callback: Callable[[bytes], object]) -> None:
@@ -65,12 +66,6 @@ class DiscoveryReader(SocketReader):
         """Stop for good."""
         self.pause()
         self._callbacks.clear()
-        self._end_thread()
-
-    def _end_thread(self) -> None:
-        # Told more than once: the thread forgets what it was told before it came to run.
-        if self._replaced.is_alive():
-            self._replaced.stop()
 
     async def _read(self) -> None:
         loop = self.state.voice_client.loop
@@ -94,6 +89,51 @@ SESSION_NO_LONGER_VALID: Final = 4006
 _SILENT_SECONDS: Final = 60.0  # without an answer to a heartbeat, as in the library
 
 
+class Heartbeats(VoiceKeepAliveHandler):
+    """Sends the heartbeats of one voice websocket, and closes it when they are not answered any more.
+
+    The library has a thread for it in each connection, and a container that allows 128 threads is full with a
+    hundred. Sending needs the event loop anyway: here it is a task of that loop.
+    """
+
+    ws: SpeechVoiceWebSocket
+    interval: float
+    late_seconds = 10.0  # from here on a heartbeat that waits is in the log, as in the library
+
+    def __init__(self, websocket: SpeechVoiceWebSocket, *, replaced: VoiceKeepAliveHandler) -> None:
+        super().__init__(ws=websocket, interval=replaced.interval)  # a Thread only because the library's is
+        self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    def start(self) -> None:
+        """Send one after each interval from now on."""
+        self._task = self.ws.loop.create_task(self._run_in_loop(), name="voice-heartbeats")
+
+    def stop(self) -> None:
+        """Send no more."""
+        # Whoever closes the websocket stops us; when it is us, we would be cut short.
+        if self._task is not None and not self._is_closing:
+            self._task.cancel()
+
+    async def _run_in_loop(self) -> None:
+        guild_id = self.ws._connection.guild.id
+        try:
+            while True:
+                due = time.perf_counter() + self.interval
+                await asyncio.sleep(self.interval)
+                if self._last_recv + self.heartbeat_timeout < time.perf_counter():
+                    log.warning("the voice server of guild %s answers no heartbeat: closing", guild_id)
+                    self._is_closing = True
+                    await self.ws.close(4000)
+                    return
+                await self.ws.send_heartbeat(self.beat())
+                late = time.perf_counter() - due
+                if late > self.late_seconds:
+                    log.warning("a voice heartbeat of guild %s was %.1f s late", guild_id, late)
+        except Exception as error:  # the websocket is closed or broken, which its polling sees as well
+            log.debug("voice heartbeats of guild %s end: %r", guild_id, error)
+
+
 def _nobody(*_news: object) -> None:
     """Listen to nothing."""
 
@@ -107,6 +147,21 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
 
     on_message: Callable[[], None] = staticmethod(_nobody)
     on_closed: Callable[[int | None], None] = staticmethod(_nobody)
+    _heartbeats: Heartbeats | None = None
+
+    @property
+    def _keep_alive(self) -> Heartbeats | None:
+        return self._heartbeats
+
+    @_keep_alive.setter
+    def _keep_alive(self, librarys: VoiceKeepAliveHandler | None) -> None:
+        # Said hello to, the library makes a thread and then starts what it finds here.
+        self._stop_heartbeats()
+        self._heartbeats = None if librarys is None else Heartbeats(self, replaced=librarys)
+
+    def _stop_heartbeats(self) -> None:
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
 
     @classmethod
     async def from_connection_state(
@@ -137,19 +192,23 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
         try:
             await super().poll_event()
         except discord.ConnectionClosed as error:
-            self.on_closed(error.code)
+            self._end(error.code)
             # The library's resume waits for updates that a crashed server never brings. A full
             # reconnect asks for them.
             if error.code == SERVER_CRASHED:
                 error.code = SESSION_NO_LONGER_VALID
             raise
         except TimeoutError:
-            self.on_closed(None)
+            self._end(None)
             raise
         except ConnectionError as error:
-            self.on_closed(None)
+            self._end(None)
             # An answer met a socket that was just closed; for the library this is not a lost connection.
             raise discord.ConnectionClosed(self.ws, shard_id=None, code=self._close_code) from error
+
+    def _end(self, code: int | None) -> None:
+        self._stop_heartbeats()  # not only when it is closed, which may be after a wait
+        self.on_closed(code)
 
     async def received_message(self, msg: dict[str, Any]) -> None:
         """Handle a JSON message."""
@@ -198,7 +257,15 @@ class SpeechConnectionState(VoiceConnectionState):
         self._has_left = False
         self.was_removed = False
         self.is_limited = False
-        self._socket_reader = DiscoveryReader(self, replaced=self._socket_reader)
+
+    @property
+    def _socket_reader(self) -> SocketReader:
+        return self._reader
+
+    @_socket_reader.setter
+    def _socket_reader(self, _librarys: SocketReader) -> None:
+        # The library makes a thread and then starts what it finds here.
+        self._reader = DiscoveryReader(self)
 
     def _removed(self) -> None:
         self.was_removed = True

@@ -324,7 +324,7 @@ class BotConnection:
 
     def _heartbeat(self, data: Any) -> None:
         self.last_acknowledged = int(data.get("seq_ack", -1))
-        if self._outbox is not None:
+        if self._outbox is not None and not self._faults.no_heartbeat_ack:
             self._outbox.put(json_frame(Opcode.HEARTBEAT_ACK, {"t": data["t"]}))
 
     def _select_protocol(self, data: Any) -> None:

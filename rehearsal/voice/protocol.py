@@ -80,6 +80,7 @@ class VoiceFaults:
     ``alone_version_zero``: when the last human leaves, the call falls back to version 0.
     ``moved_close_code``: how a websocket ends whose bot was moved (None: it is left open).
     ``identify_close_code``: how the websocket of a bot that identifies ends (None: it is let in).
+    ``no_heartbeat_ack``: heartbeats are not answered.
     ``transition_seconds``: how long a transition waits for members who do not say they are ready.
     """
 
@@ -93,6 +94,7 @@ class VoiceFaults:
     alone_version_zero: bool = False
     moved_close_code: int | None = CloseCode.DISCONNECTED
     identify_close_code: int | None = None
+    no_heartbeat_ack: bool = False
     transition_seconds: float = 2.0
 
 
