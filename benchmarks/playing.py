@@ -5,17 +5,22 @@ transport encryption, a socket for each channel. CPU is that of the whole proces
 is measured where frames are taken from their source, in every way alike, against the best 20 ms grid of
 each channel. A number of channels is carried if the 99th percentile is at most 5 ms, in one of two tries
 (one, if it is above 100 ms).
+
+With the main thread 100 % busy in Python, packets are sent in both ways of `bot.playback.packets` in turn: as
+PyNaCl and Python do, which releases the GIL, and without releasing it. There the lateness is the scheduler's;
+on a machine with other work the time that a hundred packets in a row take says more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import discord
 import psutil
@@ -24,7 +29,19 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
-from benchmarks.ways_to_play import OURS, THREADS, Way, can_encode, encoding_way, lateness, tutorial_way
+from benchmarks.ways_to_play import (
+    FRAME_BYTES,
+    OURS,
+    THREADS,
+    MeasuredVoiceClient,
+    Way,
+    can_encode,
+    encoding_way,
+    lateness,
+    tutorial_way,
+)
+from bot.playback.packets import KeepingPacket, Packet, PacketWriter, ReleasingPacket, native_calls
+from bot.playback.scheduler import FRAME_SECONDS, SLOTS
 
 ROUNDS: Final = 3
 LIMIT: Final = 0.005
@@ -32,6 +49,9 @@ CPU_CHANNELS: Final = 50
 MANY_CHANNELS: Final = 500
 """What one channel costs depends on how many share a wake-up of the sender: it is measured at both."""
 
+BUSY_CHANNELS: Final = (100, 500)
+_BURST_PACKETS: Final = 100
+_BURSTS: Final = 100
 ENCODED_CHANNELS: Final = 4
 LADDERS: Final = {
     OURS: (500, 750, 900, 1000, 1250, 1500, 2000),
@@ -154,6 +174,83 @@ async def _lag(address: tuple[str, int]) -> Figure:
     return Figure(f"{OURS.name}: {MANY_CHANNELS} channels: event-loop lag, p99", lags, "ms", Goal(20))
 
 
+async def _busy(address: tuple[str, int]) -> list[Figure]:
+    """Compare both ways to send while the main thread is busy; nothing where there is only one."""
+    calls = native_calls()
+    figures: list[Figure] = []
+    if calls is None:
+        return figures
+    for count in BUSY_CHANNELS:
+        clients: Any = await connect(count, OURS.kind, address)
+        keeping, releasing = [], []
+        for client in clients:
+            client.play(OURS.source())
+        for _ in range(ROUNDS):
+            keeping.append(await _busy_late(clients, [KeepingPacket(calls) for _ in clients]))
+            releasing.append(await _busy_late(clients, [ReleasingPacket() for _ in clients]))
+        disconnect(clients)
+        name = f"main thread busy, {count} channels"
+        ratio = [worse / better for worse, better in zip(releasing, keeping, strict=True)]
+        figures += [
+            Figure(f"{name}: p99 lateness, GIL kept", keeping, "ms"),
+            Figure(f"{name}: p99 lateness, GIL released", releasing, "ms"),
+            Figure(f"{name}: lateness, GIL released : kept", ratio, "times"),
+        ]
+    return figures
+
+
+async def _burst_figures(address: tuple[str, int]) -> list[Figure]:
+    """Compare how long packets in a row take in both ways while the main thread is busy."""
+    calls = native_calls()
+    if calls is None:
+        return []
+    clients: Any = await connect(1, OURS.kind, address)
+    keeping = PacketWriter(clients[0], KeepingPacket(calls))
+    releasing = PacketWriter(clients[0], ReleasingPacket())
+    kept, released = [], []
+    for _ in range(ROUNDS):
+        kept.append(_busy_bursts(keeping))
+        released.append(_busy_bursts(releasing))
+    disconnect(clients)
+    name = f"main thread busy, {_BURST_PACKETS} packets in a row"
+    return [
+        Figure(f"{name}: p99, GIL kept", kept, "ms"),
+        Figure(f"{name}: p99, GIL released", released, "ms"),
+    ]
+
+
+def _busy_bursts(writer: PacketWriter) -> float:
+    """Return the 99th percentile of what packets in a row take in a thread, in ms, while this computes."""
+    took: list[float] = []
+
+    def send() -> None:
+        for _ in range(_BURSTS):
+            time.sleep(FRAME_SECONDS / SLOTS)
+            begun = time.perf_counter()
+            for _ in range(_BURST_PACKETS):
+                writer.send(bytes(FRAME_BYTES), None)
+            took.append(time.perf_counter() - begun)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    while thread.is_alive():
+        sum(range(100))
+    return 1000 * percentile_99(took)
+
+
+async def _busy_late(clients: Sequence[Any], packets: Sequence[Packet]) -> float:
+    """Return the 99th percentile of the scheduler's lateness, in ms, with the main thread busy."""
+    for client, packet in zip(clients, packets, strict=True):
+        client._transmitter._writer = PacketWriter(client, packet)
+    await asyncio.sleep(_SETTLE_SECONDS)
+    lateness = MeasuredVoiceClient.scheduler.lateness
+    lateness.clear()
+    end = time.perf_counter() + _CPU_SECONDS
+    while time.perf_counter() < end:
+        sum(range(100))
+    return 1000 * percentile_99(lateness.recent())
+
+
 async def _costs(address: tuple[str, int], folder: Path) -> tuple[list[Figure], list[str]]:
     """Measure the CPU of each way, ours as many times dearer or cheaper, and say what was skipped."""
     few, threads = [await _cost(way, CPU_CHANNELS, address) for way in (OURS, THREADS)]
@@ -176,6 +273,8 @@ async def _measure(address: tuple[str, int], folder: Path) -> tuple[list[Figure]
     begun = time.perf_counter()
     figures, notes = await _costs(address, folder)
     figures.append(await _lag(address))
+    figures += await _busy(address)
+    figures += await _burst_figures(address)
     climbs = [Climb(way, address) for way in LADDERS]
     for _ in range(ROUNDS):
         for climb in climbs:
@@ -201,7 +300,7 @@ def _allow_many_sockets() -> None:
 
 
 def run() -> Benchmark:
-    """Measure all ways in one process, one after the other; in about a minute and a half at most."""
+    """Measure all ways in one process, one after the other; in less than two minutes."""
     _allow_many_sockets()
     with sink() as address, tempfile.TemporaryDirectory(prefix="benchmark-playing-") as folder:
         figures, notes = asyncio.run(_measure(address, Path(folder)))
