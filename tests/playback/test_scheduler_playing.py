@@ -42,7 +42,7 @@ async def test_one_packet_follows_the_other(scene: VoiceScene) -> None:
     assert listener.undecryptable == 0
 
 
-async def test_v13_the_silence_at_the_end_is_no_burst(scene: VoiceScene) -> None:
+async def test_the_silence_at_the_end_is_no_burst(scene: VoiceScene) -> None:
     # discord.py sends the second packet after 40 ms, and all of the closing silence at once.
     listener = await scene.alice.join(scene.perch)
     client = await secure(scene)

@@ -33,7 +33,7 @@ async def hasty(scene: VoiceScene) -> GuildPlayers:
 
 
 @pytest.mark.parametrize("code", [4006, 4009, 4015, 4000, 1001])
-async def test_o1_o4_a_lost_session_is_replaced_and_nothing_is_said_twice(
+async def test_a_lost_session_is_replaced_and_nothing_is_said_twice(
     scene: VoiceScene, players: GuildPlayers, code: int
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -52,7 +52,7 @@ async def test_o1_o4_a_lost_session_is_replaced_and_nothing_is_said_twice(
 
 
 @pytest.mark.parametrize("code", [4014, 4022])
-async def test_o3_closed_for_a_new_server_it_goes_on_there(
+async def test_closed_for_a_new_server_it_goes_on_there(
     scene: VoiceScene, players: GuildPlayers, code: int
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -69,7 +69,7 @@ async def test_o3_closed_for_a_new_server_it_goes_on_there(
 
 
 @pytest.mark.parametrize("code", [4014, 4022])
-async def test_o3_closed_without_a_new_server_it_joins_anew_and_goes_on(
+async def test_closed_without_a_new_server_it_joins_anew_and_goes_on(
     scene: VoiceScene, hasty: GuildPlayers, code: int
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -84,7 +84,7 @@ async def test_o3_closed_without_a_new_server_it_joins_anew_and_goes_on(
     assert_all_was_heard(listener, frames("long", 60))
 
 
-async def test_o3_nobody_closes_the_old_connection_and_it_goes_on_all_the_same(
+async def test_nobody_closes_the_old_connection_and_it_goes_on_all_the_same(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     scene.rehearsal.voice.faults.moved_close_code = None
@@ -100,7 +100,7 @@ async def test_o3_nobody_closes_the_old_connection_and_it_goes_on_all_the_same(
     assert_all_was_heard(listener, frames("long", 60))
 
 
-async def test_o1_a_server_that_stays_away_is_the_end_and_no_loop(
+async def test_a_server_that_stays_away_is_the_end_and_no_loop(
     scene: VoiceScene, hasty: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -122,7 +122,7 @@ async def test_o1_a_server_that_stays_away_is_the_end_and_no_loop(
 
 
 @pytest.mark.slow
-async def test_o1_idle_a_server_that_stays_away_is_given_up_as_well(
+async def test_idle_a_server_that_stays_away_is_given_up_as_well(
     scene: VoiceScene, hasty: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)
@@ -136,7 +136,7 @@ async def test_o1_idle_a_server_that_stays_away_is_given_up_as_well(
     assert _times_asked(scene) <= 5
 
 
-async def test_o5_a_call_that_wants_more_encryption_than_we_have_is_the_end(
+async def test_a_call_that_wants_more_encryption_than_we_have_is_the_end(
     scene: VoiceScene, hasty: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -152,7 +152,7 @@ async def test_o5_a_call_that_wants_more_encryption_than_we_have_is_the_end(
     await until(lambda: scene.bot_is_in(None), within=QUICK)
 
 
-async def test_o6_limited_in_the_middle_it_leaves_and_asks_for_nothing_for_a_while(
+async def test_limited_in_the_middle_it_leaves_and_asks_for_nothing_for_a_while(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -171,7 +171,7 @@ async def test_o6_limited_in_the_middle_it_leaves_and_asks_for_nothing_for_a_whi
     assert await join(scene, scene.perch, scene.alice) is players.get(scene.guild.id)
 
 
-async def test_o6_limited_at_the_door_it_does_not_knock_again(
+async def test_limited_at_the_door_it_does_not_knock_again(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)
@@ -187,7 +187,7 @@ async def test_o6_limited_at_the_door_it_does_not_knock_again(
 
 
 @pytest.mark.parametrize("fault", ["no_udp_answer", "no_session_description"])
-async def test_o8_o9_a_join_that_hangs_is_given_up_in_time_and_the_next_one_works(
+async def test_a_join_that_hangs_is_given_up_in_time_and_the_next_one_works(
     scene: VoiceScene, fault: str
 ) -> None:
     scene.client.players = GuildPlayers(join_seconds=0.5)
@@ -202,7 +202,7 @@ async def test_o8_o9_a_join_that_hangs_is_given_up_in_time_and_the_next_one_work
     assert await soon(say(await join(scene, scene.perch, scene.alice), "hello").finished()) is Outcome.PLAYED
 
 
-async def test_v14_a_damaged_key_exchange_costs_a_moment_and_not_the_utterance(
+async def test_a_damaged_key_exchange_costs_a_moment_and_not_the_utterance(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)

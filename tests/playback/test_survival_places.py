@@ -37,7 +37,7 @@ async def impatient(scene: VoiceScene) -> GuildPlayers:
     return scene.client.players
 
 
-async def test_o2_kicked_it_stays_away_even_when_the_main_connection_comes_back(
+async def test_kicked_it_stays_away_even_when_the_main_connection_comes_back(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -54,7 +54,7 @@ async def test_o2_kicked_it_stays_away_even_when_the_main_connection_comes_back(
     assert players.get(scene.guild.id) is None
 
 
-async def test_o3_dragged_to_and_fro_it_speaks_where_it_was_put_last(
+async def test_dragged_to_and_fro_it_speaks_where_it_was_put_last(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     upstairs = await scene.alice.join(scene.perch)
@@ -77,7 +77,7 @@ async def test_o3_dragged_to_and_fro_it_speaks_where_it_was_put_last(
     assert scene.bot_is_in(scene.cellar)
 
 
-async def test_o3_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
+async def test_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     scene.guild.deny_bot(Permission.SPEAK, scene.cellar)
@@ -96,7 +96,7 @@ async def test_o3_moved_where_it_may_not_speak_it_waits_and_goes_on_when_it_may(
     assert heard(downstairs)[-1] == frames("long", 60)[-1]
 
 
-async def test_o7_after_its_channel_is_deleted_it_comes_where_it_is_asked(
+async def test_after_its_channel_is_deleted_it_comes_where_it_is_asked(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -114,7 +114,7 @@ async def test_o7_after_its_channel_is_deleted_it_comes_where_it_is_asked(
     assert heard(downstairs) == frames("hello")
 
 
-async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
+async def test_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -134,7 +134,7 @@ async def test_o10_muted_it_waits_and_then_goes_on_with_the_very_next_frame(
     assert_all_was_heard(listener, frames("long", 80))
 
 
-async def test_o10_muted_for_too_long_what_waits_is_dropped_and_says_so_once(
+async def test_muted_for_too_long_what_waits_is_dropped_and_says_so_once(
     scene: VoiceScene, impatient: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -151,7 +151,7 @@ async def test_o10_muted_for_too_long_what_waits_is_dropped_and_says_so_once(
     assert await soon(say(player, "hello").finished()) is Outcome.PLAYED
 
 
-async def test_o10_what_comes_late_to_a_muted_bot_is_dropped_too(
+async def test_what_comes_late_to_a_muted_bot_is_dropped_too(
     scene: VoiceScene, impatient: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)
@@ -163,7 +163,7 @@ async def test_o10_what_comes_late_to_a_muted_bot_is_dropped_too(
         assert await soon(say(player, name).finished()) is Outcome.SILENCED
 
 
-async def test_o10_without_speak_it_waits_and_goes_on_when_it_is_given_back(
+async def test_without_speak_it_waits_and_goes_on_when_it_is_given_back(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -182,7 +182,7 @@ async def test_o10_without_speak_it_waits_and_goes_on_when_it_is_given_back(
     assert_all_was_heard(listener, frames("long", 80))
 
 
-async def test_o10_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_again(
+async def test_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_again(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     scene.guild.set_bot_permissions(int(EVERYONE) | Permission.MUTE_MEMBERS, scene.stage)
@@ -205,7 +205,7 @@ async def test_o10_sent_to_the_audience_of_a_stage_it_waits_until_it_may_speak_a
 
 
 @pytest.mark.parametrize("downgrades", [False, True])
-async def test_o11_o14_a_room_that_empties_and_fills_again_hears_the_rest(
+async def test_a_room_that_empties_and_fills_again_hears_the_rest(
     scene: VoiceScene, players: GuildPlayers, downgrades: bool
 ) -> None:
     scene.rehearsal.voice.faults.alone_version_zero = downgrades
@@ -226,7 +226,7 @@ async def test_o11_o14_a_room_that_empties_and_fills_again_hears_the_rest(
     assert not set(heard(first)) & set(rest)
 
 
-async def test_o11_nobody_comes_back_and_it_leaves(scene: VoiceScene, impatient: GuildPlayers) -> None:
+async def test_nobody_comes_back_and_it_leaves(scene: VoiceScene, impatient: GuildPlayers) -> None:
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=500)

@@ -71,7 +71,7 @@ async def test_moved_while_the_main_connection_was_away_it_speaks_there(
 
 
 @pytest.mark.slow
-async def test_v6_after_a_new_session_it_is_back_in_its_channel_and_goes_on(
+async def test_after_a_new_session_it_is_back_in_its_channel_and_goes_on(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     # discord.py's own bot is out of the channel for good, with a connection that looks alive.
@@ -111,7 +111,7 @@ async def test_idle_through_a_new_session_it_is_where_it_was(
     assert await soon(say(player, "hello").finished()) is Outcome.PLAYED
 
 
-async def test_o13_a_state_left_over_from_a_crash_is_cleared_before_the_first_join(
+async def test_a_state_left_over_from_a_crash_is_cleared_before_the_first_join(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     listener = await scene.alice.join(scene.perch)
@@ -129,7 +129,7 @@ async def test_o13_a_state_left_over_from_a_crash_is_cleared_before_the_first_jo
     assert heard(listener) == frames("hello")
 
 
-async def test_o13_at_a_start_it_leaves_where_it_does_not_mean_to_be(
+async def test_at_a_start_it_leaves_where_it_does_not_mean_to_be(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)
@@ -201,7 +201,7 @@ async def test_where_it_means_to_be_follows_what_happens(scene: VoiceScene) -> N
 
 
 @pytest.mark.slow
-async def test_v10_all_channels_are_left_at_once_even_if_discord_does_not_answer(
+async def test_all_channels_are_left_at_once_even_if_discord_does_not_answer(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     # discord.py leaves one after the other, and waits 30 s for each.

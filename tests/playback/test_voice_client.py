@@ -53,7 +53,7 @@ async def lose_the_session(scene: VoiceScene) -> None:
     await scene.other_server_side(old, within=QUICK)
 
 
-async def test_v1_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: VoiceScene) -> None:
+async def test_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: VoiceScene) -> None:
     # discord.py sends in clear until the keys are there: the first frames are lost.
     listener = await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.mls_delay = 0.5
@@ -83,7 +83,7 @@ async def test_the_wait_for_keys_ends(scene: VoiceScene) -> None:
     assert not await client.wait_until_secure(0.1)
 
 
-async def test_v2_moving_right_after_joining_does_not_stall(scene: VoiceScene) -> None:
+async def test_moving_right_after_joining_does_not_stall(scene: VoiceScene) -> None:
     # discord.py's reader sits in select() on the old socket: 30 s.
     client = await scene.connect(scene.perch)
     listener = await scene.alice.join(scene.cellar)
@@ -95,7 +95,7 @@ async def test_v2_moving_right_after_joining_does_not_stall(scene: VoiceScene) -
     assert heard(listener) == said
 
 
-async def test_v2_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) -> None:
+async def test_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) -> None:
     # The same reader: 29 s.
     listener = await scene.alice.join(scene.perch)
     client = await scene.connect(scene.perch)
@@ -109,7 +109,7 @@ async def test_v2_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) 
     assert scene.bot_is_deafened()
 
 
-async def test_v3_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: VoiceScene) -> None:
+async def test_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: VoiceScene) -> None:
     # discord.py leaves: an event is left over from the reconnect.
     client = await scene.connect(scene.perch)
     await lose_the_session(scene)
@@ -126,7 +126,7 @@ async def test_v3_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: V
     assert heard(listener) == said
 
 
-async def test_v4_it_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
+async def test_it_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
     # discord.py moves without the flag.
     client = await scene.connect(scene.perch)
     assert scene.bot_is_deafened()
@@ -137,7 +137,7 @@ async def test_v4_it_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
     assert scene.bot_is_deafened()
 
 
-async def test_v5_after_a_cancelled_connect_the_next_one_works(scene: VoiceScene) -> None:
+async def test_after_a_cancelled_connect_the_next_one_works(scene: VoiceScene) -> None:
     # discord.py: "Already connected to a voice channel", and the bot stays in it.
     scene.rehearsal.voice.faults.no_session_description = True
     with pytest.raises(TimeoutError):
@@ -181,7 +181,7 @@ def many_open_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-async def test_v7_it_joins_when_a_thousand_files_are_open(scene: VoiceScene, many_open_files: None) -> None:
+async def test_it_joins_when_a_thousand_files_are_open(scene: VoiceScene, many_open_files: None) -> None:
     # discord.py's select() refuses numbers from 1024 on: it spins, and the connect times out.
     client = await scene.connect(scene.perch, timeout=QUICK)
 
@@ -189,7 +189,7 @@ async def test_v7_it_joins_when_a_thousand_files_are_open(scene: VoiceScene, man
     assert client.is_connected()
 
 
-async def test_v8_an_upgrade_to_encryption_after_the_join_is_followed(scene: VoiceScene) -> None:
+async def test_an_upgrade_to_encryption_after_the_join_is_followed(scene: VoiceScene) -> None:
     # discord.py ignores it and goes on in clear: nobody hears a word.
     listener = await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.op4_version_zero_first = True
@@ -204,7 +204,7 @@ async def test_v8_an_upgrade_to_encryption_after_the_join_is_followed(scene: Voi
     assert listener.undecryptable == 0
 
 
-async def test_v9_a_crashed_voice_server_is_replaced(scene: VoiceScene) -> None:
+async def test_a_crashed_voice_server_is_replaced(scene: VoiceScene) -> None:
     # discord.py tries to resume, opens no socket and leaves in the end.
     listener = await scene.alice.join(scene.perch)
     client = await scene.connect(scene.perch)
@@ -219,7 +219,7 @@ async def test_v9_a_crashed_voice_server_is_replaced(scene: VoiceScene) -> None:
     assert heard(listener) == said
 
 
-async def test_v11_what_is_played_while_another_is_paused_ends_the_other(scene: VoiceScene) -> None:
+async def test_what_is_played_while_another_is_paused_ends_the_other(scene: VoiceScene) -> None:
     # discord.py forgets the paused player; its thread waits for ever.
     client = await scene.connect(scene.perch)
     paused = play(client, frames("old", 100))
