@@ -88,6 +88,7 @@ READS_ENVIRONMENT = (
     "untrusted.decoder",  # what Windows needs to start a child at all; no setting
 )
 MAX_LINES = 600
+MAX_TEST_NAME = 90
 SMALL_LINES = 80
 SMALL: Mapping[str, str] = {
     # A module with fewer lines that a single other one imports needs a reason to stand alone.
@@ -316,3 +317,15 @@ def class_names(modules: Mapping[str, Module]) -> list[str]:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places.setdefault(node.name, []).append(module.name)
     return [f"{', '.join(found)}: each has a {name}" for name, found in places.items() if len(found) > 1]
+
+
+def names_of_tests(modules: Mapping[str, Module]) -> list[str]:
+    """Complain about names of tests that nobody can scan: too long, or with a code that says nothing."""
+    return [
+        f"{module.name}: {node.name}"
+        for module in modules.values()
+        for node in module.nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and (len(node.name) > MAX_TEST_NAME or re.match(r"test_[a-z]\d+_", node.name))
+    ]

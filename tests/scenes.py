@@ -38,6 +38,7 @@ from rehearsal.cdn import ShownFile
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
 from rehearsal.people import Person
+from rehearsal.permissions import Permission
 from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
@@ -87,6 +88,10 @@ class Scene(Stage):
     async def speak(self, text: str = "Hello there", **options: Any) -> Answer:
         """Let Alice type /speak in #general."""
         return await self.alice.slash(self.general, "speak", text=text, **options)
+
+    def make_moderator(self, person: Person) -> None:
+        """Let ``person`` manage the server."""
+        self.guild.add_role("Moderators", Permission.MANAGE_GUILD, person)
 
     async def let_clone(self, *people: Person) -> None:
         """Turn cloning on, and let ``people`` have said that they clone their own voice."""
@@ -166,6 +171,16 @@ async def words_of(answer: Answer) -> str:
     assert answer.failure is None, answer.failure
     assert not answer.files
     return answer.content
+
+
+async def typed(who: Person, channel: Channel, command: str, /, **options: object) -> Answer:
+    """Type a command and return its final answer, which nobody else sees."""
+    answer = await who.slash(channel, command, **options)
+    ended = (AnswerState.REPLIED, AnswerState.FAILED)
+    await answer.until(lambda shown: shown.state in ended, timeout=PATIENCE)
+    assert answer.failure is None, answer.failure
+    assert answer.ephemeral
+    return answer
 
 
 async def refusal_of(press: Answer) -> str:

@@ -21,6 +21,7 @@ RULES = [
     house_rules.type_checking_blocks,
     house_rules.lengths,
     house_rules.class_names,
+    house_rules.names_of_tests,
 ]
 _OTHER_FOLDERS = {".git", ".venv", "data", "rehearsal-output", "results", "__pycache__"}
 _MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(?:work|root)/")
@@ -96,6 +97,8 @@ VIOLATIONS = [
     ),
     (house_rules.class_names, "bot/text/a.py", "class OurError: ..."),
     (house_rules.lengths, "bot/text/a.py", "x = 1\n" * (MAX_LINES + 1)),
+    (house_rules.names_of_tests, "tests/b.py", "def test_v2_it_moves(): ..."),
+    (house_rules.names_of_tests, "tests/b.py", f"async def test_{'x' * 90}(): ..."),
 ]
 
 

@@ -129,9 +129,9 @@ def test_a_foreign_name_is_plain_text_in_every_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_in_a_file_a_foreign_name_is_one_plain_line(name: str) -> None:
-    order = SpeakRequest(SpeechRequest(name), likeness=name, voices=(voice_called(name),))
+    request = SpeakRequest(SpeechRequest(name), likeness=name, voices=(voice_called(name),))
 
-    for value in tags(order, member=name).values():
+    for value in tags(request, member=name).values():
         assert value.strip() == one_line(value)
         assert not _UNSEEN.search(value)
 

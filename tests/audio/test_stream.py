@@ -76,7 +76,7 @@ async def test_two_channels_of_any_form_cut_anywhere_are_mixed(bits: int, is_flo
     assert np.corrcoef(heard, expected)[0, 1] > 0.999
 
 
-async def test_a_silent_take_is_refused_and_nothing_of_it_is_handed_out():
+async def test_a_silent_generation_is_refused_and_nothing_of_it_is_handed_out():
     frames: list[bytes] = []
 
     with pytest.raises(AudioError, match="silent"):
@@ -93,7 +93,7 @@ async def test_silence_in_front_of_words_is_held_until_they_come():
     assert (await streamed(data))[0].speech.seconds == 2.0
 
 
-def test_a_take_that_says_it_is_too_long_is_refused_at_its_header():
+def test_a_generation_that_says_it_is_too_long_is_refused_at_its_header():
     data = riff(fmt(), chunk(b"data", b"", size=96_000 * 60))
 
     with pytest.raises(AudioError, match="at most"):

@@ -34,7 +34,7 @@ def error_of(heard: Wave) -> float:
 
 @pytest.mark.parametrize("lufs", LEVELS)
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 12.0])
-async def test_the_very_first_take_comes_near_the_loudness_of_all(lufs: float, seconds: float):
+async def test_the_very_first_generation_comes_near_the_loudness_of_all(lufs: float, seconds: float):
     heard = await levelled(at_lufs(speechlike(seconds), lufs))
 
     assert abs(error_of(heard)) <= 2
@@ -43,7 +43,7 @@ async def test_the_very_first_take_comes_near_the_loudness_of_all(lufs: float, s
 
 @pytest.mark.parametrize("lufs", LEVELS)
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 3.0, 12.0])
-async def test_the_next_take_has_it_from_its_first_word(lufs: float, seconds: float):
+async def test_the_next_generation_has_it_from_its_first_word(lufs: float, seconds: float):
     first, _ = await streamed(wav(at_lufs(speechlike(3.0, seed=1), lufs)))
 
     heard = await levelled(at_lufs(speechlike(seconds, seed=2), lufs), first.gains)
@@ -145,7 +145,7 @@ def test_what_comes_out_is_as_long_as_what_went_in(length: int):
     assert sum(map(len, samples)) == length
 
 
-def test_the_memory_is_bounded_and_one_odd_take_does_not_count():
+def test_the_memory_is_bounded_and_one_odd_generation_does_not_count():
     memory = GainMemory()
     for _ in range(50):
         memory = memory.with_take(3.0)
@@ -157,7 +157,7 @@ def test_the_memory_is_bounded_and_one_odd_take_does_not_count():
     assert KnownGain() == GainMemory().known()
 
 
-async def test_a_take_adds_the_gain_that_it_needed():
+async def test_a_generation_adds_the_gain_that_it_needed():
     result, _ = await streamed(wav(at_lufs(speechlike(3.0), -30)), gains=GainMemory((1.0,)))
 
     assert len(result.gains.takes) == 2

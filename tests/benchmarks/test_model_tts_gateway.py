@@ -22,30 +22,30 @@ async def speak(engine: ModelEngine, text: str = TEXT) -> bytes:
     return await engine.speak(text, cfg_value=2.0, dit_steps=10)
 
 
-async def test_equal_calls_give_equal_takes_and_other_texts_others(speech):
+async def test_equal_calls_give_equal_generations_and_other_texts_others(speech):
     engine = ModelEngine(speech, 0.0, 0.0)
 
-    takes = [await speak(engine), await speak(engine), await speak(engine, TEXT + " Thank you.")]
+    generations = [await speak(engine), await speak(engine), await speak(engine, TEXT + " Thank you.")]
 
-    assert takes[0] == takes[1] != takes[2]
+    assert generations[0] == generations[1] != generations[2]
 
 
-async def test_a_take_needs_the_time_of_the_model(speech):
+async def test_a_generation_needs_the_time_of_the_model(speech):
     engine = ModelEngine(speech, 0.1, 0.02)
     began = time.monotonic()
 
-    take = await speak(engine)
+    generation = await speak(engine)
 
-    assert time.monotonic() - began >= 0.1 + 0.02 * (len(take) - 44) / 96_000
+    assert time.monotonic() - began >= 0.1 + 0.02 * (len(generation) - 44) / 96_000
 
 
-async def test_a_take_is_as_long_as_its_text_and_passes_for_speech(speech):
+async def test_a_generation_is_as_long_as_its_text_and_passes_for_speech(speech):
     engine = ModelEngine(speech, 0.0, 0.0)
 
-    take = await speech_from_wav(await speak(engine), text=TEXT)
+    generation = await speech_from_wav(await speak(engine), text=TEXT)
 
-    assert 0.5 < take.seconds / speaking_seconds(TEXT) < 2.0
-    assert await find_defect(take, TEXT) is None
+    assert 0.5 < generation.seconds / speaking_seconds(TEXT) < 2.0
+    assert await find_defect(generation, TEXT) is None
 
 
 async def test_a_voice_keeps_its_pace(speech):

@@ -12,8 +12,8 @@ TEXT = "The quick brown fox jumps over the lazy dog."
 ALL = ["Again", "Play in my channel", "As voice message", "Save voice", "To soundboard", "Delete"]
 
 
-async def given(scene: Scene, text: str = TEXT, **options: object) -> Answer:
-    """Return the answer with a take of Alice's."""
+async def generated(scene: Scene, text: str = TEXT, **options: object) -> Answer:
+    """Return the answer with a generation of Alice's."""
     answer = await scene.speak(text, **{"to": "here", **options})
     await file_of(answer)
     return answer
@@ -27,8 +27,8 @@ async def spoken_only(scene: Scene) -> Answer:
     return answer
 
 
-async def take_of(scene: Scene, answer: Answer) -> Generation | None:
-    """Return what is kept of the take under ``answer``."""
+async def generation_of(scene: Scene, answer: Answer) -> Generation | None:
+    """Return what is kept of the generation under ``answer``."""
     ids = [component["custom_id"] for component in answer.components if "custom_id" in component]
     return await scene.bot.library.generations.get(ids[0].rpartition(":")[2])
 

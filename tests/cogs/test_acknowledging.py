@@ -25,7 +25,7 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
-from tests.cogs.generations import given, may_add_sounds, opened
+from tests.cogs.generations import generated, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.scenes import PATIENCE, Scene, file_of, refusal_of, until, words_of
@@ -124,7 +124,7 @@ def use_component(person: Person, message: Message, custom_id: str, values: list
     return lambda: person.forge(message, custom_id, values=values)
 
 
-async def filled_in_forms(scene: Scene, take: Answer) -> dict[str, list[tuple[Answer, dict[str, str]]]]:
+async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tuple[Answer, dict[str, str]]]]:
     """Every form, opened in each way, and what is to be typed into it."""
 
     async def menu(name: str) -> Answer:
@@ -136,8 +136,8 @@ async def filled_in_forms(scene: Scene, take: Answer) -> dict[str, list[tuple[An
     return {
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
         "NameForm": [
-            (await opened(scene.alice, take, "Save voice"), {"Name": "Jack"}),
-            (await opened(scene.alice, take, "To soundboard"), {"Name": "Jack"}),
+            (await opened(scene.alice, generation, "Save voice"), {"Name": "Jack"}),
+            (await opened(scene.alice, generation, "To soundboard"), {"Name": "Jack"}),
         ],
         "TranscriptForm": [
             (await opened(scene.alice, transcript, "Write it down"), {"Word for word": "Hello"})
@@ -207,7 +207,7 @@ async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_
     scene = busy
     question = await scene.alice.slash(scene.general, "clone", text="Hello", reference=RECORDING)
     assert "Is that your own voice?" in await words_of(question)
-    take = await given(scene)
+    generation = await generated(scene)
     await scene.alice.join(scene.perch)
     await speaking(scene, scene.alice)
     persistent = [view for view in scene.bot.persistent_views if isinstance(view, discord.ui.View)]
@@ -215,13 +215,13 @@ async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_
     messages = await shown(scene, *persistent, *(view_of(item) for item in lasting_items(scene)))
     for author in (scene.bob, scene.alice):
         await author.say(scene.general, "My voice", files=[RECORDING])
-    forms = await filled_in_forms(scene, take)
+    forms = await filled_in_forms(scene, generation)
     menu = await scene.alice.message_menu("Speak this in a voice", scene.general.history[-1])
     assert await words_of(menu) == "In which voice should I say this?"
     assert set(forms) == kinds_of(discord.ui.Modal)
 
     uses = [*message_menus(scene), *slash_commands(scene)]
-    for message in (*messages, take.message, question.message, menu.message):
+    for message in (*messages, generation.message, question.message, menu.message):
         assert message is not None
         uses += presses(scene.alice, message)
     for kind, ways in forms.items():
@@ -242,7 +242,7 @@ async def test_turning_cloning_on_by_a_press_is_acknowledged_before_it_is_writte
         "voice save": {"name": "Me", "recording": RECORDING},
         "voice cloning": {"switch": "on"},
     }
-    asked = [await scene.alice.slash(scene.general, name, **given) for name, given in options.items()]
+    asked = [await scene.alice.slash(scene.general, name, **filled) for name, filled in options.items()]
     for answer in asked:
         assert "Cloning is off in this server" in await words_of(answer)
 
@@ -363,13 +363,13 @@ async def test_who_cannot_be_told_alone_gets_a_sentence_that_tells_others_nothin
 
 
 async def test_a_press_that_is_refused_leaves_the_message_with_the_button_as_it_was(scene: Scene):
-    take = await given(scene)
-    words, buttons = take.content, take.buttons
+    generation = await generated(scene)
+    words, buttons = generation.content, generation.buttons
 
-    pressed = await scene.bob.press(take, "Delete")
+    pressed = await scene.bob.press(generation, "Delete")
 
     assert (await refusal_of(pressed)).startswith("Only who asked for this can delete it")
-    assert (take.content, take.buttons) == (words, buttons)
+    assert (generation.content, generation.buttons) == (words, buttons)
 
 
 async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):

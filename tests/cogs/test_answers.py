@@ -102,9 +102,9 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
         lambda: scene.general.history == [], timeout=PATIENCE, story=lambda: "it still stands there"
     )
 
-    take = await scene.bot.library.generations.latest(scene.alice.id, scene.guild.id)
-    assert take is not None
-    assert (await scene.bot.synthesizer.kept(take.cache_key or "")) is not None
+    generation = await scene.bot.library.generations.latest(scene.alice.id, scene.guild.id)
+    assert generation is not None
+    assert (await scene.bot.synthesizer.kept(generation.cache_key or "")) is not None
     assert "secret" not in caplog.text
 
 

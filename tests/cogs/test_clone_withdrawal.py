@@ -16,7 +16,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import restarted
-from tests.cogs.generations import may_add_sounds, opened, take_of
+from tests.cogs.generations import generation_of, may_add_sounds, opened
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.fakes.babble_engine import BabbleEngine
@@ -53,8 +53,8 @@ async def clone(scene: Scene, text: str = "Say it in my voice", **options: objec
     )
 
 
-async def given(scene: Scene, text: str = "Say it in my voice") -> Answer:
-    """Return the answer with a take in Bob's voice."""
+async def generated(scene: Scene, text: str = "Say it in my voice") -> Answer:
+    """Return the answer with a generation in Bob's voice."""
     answer = await clone(scene, text, to="here")
     await file_of(answer)
     return answer
@@ -89,7 +89,7 @@ async def pressed(scene: Scene, person: Person, answer: Answer, label: str) -> s
 
 @in_every_way
 async def test_again_after_it_was_taken_away_makes_no_call(scene: Scene, way: str):
-    answer = await given(scene)
+    answer = await generated(scene)
 
     await take_away(scene, way)
     words = await pressed(scene, scene.bob, answer, "Again")
@@ -171,7 +171,7 @@ async def test_what_is_heard_and_what_waits_ends(scene: Scene, way: str):
 
 @in_every_way
 async def test_what_two_others_have_played_again_ends(scene: Scene, way: str):
-    answer = await given(scene, LONG)
+    answer = await generated(scene, LONG)
     carol = scene.rehearsal.world.add_person("Carol")
     scene.guild.add_member(carol)
     listener = await scene.alice.join(scene.perch)
@@ -190,7 +190,7 @@ async def test_what_two_others_have_played_again_ends(scene: Scene, way: str):
 @in_every_way
 @pytest.mark.parametrize("label", BUTTONS)
 async def test_nobody_else_hears_it_again_or_sends_it(scene: Scene, way: str, label: str):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
     await scene.alice.join(scene.perch)
     messages = len(scene.general.history)
@@ -208,7 +208,7 @@ async def test_nobody_else_hears_it_again_or_sends_it(scene: Scene, way: str, la
 
 @pytest.mark.parametrize("way", ["off", "never-clone-me"])
 async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: str):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
     form = await opened(scene.alice, answer, "To soundboard")
 
@@ -220,7 +220,7 @@ async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: s
 
 @in_every_way
 async def test_what_was_kept_of_its_sound_is_gone(scene: Scene, way: str):
-    await given(scene)
+    await generated(scene)
     await scene.bot.synthesizer.aclose()
     kept = scene.settings.data_dir / "cache"
     assert len(list(kept.iterdir())) == 1
@@ -231,7 +231,7 @@ async def test_what_was_kept_of_its_sound_is_gone(scene: Scene, way: str):
 
 
 async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     await take_away(scene, "off")
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
@@ -246,10 +246,10 @@ async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Sce
 
 
 async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_taken_back(scene: Scene):
-    before = await given(scene)
+    before = await generated(scene)
     await take_away(scene, "revoke")
     await scene.let_clone(scene.bob)
-    after = await given(scene, "Something else")
+    after = await generated(scene, "Something else")
     listener = await scene.alice.join(scene.perch)
 
     assert await pressed(scene, scene.alice, before, "Play in my channel") == TAKEN_BACK
@@ -260,12 +260,14 @@ async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_tak
 
 
 @pytest.mark.parametrize("way", ["off", "revoke", "never-clone-me"])
-async def test_a_take_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own(scene: Scene, way: str):
-    answer = await given(scene)
-    take = await take_of(scene, answer)
-    assert take is not None
+async def test_a_generation_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own(
+    scene: Scene, way: str
+):
+    answer = await generated(scene)
+    generation = await generation_of(scene, answer)
+    assert generation is not None
     await scene.bot.library.generations.keep(
-        replace(take, voice_ids=())
+        replace(generation, voice_ids=())
     )  # as it was kept before there were ids
     listener = await scene.alice.join(scene.perch)
     playing = await scene.alice.press(answer, "Play in my channel")
@@ -285,7 +287,7 @@ async def test_a_take_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own
 
 
 async def test_it_rests_while_its_speaker_is_away(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     async with restarted(
         scene.bot, scene.settings, scene.rehearsal
     ) as bot:  # nothing is believed from before
@@ -324,7 +326,7 @@ async def test_a_switch_reaches_no_further_than_its_server(scene: Scene):
 
 
 async def test_every_hearing_of_it_stands_in_the_record(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     listener = await scene.alice.join(scene.perch)
     playing = await scene.alice.press(answer, "Play in my channel")
     await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)

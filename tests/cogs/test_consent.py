@@ -8,7 +8,6 @@ from bot.library.voice import Scope
 from cogs.consent import NOTED
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
-from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
 from rehearsal.stage import restarted
@@ -25,10 +24,6 @@ async def clone(scene: Scene, **options: object) -> Answer:
     answer = await scene.bob.slash(scene.general, "clone", text="In my voice", reference=sent(), **options)
     await words_of(answer)
     return answer
-
-
-def make_moderator(scene: Scene) -> None:
-    scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
 
 
 async def asked_for(scene: Scene) -> Message:
@@ -53,7 +48,7 @@ async def test_cloning_is_off_until_a_moderator_has_accepted_the_policy(scene: S
 
 
 async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene: Scene) -> None:
-    make_moderator(scene)
+    scene.make_moderator(scene.alice)
     command = await scene.alice.slash(scene.general, "clone", text="In my own voice", reference=sent())
     await words_of(command)
     assert command.ephemeral

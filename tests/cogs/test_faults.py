@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 }
 
 DOWNLOADS: dict[str, tuple[Fault, str, int]] = {
-    # What was made is never paid for twice; only a take that nobody can hear is made once more.
+    # What was made is never paid for twice; only a generation that nobody can hear is made once more.
     "cut": (Cut(0.5), "could not be fetched", 1),
     "gone": (Respond(403, "gone"), "could not be fetched", 1),
     "silent": (BadWav("silent"), "cannot be played", 2),

@@ -1,4 +1,4 @@
-"""What the buttons under a take do, also after a restart."""
+"""What the buttons under a generation do, also after a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.stage import pcm_of_wav, restarted
-from tests.cogs.generations import ALL, TEXT, given, spoken_only, take_of
+from tests.cogs.generations import ALL, TEXT, generated, generation_of, spoken_only
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import PATIENCE, Scene, file_of, words_of
@@ -22,11 +22,11 @@ def engine() -> Engine:
     return BabbleEngine()
 
 
-async def test_every_take_has_its_buttons_and_a_cloned_one_can_be_reported_not_saved(scene: Scene):
+async def test_every_generation_has_its_buttons_and_a_cloned_one_can_be_reported_not_saved(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
 
-    assert (await given(scene)).buttons == ALL
-    after = await given(scene, voice="Bobby")
+    assert (await generated(scene)).buttons == ALL
+    after = await generated(scene, voice="Bobby")
     assert after.buttons == [*(label for label in ALL if label != "Save voice"), "Report"]
     assert after.message is not None
     assert len(after.message.components) == 2
@@ -40,9 +40,9 @@ async def test_outside_servers_there_are_only_those_that_can_do_something(scene:
     assert answer.buttons == ["Again", "Save voice", "Delete"]
 
 
-async def test_after_a_restart_again_makes_a_new_take_in_the_same_voice(scene: Scene):
+async def test_after_a_restart_again_makes_a_new_generation_in_the_same_voice(scene: Scene):
     await designed(scene, scene.bob, "Robin")
-    answer = await given(scene, voice="Robin")
+    answer = await generated(scene, voice="Robin")
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         again = await scene.alice.press(answer, "Again")
@@ -70,7 +70,7 @@ async def test_again_after_a_recording_works_until_the_bot_has_forgotten_where_i
 async def test_again_of_a_dialogue_has_each_voice_again(scene: Scene):
     await designed(scene, scene.bob, "Robin", transcript="Hello")
     await designed(scene, scene.bob, "Rook", transcript="Croak")
-    answer = await given(scene, "Robin: Hello there, friend. / Rook: Hi, how are you?")
+    answer = await generated(scene, "Robin: Hello there, friend. / Rook: Hi, how are you?")
 
     again = await scene.alice.press(answer, "Again")
     await file_of(again)
@@ -82,7 +82,7 @@ async def test_again_of_a_dialogue_has_each_voice_again(scene: Scene):
 @pytest.mark.parametrize("how", ["file", "spoken"])
 @pytest.mark.usefixtures("fast_playback")
 async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene, how: str):
-    answer = await (given(scene) if how == "file" else spoken_only(scene))
+    answer = await (generated(scene) if how == "file" else spoken_only(scene))
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         listener = await scene.bob.join(scene.perch)
@@ -98,15 +98,15 @@ async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene,
 
 
 async def test_who_sits_in_no_voice_channel_is_told_to_join_one(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
 
     assert (
         await words_of(await scene.bob.press(answer, "Play in my channel")) == "Join a voice channel first."
     )
 
 
-async def test_as_voice_message_answers_the_take_with_one(scene: Scene):
-    answer = await given(scene)
+async def test_as_voice_message_answers_the_generation_with_one(scene: Scene):
+    answer = await generated(scene)
 
     pressed = await scene.bob.press(answer, "As voice message")
     sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)
@@ -121,7 +121,7 @@ async def test_as_voice_message_answers_the_take_with_one(scene: Scene):
 
 async def test_a_cloned_voice_heard_once_more_is_written_down_with_who_wanted_it(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
-    answer = await given(scene, voice="Bobby")
+    answer = await generated(scene, voice="Bobby")
     carol = scene.rehearsal.world.add_person("Carol")
     scene.guild.add_member(carol)
 
@@ -136,7 +136,7 @@ async def test_a_cloned_voice_heard_once_more_is_written_down_with_who_wanted_it
 
 
 async def test_no_voice_message_where_the_bot_may_not_send_one(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
     await scene.rehearsal.caught_up()
 
@@ -147,7 +147,7 @@ async def test_no_voice_message_where_the_bot_may_not_send_one(scene: Scene):
 
 
 async def test_no_voice_message_for_who_may_send_none(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     scene.guild.set_everyone_permissions(int(EVERYONE) & ~int(Permission.SEND_VOICE_MESSAGES))
     await scene.rehearsal.caught_up()
 
@@ -157,21 +157,21 @@ async def test_no_voice_message_for_who_may_send_none(scene: Scene):
 
 
 async def test_delete_takes_the_message_its_row_and_its_sound_away(scene: Scene):
-    answer = await given(scene)
-    take = await take_of(scene, answer)
-    assert take is not None
-    assert take.cache_key is not None
-    assert await scene.bot.synthesizer.kept(take.cache_key) is not None
+    answer = await generated(scene)
+    generation = await generation_of(scene, answer)
+    assert generation is not None
+    assert generation.cache_key is not None
+    assert await scene.bot.synthesizer.kept(generation.cache_key) is not None
 
     await scene.alice.press(answer, "Delete")
     await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
 
-    assert await scene.bot.library.generations.get(take.id) is None
-    assert await scene.bot.synthesizer.kept(take.cache_key) is None
+    assert await scene.bot.library.generations.get(generation.id) is None
+    assert await scene.bot.synthesizer.kept(generation.cache_key) is None
 
 
 async def test_a_moderator_may_delete_what_others_asked_for(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, scene.bob)
 
     await scene.bob.press(answer, "Delete")
@@ -181,7 +181,7 @@ async def test_a_moderator_may_delete_what_others_asked_for(scene: Scene):
 
 async def test_a_report_reaches_the_moderators_once(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
-    answer = await given(scene, voice="Bobby")
+    answer = await generated(scene, voice="Bobby")
 
     first = await words_of(await scene.bob.press(answer, "Report"))
     second = await words_of(await scene.bob.press(answer, "Report"))

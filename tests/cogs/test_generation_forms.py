@@ -1,4 +1,4 @@
-"""The buttons under a take that ask for a name: Save voice, To soundboard."""
+"""The buttons under a generation that ask for a name: Save voice, To soundboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from bot.library.voice import Kind, Scope
 from rehearsal.permissions import Permission
 from rehearsal.stage import restarted
-from tests.cogs.generations import TEXT, given, may_add_sounds, opened
+from tests.cogs.generations import TEXT, generated, may_add_sounds, opened
 from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import Scene, file_of, words_of
@@ -19,8 +19,8 @@ def engine() -> Engine:
     return BabbleEngine()
 
 
-async def test_the_voice_of_a_take_is_saved_with_its_words(scene: Scene):
-    answer = await given(scene, style="an old man")
+async def test_the_voice_of_a_generation_is_saved_with_its_words(scene: Scene):
+    answer = await generated(scene, style="an old man")
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         form = await opened(scene.alice, answer, "Save voice")
@@ -37,7 +37,7 @@ async def test_the_voice_of_a_take_is_saved_with_its_words(scene: Scene):
 
 async def test_a_taken_name_is_refused_and_nothing_is_saved(scene: Scene):
     await designed(scene, scene.bob, "Robin")
-    answer = await given(scene, style="an old man")
+    answer = await generated(scene, style="an old man")
 
     form = await opened(scene.alice, answer, "Save voice")
     saved = await scene.alice.submit(form, {"Name": "ROBIN"})
@@ -46,7 +46,7 @@ async def test_a_taken_name_is_refused_and_nothing_is_saved(scene: Scene):
 
 
 async def test_a_sound_is_put_on_the_soundboard_under_the_name_that_is_typed(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.bob)
 
     form = await opened(scene.bob, answer, "To soundboard")
@@ -57,7 +57,7 @@ async def test_a_sound_is_put_on_the_soundboard_under_the_name_that_is_typed(sce
 
 
 async def test_a_sound_without_a_name_is_called_by_its_first_words(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.bob)
 
     form = await opened(scene.bob, answer, "To soundboard")
@@ -68,7 +68,7 @@ async def test_a_sound_without_a_name_is_called_by_its_first_words(scene: Scene)
 
 
 async def test_a_full_soundboard_is_one_sentence(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
     for number in range(scene.guild.sound_slots):
         scene.guild.add_sound(f"sound {number}", scene.bob)
@@ -80,7 +80,7 @@ async def test_a_full_soundboard_is_one_sentence(scene: Scene):
 
 
 async def test_without_its_own_permission_the_bot_says_so_before_it_asks_for_a_name(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
     scene.guild.deny_bot(Permission.CREATE_GUILD_EXPRESSIONS)
     await scene.rehearsal.caught_up()

@@ -1,4 +1,4 @@
-"""Who may press what under a take, and what is pressed too late, twice, or forged."""
+"""Who may press what under a generation, and what is pressed too late, twice, or forged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from cogs.generation_buttons import TakeButton
 from rehearsal.faulty_tts_gateway.faults import Hold
-from tests.cogs.generations import ALL, given, refused, spoken_only, take_of
+from tests.cogs.generations import ALL, generated, generation_of, refused, spoken_only
 from tests.cogs.saved_voices import cloned
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import PATIENCE, Scene, file_of, words_of
@@ -23,7 +23,7 @@ def engine() -> Engine:
 
 
 async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     hold = Hold()
     scene.faults.on_post(hold)
 
@@ -48,19 +48,19 @@ async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
     ],
 )
 async def test_others_may_not_and_only_they_see_why(scene: Scene, label: str, words: str):
-    answer = await given(scene)
+    answer = await generated(scene)
 
     assert words in await refused(scene.bob, answer, label)
     assert len(scene.asked) == 1
-    assert await take_of(scene, answer) is not None
+    assert await generation_of(scene, answer) is not None
 
 
 @pytest.mark.parametrize("label", [label for label in ALL if label not in ("To soundboard",)])
-async def test_the_buttons_of_a_forgotten_take_have_expired(scene: Scene, label: str):
-    answer = await given(scene)
-    take = await take_of(scene, answer)
-    assert take is not None
-    await scene.bot.library.generations.forget(take.id)
+async def test_the_buttons_of_a_forgotten_generation_have_expired(scene: Scene, label: str):
+    answer = await generated(scene)
+    generation = await generation_of(scene, answer)
+    assert generation is not None
+    await scene.bot.library.generations.forget(generation.id)
     await scene.alice.join(scene.perch)
 
     assert (await refused(scene.alice, answer, label)).startswith("This button has expired.")
@@ -69,10 +69,10 @@ async def test_the_buttons_of_a_forgotten_take_have_expired(scene: Scene, label:
 
 async def test_a_sound_that_is_gone_everywhere_is_said_to_be_gone(scene: Scene):
     answer = await spoken_only(scene)
-    take = await take_of(scene, answer)
-    assert take is not None
-    assert take.cache_key is not None
-    await scene.bot.synthesizer.forget(take.cache_key)
+    generation = await generation_of(scene, answer)
+    assert generation is not None
+    assert generation.cache_key is not None
+    await scene.bot.synthesizer.forget(generation.cache_key)
 
     pressed = await scene.alice.press(answer, "Play in my channel")
 
@@ -80,7 +80,7 @@ async def test_a_sound_that_is_gone_everywhere_is_said_to_be_gone(scene: Scene):
 
 
 async def test_a_file_that_cannot_be_fetched_is_replaced_by_what_is_kept(scene: Scene):
-    answer = await given(scene)
+    answer = await generated(scene)
     listener = await scene.bob.join(scene.perch)
     scene.rehearsal.cdn.link_seconds = 0
     scene.rehearsal.cdn.expire_addresses()
@@ -92,9 +92,9 @@ async def test_a_file_that_cannot_be_fetched_is_replaced_by_what_is_kept(scene: 
 
 
 @pytest.mark.parametrize("label", ["Play in my channel", "As voice message"])
-async def test_a_take_of_a_withdrawn_voice_is_silent(scene: Scene, label: str):
+async def test_a_generation_of_a_withdrawn_voice_is_silent(scene: Scene, label: str):
     await cloned(scene, scene.bob, "Bobby")
-    answer = await given(scene, voice="Bobby")
+    answer = await generated(scene, voice="Bobby")
     await scene.alice.join(scene.perch)
     await scene.bot.library.consents.revoke(scene.bob.id)
 
@@ -104,21 +104,21 @@ async def test_a_take_of_a_withdrawn_voice_is_silent(scene: Scene, label: str):
 
 
 async def test_a_forged_id_does_nothing(scene: Scene):
-    answer = await given(scene)
-    other = await given(scene, "Something else entirely.")
-    mine = await take_of(scene, answer)
+    answer = await generated(scene)
+    other = await generated(scene, "Something else entirely.")
+    mine = await generation_of(scene, answer)
     assert mine is not None
     scene.rehearsal.validates_components = False
 
     await scene.bob.forge(other, f"take:delete:{mine.id[:-1]}A")
     await scene.alice.forge(other, f"take:delete:{mine.id}")
 
-    assert await take_of(scene, answer) is not None
+    assert await generation_of(scene, answer) is not None
     assert answer.files
     assert other.files
 
 
-def test_of_ten_thousand_mutated_ids_not_one_leads_to_another_act_or_take():
+def test_of_ten_thousand_mutated_ids_not_one_leads_to_another_act_or_generation():
     rng = random.Random(4)
     template = TakeButton.__discord_ui_compiled_template__
     genuine = "take:delete:AAAAAAAAAAAAAAAAAAAAAA"

@@ -116,7 +116,7 @@ async def test_spoken_only_it_says_too_that_the_rest_is_missing(scene: Scene):
     assert "The rest is missing" in answer.content
 
 
-async def test_a_bad_take_is_made_again_once(scene: Scene):
+async def test_a_bad_generation_is_made_again_once(scene: Scene):
     time = np.arange(3 * 48_000) / 48_000
     howl = write_wav((9_000 * np.sin(2_000 * time)).astype("<i2").tobytes())
     scene.faults.on_download(None, Respond(200, howl, content_type="audio/wav"))
@@ -187,7 +187,7 @@ async def test_the_same_again_costs_nothing_and_sounds_the_same_also_after_a_res
     assert len(scene.asked) == 1
 
 
-async def test_again_makes_a_new_take_for_who_asked(scene: Scene):
+async def test_again_makes_a_new_generation_for_who_asked(scene: Scene):
     answer = await scene.speak(to="here")
     await file_of(answer)
 

@@ -7,8 +7,8 @@ import json
 from bot.library.voice import Scope, Sharing
 from bot.models import SpokenVoice
 from rehearsal.stage import restarted
-from tests.cogs.voice.shelf import cloned, designed, sent, typed
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of
+from tests.cogs.saved_voices import cloned, designed, sent
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed
 
 
 async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
@@ -19,8 +19,8 @@ async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
 
 async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(scene: Scene) -> None:
     await scene.let_clone()
-    await cloned(scene, "Bobby", scene.alice, scene.bob)
-    await designed(scene, "Old man", scene.bob)
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+    await designed(scene, scene.bob, "Old man")
 
     answer = await typed(scene.bob, scene.general, "privacy never-clone-me", switch="on")
     asked = await typed(
@@ -50,7 +50,7 @@ async def test_the_wish_can_be_taken_back_outside_servers(scene: Scene) -> None:
 
 async def test_export_is_a_file_that_only_they_see(scene: Scene) -> None:
     await scene.let_clone()
-    await cloned(scene, "Bobby", scene.alice, scene.bob)
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
 
     answer = await typed(scene.bob, scene.general, "privacy export")
 
@@ -62,8 +62,8 @@ async def test_export_is_a_file_that_only_they_see(scene: Scene) -> None:
 
 async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
     await scene.let_clone()
-    await cloned(scene, "Bobby", scene.alice, scene.bob)
-    await cloned(scene, "Mine", scene.bob)
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+    await cloned(scene, scene.bob, "Mine")
 
     proposed = await scene.bob.autocomplete(scene.general, "privacy revoke", "voice", "bob")
     answer = await typed(scene.bob, scene.general, "privacy revoke", voice="bobby")
@@ -77,8 +77,8 @@ async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
 
 async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> None:
     await scene.let_clone()
-    await cloned(scene, "Bobby", scene.alice, scene.bob)
-    await cloned(scene, "Mine", scene.bob)
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+    await cloned(scene, scene.bob, "Mine")
 
     answer = await typed(scene.bob, scene.rehearsal.world.dm(scene.bob), "privacy revoke")
     again = await typed(scene.bob, scene.general, "privacy revoke")
@@ -91,11 +91,11 @@ async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> 
 
 async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away(scene: Scene) -> None:
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.alice, scene.bob, sharing=Sharing.SERVER)
+    voice = await cloned(scene, scene.alice, "Bobby", scene.bob, sharing=Sharing.SERVER)
     spoken = SpokenVoice(voice.id, voice.name, voice.recording)
     await scene.bot.reference_posts.reference(spoken)
     assert [message for message in scene.alice.dms() if message.files]
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
 
     asked = await typed(scene.bob, scene.general, "privacy delete")
     assert asked.buttons == ["Delete everything", "Keep it"]
@@ -111,7 +111,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
 
 
 async def test_keeping_it_deletes_nothing(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.bob)
+    await designed(scene, scene.bob, "Old man")
     asked = await typed(scene.bob, scene.general, "privacy delete")
 
     await scene.bob.press(asked, "Keep it")
@@ -129,7 +129,7 @@ async def test_who_has_nothing_here_is_told_so(scene: Scene) -> None:
 
 
 async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
     asked = await typed(scene.bob, scene.general, "privacy delete")
     scene.rehearsal.validates_components = False
     assert asked.message is not None

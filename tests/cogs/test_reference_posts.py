@@ -31,9 +31,9 @@ class Shelf:
         self.voice = voice
         self.vault = scene.guild.add_text_channel("vault")
         self.now = datetime.now(UTC)
-        self.posts = self.giving(RecordingPlace.OWNER)
+        self.posts = self.placing(RecordingPlace.OWNER)
 
-    def giving(self, place: RecordingPlace, channel: Channel | None = None) -> ReferencePosts:
+    def placing(self, place: RecordingPlace, channel: Channel | None = None) -> ReferencePosts:
         library, storage = self.scene.bot.library, None if channel is None else channel.id
         return ReferencePosts(
             self.scene.bot,
@@ -113,7 +113,7 @@ async def test_many_who_need_it_at_once_get_one_upload(shelf: Shelf) -> None:
 
 
 async def test_with_a_storage_channel_it_goes_there_and_not_to_the_owner(shelf: Shelf) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
 
     url = await shelf.address()
 
@@ -123,7 +123,7 @@ async def test_with_a_storage_channel_it_goes_there_and_not_to_the_owner(shelf: 
 
 
 async def test_our_own_tts_gateway_gets_the_bytes_and_nothing_is_posted(shelf: Shelf) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.THIS_MACHINE)
+    shelf.posts = shelf.placing(RecordingPlace.THIS_MACHINE)
 
     given = [await shelf.posts.reference(shelf.voice), await shelf.posts.renew(shelf.voice)]
 
@@ -145,7 +145,7 @@ async def test_an_expired_address_is_replaced_by_looking_at_the_message_again(sh
 
 
 async def test_a_deleted_message_costs_a_new_upload_and_no_voice(shelf: Shelf) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     shelf.scene.rehearsal.cdn.link_seconds = 60
     await shelf.address()
     (post,) = shelf.in_servers()
@@ -160,7 +160,7 @@ async def test_a_deleted_message_costs_a_new_upload_and_no_voice(shelf: Shelf) -
 async def test_a_message_that_cannot_be_seen_any_more_goes_once_there_is_a_new_one(
     shelf: Shelf,
 ) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     shelf.scene.rehearsal.cdn.link_seconds = 60
     await shelf.address()
     (before,) = shelf.in_servers()
@@ -175,7 +175,7 @@ async def test_a_message_that_cannot_be_seen_any_more_goes_once_there_is_a_new_o
 async def test_a_replaced_message_that_cannot_be_deleted_is_deleted_later(
     shelf: Shelf,
 ) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     await shelf.address()
     (before,) = shelf.in_servers()
     shelf.scene.rehearsal.misbehave(missing_access("DELETE", f"/messages/{before.id}"))
@@ -225,7 +225,7 @@ async def test_a_message_in_public_is_never_used_again_and_goes_at_the_next_use(
     shelf: Shelf, place: RecordingPlace
 ) -> None:
     channel = shelf.vault if place is RecordingPlace.STORAGE_CHANNEL else None
-    shelf.posts = shelf.giving(place, channel)
+    shelf.posts = shelf.placing(place, channel)
     public = await shelf.post_in_public()
 
     given = await shelf.posts.reference(shelf.voice)
@@ -242,7 +242,7 @@ async def test_messages_in_public_go_also_when_their_voice_is_not_used(
     public = [await shelf.post_in_public() for _ in range(3)]
     channel = shelf.vault if place is RecordingPlace.STORAGE_CHANNEL else None
 
-    await shelf.giving(place, channel).tidy(pace=0)
+    await shelf.placing(place, channel).tidy(pace=0)
 
     assert all(message.deleted for message in public)
     assert await shelf.scene.bot.library.posts.undeleted() == Undeleted(waiting=0, given_up=0)
@@ -294,7 +294,7 @@ async def remove(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("closing", [deny_writing, deny_files, hide, remove])
 async def test_a_storage_channel_out_of_reach_is_a_sentence_and_no_other_place(shelf: Shelf, closing) -> None:
-    shelf.posts = shelf.giving(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
+    shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     await closing(shelf)
 
     with pytest.raises(NoRecordingPlaceError, match="has to set STORAGE_CHANNEL_ID to a private channel"):

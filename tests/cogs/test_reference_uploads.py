@@ -20,8 +20,7 @@ from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
 from rehearsal.server import Rehearsal
 from rehearsal.stage import restarted
-from tests.cogs.saved_voices import designed
-from tests.cogs.voice import shelf
+from tests.cogs.saved_voices import cloned, designed, sent
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import PATIENCE, Scene, file_of, open_scene, words_of
 from tts_gateway.engines.base import Engine
@@ -49,7 +48,9 @@ async def use_every_voice(scene: Scene, rehearsal: Rehearsal) -> None:
     """Use voices in every way there is, each so that its recording is needed."""
     await scene.let_clone()
     unshared = await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
-    agreed = await shelf.cloned(scene, "Vicky", scene.bob, scene.alice)  # "only Bob may speak with it"
+    agreed = await cloned(
+        scene, scene.bob, "Vicky", scene.alice, sharing=Sharing.ME
+    )  # "only Bob may speak with it"
     assert (unshared.sharing, agreed.sharing) == (Sharing.ME, Sharing.ME)
     for name in ("Rook", "Vicky"):
         answer = await scene.bob.slash(scene.general, "speak", text=TEXT, voice=name, to="here")
@@ -81,7 +82,7 @@ async def test_without_a_storage_channel_they_go_silently_to_the_owner_and_once_
     assert recordings_in(scene.rehearsal) == []
     assert sent_to(scene.bob) == []
     private = sent_to(scene.alice)
-    assert len(private) == 5  # Rook, Vicky, and the first takes of the server, of Bob and of Carol
+    assert len(private) == 5  # Rook, Vicky, and the first generations of the server, of Bob and of Carol
     assert all(message.silent for message in private)
 
 
@@ -125,7 +126,7 @@ async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_
 
         named = await scene.speak(TEXT, voice="Robin", to="here")
         assert "have to set STORAGE_CHANNEL_ID to a private channel" in await words_of(named)
-        clone = await scene.bob.slash(scene.general, "clone", text="Hello", reference=shelf.sent(), to="here")
+        clone = await scene.bob.slash(scene.general, "clone", text="Hello", reference=sent(), to="here")
         await file_of(clone)
         await file_of(await scene.speak(TEXT, to="here"))
 
@@ -194,7 +195,7 @@ async def test_who_is_asked_for_their_voice_reads_where_the_recording_goes(
         scene.bot = bot
         await scene.let_clone(scene.alice)
 
-        await scene.alice.slash(scene.general, "clone", text="Hello", reference=shelf.sent(), of=scene.bob)
+        await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
         question = await scene.general.until_message(
             lambda message: "would like to save your voice" in message.content, timeout=PATIENCE
         )

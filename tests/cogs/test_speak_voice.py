@@ -1,4 +1,4 @@
-"""/speak in saved voices: named, chosen, the server's, or cast by the first take; and dialogues."""
+"""/speak in saved voices: named, chosen, the server's, or made by the first generation; and dialogues."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
     assert "voice of Robin" in others.content
 
 
-async def test_the_first_take_becomes_the_voice_of_the_server_and_says_so_once(scene: Scene):
+async def test_the_first_generation_becomes_the_voice_of_the_server_and_says_so_once(scene: Scene):
     first = await scene.speak(TEXT, to="here")
     made = pcm_of_wav(await (await file_of(first)).read())
     assert "This is now the voice of this server, **House**." in first.content
@@ -117,7 +117,7 @@ async def test_a_style_is_another_voice_and_never_cast(scene: Scene):
     assert await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.alice.id)) is None
 
 
-async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_house_voice(scene: Scene):
+async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_default_voice(scene: Scene):
     await file_of(await scene.speak(TEXT, to="here"))
     scene.alice.refuse_dms()  # the application is hers
 
@@ -129,7 +129,7 @@ async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_house_voi
         assert "This is now the voice" not in answer.content
 
 
-async def test_in_direct_messages_the_first_take_becomes_one_s_own_voice(scene: Scene):
+async def test_in_direct_messages_the_first_generation_becomes_one_s_own_voice(scene: Scene):
     private = scene.rehearsal.world.dm(scene.alice)
 
     first = await scene.alice.slash(private, "speak", text=TEXT)
@@ -173,7 +173,7 @@ async def test_a_stranger_in_a_dialogue_is_named(scene: Scene):
     assert scene.asked == []
 
 
-async def test_every_take_of_a_cloned_voice_is_written_down_without_its_words(scene: Scene):
+async def test_every_generation_of_a_cloned_voice_is_written_down_without_its_words(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
 
     answer = await scene.speak(TEXT, voice="Bobby", to="here")

@@ -31,7 +31,7 @@ def babble(text: str, *, pace: float = 1.0, loudness: float = 0.2) -> bytes:
 
 
 def howl(seconds: float) -> bytes:
-    """Return a WAV of one steady tone: a take gone wrong."""
+    """Return a WAV of one steady tone: a generation gone wrong."""
     time = np.arange(round(seconds * RATE)) / RATE
     return write_wav(_pcm(0.3 * np.sin(2 * np.pi * 330 * time)))
 
@@ -45,7 +45,7 @@ def _words(text: str) -> str:
 
 
 class BabbleEngine:
-    """Speaks by `babble`; cloned takes are quieter, as takes of the model differ."""
+    """Speaks by `babble`; cloned generations are quieter, as generations of the model differ."""
 
     async def speak(self, text: str, *, cfg_value: float, dit_steps: int) -> bytes:
         return write_wav(await asyncio.to_thread(babble, _words(text)))

@@ -13,7 +13,7 @@ from bot.library.consent import Consents
 from bot.library.consent_rules import Consent
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.withdrawal import Withdrawals
-from tests.library.consent_model import CloneTake, Event, Model
+from tests.library.consent_model import CloneGeneration, Event, Model
 
 RECORDINGS = ("a" * 64, "b" * 64)
 SHARINGS = (Sharing.ME, Sharing.SERVER)
@@ -46,11 +46,11 @@ class History:
         self._speaker, self._asker, self._guild = (10 * (number + 1) + n for n in (1, 2, 3))
         self._voices: dict[str, Voice] = {}
         self._gone: list[Voice] = []
-        self._takes: list[CloneTake] = []
+        self._generations: list[CloneGeneration] = []
         self._asked: list[str] = []
         self._consents_seen: list[tuple[str, int, int, str]] = []
         self.heard = 0
-        self.takes_heard = 0
+        self.generations_heard = 0
         self.refused = 0
         self._first_moves = (
             (self._ask, self._ask, self._attest, self._attest, self._wait),
@@ -96,14 +96,17 @@ class History:
                 self.heard += 1
             elif voice.id in self._voices and voice.consent_id and self._is_plain():
                 assert not self._model.may_be_heard(voice, self._policy), (refusal, self._model.log)
-        for take in self._takes:
-            refusal = await self._consents.permission_error(take, take.guild_id)
+        for generation in self._generations:
+            refusal = await self._consents.permission_error(generation, generation.guild_id)
             if refusal is None:
-                assert self._model.may_take_be_heard(take, self._policy), self._model.log
-                self.takes_heard += 1
+                assert self._model.may_generation_be_heard(generation, self._policy), self._model.log
+                self.generations_heard += 1
             elif self._is_plain():
-                assert not self._model.may_take_be_heard(take, self._policy), (refusal, self._model.log)
-            assert await self._consents.permission_error(take, take.guild_id + 1) is not None
+                assert not self._model.may_generation_be_heard(generation, self._policy), (
+                    refusal,
+                    self._model.log,
+                )
+            assert await self._consents.permission_error(generation, generation.guild_id + 1) is not None
         if self._voices:
             voice = self._dice.choice(list(self._voices.values()))
             assert await self._consents.permission_error(voice, voice.guild_id + 1) is not None
@@ -161,7 +164,7 @@ class History:
         """Let the speaker say something once after a recording of their own."""
         guild_id = self._dice.choice((self._guild, self._guild, self._speaker))
         likeness = await self._consents.own_likeness(Scope(guild_id, self._speaker))
-        self._takes.append(CloneTake(likeness, guild_id, self._speaker, len(self._model.log)))
+        self._generations.append(CloneGeneration(likeness, guild_id, self._speaker, len(self._model.log)))
 
     async def _save(self) -> None:
         """Save a voice with a consent that was seen, however it stands by now."""

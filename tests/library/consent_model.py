@@ -24,7 +24,7 @@ class Event(NamedTuple):
     voice: str = ""
 
 
-class CloneTake(NamedTuple):
+class CloneGeneration(NamedTuple):
     """What /clone has made of a member's own voice in a server; ``place`` is where in the log it was made."""
 
     id: str
@@ -64,26 +64,30 @@ class Model:
             return False
         return any(self._counts(n, voice, policy) for n in range(len(self.log)))
 
-    def may_take_be_heard(self, take: CloneTake, policy: int) -> bool:
+    def may_generation_be_heard(self, generation: CloneGeneration, policy: int) -> bool:
         """Return whether what /clone has made may be heard in its own server now."""
-        if any(self._takes_back(event, take) for event in self.log[take.place :]):
+        if any(self._takes_back(event, generation) for event in self.log[generation.place :]):
             return False
-        if self._last("never on", "never off", member_id=take.speaker_id) == "never on":
+        if self._last("never on", "never off", member_id=generation.speaker_id) == "never on":
             return False
-        switched = self._last(f"on {policy}", "on other", "off", guild_id=take.guild_id)
-        if take.guild_id != take.speaker_id and switched != f"on {policy}":
+        switched = self._last(f"on {policy}", "on other", "off", guild_id=generation.guild_id)
+        if generation.guild_id != generation.speaker_id and switched != f"on {policy}":
             return False
-        return any(self._is_word_for(n, take, policy) for n in range(take.place))
+        return any(self._is_word_for(n, generation, policy) for n in range(generation.place))
 
-    def _is_word_for(self, place: int, take: CloneTake, policy: int) -> bool:
+    def _is_word_for(self, place: int, generation: CloneGeneration, policy: int) -> bool:
         """Return whether the speaker said at ``place``, of any recording, that it is their own voice."""
         event, after = self.log[place], self.log[place + 1 :]
-        who = (event.guild_id, event.member_id, event.policy) == (take.guild_id, take.speaker_id, policy)
+        who = (event.guild_id, event.member_id, event.policy) == (
+            generation.guild_id,
+            generation.speaker_id,
+            policy,
+        )
         if event.what != "attest" or event.recording is not None or not who:
             return False
-        if any(self._takes_back(later, take) for later in after):
+        if any(self._takes_back(later, generation) for later in after):
             return False
-        moves = [later.what for later in after if self._moves(later, take)]
+        moves = [later.what for later in after if self._moves(later, generation)]
         return not moves or moves[-1] == "return"
 
     def _counts(self, place: int, voice: Voice, policy: int) -> bool:
@@ -111,11 +115,11 @@ class Model:
         return not late and not any(event.request == answer.request for event in between)
 
     @staticmethod
-    def _takes_back(event: Event, voice: Voice | CloneTake) -> bool:
+    def _takes_back(event: Event, voice: Voice | CloneGeneration) -> bool:
         return event.what in ("revoke all", "never on") and event.member_id == voice.speaker_id
 
     @staticmethod
-    def _moves(event: Event, voice: Voice | CloneTake) -> bool:
+    def _moves(event: Event, voice: Voice | CloneGeneration) -> bool:
         where = (event.guild_id, event.member_id) == (voice.guild_id, voice.speaker_id)
         return where and event.what in ("leave", "return")
 

@@ -308,7 +308,7 @@ async def test_a_voice_shared_with_more_people_than_was_agreed_is_silent(library
     assert await library.consents.permission_error(voice, GUILD) is None
 
 
-async def test_designed_and_cast_voices_need_no_consent_and_frozen_ones_are_silent(library: Library):
+async def test_designed_and_default_voices_need_no_consent_and_frozen_ones_are_silent(library: Library):
     for kind in (Kind.DESIGNED, Kind.CAST):
         sha256 = await library.recordings.keep(RECORDING)
         voice = await library.voices.save(owner, NewVoice(kind.value, kind, sha256, 6.0))

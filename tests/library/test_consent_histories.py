@@ -93,18 +93,18 @@ class InDatabase:
 
 @pytest.mark.slow
 async def test_in_ten_thousand_histories_none_is_heard_without_consent():
-    heard, takes_heard, refused = 0, 0, 0
+    heard, generations_heard, refused = 0, 0, 0
     await _without_debugging()
 
     for number in range(HISTORIES):
         history = History(InMemory(), number, SEED)
         await history.run(STEPS)
         heard += history.heard
-        takes_heard += history.takes_heard
+        generations_heard += history.generations_heard
         refused += history.refused
 
     assert heard > HISTORIES  # and it is not so because nobody is ever heard
-    assert takes_heard > HISTORIES / 2
+    assert generations_heard > HISTORIES / 2
     assert refused > HISTORIES / 2
 
 
@@ -118,7 +118,7 @@ async def test_a_database_gives_the_very_same_histories(database: Database):
         await remembered.run(STEPS)
         await stored.run(STEPS)
         assert (stored.heard, stored.refused) == (remembered.heard, remembered.refused)
-        assert stored.takes_heard == remembered.takes_heard
+        assert stored.generations_heard == remembered.generations_heard
         heard += stored.heard
 
     assert heard > HISTORIES_IN_DATABASE / 2

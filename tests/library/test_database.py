@@ -238,10 +238,10 @@ class TestTheFile:
             async with database.session() as session:
                 await session.execute(text(f"PRAGMA max_page_count = {pages}"))
                 for number in range(3):
-                    take = GenerationRow(
+                    generation = GenerationRow(
                         id=str(number), member_id=1, lines=["x" * 9000], voice_ids=[], created_at=NOW
                     )
-                    session.add(take)
+                    session.add(generation)
                     await session.flush()
 
         async with database.reading() as session:

@@ -28,17 +28,17 @@ async def test_everything_is_there_after_a_restart(url: str | None, tmp_path: Pa
         recording = await library.recordings.keep(b"RIFF")
         voice = await library.voices.save(ada, NewVoice("Alice", Kind.DESIGNED, recording, 1.0))
         await library.voices.choose(ada, voice.id)
-        take = Generation(
+        generation = Generation(
             "t", AVIARY, ADA, ("hello",), None, None, None, (voice.id,), None, None, datetime.now(UTC)
         )
-        await library.generations.keep(take)
+        await library.generations.keep(generation)
         library.settings.remember_volume(AVIARY, 150)
 
     async with Library(url, tmp_path) as library:
         assert await voice_for(library.voices, ada) == voice
         assert [found.id for found in await library.voices.complete(ada, "a")] == [voice.id]
         assert await library.recordings.read(recording) == b"RIFF"
-        assert await library.generations.get("t") == take
+        assert await library.generations.get("t") == generation
         assert library.settings.volumes() == {AVIARY: 150}
 
 

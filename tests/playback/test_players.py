@@ -296,7 +296,7 @@ async def test_it_stays_when_somebody_comes_back(guild: GuildOfTests, voice: Fak
     await players.aclose()
 
 
-async def test_another_bot_is_no_company(guild: GuildOfTests, voice: FakeVoice) -> None:
+async def test_another_bot_is_no_listener(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     guild.enter(OTHER_BOT, guild.lounge)
     players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.05))

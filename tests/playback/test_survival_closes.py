@@ -171,9 +171,7 @@ async def test_limited_in_the_middle_it_leaves_and_asks_for_nothing_for_a_while(
     assert await join(scene, scene.perch, scene.alice) is players.get(scene.guild.id)
 
 
-async def test_limited_at_the_door_it_does_not_knock_again(
-    scene: VoiceScene, players: GuildPlayers
-) -> None:
+async def test_limited_at_the_door_it_does_not_knock_again(scene: VoiceScene, players: GuildPlayers) -> None:
     await scene.alice.join(scene.perch)
     scene.rehearsal.voice.faults.identify_close_code = CloseCode.RATE_LIMITED
 

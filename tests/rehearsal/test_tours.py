@@ -1,4 +1,4 @@
-"""The tour through saved voices: two members and a moderator, from the first take to the last trace."""
+"""The tour through saved voices: two members and a moderator, from the first generation to the last trace."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ HOWL = Respond(200, howl(3.0), content_type="audio/wav")
 ENDLESS = Respond(200, write_wav(babble(TWO_PARTS, pace=4.0)), content_type="audio/wav")
 
 
-async def test_a_bad_take_is_made_again_once_and_the_log_says_why_without_the_text(
+async def test_a_bad_generation_is_made_again_once_and_the_log_says_why_without_the_text(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ):
     studio.faults.on_download(None, HOWL)
@@ -35,7 +35,9 @@ async def test_a_bad_take_is_made_again_once_and_the_log_says_why_without_the_te
     assert "kitchen" not in caplog.text
 
 
-async def test_a_first_take_that_says_it_is_too_long_is_made_again_before_anything_is_heard(studio: Studio):
+async def test_a_first_generation_of_endless_length_is_made_again_before_it_is_heard(
+    studio: Studio,
+):
     studio.faults.on_download(ENDLESS)
     hearing = Hearing()
 
@@ -47,7 +49,7 @@ async def test_a_first_take_that_says_it_is_too_long_is_made_again_before_anythi
     assert len(hearing.frames) * 1_920 == len(speech.pcm)
 
 
-async def test_a_bad_take_that_is_heard_already_is_not_paid_for_again(
+async def test_a_bad_generation_that_is_heard_already_is_not_paid_for_again(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ):
     studio.faults.on_download(HOWL)
@@ -58,7 +60,7 @@ async def test_a_bad_take_that_is_heard_already_is_not_paid_for_again(
     assert "heard already" in caplog.text
 
 
-async def test_with_much_to_be_heard_before_it_a_first_take_is_checked_whole(studio: Studio):
+async def test_with_much_to_be_heard_before_it_a_first_generation_is_checked_whole(studio: Studio):
     studio.faults.on_download(HOWL)
 
     speech = await studio.make(TWO_PARTS, seconds_before=20.0)
@@ -84,7 +86,7 @@ async def test_a_server_has_a_small_allowance_for_second_tries(studio: Studio):
     assert len(studio.calls) == 2 * MAX_EXTRA_CALLS_PER_HOUR + 3
 
 
-async def test_a_silent_take_is_made_again_and_then_it_is_an_error(studio: Studio):
+async def test_a_silent_generation_is_made_again_and_then_it_is_an_error(studio: Studio):
     studio.faults.every_download = BadWav("silent")
 
     with pytest.raises(TTSUnusableAudioError):
@@ -115,7 +117,7 @@ async def test_without_an_address_to_clone_from_the_text_is_made_in_one_call(stu
     assert not again.rest_is_missing
 
 
-async def test_where_its_own_takes_cannot_be_cloned_the_next_text_is_made_in_one_call(studio: Studio):
+async def test_where_its_own_generations_cannot_be_cloned_the_next_text_is_made_in_one_call(studio: Studio):
     studio.faults.on_post(None, Respond(400, '{"message": "reference_audio_url cannot be reached"}'))
 
     cut_short = await studio.make(TWO_PARTS)
@@ -126,7 +128,9 @@ async def test_where_its_own_takes_cannot_be_cloned_the_next_text_is_made_in_one
     assert studio.texts[-1] == TWO_PARTS
 
 
-async def test_a_take_of_our_own_is_never_named_in_the_log(studio: Studio, caplog: pytest.LogCaptureFixture):
+async def test_a_generation_of_our_own_is_never_named_in_the_log(
+    studio: Studio, caplog: pytest.LogCaptureFixture
+):
     studio.faults.on_post(None, Respond(500, "no"))
 
     with caplog.at_level(logging.DEBUG, logger="bot"):

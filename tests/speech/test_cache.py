@@ -39,7 +39,7 @@ async def test_made_as_a_file_it_can_be_heard_later(studio: Studio):
     assert len(hearing.frames) * 1_920 == len(speech.pcm)
 
 
-async def test_a_fresh_take_replaces_what_was_kept(studio: Studio):
+async def test_a_fresh_generation_replaces_what_was_kept(studio: Studio):
     await studio.make(TEXT)
 
     fresh = await studio.make(TEXT, fresh=True)
@@ -154,7 +154,7 @@ async def test_who_kept_only_the_frames_gets_the_very_speech_again(studio: Studi
     assert again == speech
 
 
-async def test_who_kept_the_frames_of_another_take_gets_what_they_sound_like(studio: Studio):
+async def test_who_kept_the_frames_of_another_generation_gets_what_they_sound_like(studio: Studio):
     heard = Hearing()
     speech = await studio.make(TEXT, hearing=heard)
     await studio.make(TEXT, fresh=True)

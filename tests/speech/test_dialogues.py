@@ -172,7 +172,7 @@ async def test_a_voice_that_begins_later_is_one_too(play: Play):
     assert not speech.rest_is_missing
 
 
-async def test_where_takes_have_no_address_each_line_of_nobody_is_one_call(play: Play):
+async def test_where_generations_have_no_address_each_line_of_nobody_is_one_call(play: Play):
     play.studio.faults.every_post = SoundItself()
     told = [Line(None, TWO_PARTS), Line(ALICE, "Is that so?"), Line(None, f"It is. {TWO_PARTS}")]
 

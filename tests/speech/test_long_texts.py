@@ -41,7 +41,7 @@ def gaps(speech: Speech) -> list[float]:
     return [float(step - 1) * 0.01 for step in np.diff(loud) if step > 1]
 
 
-async def test_without_a_reference_later_parts_are_cloned_from_the_first_take(studio: Studio):
+async def test_without_a_reference_later_parts_are_cloned_from_the_first_generation(studio: Studio):
     await studio.make()
 
     (path, first), *others = studio.calls
@@ -87,7 +87,7 @@ async def test_between_the_parts_is_a_pause_and_no_gap(studio: Studio):
     assert all(0.2 <= gap <= 0.5 for gap in between), between
 
 
-async def test_silence_at_the_end_of_the_first_take_becomes_no_gap(studio: Studio):
+async def test_silence_at_the_end_of_the_first_generation_becomes_no_gap(studio: Studio):
     wav = write_wav(babble(TWO_PARTS[:60]) + bytes(2 * 24_000))
     studio.faults.on_download(Respond(200, wav, content_type="audio/wav"))
 

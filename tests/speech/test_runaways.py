@@ -1,4 +1,4 @@
-"""A take that goes on and on although its text is said: what is heard of it, and what comes after it."""
+"""A generation that goes on although its text is said: what is heard of it, and what comes after it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_a_runaway_for_a_file_is_made_again(studio: Studio):
     assert speech.seconds < longest_seconds(WORDS) / 2
 
 
-async def test_and_with_no_good_take_it_is_an_error_before_anything_is_heard(studio: Studio):
+async def test_and_with_no_good_generation_it_is_an_error_before_anything_is_heard(studio: Studio):
     studio.faults.every_download = Respond(
         200, write_wav(babble(WORDS) + babble(NONSENSE)), content_type="audio/wav"
     )

@@ -93,7 +93,9 @@ async def test_when_the_fresh_address_fails_too_it_is_an_error(studio: Studio, s
     assert shelf.renewals == {ALICE.id: 1}
 
 
-async def test_a_recording_that_cannot_be_used_says_nothing_about_our_own_takes(studio: Studio, shelf: Shelf):
+async def test_a_recording_that_cannot_be_used_says_nothing_about_our_own_generations(
+    studio: Studio, shelf: Shelf
+):
     shelf.broken = 2
     with pytest.raises(TTSReferenceError):
         await studio.make(voice=ALICE, access=shelf.access)
@@ -136,7 +138,7 @@ async def test_the_leave_is_asked_before_every_try_of_a_call(studio: Studio, she
     assert len(studio.calls) == 2
 
 
-async def test_a_bad_take_is_made_again_only_with_leave(studio: Studio, shelf: Shelf):
+async def test_a_bad_generation_is_made_again_only_with_leave(studio: Studio, shelf: Shelf):
     studio.faults.on_download(Respond(200, howl(3.0), content_type="audio/wav"))
     shelf.silenced_after[ALICE.id] = 3
 

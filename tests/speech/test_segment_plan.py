@@ -56,7 +56,7 @@ def test_an_allowance_is_used_up_and_comes_back_within_the_hour():
     assert extra.spend(1)
 
 
-def script_of(*texts: str, speed: Speed) -> SegmentPlan:
+def plan_of(*texts: str, speed: Speed) -> SegmentPlan:
     lines = [
         (number, LinePlan(text, Segmenter(text), speed, pause_after=0.35))
         for number, text in enumerate(texts)
@@ -66,22 +66,22 @@ def script_of(*texts: str, speed: Speed) -> SegmentPlan:
 
 @pytest.mark.parametrize("texts", [(SENTENCES,), ("Hello there.", SENTENCES, "Bye.", TWO_PARTS)])
 def test_a_script_knows_about_how_many_parts_there_will_be(texts: tuple[str, ...]):
-    script = script_of(*texts, speed=Speed())
-    guess = script.parts_left(buffered=0.0)
+    plan = plan_of(*texts, speed=Speed())
+    guess = plan.parts_left(buffered=0.0)
     count, buffered = 0, 0.0
-    while turn := script.next(buffered=buffered):
+    while turn := plan.next(buffered=buffered):
         buffered += turn.segment.seconds
         count += 1
 
     assert abs(guess - count) <= 2
-    assert script.parts_left(buffered=0.0) == 0
-    assert not script.has_more
+    assert plan.parts_left(buffered=0.0) == 0
+    assert not plan.has_more
 
 
 def test_a_script_gives_every_line_to_its_speaker_and_a_pause_after_it():
-    script = script_of("One two three.", SENTENCES, "Bye.", speed=Speed())
+    plan = plan_of("One two three.", SENTENCES, "Bye.", speed=Speed())
     turns = []
-    while turn := script.next(buffered=10.0):
+    while turn := plan.next(buffered=10.0):
         turns.append(turn)
 
     ends = [before for before, after in pairwise(turns) if before.speaker != after.speaker]
@@ -93,21 +93,21 @@ def test_a_script_gives_every_line_to_its_speaker_and_a_pause_after_it():
 
 
 def test_a_line_for_one_call_has_nothing_left():
-    script = script_of(SENTENCES, "Bye.", speed=Speed())
-    turn = script.next_line()
+    plan = plan_of(SENTENCES, "Bye.", speed=Speed())
+    turn = plan.next_line()
 
     assert turn is not None
     assert turn.segment.text == SENTENCES
-    assert not script.has_more_of(0)
-    assert script.has_more_of(script.speaker or 0)
-    assert script.parts_left(buffered=0.0) == 1
+    assert not plan.has_more_of(0)
+    assert plan.has_more_of(plan.speaker or 0)
+    assert plan.parts_left(buffered=0.0) == 1
 
 
 def test_the_more_is_left_the_longer_it_takes():
-    script = script_of(SENTENCES, speed=Speed(overhead=1.0, per_second=0.5))
+    plan = plan_of(SENTENCES, speed=Speed(overhead=1.0, per_second=0.5))
 
-    assert script.making_seconds([], 4) > 5
-    assert script.making_seconds([3.0, 2.0], 4) > script.making_seconds([], 4)
+    assert plan.making_seconds([], 4) > 5
+    assert plan.making_seconds([3.0, 2.0], 4) > plan.making_seconds([], 4)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 959, 960, 961, 1_919, 648])

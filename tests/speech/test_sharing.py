@@ -87,7 +87,7 @@ async def test_an_error_reaches_everybody_once_and_is_not_remembered(studio: Stu
     assert speech.seconds > 1
 
 
-async def test_a_fresh_take_is_a_call_of_its_own(studio: Studio):
+async def test_a_fresh_generation_is_a_call_of_its_own(studio: Studio):
     hold = Hold()
     studio.faults.on_post(hold)
 

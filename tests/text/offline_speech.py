@@ -10,7 +10,7 @@ from tts_gateway.engines.offline import OfflineEngine
 
 
 @cache
-def offline_takes() -> dict[tuple[str, str], bytes]:
+def offline_speech() -> dict[tuple[str, str], bytes]:
     """Return the WAV of every sentence, by (language, sentence). Not for use inside an event loop."""
     return asyncio.run(_speak())
 

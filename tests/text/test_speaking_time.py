@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.sentences import SENTENCES
 from bot.text.speaking_time import SHORTEST_SECONDS, seconds_up_to, speaking_seconds
-from tests.text.offline_speech import offline_takes
+from tests.text.offline_speech import offline_speech
 
 _EDGES = 0.06  # silence that the offline engine leaves at both ends
 
@@ -16,7 +16,7 @@ _EDGES = 0.06  # silence that the offline engine leaves at both ends
 def heard_seconds(language: str) -> dict[str, float]:
     return {
         sentence: (len(wav) - 44) / 96_000 - _EDGES
-        for (other, sentence), wav in offline_takes().items()
+        for (other, sentence), wav in offline_speech().items()
         if other == language
     }
 

@@ -209,7 +209,7 @@ async def test_a_named_wait_is_waited(client: TTSClient, faults: FaultScript, he
 
 
 @pytest.mark.parametrize("name", ["rate limit", "rate limit, text only"])
-async def test_a_wait_longer_than_our_patience_is_in_the_error(
+async def test_a_wait_longer_than_our_deadline_is_in_the_error(
     make_client: MakeClient, faults: FaultScript, name: str
 ):
     client = make_client(retry=RetryPolicy(base_delay=0, max_retry_after=20))

@@ -121,14 +121,14 @@ async def test_a_recording_is_handed_over_for_each_call_and_its_address_is_good_
     request = SpeechRequest("Hello", reference=ReferenceAudio("recording:one", wav=WAV))
 
     async with TTSClient(base_url, own=own) as client, TTSClient(base_url) as stranger:
-        takes = await asyncio.gather(*(client.synthesize(request) for _ in range(4)))
+        generations = await asyncio.gather(*(client.synthesize(request) for _ in range(4)))
         address = await own.hand_over(WAV)
         used = SpeechRequest("Hello", reference=ReferenceAudio(address))
         await stranger.synthesize(used)
         with pytest.raises(TTSReferenceError):
             await stranger.synthesize(used)
 
-    assert all(take.startswith(b"RIFF") for take in takes)
+    assert all(generation.startswith(b"RIFF") for generation in generations)
 
 
 async def test_a_large_recording_goes_over_whole_among_others(make_own):

@@ -52,7 +52,7 @@ async def test_speech_that_failed_later_is_a_server_error(
     assert len(faults.requests) == 1
 
 
-async def test_speech_that_never_comes_is_silence_and_not_ordered_again(
+async def test_speech_that_never_comes_is_silence_and_not_asked_for_again(
     make_client: MakeClient, faults: FaultScript
 ):
     faults.on_post(Accepted202(outcome="NEVER"))
@@ -155,7 +155,7 @@ async def test_an_answer_that_time_does_not_mend_ends_it(
     [b"", answer(b"", status="503 Busy"), answer(b'{"statusCode": 429}')],
     ids=["hung up", "503", "429 inside 200"],
 )
-async def test_trouble_without_end_is_silence_and_not_ordered_again(make_client: MakeClient, look: bytes):
+async def test_trouble_without_end_is_silence_and_not_asked_for_again(make_client: MakeClient, look: bytes):
     async with serving(promising(look)) as server:
         client = make_client(server.url, timeouts=replace(TIMEOUTS, polling=0.3))
 

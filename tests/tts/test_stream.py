@@ -1,4 +1,4 @@
-"""A take is read while it is still being sent, and a download that breaks off goes on where it was."""
+"""A generation is read while it is still being sent, and a download that breaks off goes on where it was."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ async def test_the_beginning_is_read_while_the_rest_is_not_sent_yet(client: TTSC
 
     async with serving(held) as server:
         faults.on_post(at(server))
-        take = await client.open(TTSCall(HELLO))
+        download = await client.open(TTSCall(HELLO))
         received = b""
-        async with asyncio.timeout(DEADLINE), aclosing(take.chunks()) as chunks:
+        async with asyncio.timeout(DEADLINE), aclosing(download.chunks()) as chunks:
             async for chunk in chunks:
                 received += chunk
                 if len(received) == len(LONG) - 100_000:
@@ -75,9 +75,9 @@ async def test_what_broke_off_goes_on_behind_what_was_read(
     part: Fault = fault(twentieth / 20)
     faults.on_download(part, part, part)
 
-    take = await client.open(TTSCall(HELLO))
+    download = await client.open(TTSCall(HELLO))
 
-    assert await all_of(take.chunks()) == TONE
+    assert await all_of(download.chunks()) == TONE
     assert (len(faults.requests), len(faults.downloads)) == (1, 4)
 
 
@@ -125,23 +125,23 @@ async def test_the_address_is_known_and_never_shown(
 ):
     async with serving(broken_off(LONG, 60_000)) as server:
         faults.on_post(at(server))
-        take = await client.open(TTSCall(HELLO))
+        download = await client.open(TTSCall(HELLO))
 
         with pytest.raises(TTSFetchError) as raised:
-            await take.read()
+            await download.read()
 
-        assert take.url == f"{server.url}/secret-take.wav"
-    assert "secret-take" not in f"{take!r} {take} {raised.value} {caplog.text}"
+        assert download.url == f"{server.url}/secret-take.wav"
+    assert "secret-take" not in f"{download!r} {download} {raised.value} {caplog.text}"
     assert raised.value.__context__ is None
 
 
 async def test_a_sound_in_the_answer_itself_has_no_address(client: TTSClient, faults: FaultScript):
     faults.on_post(SoundItself())
 
-    take = await client.open(TTSCall(HELLO))
+    download = await client.open(TTSCall(HELLO))
 
-    assert take.url is None
-    assert await take.read() == TONE
+    assert download.url is None
+    assert await download.read() == TONE
 
 
 async def test_who_reads_slowly_is_not_blamed_on_the_sender(make_client: MakeClient, faults: FaultScript):

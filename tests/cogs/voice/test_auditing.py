@@ -5,14 +5,14 @@ from __future__ import annotations
 from bot.library.voice import Scope, Sharing
 from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
-from tests.cogs.voice.shelf import cloned, make_moderator, typed
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.cogs.saved_voices import cloned
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed, words_of
 
 
 async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob)
+    voice = await cloned(scene, scene.bob, "Bobby")
     await scene.bot.library.audit.record(
         scene.guild.id, voice.id, scene.bob.id, seconds=3.25, channel_id=scene.general.id, message_id=77
     )
@@ -25,7 +25,7 @@ async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> No
 
 
 async def test_a_clone_of_one_s_own_voice_is_on_record_too(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone(scene.bob)
     sister = SentFile("me.wav", RECORDINGS[1].path.read_bytes())
     await file_of(await scene.bob.slash(scene.general, "clone", text="A secret", reference=sister))
@@ -43,9 +43,9 @@ async def test_others_read_nothing(scene: Scene) -> None:
 
 
 async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob)
+    voice = await cloned(scene, scene.bob, "Bobby")
     answer = await typed(scene.alice, scene.general, "voice audit", name="bobby")
     may_speak = scene.bot.library.consents.permission_error
     assert answer.buttons == ["Freeze"]
@@ -62,7 +62,7 @@ async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Sc
 async def test_who_is_no_moderator_any_more_cannot_press(scene: Scene) -> None:
     role = scene.guild.add_role("Moderators", 1 << 5, scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob)
+    voice = await cloned(scene, scene.bob, "Bobby")
     answer = await typed(scene.alice, scene.general, "voice audit", name="Bobby")
     scene.guild.take_role(role, scene.alice)
 
@@ -73,9 +73,9 @@ async def test_who_is_no_moderator_any_more_cannot_press(scene: Scene) -> None:
 
 
 async def test_reports_are_counted_and_put_away(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob, sharing=Sharing.SERVER)
+    voice = await cloned(scene, scene.bob, "Bobby", sharing=Sharing.SERVER)
     await scene.bot.library.audit.report(Scope(scene.guild.id, scene.alice.id), voice.id)
 
     listed = await typed(scene.alice, scene.general, "voice audit")
@@ -88,9 +88,9 @@ async def test_reports_are_counted_and_put_away(scene: Scene) -> None:
 
 
 async def test_long_records_have_pages(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob)
+    voice = await cloned(scene, scene.bob, "Bobby")
     for seconds in range(1, 13):
         await scene.bot.library.audit.record(scene.guild.id, voice.id, scene.bob.id, seconds=float(seconds))
 
@@ -103,9 +103,9 @@ async def test_long_records_have_pages(scene: Scene) -> None:
 
 
 async def test_a_deleted_voice_stays_in_the_record_without_its_name(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Bobby", scene.bob)
+    voice = await cloned(scene, scene.bob, "Bobby")
     await scene.bot.library.audit.record(scene.guild.id, voice.id, scene.bob.id, seconds=2.0)
     answer = await typed(scene.alice, scene.general, "voice audit")
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), voice.id)

@@ -8,9 +8,9 @@ from bot.library.withdrawal import Withdrawal
 from cogs.voice_views import GONE
 from rehearsal.answers import Answer
 from rehearsal.stage import restarted
-from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator, typed
+from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.library.shelves import voice_for
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed, words_of
 
 
 def mine(scene: Scene) -> Scope:
@@ -22,7 +22,7 @@ async def found(scene: Scene, name: str):
 
 
 async def test_use_chooses_my_voice_here_and_none_takes_it_back(scene: Scene) -> None:
-    voice = await designed(scene, "Old man", scene.alice)
+    voice = await designed(scene, scene.alice, "Old man")
 
     chosen = await typed(scene.alice, scene.general, "voice use", name="old man")
     assert "From now on you speak as **Old man** here" in chosen.content
@@ -33,7 +33,7 @@ async def test_use_chooses_my_voice_here_and_none_takes_it_back(scene: Scene) ->
 
 
 async def test_none_is_proposed_first_and_means_none(scene: Scene) -> None:
-    await designed(scene, "Nora", scene.alice)
+    await designed(scene, scene.alice, "Nora")
 
     proposed = await scene.alice.autocomplete(scene.general, "voice use", "name", "no")
     answer = await typed(scene.alice, scene.general, "voice use", name=str(proposed[0][1]))
@@ -43,8 +43,8 @@ async def test_none_is_proposed_first_and_means_none(scene: Scene) -> None:
 
 
 async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
-    await designed(scene, "Old man", scene.alice)
+    scene.make_moderator(scene.alice)
+    await designed(scene, scene.alice, "Old man", sharing=Sharing.ME)
 
     private = await typed(scene.alice, scene.general, "voice default", name="Old man")
     assert private.content.startswith("Members could not use that voice.")
@@ -56,7 +56,7 @@ async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(sc
 
 
 async def test_sharing_names_members_or_a_role_or_says_what_is_missing(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
     role = scene.guild.add_role("Singers", 0, scene.bob)
 
     async def share(sharing: str, **options: object) -> Answer:
@@ -76,7 +76,7 @@ async def test_sharing_names_members_or_a_role_or_says_what_is_missing(scene: Sc
 
 async def test_sharing_beyond_what_the_speaker_agreed_to_says_that_it_is_silent(scene: Scene) -> None:
     await scene.let_clone()
-    await cloned(scene, "Bobby", scene.alice, scene.bob)
+    await cloned(scene, scene.alice, "Bobby", scene.bob, sharing=Sharing.ME)
 
     answer = await typed(scene.alice, scene.general, "voice share", name="Bobby", **{"with": "everyone here"})
 
@@ -84,8 +84,8 @@ async def test_sharing_beyond_what_the_speaker_agreed_to_says_that_it_is_silent(
 
 
 async def test_renaming_and_a_name_that_is_taken(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
-    await designed(scene, "Child", scene.bob)
+    await designed(scene, scene.alice, "Old man")
+    await designed(scene, scene.bob, "Child")
 
     renamed = await typed(scene.alice, scene.general, "voice rename", name="Old man", to="Grandpa")
     taken = await typed(scene.alice, scene.general, "voice rename", name="Grandpa", to="CHILD")
@@ -96,7 +96,7 @@ async def test_renaming_and_a_name_that_is_taken(scene: Scene) -> None:
 
 
 async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
     shown = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
     assert await words_of(shown) == "**Old man**\nWhat is said in its recording: “Hello”"
     assert shown.ephemeral
@@ -112,7 +112,7 @@ async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) ->
 
 
 async def test_after_a_restart_the_button_of_a_transcript_says_what_to_type(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
     shown = await scene.alice.slash(scene.general, "voice transcript", name="Old man")
     await words_of(shown)
 
@@ -125,7 +125,7 @@ async def test_after_a_restart_the_button_of_a_transcript_says_what_to_type(scen
 
 
 async def test_others_get_no_form(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice, sharing=Sharing.SERVER)
+    await designed(scene, scene.alice, "Old man", sharing=Sharing.SERVER)
 
     answer = await scene.bob.slash(scene.general, "voice transcript", name="Old man")
 
@@ -133,7 +133,7 @@ async def test_others_get_no_form(scene: Scene) -> None:
 
 
 async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
 
     kept = await typed(scene.alice, scene.general, "voice delete", name="Old man")
     await scene.alice.press(kept, "Keep it")
@@ -148,7 +148,7 @@ async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> 
 
 
 async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.alice)
+    await designed(scene, scene.alice, "Old man")
     asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
 
     first = await scene.alice.press(asked, "Delete it")
@@ -166,9 +166,9 @@ async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
 async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene: Scene) -> None:
     other = scene.rehearsal.world.add_guild("The Rookery")
     other.add_member(scene.bob)
-    foreign = await designed(scene, "Foreign", scene.bob, guild_id=other.id)
-    make_moderator(scene, scene.alice)
-    await designed(scene, "Old man", scene.alice)
+    foreign = await designed(scene, scene.bob, "Foreign", guild_id=other.id)
+    scene.make_moderator(scene.alice)
+    await designed(scene, scene.alice, "Old man")
     scene.rehearsal.validates_components = False
 
     for act in ("delete", "freeze", "thaw", "settle"):
@@ -183,8 +183,8 @@ async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene:
 
 async def test_export_is_a_zip_for_owner_and_speaker_only(scene: Scene) -> None:
     await scene.let_clone()
-    make_moderator(scene, scene.bob)
-    await cloned(scene, "Ada", scene.alice, sharing=Sharing.SERVER)
+    scene.make_moderator(scene.bob)
+    await cloned(scene, scene.alice, "Ada", sharing=Sharing.SERVER)
 
     answer = await typed(scene.alice, scene.general, "voice export", name="Ada")
     refused = await typed(scene.bob, scene.general, "voice export", name="Ada")
@@ -198,10 +198,10 @@ async def test_export_is_a_zip_for_owner_and_speaker_only(scene: Scene) -> None:
 
 
 async def test_turning_cloning_off_withdraws_cloned_voices_at_once(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     await scene.let_clone()
-    voice = await cloned(scene, "Ada", scene.alice)
-    await designed(scene, "Old man", scene.alice)
+    voice = await cloned(scene, scene.alice, "Ada")
+    await designed(scene, scene.alice, "Old man")
     told: list[Withdrawal] = []
 
     async def hear(withdrawal: Withdrawal) -> None:
@@ -217,7 +217,7 @@ async def test_turning_cloning_off_withdraws_cloned_voices_at_once(scene: Scene)
 
 
 async def test_a_moderator_reads_the_policy_before_cloning_is_on(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
 
     refused = await typed(scene.bob, scene.general, "voice cloning", switch="on")
     asked = await typed(scene.alice, scene.general, "voice cloning", switch="on")

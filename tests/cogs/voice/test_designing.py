@@ -1,4 +1,4 @@
-"""/voice design: three takes to hear, one of which becomes the voice."""
+"""/voice design: three generations to hear, one of which becomes the voice."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 
 from bot.audio.wav import write_wav
 from bot.delivery.voice_creation import DESIGN_SECONDS, VoiceDesign
-from bot.library.voice import Kind, Scope
+from bot.library.voice import Kind, Scope, Sharing
 from bot.text.speaking_time import speaking_seconds
 from cogs.voice_text import sample_in
 from rehearsal.answers import Answer
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.stage import restarted
 from tests.audio.reading import read
-from tests.cogs.voice.shelf import designed, typed
+from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import babble
-from tests.scenes import PATIENCE, Scene, refusal_of
+from tests.scenes import PATIENCE, Scene, refusal_of, typed
 from tts_gateway.engines.base import Engine
 
 EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
@@ -58,7 +58,7 @@ async def asked_for(scene: Scene, name: str = "Old man") -> Answer:
     return answer
 
 
-async def test_three_takes_are_given_to_hear_and_cost_three_calls(scene: Scene) -> None:
+async def test_three_generations_are_given_to_hear_and_cost_three_calls(scene: Scene) -> None:
     answer = await asked_for(scene)
 
     assert answer.ephemeral
@@ -72,16 +72,16 @@ async def test_three_takes_are_given_to_hear_and_cost_three_calls(scene: Scene) 
     assert any("Take 1 of 3. " in shown.content for shown in answer.history)
 
 
-async def test_the_chosen_take_becomes_the_voice_with_exactly_its_words(scene: Scene) -> None:
+async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(scene: Scene) -> None:
     answer = await asked_for(scene)
-    takes = [await file.read() for file in answer.files]
+    generations = [await file.read() for file in answer.files]
 
     await scene.alice.press(answer, "Take 2")
     await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=PATIENCE)
 
     voice = await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "Old man")
     assert voice.kind is Kind.DESIGNED
-    assert await scene.bot.library.recordings.read(voice.recording) == takes[1]
+    assert await scene.bot.library.recordings.read(voice.recording) == generations[1]
     assert voice.transcript is not None
     assert voice.transcript in scene.asked[0]["text"]
     assert voice.description == "an old man, slow and deep"
@@ -121,7 +121,7 @@ async def test_a_restart_lets_the_buttons_say_that_they_are_over(scene: Scene) -
 
 async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) -> None:
     answer = await asked_for(scene)
-    other = await designed(scene, "Old man", scene.bob)
+    other = await designed(scene, scene.bob, "Old man", sharing=Sharing.ME)
 
     assert "already used" in await refusal_of(await scene.alice.press(answer, "Take 1"))
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), other.id)
@@ -131,7 +131,7 @@ async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) 
 
 
 async def test_a_taken_name_costs_no_call(scene: Scene) -> None:
-    await designed(scene, "Old man", scene.bob)
+    await designed(scene, scene.bob, "Old man", sharing=Sharing.ME)
 
     answer = await typed(scene.alice, scene.general, "voice design", name="OLD MAN", description="an old man")
 
@@ -146,7 +146,7 @@ async def test_a_description_without_words_costs_no_call(scene: Scene) -> None:
     assert scene.asked == []
 
 
-async def test_when_the_second_take_fails_the_first_can_be_chosen(scene: Scene) -> None:
+async def test_when_the_second_generation_fails_the_first_can_be_chosen(scene: Scene) -> None:
     scene.faults.on_post(None, Respond(402))
 
     answer = await asked_for(scene)
@@ -155,7 +155,7 @@ async def test_when_the_second_take_fails_the_first_can_be_chosen(scene: Scene) 
     assert "There are only 1 for now. The voice credit is used up." in answer.content
 
 
-async def test_after_half_an_hour_the_takes_are_over_and_deleted(scene: Scene) -> None:
+async def test_after_half_an_hour_the_generations_are_over_and_deleted(scene: Scene) -> None:
     moment = 0.0
     designs = VoiceDesign(scene.bot.synthesizer, scene.bot.voice_making, now=lambda: moment)
     scene.bot.voice_design = designs
@@ -181,7 +181,7 @@ async def test_a_shutdown_meanwhile_is_told_and_does_not_wait(scene: Scene) -> N
     assert kept(scene) == []
 
 
-async def test_deleting_everything_takes_the_takes_away_too(scene: Scene) -> None:
+async def test_deleting_everything_takes_the_generations_away_too(scene: Scene) -> None:
     answer = await asked_for(scene)
     asked = await typed(scene.alice, scene.general, "privacy delete")
 

@@ -7,7 +7,7 @@ import pytest
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.voices import NO_SUCH_VOICE
 from rehearsal.people import Person
-from tests.cogs.voice.shelf import WAV, cloned, designed, make_moderator
+from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.scenes import Scene, words_of
 
 MODERATORS_ONLY = "Only moderators can do this. They need the permission Manage Server."
@@ -39,14 +39,14 @@ class Town:
             scene.guild.add_member(self.people[role])
         for person in self.people.values():
             self.rookery.add_member(person)
-        make_moderator(scene, self.people["moderator"])
+        scene.make_moderator(self.people["moderator"])
 
     async def fill(self) -> None:
         """Save a private voice, one in which the speaker is heard, and one in the other server."""
         owner, speaker = self.people["owner"], self.people["speaker"]
         await self.scene.let_clone()
-        self.private = await designed(self.scene, "Private", owner)
-        self.heard = await cloned(self.scene, "Heard", owner, speaker)
+        self.private = await designed(self.scene, owner, "Private", sharing=Sharing.ME)
+        self.heard = await cloned(self.scene, owner, "Heard", speaker, sharing=Sharing.ME)
         self.foreign = await self._foreign(owner, speaker)
 
     async def _foreign(self, owner: Person, speaker: Person) -> Voice:

@@ -11,9 +11,9 @@ import pytest
 from bot.library.voice import Kind, Scope, Sharing
 from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
+from tests.cogs.saved_voices import SISTER, designed, sent
 from tests.cogs.sounds import recording, speech_of
-from tests.cogs.voice.shelf import SISTER, designed, make_moderator, sent, typed
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import PATIENCE, Scene, file_of, typed, words_of
 
 SPEECH = speech_of(SISTER)
 
@@ -27,7 +27,7 @@ async def saved(scene: Scene, name: str = "Sister"):
 
 
 async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(scene: Scene) -> None:
-    make_moderator(scene, scene.alice)
+    scene.make_moderator(scene.alice)
     command = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
 
     accepted = await scene.alice.press(command, "Accept, and turn cloning on")
@@ -147,7 +147,7 @@ async def test_hours_of_talk_are_too_much_and_the_cure_is_said(scene: Scene) -> 
 
 async def test_a_taken_name_is_said_before_anything_is_downloaded(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
-    await designed(scene, "Sister", scene.bob)
+    await designed(scene, scene.bob, "Sister", sharing=Sharing.ME)
     before = len(kept(scene))
 
     answer = await typed(scene.alice, scene.general, "voice save", name="ＳISTER", recording=sent())
@@ -207,7 +207,7 @@ async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
     assert len(kept(scene)) == 1
 
 
-async def test_without_a_recording_it_is_the_last_take(scene: Scene) -> None:
+async def test_without_a_recording_it_is_the_last_generation(scene: Scene) -> None:
     said = "Good evening, everybody, and welcome back."
     await file_of(await scene.speak(said, style="an old man", to="here"))
 
@@ -219,7 +219,7 @@ async def test_without_a_recording_it_is_the_last_take(scene: Scene) -> None:
     assert voice.description == "an old man"
 
 
-async def test_without_a_recording_and_a_take_it_says_what_to_add(scene: Scene) -> None:
+async def test_without_a_recording_and_a_generation_it_says_what_to_add(scene: Scene) -> None:
     await file_of(await scene.speak("This is Alice's, not Bob's.", to="here"))
 
     answer = await typed(scene.bob, scene.general, "voice save", name="Old Jack")

@@ -63,7 +63,7 @@ async def dialogue(cast: Cast) -> Message:
 
 
 async def design(cast: Cast) -> Message:
-    """Three takes to choose from."""
+    """Three generations to choose from."""
     answer = await cast.robin.slash(
         cast.general, "voice design", name="Wizard", description="an old man, slow and deep"
     )
