@@ -259,10 +259,12 @@ class VoiceScene(Stage):
         assert member is not None
         return member
 
-    async def connect(
-        self, channel: Channel, *, cls: type[ClientT] = SpeechVoiceClient, timeout: float = PATIENCE
-    ) -> ClientT:
-        """Connect the bot, with our voice client or another of discord.py's."""
+    async def connect(self, channel: Channel, *, timeout: float = PATIENCE) -> SpeechVoiceClient:
+        """Connect the bot."""
+        return await self.connect_as(SpeechVoiceClient, channel, timeout=timeout)
+
+    async def connect_as(self, cls: type[ClientT], channel: Channel, *, timeout: float = PATIENCE) -> ClientT:
+        """Connect the bot by another voice client than ours."""
         return await self.channel(channel).connect(cls=cls, timeout=timeout, reconnect=True, self_deaf=True)
 
     def bot_is_in(self, channel: Channel | None) -> bool:

@@ -285,9 +285,10 @@ async def _check_the_rest(library: Library) -> None:
     assert (library.settings.volumes(), library.settings.channels()) == ({AVIARY: 50}, {AVIARY: 51})
     assert await library.settings.cloning_is_on(AVIARY)
     assert not await library.settings.cloning_is_on(ROOKERY)
-    kept = await library.generations.get("ben-lets-ada-speak-000")
-    assert kept == Generation(
-        *("ben-lets-ada-speak-000", AVIARY, BEN),
+    assert await library.generations.get("ben-lets-ada-speak-000") == Generation(
+        id="ben-lets-ada-speak-000",
+        guild_id=AVIARY,
+        member_id=BEN,
         lines=("Ada: “Who’s there?”\nRöbot 🎉: It is: me; 100 %",),
         style="calm",
         guidance=2.5,

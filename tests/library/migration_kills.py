@@ -18,6 +18,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,12 +70,12 @@ class Points:
 def main(folder: Path, url: str | None) -> None:
     """Print how many points there are, and for each what was wrong after a kill there."""
     before = asyncio.run(first_edition.all_rows(url, folder / "first"))
-    points = _forked(lambda: _start(folder, url, None))
+    points = _forked(partial(_start, folder, url, None))
     assert points is not None
     print(json.dumps({"points": len(points)}), flush=True)
     for number, point in enumerate(points):
-        was_killed = _forked(lambda number=number: _start(folder, url, number)) is None
-        faults = _forked(lambda: _start_again(folder, url, before)) if was_killed else []
+        was_killed = _forked(partial(_start, folder, url, number)) is None
+        faults = _forked(partial(_start_again, folder, url, before)) if was_killed else []
         print(json.dumps({"point": point, "killed": was_killed, "faults": faults}), flush=True)
 
 

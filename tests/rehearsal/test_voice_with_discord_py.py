@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import discord
 import pytest
 
-from bot.playback.voice_client import SpeechVoiceClient
 from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
 from tests.fakes.voice_server_client import DEADLINE, opus_of, opus_tone
@@ -46,7 +45,7 @@ async def hears(listener: Listener, voice_client: discord.VoiceClient, *, first:
 async def test_discord_py_is_heard_frame_by_frame(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     await listener.wait_until_ready(timeout=DEADLINE)
 
     await hears(listener, voice_client, first=0)
@@ -55,7 +54,7 @@ async def test_discord_py_is_heard_frame_by_frame(scene: VoiceScene) -> None:
 
 
 async def test_discord_py_may_be_there_first_and_loses_and_finds_its_audience(scene: VoiceScene) -> None:
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     listener = await scene.alice.join(scene.perch)
     await listener.wait_until_ready(timeout=DEADLINE)
     await hears(listener, voice_client, first=0)
@@ -72,7 +71,7 @@ async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(sce
     scene.rehearsal.voice.faults.mls_delay = 0.4
     listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     frames = [opus_of(number) for number in range(50)]
     voice_client.play(Sound(frames))
     await listener.wait_for_silence(seconds=0.2, timeout=DEADLINE)
@@ -83,7 +82,7 @@ async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(sce
 
 async def test_a_human_who_joins_while_discord_py_plays_hears_the_rest(scene: VoiceScene) -> None:
     anna = await scene.alice.join(scene.perch)
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     await anna.wait_until_ready(timeout=DEADLINE)
     frames = [opus_of(number) for number in range(40)]
 
@@ -102,7 +101,7 @@ async def test_discord_py_recovers_from_a_welcome_that_makes_no_sense(scene: Voi
     scene.rehearsal.voice.faults.invalid_commits = 1
     listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     await listener.wait_until_ready(timeout=DEADLINE)
 
     await hears(listener, voice_client, first=0)
@@ -114,7 +113,7 @@ async def test_discord_py_ignores_the_upgrade_from_version_zero(scene: VoiceScen
     faults.op4_version_zero_first, faults.transition_seconds = True, 0.05
     listener = await scene.alice.join(scene.perch)
 
-    voice_client = await scene.connect(scene.perch, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     voice_client.play(Sound([opus_of(number) for number in range(20)]))
     await listener.wait_for_packets(20, timeout=DEADLINE)
     lost = [packet.why is Unheard.PLAINTEXT for packet in listener.packets if packet.opus != SILENCE_FRAME]
@@ -126,7 +125,7 @@ async def test_discord_py_ignores_the_upgrade_from_version_zero(scene: VoiceScen
 
 async def test_discord_py_is_heard_on_a_stage_once_it_may_speak(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.stage)
-    voice_client = await scene.connect(scene.stage, cls=discord.VoiceClient)
+    voice_client = await scene.connect_as(discord.VoiceClient, scene.stage)
     scene.guild.set_bot_permissions(discord.Permissions(view_channel=True, mute_members=True).value)
     me = voice_client.guild.me
 
@@ -151,7 +150,7 @@ async def test_a_discovery_that_is_not_answered_ends_in_a_timeout(scene: VoiceSc
 
 async def test_a_new_voice_server_in_mid_utterance_is_heard_as_a_new_connection(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.perch)
-    voice_client = await scene.connect(scene.perch, cls=SpeechVoiceClient)
+    voice_client = await scene.connect(scene.perch)
     await listener.wait_until_ready(timeout=DEADLINE)
     voice_client.play(Sound(opus_tone(seconds=5, hertz=440)))
     first = await listener.wait_for_speech(timeout=DEADLINE)

@@ -16,8 +16,8 @@ from bot.settings import Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from tests.fakes.certificates import certified
 from tests.fakes.raw_server import answer, saying, serving
-from tests.tts.certificates import server_context
 from tests.tts.conftest import DOWNLOADS, KEY, TONE
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 
@@ -173,7 +173,7 @@ async def test_plain_http_only_while_the_tts_gateway_is_on_this_machine(make_dow
 async def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
     downloader: Downloader, tmp_path: Path
 ):
-    async with serving(saying(GOOD), tls=server_context(tmp_path)) as server:
+    async with serving(saying(GOOD), tls=certified("127.0.0.1", tmp_path)[0]) as server:
         await refused(downloader, f"{server.url}/a.wav")
 
         assert server.requests == []

@@ -16,7 +16,7 @@ from bot.tts.client import TTSClient
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Length, Reset, Respond, Success
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
-from tests.tts.certificates import server_context
+from tests.fakes.certificates import certified
 from tests.tts.conftest import TIMEOUTS, TONE, MakeClient, failure
 
 OK = Success('{"output": "{url}"}')
@@ -46,7 +46,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_three_times(
     make_client: MakeClient, tmp_path: Path
 ):
     async with raw_server.serving(
-        raw_server.saying(raw_server.answer(TONE)), tls=server_context(tmp_path)
+        raw_server.saying(raw_server.answer(TONE)), tls=certified("127.0.0.1", tmp_path)[0]
     ) as server:
         error = await failure(make_client(server.url))
 
