@@ -46,7 +46,7 @@ def test_a_last_frame_need_not_be_whole():
     assert levels == pytest.approx([-6.0, -6.0], abs=0.1)
 
 
-def test_nothing_at_all_is_nobody_speaking():
+def test_an_empty_recording_has_no_voice_activity():
     heard = activity(np.zeros(0, np.int16))
 
     assert (heard.speech_seconds, len(heard.levels)) == (0.0, 0)

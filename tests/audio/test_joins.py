@@ -31,7 +31,7 @@ async def test_long_silence_at_both_ends_is_cut_to_60_ms():
     assert cut.seconds - end / 48_000 == pytest.approx(EDGE_SECONDS, abs=0.006)
 
 
-async def test_nothing_is_added_where_there_is_less_silence():
+async def test_a_trim_adds_no_silence_where_there_is_less():
     tight = speech(quiet(0.02), sine(440, seconds=1.0))
 
     assert (await trimmed(tight)).seconds == tight.seconds
@@ -52,7 +52,7 @@ async def test_a_soft_ending_is_not_taken_for_silence():
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 2.0])
-async def test_of_silence_nothing_is_left(seconds: float):
+async def test_a_trim_leaves_nothing_of_silence(seconds: float):
     assert (await trimmed(speech(np.zeros(round(48_000 * seconds))))).pcm == b""
 
 

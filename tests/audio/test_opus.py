@@ -107,7 +107,7 @@ def test_the_length_of_a_frame_is_read_from_its_first_byte(config: int):
         assert not is_20_ms(bytes([config << 3 | several_frames]))
 
 
-def test_nothing_is_no_frame():
+def test_an_empty_speech_has_no_frame():
     assert not is_20_ms(b"")
 
 

@@ -49,6 +49,6 @@ async def test_even_the_shortest_comes_back(count: int):
     assert speech.rest_is_missing
 
 
-async def test_what_is_no_frame_is_an_error_of_ours():
+async def test_bytes_that_are_no_frame_are_an_audio_error():
     with pytest.raises(AudioError):
         await speech_from_frames([b"\xff\xff"])

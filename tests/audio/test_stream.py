@@ -101,7 +101,7 @@ def test_a_generation_that_says_it_is_too_long_is_refused_at_its_header():
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF], ids=["zero", "all ones", "the largest"])
-def test_one_that_does_not_say_is_stopped_as_soon_as_it_is_too_long(size: int):
+def test_a_wav_without_a_length_is_stopped_as_soon_as_it_is_too_long(size: int):
     work = SpeechStream(text="12345")  # 7.5 s at most
     data = riff(fmt(), chunk(b"data", pcm16(np.tile(sine(440, seconds=1.0), 8)), size=size))
     seconds = 0.0

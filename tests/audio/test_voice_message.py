@@ -91,6 +91,6 @@ async def test_the_same_speech_gives_the_same_message():
     assert await voice_message(speech(CHILD)) == await voice_message(speech(CHILD))
 
 
-async def test_nothing_is_no_message():
+async def test_an_empty_speech_becomes_no_voice_message():
     with pytest.raises(AudioError, match="no sound"):
         await voice_message(Speech(b""))

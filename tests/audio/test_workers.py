@@ -49,7 +49,7 @@ async def test_no_more_is_worked_on_at_once_than_there_are_threads(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_goes_wrong_there_goes_wrong_here(kind: str):
+async def test_an_error_in_a_thread_is_raised_to_the_caller(kind: str):
     def work() -> None:
         raise AudioError("no sound")
 

@@ -50,7 +50,7 @@ async def test_a_recording_arrives_whole_and_never_sooner_than_its_line_allows(l
     assert time.monotonic() - began >= 8 * (len(RECORDING) - 2 * 1_448) / 2e6
 
 
-async def test_it_tells_when_it_answered(line, session):
+async def test_the_far_end_tells_when_it_answered(line, session):
     before = time.monotonic()
 
     await address_of_sound(session, line.base_url(10, "speech"))
@@ -72,7 +72,7 @@ async def test_an_arrival_is_told_from_silence_and_from_what_others_send(line):
     assert between <= arrival.first_sound
 
 
-async def test_what_came_before_it_was_quiet_is_forgotten(line):
+async def test_the_far_end_forgets_what_came_before_it_was_quiet(line):
     send(line, 7, 200)
     await line.quiet(7)
     before = time.monotonic()

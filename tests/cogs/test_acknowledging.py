@@ -329,7 +329,7 @@ def callbacks(scene: Scene) -> list[str]:
     return [one.path for one in scene.rehearsal.requests if one.path.endswith("/callback")]
 
 
-async def test_what_nobody_can_be_answered_about_is_not_made(scene: Scene):
+async def test_a_command_that_can_no_longer_be_answered_makes_no_speech(scene: Scene):
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True, times=2))
 
     await scene.speak()
@@ -351,7 +351,7 @@ async def test_a_refusal_after_everybody_saw_the_bot_thinking_is_for_the_asker_a
     ]
 
 
-async def test_who_cannot_be_told_alone_gets_a_sentence_that_tells_others_nothing(scene: Scene):
+async def test_an_error_that_cannot_be_told_in_private_tells_others_nothing(scene: Scene):
     scene.rehearsal.misbehave(Misbehaviour("POST", "/webhooks/", 403, times=100))
 
     await scene.speak(voice="Nobody")

@@ -119,7 +119,7 @@ async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way:
 
 
 @in_every_way
-async def test_what_is_being_made_is_not_given(scene: Scene, way: str):
+async def test_a_likeness_withdrawn_while_it_is_made_is_not_answered(scene: Scene, way: str):
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await clone(scene, to="here")
@@ -152,7 +152,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
 
 
 @in_every_way
-async def test_what_is_heard_and_what_waits_ends(scene: Scene, way: str):
+async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(scene: Scene, way: str):
     listener = await scene.bob.join(scene.perch)
     answers = [await clone(scene, f"{LONG} {LONG} Number 1.", to="voice channel")]
     await listener.wait_for_speech(timeout=PATIENCE)
@@ -170,7 +170,7 @@ async def test_what_is_heard_and_what_waits_ends(scene: Scene, way: str):
 
 
 @in_every_way
-async def test_what_two_others_have_played_again_ends(scene: Scene, way: str):
+async def test_a_withdrawn_likeness_ends_also_where_others_play_it_again(scene: Scene, way: str):
     answer = await generated(scene, LONG)
     carol = scene.rehearsal.world.add_person("Carol")
     scene.guild.add_member(carol)
@@ -189,7 +189,7 @@ async def test_what_two_others_have_played_again_ends(scene: Scene, way: str):
 
 @in_every_way
 @pytest.mark.parametrize("label", BUTTONS)
-async def test_nobody_else_hears_it_again_or_sends_it(scene: Scene, way: str, label: str):
+async def test_a_withdrawn_likeness_cannot_be_played_or_sent_again(scene: Scene, way: str, label: str):
     answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
     await scene.alice.join(scene.perch)
@@ -219,7 +219,7 @@ async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: s
 
 
 @in_every_way
-async def test_what_was_kept_of_its_sound_is_gone(scene: Scene, way: str):
+async def test_kept_speech_of_a_withdrawn_likeness_is_gone(scene: Scene, way: str):
     await generated(scene)
     await scene.bot.synthesizer.aclose()
     kept = scene.settings.data_dir / "cache"
@@ -286,7 +286,7 @@ async def test_a_generation_without_an_id_of_its_likeness_is_taken_for_the_asker
         assert await pressed(scene, scene.alice, answer, "Play in my channel") == GONE
 
 
-async def test_it_rests_while_its_speaker_is_away(scene: Scene):
+async def test_a_likeness_rests_while_its_speaker_is_away(scene: Scene):
     answer = await generated(scene)
     async with restarted(
         scene.bot, scene.settings, scene.rehearsal

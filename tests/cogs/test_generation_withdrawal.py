@@ -54,7 +54,7 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
 
 
-async def test_who_waits_for_its_file_reads_that_it_was_withdrawn(scene: Scene):
+async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     hold = Hold()
     scene.faults.on_post(hold)
@@ -69,7 +69,7 @@ async def test_who_waits_for_its_file_reads_that_it_was_withdrawn(scene: Scene):
 
 
 @pytest.mark.usefixtures("fast_playback")
-async def test_what_others_say_goes_on(scene: Scene):
+async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     await designed(scene, scene.bob, "Robin")
     listener = await scene.alice.join(scene.perch)

@@ -199,7 +199,9 @@ class TestTheFile:
         async with await Database.open(url, tmp_path, busy_seconds=0.05) as database:
             yield database
 
-    async def test_it_is_set_up_to_last_and_to_forget(self, database: Database) -> None:
+    async def test_a_database_file_keeps_what_was_committed_and_overwrites_what_was_deleted(
+        self, database: Database
+    ) -> None:
         for connections in (1, 2):
             async with database.session() as session:
                 for pragma, value in {
@@ -211,7 +213,9 @@ class TestTheFile:
                 }.items():
                     assert await session.scalar(text(f"PRAGMA {pragma}")) == value, (pragma, connections)
 
-    async def test_only_our_own_user_can_read_it(self, empty_url: None, tmp_path: Path) -> None:
+    async def test_a_database_file_is_read_by_our_own_user_alone(
+        self, empty_url: None, tmp_path: Path
+    ) -> None:
         async with await Database.open(empty_url, tmp_path) as database:
             assert await count(database) == 0
             assert modes(tmp_path) == {"myna.db": 0o600, "myna.db-wal": 0o600, "myna.db-shm": 0o600}
@@ -317,7 +321,7 @@ class TestTheFile:
         with pytest.raises(LibraryError, match=r"cannot be written .*set DATA_DIR"):
             await Database.open(None, tmp_path / "file" / "data")
 
-    async def test_it_may_stand_elsewhere(self, tmp_path: Path) -> None:
+    async def test_a_database_file_may_stand_elsewhere(self, tmp_path: Path) -> None:
         elsewhere = tmp_path / "elsewhere" / "voices.db"
 
         async with await Database.open(f"sqlite:///{elsewhere}", tmp_path / "data") as database:
@@ -327,7 +331,7 @@ class TestTheFile:
         assert not (tmp_path / "data").exists()
 
 
-async def test_what_waits_for_its_turn_still_has_it_when_it_is_closed_and_what_comes_later_has_not(
+async def test_a_closing_database_lets_waiting_transactions_end_and_takes_no_new_ones(
     database: Database,
 ) -> None:
     release, order = asyncio.Event(), []

@@ -372,7 +372,7 @@ class TestADeletionThatWasCutOff:
         assert aside(tmp_path) == set()
 
     @pytest.mark.parametrize("after", [Consent.DECLINED, Consent.LAPSED, Consent.REVOKED])
-    async def test_what_came_to_nothing_goes_at_the_next_start_however_young(
+    async def test_the_recording_of_an_ended_question_goes_at_the_next_start(
         self, url: str | None, tmp_path: Path, clock: Clock, after: Consent
     ) -> None:
         async with Library(url, tmp_path, now=clock) as library:

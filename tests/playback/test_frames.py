@@ -10,7 +10,7 @@ def test_speech_lies_between_leading_silence_and_a_short_tail() -> None:
     assert heard == [SILENCE] * LEAD_FRAMES + frames("hello") + [SILENCE] * TAIL_FRAMES
 
 
-def test_it_needs_no_encoder() -> None:
+def test_frames_that_are_opus_need_no_encoder() -> None:
     assert OpusFrames(FrameBuffer()).is_opus()
 
 

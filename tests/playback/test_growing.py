@@ -17,7 +17,7 @@ def utterance(player: GuildPlayer) -> Utterance:
     return player.reserve(member_id=1, title="growing")
 
 
-async def test_it_is_heard_before_all_of_it_is_made(
+async def test_an_utterance_is_heard_before_all_of_it_is_made(
     player: GuildPlayer, voice: FakeVoice, utterance: Utterance
 ) -> None:
     utterance.append(frames("one", ENOUGH_FRAMES))
@@ -61,7 +61,7 @@ async def test_running_out_is_logged_once_and_not_the_end(
     assert speech(voice.client.heard) == frames("one", ENOUGH_FRAMES) + frames("two") + frames("next")
 
 
-async def test_one_whose_making_fails_ends_after_what_there_is(
+async def test_an_utterance_whose_making_fails_ends_after_what_there_is(
     player: GuildPlayer, voice: FakeVoice, utterance: Utterance
 ) -> None:
     voice.client.moving.clear()
@@ -78,7 +78,7 @@ async def test_one_whose_making_fails_ends_after_what_there_is(
 
 
 @pytest.mark.parametrize("made", [0, 1, ENOUGH_FRAMES])
-async def test_one_that_fails_unheard_gives_its_place_back_at_once(
+async def test_an_utterance_that_fails_unheard_gives_its_place_back_at_once(
     player: GuildPlayer, voice: FakeVoice, made: int
 ) -> None:
     voice.client.moving.clear()
@@ -140,7 +140,7 @@ async def test_skipping_one_that_is_heard_already_ends_it_and_the_rest_is_not_he
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
-async def test_one_whose_making_has_ended_is_stopped_like_any_other(
+async def test_an_utterance_that_is_made_is_stopped_like_any_other(
     player: GuildPlayer, voice: FakeVoice, utterance: Utterance, end: str
 ) -> None:
     voice.client.moving.clear()

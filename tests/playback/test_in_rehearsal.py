@@ -147,7 +147,7 @@ async def test_a_channel_that_is_deleted_ends_everything(scene: VoiceScene, play
     await until(lambda: scene.client.voice_clients == [])
 
 
-async def test_alone_it_leaves(scene: VoiceScene, players: GuildPlayers) -> None:
+async def test_a_bot_that_is_alone_leaves(scene: VoiceScene, players: GuildPlayers) -> None:
     await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
     making = player.reserve(member_id=1, title="making")

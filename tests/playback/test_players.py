@@ -12,7 +12,7 @@ from tests.fakes.voice_client import FakeVoice
 from tests.playback.speaking import frames, say, soon, speech
 
 
-async def test_it_joins_and_is_found_by_its_guild(
+async def test_a_player_that_has_joined_is_found_by_its_guild(
     players: GuildPlayers, guild: GuildOfTests, voice: FakeVoice
 ) -> None:
     assert players.get(GUILD) is None
@@ -78,7 +78,7 @@ async def test_a_join_that_was_given_up_does_not_block_the_next(
     assert players.get(GUILD) is player
 
 
-async def test_idle_it_moves_to_whoever_asks(
+async def test_an_idle_player_moves_to_whoever_asks(
     players: GuildPlayers, guild: GuildOfTests, voice: FakeVoice
 ) -> None:
     player = await players.join(guild.lounge, requested_by=guild.alice)
@@ -258,7 +258,7 @@ async def test_a_connection_that_cannot_be_replaced_is_the_end(
     assert players.get(GUILD) is None
 
 
-async def test_alone_it_leaves_after_a_while(guild: GuildOfTests, voice: FakeVoice) -> None:
+async def test_a_player_that_is_alone_leaves_after_a_while(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
@@ -282,7 +282,7 @@ async def test_whoever_asked_may_be_gone_before_it_came(guild: GuildOfTests, voi
     await players.aclose()
 
 
-async def test_it_stays_when_somebody_comes_back(guild: GuildOfTests, voice: FakeVoice) -> None:
+async def test_a_player_stays_when_somebody_comes_back(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.2))
     player = await players.join(guild.lounge, requested_by=alice)
@@ -323,7 +323,7 @@ async def test_at_the_end_it_leaves_everywhere_and_joins_nowhere(
         await players.join(guild.lounge, requested_by=guild.alice)
 
 
-async def test_who_is_on_the_way_in_at_the_end_turns_back(
+async def test_a_join_under_way_at_the_end_is_given_up(
     players: GuildPlayers, guild: GuildOfTests, voice: FakeVoice
 ) -> None:
     voice.admit.clear()

@@ -74,7 +74,7 @@ def is_never_early(times: list[float], frame_seconds: float = FRAME_SECONDS) -> 
     )
 
 
-def test_it_calls_every_20_ms_and_does_not_drift(scheduler: FrameScheduler) -> None:
+def test_the_scheduler_calls_every_20_ms_and_does_not_drift(scheduler: FrameScheduler) -> None:
     beat = Beat(calls=50)
 
     scheduler.add(beat)
@@ -133,7 +133,7 @@ def test_lost_time_is_skipped_and_not_made_up_for_in_a_burst(scheduler: FrameSch
     assert scheduler.skipped_seconds >= 0.4 - ROUNDING
 
 
-def test_what_raises_fails_alone(scheduler: FrameScheduler) -> None:
+def test_a_source_that_raises_fails_alone(scheduler: FrameScheduler) -> None:
     error = ZeroDivisionError()
     bad, good = Beat(raises=error), Beat(calls=20)
 
@@ -146,7 +146,7 @@ def test_what_raises_fails_alone(scheduler: FrameScheduler) -> None:
     assert good.failed == []
 
 
-def test_what_raises_even_when_it_is_told_fails_alone(
+def test_a_source_that_raises_also_at_its_end_fails_alone(
     scheduler: FrameScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad, good = Beat(raises=ZeroDivisionError(), stubborn=True), Beat(calls=20)
@@ -158,7 +158,7 @@ def test_what_raises_even_when_it_is_told_fails_alone(
     assert "could not be told" in caplog.text
 
 
-def test_what_has_left_can_come_again(scheduler: FrameScheduler) -> None:
+def test_a_source_that_has_left_can_come_again(scheduler: FrameScheduler) -> None:
     beat = Beat(calls=3)
     scheduler.add(beat)
     beat.wait()

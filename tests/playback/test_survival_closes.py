@@ -122,7 +122,7 @@ async def test_a_server_that_stays_away_is_the_end_and_no_loop(
 
 
 @pytest.mark.slow
-async def test_idle_a_server_that_stays_away_is_given_up_as_well(
+async def test_a_server_that_stays_away_is_given_up_by_an_idle_player_too(
     scene: VoiceScene, hasty: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)

@@ -226,7 +226,7 @@ async def test_a_room_that_empties_and_fills_again_hears_the_rest(
     assert not set(heard(first)) & set(rest)
 
 
-async def test_nobody_comes_back_and_it_leaves(scene: VoiceScene, impatient: GuildPlayers) -> None:
+async def test_a_room_that_stays_empty_is_left(scene: VoiceScene, impatient: GuildPlayers) -> None:
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=500)
@@ -239,7 +239,7 @@ async def test_nobody_comes_back_and_it_leaves(scene: VoiceScene, impatient: Gui
     assert impatient.get(scene.guild.id) is None
 
 
-async def test_idle_it_leaves_though_somebody_is_there(scene: VoiceScene) -> None:
+async def test_an_idle_player_leaves_though_somebody_is_there(scene: VoiceScene) -> None:
     players = scene.client.players = GuildPlayers(patience=IdleTimeouts(idle_seconds=0.5))
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)

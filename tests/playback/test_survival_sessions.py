@@ -97,7 +97,7 @@ async def test_after_a_new_session_it_is_back_in_its_channel_and_goes_on(
 
 
 @pytest.mark.slow
-async def test_idle_through_a_new_session_it_is_where_it_was(
+async def test_an_idle_player_is_where_it_was_after_a_new_session(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
     await scene.alice.join(scene.perch)

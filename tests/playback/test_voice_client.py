@@ -66,7 +66,7 @@ async def test_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: Voi
     assert listener.undecryptable == 0
 
 
-async def test_alone_there_is_nothing_to_wait_for(scene: VoiceScene) -> None:
+async def test_a_voice_client_that_is_alone_waits_for_no_keys(scene: VoiceScene) -> None:
     client = await scene.connect(scene.perch)
 
     started = time.monotonic()
@@ -126,7 +126,7 @@ async def test_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: Voic
     assert heard(listener) == said
 
 
-async def test_it_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
+async def test_a_voice_client_stays_deafened_when_it_moves(scene: VoiceScene) -> None:
     # discord.py moves without the flag.
     client = await scene.connect(scene.perch)
     assert scene.bot_is_deafened()
@@ -181,7 +181,9 @@ def many_open_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-async def test_it_joins_when_a_thousand_files_are_open(scene: VoiceScene, many_open_files: None) -> None:
+async def test_a_voice_client_joins_when_a_thousand_files_are_open(
+    scene: VoiceScene, many_open_files: None
+) -> None:
     # discord.py's select() refuses numbers from 1024 on: it spins, and the connect times out.
     client = await scene.connect(scene.perch, timeout=QUICK)
 
@@ -232,7 +234,7 @@ async def test_what_is_played_while_another_is_paused_ends_the_other(scene: Voic
 
 
 @pytest.mark.parametrize("code", [4006, 4014, 4015])
-async def test_cut_off_it_does_not_pretend_to_be_connected(scene: VoiceScene, code: int) -> None:
+async def test_a_voice_client_that_is_cut_off_says_so(scene: VoiceScene, code: int) -> None:
     # discord.py says that it is connected, and sends into nothing, until a new server is named (4014) or
     # until it has waited up to two seconds.
     client = await scene.connect(scene.perch)

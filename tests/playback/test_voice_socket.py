@@ -9,7 +9,7 @@ from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
 from tests.scenes import VoiceScene
 
 
-async def test_it_neither_compresses_nor_keeps_a_large_buffer_and_all_goes_on(scene: VoiceScene) -> None:
+async def test_the_voice_socket_neither_compresses_nor_keeps_a_large_buffer(scene: VoiceScene) -> None:
     keep_tls_buffers_small()
     await scene.alice.join(scene.perch)
     client = await scene.connect(scene.perch)

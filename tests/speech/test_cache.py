@@ -50,7 +50,7 @@ async def test_a_fresh_generation_replaces_what_was_kept(studio: Studio):
     assert again == fresh
 
 
-async def test_it_survives_a_restart(studio: Studio, speeches: CachedSpeeches):
+async def test_kept_speech_survives_a_restart(studio: Studio, speeches: CachedSpeeches):
     speech = await studio.make(TEXT)
     await studio.synthesizer.aclose()
 

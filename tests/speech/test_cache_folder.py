@@ -202,7 +202,7 @@ async def test_what_is_not_ours_is_thrown_away_and_folders_and_what_links_lead_t
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the mode of a file says nothing there")
-def test_only_we_can_read_it(path: Path):
+def test_the_cache_folder_is_read_by_our_own_user_alone(path: Path):
     assert CacheFolder(path).write(Keeping(A, ()), packed(kept(), NOW))
 
     assert path.stat().st_mode & 0o777 == 0o700

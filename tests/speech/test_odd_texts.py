@@ -40,7 +40,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", SAID)
-async def test_it_is_said_with_one_call_for_each_segment(studio: Studio, name: str):
+async def test_an_odd_text_is_said_with_one_call_for_each_segment(studio: Studio, name: str):
     typed, most = SAID[name]
     text = check_text(speakable(typed))
 
@@ -55,7 +55,7 @@ async def test_it_is_said_with_one_call_for_each_segment(studio: Studio, name: s
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_it_is_refused_in_one_sentence(name: str):
+def test_an_odd_text_that_cannot_be_said_is_refused_in_one_sentence(name: str):
     with pytest.raises(MemberError) as refusal:
         check_text(speakable(REFUSED[name]))
 

@@ -189,7 +189,7 @@ def test_only_the_last_new_voices_count():
     assert speed.new_voice == pytest.approx(3.0 - speed.expected(8))
 
 
-def test_of_our_own_tts_gateway_it_is_known_beforehand():
+def test_the_speed_of_our_own_tts_gateway_is_known_beforehand():
     speed = Speed.of_our_own()
 
     first = next_target(speed, buffered=0)

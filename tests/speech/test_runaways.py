@@ -46,7 +46,7 @@ async def test_no_more_of_it_is_heard_than_its_text_can_last(
     assert len(studio.calls) == 1
 
 
-async def test_it_ends_softly(studio: Studio):
+async def test_a_runaway_generation_ends_softly(studio: Studio):
     studio.faults.on_download(RUNAWAY)
 
     speech = await studio.make(WORDS)
@@ -72,7 +72,7 @@ async def test_the_rest_of_the_text_is_said_after_it(studio: Studio):
     assert second.delay < 0.5
 
 
-async def test_it_is_not_kept_for_the_next_time(studio: Studio):
+async def test_a_runaway_generation_is_not_kept(studio: Studio):
     studio.faults.on_download(RUNAWAY)
 
     await studio.make(WORDS)
@@ -141,7 +141,7 @@ async def test_a_runaway_for_a_file_is_made_again(studio: Studio):
     assert speech.seconds < longest_seconds(WORDS) / 2
 
 
-async def test_and_with_no_good_generation_it_is_an_error_before_anything_is_heard(studio: Studio):
+async def test_two_runaways_in_a_row_are_an_error_before_anything_is_heard(studio: Studio):
     studio.faults.every_download = Respond(
         200, write_wav(babble(WORDS) + babble(NONSENSE)), content_type="audio/wav"
     )

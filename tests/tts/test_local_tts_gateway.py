@@ -85,7 +85,7 @@ async def make_own() -> AsyncIterator[Callable[..., OwnTTSGateway]]:
     assert own_children() == []
 
 
-async def test_it_starts_speaks_comes_back_on_the_same_port_and_leaves_nothing(make_own, log: LogWaiter):
+async def test_our_tts_gateway_comes_back_on_the_same_port_and_leaves_nothing(make_own, log: LogWaiter):
     own = make_own()
     base_url = await own.start()
     first = own.process_id
@@ -181,13 +181,15 @@ async def test_our_secrets_are_not_in_its_environment(make_own, monkeypatch: pyt
     assert environment["PATH"] == os.environ["PATH"]
 
 
-async def test_it_starts_from_any_folder(make_own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+async def test_our_tts_gateway_starts_from_any_folder(
+    make_own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.chdir(tmp_path)
 
     assert (await make_own().start()).startswith("http://127.0.0.1:")
 
 
-async def test_one_that_does_not_start_says_why(make_own):
+async def test_our_tts_gateway_says_why_it_does_not_start(make_own):
     own = make_own(extra_arguments=("--no-such-option",))
 
     with pytest.raises(TTSUnreachableError, match="no-such-option"):
@@ -196,7 +198,7 @@ async def test_one_that_does_not_start_says_why(make_own):
     assert own_children() == []
 
 
-async def test_one_that_does_not_answer_in_time_is_ended(make_own):
+async def test_our_tts_gateway_is_ended_when_it_does_not_answer_in_time(make_own):
     own = make_own(start_seconds=0.01)
 
     with pytest.raises(TTSUnreachableError, match="no answer within"):
@@ -232,7 +234,7 @@ asyncio.run(main())
 """
 
 
-async def test_it_ends_by_itself_when_we_are_killed():
+async def test_our_tts_gateway_ends_by_itself_when_we_are_killed():
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={"PATH": os.defpath}
     )

@@ -114,7 +114,7 @@ def promising(*looks: bytes) -> raw_server.Script:
     return script
 
 
-async def test_trouble_on_the_way_is_looked_over(make_client: MakeClient):
+async def test_a_poll_that_fails_is_tried_again(make_client: MakeClient):
     looks = (
         answer(b"", status="500 Oops"),
         b"",
@@ -155,7 +155,9 @@ async def test_an_answer_that_time_does_not_mend_ends_it(
     [b"", answer(b"", status="503 Busy"), answer(b'{"statusCode": 429}')],
     ids=["hung up", "503", "429 inside 200"],
 )
-async def test_trouble_without_end_is_silence_and_not_asked_for_again(make_client: MakeClient, look: bytes):
+async def test_polls_that_fail_for_ever_are_silence_and_not_asked_for_again(
+    make_client: MakeClient, look: bytes
+):
     async with serving(promising(look)) as server:
         client = make_client(server.url, timeouts=replace(TIMEOUTS, polling=0.3))
 

@@ -45,7 +45,7 @@ def test_rubbish_is_no_wait_at_all(value):
     assert seconds_to_wait(CIMultiDict({"Retry-After": value, "retry-after-ms": value})) is None
 
 
-def test_nothing_said_is_no_wait_at_all():
+def test_an_answer_without_retry_after_asks_for_no_wait():
     assert seconds_to_wait(CIMultiDict(), "Forbidden") is None
 
 

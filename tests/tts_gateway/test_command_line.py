@@ -104,7 +104,7 @@ async def test_it_says_one_line_answers_and_ends_when_stdin_closes(
     assert answer.json["output"].rpartition("/")[2] not in err
 
 
-async def test_it_ends_at_once_when_stdin_was_never_open(start: Start):
+async def test_the_server_ends_at_once_when_stdin_was_never_open(start: Start):
     child = await start("--until-stdin-closes")
     child.close_stdin()
 

@@ -66,7 +66,7 @@ async def test_of_many_calls_at_once_one_gets_it(handing: Handing) -> None:
     assert sorted(answer.status for answer in answers) == [200] + [400] * 7
 
 
-async def test_it_is_not_served_to_anybody(handing: Handing) -> None:
+async def test_a_recording_handed_over_is_served_to_nobody(handing: Handing) -> None:
     for path in (handing.address, f"{handing.caller.base_url}/recordings/{TOKEN}", f"/files/{TOKEN}"):
         answer = await handing.caller.get(path)
         assert answer.status == 404, path
@@ -147,7 +147,7 @@ async def test_no_redirect_leads_to_it(allow_loopback: bool) -> None:
         assert handed_over.take(address) == RECORDING
 
 
-async def test_it_expires_and_the_oldest_goes_when_there_are_too_many(handing: Handing) -> None:
+async def test_a_recording_handed_over_expires_and_the_oldest_goes_first(handing: Handing) -> None:
     soon = HandedOverRecordings(keep_seconds=0.0)
     soon.put("a", RECORDING)
     few = HandedOverRecordings(max_bytes=2 * len(RECORDING))

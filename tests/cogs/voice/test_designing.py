@@ -89,7 +89,7 @@ async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(sc
     assert answer.buttons == []
 
 
-async def test_three_others_are_three_more(scene: Scene) -> None:
+async def test_three_others_cost_three_more_calls(scene: Scene) -> None:
     answer = await asked_for(scene)
 
     more = await scene.alice.press(answer, "Three others")

@@ -91,7 +91,7 @@ async def test_a_hidden_voice_and_a_missing_one_get_the_same_answer(town: Town, 
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_nothing_hidden_is_proposed_or_listed(town: Town, role: str) -> None:
+async def test_a_hidden_voice_is_neither_proposed_nor_listed(town: Town, role: str) -> None:
     scene, person = town.scene, town.people[role]
     hidden = {voice.name for voice in town.hidden_from(role)}
 
