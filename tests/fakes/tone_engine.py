@@ -1,8 +1,12 @@
-"""A small real engine for the server's tests: a hum as long as the text."""
+"""Two small engines: one hums as long as the text is, the other answers every text with the same tone."""
 
 from __future__ import annotations
 
 import asyncio
+import io
+import math
+import struct
+import wave
 from dataclasses import dataclass, field
 
 from rehearsal.faulty_tts_gateway.odd_wav import square, wav
@@ -61,3 +65,31 @@ class ToneEngine:
             raise
         finally:
             self.under_way -= 1
+
+
+def tone(seconds: float = 0.2) -> bytes:
+    """Return a WAV with a tone."""
+    samples = (round(8_000 * math.sin(n / 20)) for n in range(round(48_000 * seconds)))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(48_000)
+        sound.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+    return file.getvalue()
+
+
+TONE = tone()
+
+
+class SameToneEngine:
+    """An engine that answers every text with the same tone."""
+
+    async def speak(self, text: str, *, cfg_value: float, dit_steps: int) -> bytes:
+        return TONE
+
+    async def clone(self, text: str, reference: bytes, *, prompt_text: str | None) -> bytes:
+        return TONE
+
+    async def aclose(self) -> None:
+        pass

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import math
-import struct
-import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -20,6 +16,7 @@ from bot.tts.download import Downloader
 from bot.tts.http import DownloadLimits, RetryPolicy, Timeouts
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
+from tests.fakes.tone_engine import SameToneEngine
 from tts_gateway.fetch import FetchOptions
 from tts_gateway.server import ServerOptions, serving
 
@@ -37,34 +34,6 @@ DOWNLOADS = DownloadLimits(base_delay=0, connect=10, gap=20, total=30)
 MakeClient = Callable[..., TTSClient]
 
 
-def tone(seconds: float = 0.2) -> bytes:
-    """Return a WAV with a tone."""
-    samples = (round(8_000 * math.sin(n / 20)) for n in range(round(48_000 * seconds)))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(48_000)
-        sound.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
-    return file.getvalue()
-
-
-TONE = tone()
-
-
-class ToneEngine:
-    """An engine that answers every text with the same tone."""
-
-    async def speak(self, text: str, *, cfg_value: float, dit_steps: int) -> bytes:
-        return TONE
-
-    async def clone(self, text: str, reference: bytes, *, prompt_text: str | None) -> bytes:
-        return TONE
-
-    async def aclose(self) -> None:
-        pass
-
-
 @pytest.fixture
 async def faults() -> FaultScript:
     return FaultScript()
@@ -73,7 +42,7 @@ async def faults() -> FaultScript:
 @pytest.fixture
 async def tts_base_url(faults: FaultScript) -> AsyncIterator[str]:
     options = ServerOptions(api_key=KEY, fetch=FetchOptions(allow_loopback=True))
-    async with serving(create_faulty_app(ToneEngine(), faults, options=options)) as base_url:
+    async with serving(create_faulty_app(SameToneEngine(), faults, options=options)) as base_url:
         yield base_url
 
 

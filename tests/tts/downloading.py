@@ -9,7 +9,7 @@ import pytest
 from bot.errors import TTSFetchError
 from bot.tts.download import Downloader
 from tests.fakes.raw_server import answer
-from tests.tts.conftest import TONE
+from tests.fakes.tone_engine import TONE
 
 GOOD = answer(TONE)
 MakeDownloader = Callable[..., Downloader]

@@ -12,7 +12,8 @@ from rehearsal.faulty_tts_gateway.catalog import OTHER_SHAPES
 from rehearsal.faulty_tts_gateway.faults import Delay, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
-from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient, progress_of
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import KEY, TIMEOUTS, MakeClient, progress_of
 
 HELLO = SpeechRequest("Hello")
 

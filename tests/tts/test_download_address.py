@@ -18,7 +18,8 @@ from bot.tts.download import Downloader
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes.certificates import certified
 from tests.fakes.raw_server import answer, saying, serving
-from tests.tts.conftest import DOWNLOADS, KEY, TONE
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import DOWNLOADS, KEY
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 
 

@@ -18,7 +18,8 @@ from rehearsal.faulty_tts_gateway.faults import BadWav, Cut, Encoded, Reset, Wro
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
 from tests.fakes.raw_server import answer, repeating, saying, serving
-from tests.tts.conftest import DOWNLOADS, TONE, progress_of
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import DOWNLOADS, progress_of
 from tests.tts.downloading import GOOD, MakeDownloader, refused
 
 

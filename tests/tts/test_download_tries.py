@@ -14,7 +14,7 @@ from rehearsal.faulty_tts_gateway.faults import Redirect, Reset, Respond
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
 from tests.fakes.raw_server import answer, saying, serving
-from tests.tts.conftest import TONE
+from tests.fakes.tone_engine import TONE
 from tests.tts.downloading import GOOD, refused
 
 

@@ -30,7 +30,8 @@ from rehearsal.faulty_tts_gateway.faults import (
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
-from tests.tts.conftest import HELLO, TIMEOUTS, TONE, MakeClient, failure
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import HELLO, TIMEOUTS, MakeClient, failure
 
 # answers that the contract does not know
 

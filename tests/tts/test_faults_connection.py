@@ -17,7 +17,8 @@ from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Length, Reset, Respo
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
 from tests.fakes.certificates import certified
-from tests.tts.conftest import TIMEOUTS, TONE, MakeClient, failure
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import TIMEOUTS, MakeClient, failure
 
 OK = Success('{"output": "{url}"}')
 

@@ -24,7 +24,8 @@ from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, RETRY_AFTER, azur
 from rehearsal.faulty_tts_gateway.faults import Cut, Encoded, Endless, Respond, Success
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
-from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, TONE, Clock, MakeClient, failure
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, Clock, MakeClient, failure
 
 OK = Success('{"output": "{url}"}')
 

@@ -23,7 +23,8 @@ from rehearsal.faulty_tts_gateway.faults import Accepted202
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
 from tests.fakes.raw_server import answer, serving
-from tests.tts.conftest import KEY, TIMEOUTS, TONE, MakeClient
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import KEY, TIMEOUTS, MakeClient
 
 HELLO = SpeechRequest("Hello")
 

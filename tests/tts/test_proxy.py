@@ -13,7 +13,8 @@ from bot.settings import Proxy, Secret
 from bot.tts.client import TTSClient
 from bot.tts.download import Downloader
 from tests.fakes.connect_proxy import connect_proxy
-from tests.tts.conftest import AT_ONCE, DOWNLOADS, KEY, TIMEOUTS, TONE, MakeClient
+from tests.fakes.tone_engine import TONE
+from tests.tts.conftest import AT_ONCE, DOWNLOADS, KEY, TIMEOUTS, MakeClient
 
 
 class Names(AbstractResolver):

@@ -15,7 +15,8 @@ from bot.tts.client import TTSCall, TTSClient
 from rehearsal.faulty_tts_gateway.faults import Cut, Fault, Reset, Respond, SoundItself
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes.raw_server import RawServer, Script, answer, saying, serving
-from tests.tts.conftest import DOWNLOADS, TONE, MakeClient, tone
+from tests.fakes.tone_engine import TONE, tone
+from tests.tts.conftest import DOWNLOADS, MakeClient
 
 HELLO = SpeechRequest("Hello")
 LONG = tone(2.0)
