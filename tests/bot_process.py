@@ -15,7 +15,7 @@ from rehearsal.server import Rehearsal
 from tests.fakes.connect_proxy import connect_proxy
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 60.0
+DEADLINE = 60.0
 _PR_CAPBSET_DROP = 24
 _CAPABILITIES_OVER_FILES = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
 LOGGED_IN = "logged in as"
@@ -30,14 +30,14 @@ class BotProcess:
 
     async def until(self, words: str) -> str:
         """Wait until it has said ``words``; return all that it said. Fails if it ends before."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             while words not in self.said:
                 assert await self._read_line(), f"it ended without {words!r}:\n{self.said}"
         return self.said
 
     async def ended(self) -> tuple[int, str]:
         """Wait for its end; return the exit status and all that it said."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             while await self._read_line():
                 pass
             return await self._process.wait(), self.said

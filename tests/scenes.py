@@ -48,7 +48,7 @@ from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import Endpoint, FetchOptions
 from tts_gateway.server import ServerOptions, serving
 
-PATIENCE = 30.0
+DEADLINE = 30.0
 """Seconds that are far more than anything here takes, even on a busy machine."""
 
 CACHE_BYTES = 50_000_000
@@ -155,7 +155,7 @@ async def open_scene(data_dir: Path, engine: Engine | None = None) -> AsyncItera
 
 async def file_of(answer: Answer) -> ShownFile:
     """Return the one file under ``answer``, once it is there."""
-    await answer.until(lambda shown: bool(shown.files), timeout=PATIENCE)
+    await answer.until(lambda shown: bool(shown.files), timeout=DEADLINE)
     assert len(answer.files) == 1
     return answer.files[0]
 
@@ -166,7 +166,7 @@ async def words_of(answer: Answer) -> str:
         lambda shown: (
             shown.state in (AnswerState.REPLIED, AnswerState.FAILED) and not shown.content.endswith(" …")
         ),
-        timeout=PATIENCE,
+        timeout=DEADLINE,
     )
     assert answer.failure is None, answer.failure
     assert not answer.files
@@ -177,7 +177,7 @@ async def typed(who: Person, channel: Channel, command: str, /, **options: objec
     """Type a command and return its final answer, which nobody else sees."""
     answer = await who.slash(channel, command, **options)
     ended = (AnswerState.REPLIED, AnswerState.FAILED)
-    await answer.until(lambda shown: shown.state in ended, timeout=PATIENCE)
+    await answer.until(lambda shown: shown.state in ended, timeout=DEADLINE)
     assert answer.failure is None, answer.failure
     assert answer.ephemeral
     return answer
@@ -185,7 +185,7 @@ async def typed(who: Person, channel: Channel, command: str, /, **options: objec
 
 async def refusal_of(press: Answer) -> str:
     """Return what only the presser sees, while the message with the button stays as it was."""
-    await press.until(lambda shown: bool(shown.followups), timeout=PATIENCE)
+    await press.until(lambda shown: bool(shown.followups), timeout=DEADLINE)
     (told,) = press.followups
     assert told.ephemeral
     return told.content
@@ -259,11 +259,11 @@ class VoiceScene(Stage):
         assert member is not None
         return member
 
-    async def connect(self, channel: Channel, *, timeout: float = PATIENCE) -> SpeechVoiceClient:
+    async def connect(self, channel: Channel, *, timeout: float = DEADLINE) -> SpeechVoiceClient:
         """Connect the bot."""
         return await self.connect_as(SpeechVoiceClient, channel, timeout=timeout)
 
-    async def connect_as(self, cls: type[ClientT], channel: Channel, *, timeout: float = PATIENCE) -> ClientT:
+    async def connect_as(self, cls: type[ClientT], channel: Channel, *, timeout: float = DEADLINE) -> ClientT:
         """Connect the bot by another voice client than ours."""
         return await self.channel(channel).connect(cls=cls, timeout=timeout, reconnect=True, self_deaf=True)
 
@@ -298,7 +298,7 @@ async def open_voice_scene() -> AsyncIterator[VoiceScene]:
         scene = VoiceScene(rehearsal)
         running = asyncio.create_task(scene.client.start(rehearsal.token))
         ready = asyncio.create_task(scene.client.wait_until_ready())
-        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
+        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE)
         assert ready.done(), "the bot is not logged in"
         try:
             yield scene
@@ -314,10 +314,10 @@ async def join(scene: VoiceScene, channel: Channel, person: Person) -> GuildPlay
     players = scene.client.players
     assert players is not None
     member = await scene.member(person)
-    return await asyncio.wait_for(players.join(scene.channel(channel), requested_by=member), PATIENCE)
+    return await asyncio.wait_for(players.join(scene.channel(channel), requested_by=member), DEADLINE)
 
 
-async def until(predicate: Callable[[], bool], *, within: float = PATIENCE) -> None:
+async def until(predicate: Callable[[], bool], *, within: float = DEADLINE) -> None:
     """Return as soon as ``predicate`` holds; for what the library gives no event for."""
     async with asyncio.timeout(within):
         while not predicate():  # noqa: ASYNC110
@@ -365,7 +365,7 @@ class Hearing:
         await self._until(lambda: any(progress.stage is stage for progress in self.progress))
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -414,7 +414,7 @@ class Studio:
         """Return the speech that a new member asked for in one server."""
         asker = Asker(next(self._members), GUILD)
         before = seconds_before if aloud else None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             with self.synthesizer.submit(
                 SpeechRequest(text, **request), asker, seconds_before=before, access=access
             ) as job:
@@ -436,7 +436,7 @@ class Studio:
 
     async def called(self, times: int) -> None:
         """Return as soon as so many calls have arrived."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             await self.faults.received(posts=times)
 
 

@@ -12,15 +12,15 @@ import pytest
 from bot.audio.workers import THREADS, run_batch, run_realtime
 from bot.errors import AudioError
 
-PATIENCE = 30.0
+DEADLINE = 30.0
 KINDS: dict[str, Callable[..., Coroutine[Any, Any, object]]] = {"piece": run_realtime, "whole": run_batch}
 
 
 async def test_a_piece_is_worked_on_while_long_work_fills_its_own_threads():
     end = threading.Event()
-    long = [asyncio.create_task(run_batch(end.wait, PATIENCE)) for _ in range(THREADS + 1)]
+    long = [asyncio.create_task(run_batch(end.wait, DEADLINE)) for _ in range(THREADS + 1)]
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         assert await run_realtime(sum, [1, 2]) == 3
 
     assert not any(task.done() for task in long)
@@ -35,11 +35,11 @@ async def test_no_more_is_worked_on_at_once_than_there_are_threads(kind: str):
     def work(number: int) -> None:
         at_work.append(number)
         full.release()
-        end.wait(PATIENCE)
+        end.wait(DEADLINE)
 
     tasks = [asyncio.create_task(KINDS[kind](work, number)) for number in range(THREADS + 2)]
     for _ in range(THREADS):
-        assert await asyncio.to_thread(full.acquire, timeout=PATIENCE)
+        assert await asyncio.to_thread(full.acquire, timeout=DEADLINE)
     begun = list(at_work)
     end.set()
     await asyncio.gather(*tasks)

@@ -24,7 +24,7 @@ from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.sounds import HIGH, recording
-from tests.scenes import PATIENCE, Scene
+from tests.scenes import DEADLINE, Scene
 
 
 async def main(data_dir: Path, large: SentFile, count: int) -> None:
@@ -67,7 +67,7 @@ async def _typed(scene: Scene, link: str, number: int) -> str:
             shown.state is AnswerState.FAILED
             or (shown.state is AnswerState.REPLIED and shown.content != "" and shown.content[-1] != "…")
         ),
-        timeout=4 * PATIENCE,
+        timeout=4 * DEADLINE,
     )
     return answer.content.partition("\n")[0]
 

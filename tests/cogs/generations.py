@@ -6,7 +6,7 @@ from bot.library.generations import Generation
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, words_of
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 ALL = ["Again", "Play in my channel", "As voice message", "Save voice", "To soundboard", "Delete"]
@@ -23,7 +23,7 @@ async def spoken_only(scene: Scene) -> Answer:
     """Return the answer to something that was heard in Perch and given as no file."""
     await scene.alice.join(scene.perch)
     answer = await scene.speak(TEXT, to="voice channel")
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
     return answer
 
 
@@ -36,7 +36,7 @@ async def generation_of(scene: Scene, answer: Answer) -> Generation | None:
 async def opened(person: Person, answer: Answer, label: str) -> Answer:
     """Return the form that a press opens."""
     pressed = await person.press(answer, label)
-    await pressed.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
+    await pressed.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
     return pressed
 
 

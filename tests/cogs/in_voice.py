@@ -6,7 +6,7 @@ from bot.playback.player import GuildPlayer
 from rehearsal.answers import Answer
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
-from tests.scenes import PATIENCE, Scene, until, words_of
+from tests.scenes import DEADLINE, Scene, until, words_of
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
 
@@ -19,7 +19,7 @@ async def command(scene: Scene, person: Person, name: str, **options: object) ->
 async def speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
     """Let ``person`` have something said and return once it is heard."""
     answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
-    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=DEADLINE)
     return answer
 
 

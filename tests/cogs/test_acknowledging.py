@@ -28,7 +28,7 @@ from rehearsal.rest.call import Misbehaviour
 from tests.cogs.generations import generated, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, until, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, until, words_of
 
 Use = Callable[[], Awaitable[Answer]]
 """Uses one command, menu, button, select or form."""
@@ -129,10 +129,10 @@ async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tu
 
     async def menu(name: str) -> Answer:
         answer = await scene.alice.message_menu(name, scene.general.history[-1])
-        return await answer.until(lambda seen: seen.modal is not None, timeout=PATIENCE)
+        return await answer.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
 
     transcript = await scene.alice.slash(scene.general, "voice transcript", name="Robin")
-    await transcript.until(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+    await transcript.until(lambda seen: bool(seen.buttons), timeout=DEADLINE)
     return {
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
         "NameForm": [
@@ -176,7 +176,7 @@ async def nothing_returns(scene: Scene) -> AsyncIterator[None]:
 
 async def is_acknowledged(answer: Answer) -> bool:
     try:
-        await answer.until(lambda seen: seen.acknowledged_after is not None, timeout=PATIENCE)
+        await answer.until(lambda seen: seen.acknowledged_after is not None, timeout=DEADLINE)
     except TimeoutError:
         return False
     return True
@@ -187,7 +187,7 @@ async def has_ended(answer: Answer) -> None:
         lambda seen: (
             seen.state not in (AnswerState.WAITING, AnswerState.THINKING) and not seen.content.endswith(" …")
         ),
-        timeout=2 * PATIENCE,
+        timeout=2 * DEADLINE,
     )
     assert answer.failure is None, answer.failure
 
@@ -199,7 +199,7 @@ async def busy(scene: Scene) -> Scene:
     may_add_sounds(scene, scene.alice)
     await designed(scene, scene.alice, "Robin")
     await cloned(scene, scene.bob, "Wren")
-    scene.rehearsal.acknowledge_seconds = 10 * PATIENCE
+    scene.rehearsal.acknowledge_seconds = 10 * DEADLINE
     return scene
 
 
@@ -317,7 +317,7 @@ async def test_a_form_and_a_sentence_whose_connection_breaks_are_given_once_agai
     message = await scene.alice.say(scene.general, "My voice", files=[RECORDING])
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
     form = await scene.alice.message_menu("Clone this voice", message)
-    await form.until(lambda seen: seen.modal is not None, timeout=PATIENCE)
+    await form.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
 
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
     volume = await scene.alice.slash(scene.general, "volume")
@@ -355,7 +355,7 @@ async def test_an_error_that_cannot_be_told_in_private_tells_others_nothing(scen
     scene.rehearsal.misbehave(Misbehaviour("POST", "/webhooks/", 403, times=100))
 
     await scene.speak(voice="Nobody")
-    told = await scene.general.until_message(lambda seen: bool(seen.content), timeout=PATIENCE)
+    told = await scene.general.until_message(lambda seen: bool(seen.content), timeout=DEADLINE)
 
     assert (
         told.content == "That did not work, and I could not tell you why in private. Try again in a minute."
@@ -384,7 +384,7 @@ async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):
         await all_begun.wait()
         return None
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         order = await scene.bot.ordering.order(
             Scope(scene.guild.id, scene.alice.id),
             "Robin: One\nWren: Two\nRook: Three",

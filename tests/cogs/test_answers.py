@@ -12,7 +12,7 @@ from rehearsal.answers import AnswerState
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.permissions import Permission
 from rehearsal.rest.call import Misbehaviour
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 
 ENDED = {"code": 50027, "message": "Invalid Webhook Token"}
 
@@ -22,7 +22,7 @@ async def _held(scene: Scene, **options: Any) -> Hold:
     hold = Hold()
     scene.faults.on_post(hold)
     await scene.speak(**options)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
     return hold
 
@@ -44,7 +44,7 @@ async def test_a_passing_fault_of_discord_is_tried_again(scene: Scene, fault: Mi
     scene.rehearsal.misbehave(replace(fault))
     hold.released.set()
 
-    message = await scene.general.until_message(lambda seen: bool(seen.files), timeout=PATIENCE)
+    message = await scene.general.until_message(lambda seen: bool(seen.files), timeout=DEADLINE)
 
     assert "AI-generated voice" in message.content
     assert len(scene.general.history) == 1
@@ -68,7 +68,7 @@ async def test_a_refused_file_leaves_the_words_the_reason_and_the_buttons(
     scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", status, refusal, times=100, only_files=True))
     hold.released.set()
 
-    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=DEADLINE)
 
     assert reason in message.content.splitlines()[0]
     assert message.content.splitlines()[1].startswith("AI-generated voice")
@@ -81,10 +81,10 @@ async def test_what_discord_refused_can_still_be_had_by_its_buttons(scene: Scene
     too_large = {"code": 40005, "message": "Request entity too large"}
     scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 413, too_large, times=100, only_files=True))
     hold.released.set()
-    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=PATIENCE)
+    message = await scene.general.until_message(lambda seen: bool(seen.buttons), timeout=DEADLINE)
 
     await scene.alice.press(message, "As voice message")
-    await scene.general.until_message(lambda seen: seen.voice_message, timeout=PATIENCE)
+    await scene.general.until_message(lambda seen: seen.voice_message, timeout=DEADLINE)
 
     assert len(scene.asked) == 1
 
@@ -99,7 +99,7 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
     hold.released.set()
 
     await scene.general.changes.until(
-        lambda: scene.general.history == [], timeout=PATIENCE, story=lambda: "it still stands there"
+        lambda: scene.general.history == [], timeout=DEADLINE, story=lambda: "it still stands there"
     )
 
     generation = await scene.bot.library.generations.latest(scene.alice.id, scene.guild.id)
@@ -134,7 +134,7 @@ async def test_a_voice_message_needs_no_right_to_attach_files(scene: Scene):
 
     await scene.speak(to="voice message")
 
-    await scene.general.until_message(lambda seen: seen.voice_message, timeout=PATIENCE)
+    await scene.general.until_message(lambda seen: seen.voice_message, timeout=DEADLINE)
 
 
 async def test_a_restart_does_not_wait_for_an_answer_that_nobody_takes(scene: Scene):
@@ -143,11 +143,11 @@ async def test_a_restart_does_not_wait_for_an_answer_that_nobody_takes(scene: Sc
     hold.released.set()
     await scene.rehearsal.router.changes.until(
         lambda: any(request.files for request in scene.rehearsal.requests),
-        timeout=PATIENCE,
+        timeout=DEADLINE,
         story=lambda: "no file was sent",
     )
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.bot.deliveries.aclose(wait=0.2)
 
 
@@ -157,7 +157,7 @@ async def test_a_deleted_answer_is_posted_again_so_that_nothing_paid_for_is_lost
     scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 404, gone, times=100))
     hold.released.set()
 
-    posted = await scene.general.until_message(lambda seen: bool(seen.files), timeout=PATIENCE)
+    posted = await scene.general.until_message(lambda seen: bool(seen.files), timeout=DEADLINE)
 
     assert "AI-generated voice" in posted.content
 
@@ -170,7 +170,7 @@ async def test_where_the_bot_may_not_write_a_late_answer_comes_as_a_direct_messa
     hold.released.set()
 
     conversation = scene.rehearsal.world.dm(scene.alice)
-    posted = await conversation.until_message(lambda seen: bool(seen.files), timeout=PATIENCE)
+    posted = await conversation.until_message(lambda seen: bool(seen.files), timeout=DEADLINE)
 
     assert "AI-generated voice" in posted.content
 
@@ -180,7 +180,7 @@ async def test_a_slow_acknowledgement_is_never_followed_by_a_second_answer(scene
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", delay=1.0))
 
     answer = await scene.speak()
-    await answer.until(lambda seen: seen.state is AnswerState.FAILED, timeout=PATIENCE)
+    await answer.until(lambda seen: seen.state is AnswerState.FAILED, timeout=DEADLINE)
 
     assert scene.asked == []
     assert scene.general.history == []

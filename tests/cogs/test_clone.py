@@ -7,7 +7,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.sounds import FORMATS, HIGH, LOW, recording
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 
 
 def _link(scene: Scene, channel_id: int, message_id: int) -> str:
@@ -78,7 +78,7 @@ async def test_clone_this_voice_asks_for_the_words_in_a_form(scene: Scene):
     message = await scene.alice.say(scene.general, files=[sent])
 
     form = await scene.alice.message_menu("Clone this voice", message)
-    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    await form.until(lambda answer: answer.modal is not None, timeout=DEADLINE)
     assert form.modal is not None
     typed = {form.modal.labels[0]: "Words from the form", form.modal.labels[1]: "la la"}
     answer = await scene.alice.submit(form, typed)
@@ -91,7 +91,7 @@ async def test_clone_this_voice_asks_for_the_words_in_a_form(scene: Scene):
 async def test_a_form_with_nothing_to_say_ends_in_a_sentence(scene: Scene):
     message = await scene.alice.say(scene.general, files=[SentFile("a.wav", recording("wav", LOW))])
     form = await scene.alice.message_menu("Clone this voice", message)
-    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    await form.until(lambda answer: answer.modal is not None, timeout=DEADLINE)
     assert form.modal is not None
 
     answer = await scene.alice.submit(form, {form.modal.labels[0]: "!!!"})

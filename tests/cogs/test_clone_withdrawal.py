@@ -20,7 +20,7 @@ from tests.cogs.generations import generation_of, may_add_sounds, opened
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, until, words_of
+from tests.scenes import DEADLINE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
@@ -75,7 +75,7 @@ async def take_away(scene: Scene, way: str) -> None:
         asked = await scene.bob.slash(scene.general, "privacy delete")
         await words_of(asked)
         await scene.bob.press(asked, "Delete everything")
-        await asked.until(lambda shown: "Deleted: " in shown.content, timeout=PATIENCE)
+        await asked.until(lambda shown: "Deleted: " in shown.content, timeout=DEADLINE)
 
 
 async def pressed(scene: Scene, person: Person, answer: Answer, label: str) -> str:
@@ -83,7 +83,7 @@ async def pressed(scene: Scene, person: Person, answer: Answer, label: str) -> s
     if label != "To soundboard":
         return await words_of(await person.press(answer, label))
     form = await person.press(answer, label)
-    await form.until(lambda shown: shown.modal is not None or bool(shown.content), timeout=PATIENCE)
+    await form.until(lambda shown: shown.modal is not None or bool(shown.content), timeout=DEADLINE)
     return await words_of(form if form.modal is None else await person.submit(form, {"Name": "Bob"}))
 
 
@@ -103,7 +103,7 @@ async def test_again_after_it_was_taken_away_makes_no_call(scene: Scene, way: st
 async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way: str):
     message = await scene.bob.say(scene.general, files=[SentFile("me.wav", WAV)])
     form = await scene.bob.message_menu("Clone this voice", message)
-    await form.until(lambda shown: shown.modal is not None, timeout=PATIENCE)
+    await form.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
     assert form.modal is not None
 
     await take_away(scene, way)
@@ -123,7 +123,7 @@ async def test_a_likeness_withdrawn_while_it_is_made_is_not_answered(scene: Scen
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await clone(scene, to="here")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
     await take_away(scene, way)
@@ -139,7 +139,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
     scene.faults.on_post(None, hold)
     text = " ".join(f"{LONG} This is part {number} of it." for number in range(7))
     answer = await clone(scene, text, to="here")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=2)
 
     await take_away(scene, way)
@@ -155,7 +155,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
 async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(scene: Scene, way: str):
     listener = await scene.bob.join(scene.perch)
     answers = [await clone(scene, f"{LONG} {LONG} Number 1.", to="voice channel")]
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
     answers.append(await clone(scene, f"{LONG} {LONG} Number 2.", to="voice channel"))
     await until(lambda: any(made.is_complete for made in player_of(scene).utterances()[1:]))
     heard, waiting = player_of(scene).utterances()
@@ -166,7 +166,7 @@ async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(s
     if way != "delete":  # there all that he asked for was stopped before
         assert (heard.outcome, waiting.outcome) == (Outcome.WITHDRAWN, Outcome.WITHDRAWN)
         assert ["withdrawn" in await words_of(answer) for answer in answers] == [True, True]
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
 
 @in_every_way
@@ -178,8 +178,8 @@ async def test_a_withdrawn_likeness_ends_also_where_others_play_it_again(scene: 
     await carol.join(scene.perch)
     for person in (scene.alice, carol):
         playing = await person.press(answer, "Play in my channel")
-        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-    await listener.wait_for_speech(timeout=PATIENCE)
+        await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+    await listener.wait_for_speech(timeout=DEADLINE)
     utterances = player_of(scene).utterances()
 
     await take_away(scene, way)
@@ -240,8 +240,8 @@ async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Sce
         assert await pressed(scene, scene.alice, answer, "Play in my channel") == OFF
         await scene.let_clone()
         playing = await scene.alice.press(answer, "Play in my channel")
-        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-        await listener.wait_for_speech(timeout=PATIENCE)
+        await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+        await listener.wait_for_speech(timeout=DEADLINE)
         scene.say_no_more()
 
 
@@ -255,8 +255,8 @@ async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_tak
     assert await pressed(scene, scene.alice, before, "Play in my channel") == TAKEN_BACK
     assert await pressed(scene, scene.bob, before, "Again") == TAKEN_BACK
     playing = await scene.alice.press(after, "Play in my channel")
-    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
 
 @pytest.mark.parametrize("way", ["off", "revoke", "never-clone-me"])
@@ -271,8 +271,8 @@ async def test_a_generation_without_an_id_of_its_likeness_is_taken_for_the_asker
     )  # as it was kept before there were ids
     listener = await scene.alice.join(scene.perch)
     playing = await scene.alice.press(answer, "Play in my channel")
-    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await take_away(scene, way)
     assert player_of(scene).utterances() == []
@@ -300,8 +300,8 @@ async def test_a_likeness_rests_while_its_speaker_is_away(scene: Scene):
         assert await pressed(scene, scene.alice, answer, "As voice message") == away
         scene.guild.add_member(scene.bob)
         playing = await scene.alice.press(answer, "Play in my channel")
-        await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-        await listener.wait_for_speech(timeout=PATIENCE)
+        await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+        await listener.wait_for_speech(timeout=DEADLINE)
         scene.say_no_more()
 
 
@@ -312,7 +312,7 @@ async def test_a_switch_reaches_no_further_than_its_server(scene: Scene):
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await scene.bob.slash(dm, "clone", text="Only between us", reference=sent)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
     await take_away(scene, "off")
@@ -329,8 +329,8 @@ async def test_every_hearing_of_it_stands_in_the_record(scene: Scene):
     answer = await generated(scene)
     listener = await scene.alice.join(scene.perch)
     playing = await scene.alice.press(answer, "Play in my channel")
-    await playing.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
     page = await scene.bot.library.audit.page(moderator)

@@ -11,7 +11,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
 from rehearsal.stage import restarted
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, words_of
 
 SISTER = RECORDINGS[1]
 
@@ -30,7 +30,7 @@ async def asked_for(scene: Scene) -> Message:
     """Return the question to Bob that Alice's menu on his recording brings."""
     message = await scene.bob.say(scene.general, files=[sent()])
     answer = await scene.alice.message_menu("Clone this voice", message)
-    await answer.settled(timeout=PATIENCE)
+    await answer.settled(timeout=DEADLINE)
     assert answer.ephemeral
     assert "I have asked" in answer.content
     return await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
@@ -76,7 +76,7 @@ async def test_after_a_restart_every_question_that_was_open_takes_its_press(scen
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         for person, question in asked:
             await person.press(question, "This is my own voice")
-            await question.until(lambda shown: shown.content == NOTED, timeout=PATIENCE)
+            await question.until(lambda shown: shown.content == NOTED, timeout=DEADLINE)
 
 
 async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
@@ -96,7 +96,7 @@ async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None
     refused = await scene.alice.press(question, "I agree")
     assert await refusal_of(refused) == "Only the member whose voice it is can answer this."
     await (await scene.bob.press(question, "I agree")).until(
-        lambda _: "agreed to **Bob**" in question.content, timeout=PATIENCE
+        lambda _: "agreed to **Bob**" in question.content, timeout=DEADLINE
     )
 
     voice = await saved(scene, "Bob", scene.alice.id)
@@ -111,7 +111,7 @@ async def test_a_no_leaves_nothing_behind(scene: Scene) -> None:
     question = await asked_for(scene)
 
     await (await scene.bob.press(question, "No")).until(
-        lambda _: "said no. Nothing was saved." in question.content, timeout=PATIENCE
+        lambda _: "said no. Nothing was saved." in question.content, timeout=DEADLINE
     )
 
     assert question.buttons == []
@@ -145,7 +145,7 @@ async def test_a_question_can_be_answered_only_once(scene: Scene, label: str) ->
     question = await asked_for(scene)
     buttons = question.components
     first = await scene.bob.press(question, label)
-    await first.until(lambda _: question.buttons == [], timeout=PATIENCE)
+    await first.until(lambda _: question.buttons == [], timeout=DEADLINE)
     question.components = buttons  # as somebody sees it whose app is a moment behind
 
     again = await scene.bob.press(question, "I agree")

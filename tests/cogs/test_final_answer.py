@@ -21,7 +21,7 @@ from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import logged_in
-from tests.scenes import PATIENCE
+from tests.scenes import DEADLINE
 
 MAKING = "Making the speech …"
 WORDS = "AI-generated voice, for Alice · 1.0 s"
@@ -99,11 +99,11 @@ class Asked:
         """Acknowledge, and show that it is being made."""
         await self.answer.defer()
         self.answer.show(MAKING)
-        await self.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=PATIENCE)
+        await self.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=DEADLINE)
 
     async def finish(self, upload: Any = None, **more: Any) -> None:
         """Give the answer, and hang never."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             await self.answer.finish(WORDS, upload or SpeechOf(), **more)
 
     def the_one(self) -> Message:
@@ -294,7 +294,7 @@ async def test_a_post_that_nobody_confirms_is_found_and_not_repeated_in_private(
 async def test_a_post_that_breaks_off_is_never_there_twice(
     rehearsal: Rehearsal, bot: HeldBot, carried_out: bool
 ):
-    alice = await asked(rehearsal, bot, post_seconds=PATIENCE)
+    alice = await asked(rehearsal, bot, post_seconds=DEADLINE)
     await alice.make()
     alice.fail(*GONE["token over"])
     alice.cut(method="POST", part="/messages", times=5, carried_out=carried_out)

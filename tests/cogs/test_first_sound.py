@@ -11,7 +11,7 @@ from rehearsal.faulty_tts_gateway.faults import Reset, Respond
 from rehearsal.likeness import likeness
 from rehearsal.stage import pcm_of_wav
 from tests.fakes.raw_server import answer, serving
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.offline import OfflineEngine
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes."
@@ -48,12 +48,12 @@ async def test_the_first_part_is_heard_while_the_rest_is_not_sent_yet(scene: Sce
         scene.faults.on_post(Respond(200, {"output": f"{server.url}/take.wav"}))
         answer = await scene.speak(TEXT)
 
-        await listener.wait_for_speech(timeout=PATIENCE)
+        await listener.wait_for_speech(timeout=DEADLINE)
         before = (sound.released.is_set(), list(answer.files))
         sound.released.set()
 
         file = await file_of(answer)
-        await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+        await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert before == (False, [])
     match = likeness(pcm_of_wav(await file.read()), listener.pcm())
@@ -68,9 +68,9 @@ async def test_a_download_that_breaks_off_for_good_ends_in_one_sentence_and_the_
     scene.faults.every_download = Reset(after_bytes=sound.first)
 
     answer = await scene.speak(TEXT)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
     said = await words_of(answer)
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert said.endswith(".")
     assert answer.followups == []
@@ -78,7 +78,7 @@ async def test_a_download_that_breaks_off_for_good_ends_in_one_sentence_and_the_
     scene.faults.clear()
     heard = len(listener.packets)
     await file_of(await scene.speak("And now something else."))
-    await listener.wait_for_speech(timeout=PATIENCE, after=heard)
+    await listener.wait_for_speech(timeout=DEADLINE, after=heard)
 
 
 async def test_a_download_that_broke_off_once_is_heard_without_a_seam(scene: Scene, sound: HeldSound):
@@ -86,7 +86,7 @@ async def test_a_download_that_broke_off_once_is_heard_without_a_seam(scene: Sce
     scene.faults.on_download(Reset(after_bytes=sound.first))
 
     file = await file_of(await scene.speak(TEXT))
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     made = pcm_of_wav(await file.read())
     assert likeness(made, listener.pcm()).correlation >= 0.95
@@ -98,9 +98,9 @@ async def test_skipped_while_it_still_comes_it_ends_at_once(scene: Scene, sound:
     async with serving(sound) as server:
         scene.faults.on_post(Respond(200, {"output": f"{server.url}/take.wav"}))
         answer = await scene.speak(TEXT, to="voice channel")
-        await listener.wait_for_speech(timeout=PATIENCE)
+        await listener.wait_for_speech(timeout=DEADLINE)
 
         await scene.alice.slash(scene.general, "skip")
-        await answer.until(lambda shown: "Skipped" in shown.content, timeout=PATIENCE)
+        await answer.until(lambda shown: "Skipped" in shown.content, timeout=DEADLINE)
 
         assert not sound.released.is_set()

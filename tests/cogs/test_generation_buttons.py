@@ -13,7 +13,7 @@ from rehearsal.stage import pcm_of_wav, restarted
 from tests.cogs.generations import ALL, TEXT, generated, generation_of, spoken_only
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 
@@ -87,8 +87,8 @@ async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene,
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         listener = await scene.bob.join(scene.perch)
         pressed = await scene.bob.press(answer, "Play in my channel")
-        await pressed.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
-        await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+        await pressed.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+        await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert pressed.ephemeral
     if how == "file":
@@ -109,7 +109,7 @@ async def test_as_voice_message_answers_the_generation_with_one(scene: Scene):
     answer = await generated(scene)
 
     pressed = await scene.bob.press(answer, "As voice message")
-    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)
+    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
 
     (file,) = scene.rehearsal.files_of(sent)
     assert file.seconds is not None
@@ -164,7 +164,7 @@ async def test_delete_takes_the_message_its_row_and_its_sound_away(scene: Scene)
     assert await scene.bot.synthesizer.kept(generation.cache_key) is not None
 
     await scene.alice.press(answer, "Delete")
-    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
+    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=DEADLINE)
 
     assert await scene.bot.library.generations.get(generation.id) is None
     assert await scene.bot.synthesizer.kept(generation.cache_key) is None
@@ -176,7 +176,7 @@ async def test_a_moderator_may_delete_what_others_asked_for(scene: Scene):
 
     await scene.bob.press(answer, "Delete")
 
-    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=PATIENCE)
+    await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=DEADLINE)
 
 
 async def test_a_report_reaches_the_moderators_once(scene: Scene):

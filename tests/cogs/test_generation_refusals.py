@@ -13,7 +13,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.cogs.generations import ALL, generated, generation_of, refused, spoken_only
 from tests.cogs.saved_voices import cloned
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 
@@ -28,7 +28,7 @@ async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
     scene.faults.on_post(hold)
 
     first = await scene.alice.press(answer, "Again")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=2)
     second = await scene.alice.press(answer, "Again")
 
@@ -86,9 +86,9 @@ async def test_a_file_that_cannot_be_fetched_is_replaced_by_what_is_kept(scene: 
     scene.rehearsal.cdn.expire_addresses()
 
     pressed = await scene.bob.press(answer, "Play in my channel")
-    await pressed.until(lambda shown: "<#" in shown.content, timeout=PATIENCE)
+    await pressed.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
 
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
 
 @pytest.mark.parametrize("label", ["Play in my channel", "As voice message"])

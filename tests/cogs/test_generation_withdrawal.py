@@ -13,7 +13,7 @@ from rehearsal.rest.call import late
 from tests.cogs.in_voice import player_of
 from tests.cogs.saved_voices import cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out. " * 3
@@ -36,9 +36,9 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     voice = await cloned(scene, scene.bob, "Bobby")
     listener = await scene.alice.join(scene.perch)
     speaking = await scene.speak(LONG, voice="Bobby", to="voice channel")
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
     waiting = await scene.speak(f"And more. {LONG}", voice="Bobby", to="voice channel")
-    await waiting.until(lambda shown: "ahead of it" in shown.content, timeout=PATIENCE)
+    await waiting.until(lambda shown: "ahead of it" in shown.content, timeout=DEADLINE)
     assert len(posts(scene)) == 1
 
     revoked = time.monotonic()
@@ -46,7 +46,7 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     assert player_of(scene).utterances() == []
     assert "The voice was withdrawn, so it is silent now." in await words_of(speaking)
     assert "The voice was withdrawn, so it is silent now." in await words_of(waiting)
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert listener.speech()[-1].arrival - revoked <= SILENT_SECONDS + ON_THE_WAY
     assert posts(scene) == []
@@ -59,7 +59,7 @@ async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scen
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await scene.speak(LONG, voice="Bobby", to="here")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
     await scene.bot.library.consents.revoke(scene.bob.id)
@@ -74,10 +74,10 @@ async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await designed(scene, scene.bob, "Robin")
     listener = await scene.alice.join(scene.perch)
     answer = await scene.speak(LONG, voice="Robin", to="voice channel")
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.consents.revoke(scene.bob.id)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
 
 async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Scene):
@@ -85,7 +85,7 @@ async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Sc
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
     listener = await scene.alice.join(scene.perch)
     answer = await scene.speak(LONG, voice="Bobby", to="voice channel")
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.audit.freeze(moderator, voice.id, True)
     assert "withdrawn" in await words_of(answer)
@@ -103,7 +103,7 @@ async def test_heard_and_given_as_a_file_the_answer_says_that_the_rest_was_dropp
 
     await scene.bot.library.consents.revoke(scene.bob.id)
 
-    await answer.until(lambda shown: "withdrawn" in shown.content, timeout=PATIENCE)
+    await answer.until(lambda shown: "withdrawn" in shown.content, timeout=DEADLINE)
 
 
 async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: Scene):
@@ -113,7 +113,7 @@ async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: 
     answer = await scene.speak(LONG, voice="Bobby", to="here")
     await scene.rehearsal.router.changes.until(
         lambda: any(request.path.endswith(path) for request in scene.rehearsal.requests),
-        timeout=PATIENCE,
+        timeout=DEADLINE,
         story=lambda: "no recording was posted",
     )
 

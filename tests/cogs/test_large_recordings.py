@@ -25,7 +25,7 @@ from bot.limits import MAX_EXAMINATIONS, MAX_EXAMINATIONS_WAITING
 from tests.cogs.sounds import HIGH
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+DEADLINE = 60.0
 ONE_MORE = "I have another recording of yours to look at first. Try again in a minute."
 _DISCORD = discord.Client(intents=discord.Intents.none())
 
@@ -219,7 +219,7 @@ async def _making(
 
 
 async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path):
-    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(PATIENCE):
+    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         held = store.attachment("held.wav")
         calls = [asyncio.create_task(making.examine(held, member_id=number)) for number in range(6)]
         while store.asked < MAX_EXAMINATIONS:  # noqa: ASYNC110 - it is the server that is asked
@@ -247,7 +247,7 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
 async def test_a_recording_that_does_not_come_whole_gives_its_place_back(
     tmp_path: Path, name: str, words: str
 ):
-    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(PATIENCE):
+    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         for _ in range(3):
             with pytest.raises(RecordingError, match=words):
                 await making.examine(store.attachment(name), member_id=1)
@@ -267,7 +267,7 @@ async def test_a_recording_that_stands_still_on_the_way_gives_its_place_back(tmp
 
 
 async def test_a_member_who_goes_away_while_the_recording_comes_gives_the_place_back(tmp_path: Path):
-    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(PATIENCE):
+    async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         for number in range(1, 4):
             call = asyncio.create_task(making.examine(store.attachment("held.wav"), member_id=1))
             while store.asked < number:  # noqa: ASYNC110 - it is the server that is asked

@@ -16,7 +16,7 @@ from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from rehearsal.stage import attending
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, open_scene, words_of
+from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
 
 LONG = (
     "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen. " * 4
@@ -45,7 +45,7 @@ async def test_the_bot_asks_for_no_privileged_intent():
 
 async def test_a_connected_bot_is_healthy_and_a_stale_one_is_not(scene: Scene, tmp_path: Path):
     heartbeat = tmp_path / "data" / HEARTBEAT_FILE
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.bot.heart_has_beaten.wait()
 
     assert is_healthy(tmp_path / "data")
@@ -74,14 +74,14 @@ async def test_after_its_token_has_ended_the_answer_is_posted_by_the_bot_itself(
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await scene.speak()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
     ended = {"code": 50027, "message": "Invalid Webhook Token"}
     scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 401, ended, times=100))
     hold.released.set()
 
     posted = await scene.general.until_message(
-        lambda message: not message.thinking and bool(message.files), timeout=PATIENCE
+        lambda message: not message.thinking and bool(message.files), timeout=DEADLINE
     )
 
     assert "AI-generated voice" in posted.content
@@ -94,7 +94,7 @@ async def test_shutting_down_answers_what_is_open_and_leaves_voice(scene: Scene)
     await words_of(await scene.alice.slash(scene.general, "join"))
     scene.faults.every_post = Hold()
     answer = await scene.speak()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
     started = asyncio.get_running_loop().time()
 

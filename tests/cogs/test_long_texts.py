@@ -16,7 +16,7 @@ from rehearsal.likeness import likeness
 from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 STORY = (
@@ -85,7 +85,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     scene.faults.on_post(None, hold)
 
     answer = await scene.speak(STORY)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
     assert not hold.released.is_set()
     hold.released.set()
 
@@ -145,8 +145,8 @@ async def test_stop_ends_the_calls_ahead(scene: Scene):
     scene.faults.on_post(None)
     scene.faults.every_post = hold
     answer = await scene.speak(MINUTE)
-    await listener.wait_for_speech(timeout=PATIENCE)
-    async with asyncio.timeout(PATIENCE):
+    await listener.wait_for_speech(timeout=DEADLINE)
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=2)
 
     await words_of(await scene.alice.slash(scene.general, "stop"))
@@ -161,7 +161,7 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
     hold = Hold()
     scene.faults.on_post(hold)
     asked = [await scene.speak(), await scene.bob.slash(scene.general, "speak", text="Hello there")]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
     hold.released.set()
 

@@ -13,7 +13,7 @@ from rehearsal.stage import attending, pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.in_voice import command, make_moderator, player_of, speaking
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, words_of
+from tests.scenes import DEADLINE, Scene, words_of
 from tts_gateway.engines.base import Engine
 
 WORDS = "One two three four five six seven eight nine ten."
@@ -27,14 +27,14 @@ def engine() -> Engine:
 async def test_paused_it_is_silent_and_then_goes_on_with_the_rest(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     paused = await command(scene, scene.alice, "pause")
-    await listener.wait_for_silence(seconds=0.3, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=0.3, timeout=DEADLINE)
     before = len(listener.packets)
     shown = await command(scene, scene.alice, "queue")
     going_on = await command(scene, scene.alice, "resume")
-    await answer.until(lambda seen: seen.content.startswith("Spoken in"), timeout=PATIENCE)
+    await answer.until(lambda seen: seen.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert (paused, going_on) == ("Paused. Type /resume to go on.", "Going on.")
     assert shown.splitlines()[0] == "Paused. Type /resume to go on."
@@ -89,11 +89,11 @@ async def test_at_half_the_volume_it_is_heard_half_as_strong_from_the_next_on(sc
 async def test_the_file_is_as_loud_as_ever(scene: Scene):
     await scene.alice.join(scene.perch)
     first = await scene.speak(WORDS)
-    await first.until(lambda shown: bool(shown.files), timeout=PATIENCE)
+    await first.until(lambda shown: bool(shown.files), timeout=DEADLINE)
 
     await command(scene, scene.alice, "volume", percent=10)
     second = await scene.speak(WORDS)
-    await second.until(lambda shown: bool(shown.files), timeout=PATIENCE)
+    await second.until(lambda shown: bool(shown.files), timeout=DEADLINE)
 
     assert pcm_of_wav(first.files[0].data) == pcm_of_wav(second.files[0].data)
 
@@ -137,7 +137,7 @@ async def test_server_muted_the_queue_says_what_it_waits_for_and_the_member_is_t
         await scene.alice.slash(scene.general, "speak", text="Me too", to="voice channel")
     )
     await scene.guild.mute_bot(False)
-    await answer.until(lambda seen: seen.content.startswith("Spoken in"), timeout=PATIENCE)
+    await answer.until(lambda seen: seen.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert shown.startswith("Waiting: I am muted here")
     assert "server-muted" in refused
@@ -148,8 +148,8 @@ async def loudness_of(scene: Scene, listener: Listener) -> float:
     """Let the same words be said and return how strong they were heard."""
     before = len(listener.packets)
     answer = await scene.speak(WORDS, to="voice channel")
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
-    await listener.wait_for_silence(seconds=0.3, timeout=PATIENCE, after=before)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
+    await listener.wait_for_silence(seconds=0.3, timeout=DEADLINE, after=before)
     decoder = av.AudioCodecContext.create("libopus", "r")
     decoder.sample_rate, decoder.layout = 48_000, "mono"
     frames = [packet.opus for packet in listener.speech(after=before) if packet.opus is not None]

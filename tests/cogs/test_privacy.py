@@ -8,7 +8,7 @@ from bot.library.voice import Scope, Sharing
 from bot.models import SpokenVoice
 from rehearsal.stage import restarted
 from tests.cogs.saved_voices import cloned, designed, sent
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed
 
 
 async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
@@ -102,7 +102,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         scene.bot = bot
         await scene.bob.press(asked, "Delete everything")
-        await asked.until(lambda shown: shown.content.startswith("Deleted:"), timeout=PATIENCE)
+        await asked.until(lambda shown: shown.content.startswith("Deleted:"), timeout=DEADLINE)
 
         assert asked.content.startswith("Deleted: 1 voice with its recording, ")
         assert asked.buttons == []
@@ -116,7 +116,7 @@ async def test_keeping_it_deletes_nothing(scene: Scene) -> None:
 
     await scene.bob.press(asked, "Keep it")
 
-    await asked.until(lambda shown: shown.content == "Nothing was deleted.", timeout=PATIENCE)
+    await asked.until(lambda shown: shown.content == "Nothing was deleted.", timeout=DEADLINE)
     assert await names(scene) == ["Old man"]
 
 
@@ -125,7 +125,7 @@ async def test_who_has_nothing_here_is_told_so(scene: Scene) -> None:
 
     await scene.bob.press(asked, "Delete everything")
 
-    await asked.until(lambda shown: "nothing of yours" in shown.content, timeout=PATIENCE)
+    await asked.until(lambda shown: "nothing of yours" in shown.content, timeout=DEADLINE)
 
 
 async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
@@ -149,6 +149,6 @@ async def test_deleting_reaches_the_speech_that_is_kept(scene: Scene) -> None:
     asked = await typed(scene.alice, scene.general, "privacy delete")
 
     await scene.alice.press(asked, "Delete everything")
-    await asked.until(lambda shown: shown.buttons == [], timeout=PATIENCE)
+    await asked.until(lambda shown: shown.buttons == [], timeout=DEADLINE)
 
     assert [path for path in cache.rglob("*") if path.is_file()] == []

@@ -9,7 +9,7 @@ from rehearsal.answers import Answer
 from rehearsal.people import Person
 from tests.cogs.in_voice import LONG, command, make_moderator, speaking, waiting
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, words_of
+from tests.scenes import DEADLINE, Scene, words_of
 from tts_gateway.engines.base import Engine
 
 
@@ -55,7 +55,7 @@ async def test_skip_skips_and_the_list_follows(busy: Scene):
     answer = await shown_to(busy, busy.alice)
 
     await busy.alice.press(answer, "Skip")
-    await answer.until(lambda shown: shown.content.startswith("Skipped: This takes"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Skipped: This takes"), timeout=DEADLINE)
 
     assert order(answer) == ["Bob first", "Alice again", "Bob second"]
 
@@ -66,7 +66,7 @@ async def test_who_may_skip_is_asked_at_the_press_and_not_when_it_was_shown(busy
     refused = await words_of(await busy.bob.press(answer, "Skip"))
     await make_moderator(busy, busy.bob)
     await busy.bob.press(answer, "Skip")
-    await answer.until(lambda shown: shown.content.startswith("Skipped: This takes"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Skipped: This takes"), timeout=DEADLINE)
 
     assert "somebody else's" in refused
 
@@ -77,7 +77,7 @@ async def test_what_was_shown_and_is_over_is_not_skipped_in_another_s_place(busy
     await command(busy, busy.alice, "skip")
 
     await busy.bob.press(answer, "Skip")
-    await answer.until(lambda shown: shown.content.startswith("That is over already."), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("That is over already."), timeout=DEADLINE)
 
     assert order(answer) == ["Bob first", "Alice again", "Bob second"]
 
@@ -86,7 +86,7 @@ async def test_cancel_mine_drops_only_mine(busy: Scene):
     answer = await shown_to(busy, busy.bob)
 
     await busy.bob.press(answer, "Cancel mine")
-    await answer.until(lambda shown: shown.content.startswith("Stopped 2 of yours."), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Stopped 2 of yours."), timeout=DEADLINE)
     nothing = await words_of(await busy.bob.press(answer, "Cancel mine"))
 
     assert order(answer) == ["This takes", "Alice again"]
@@ -99,7 +99,7 @@ async def test_stop_all_is_for_who_decides(busy: Scene):
     refused = await words_of(await busy.bob.press(answer, "Stop all"))
     await make_moderator(busy, busy.bob)
     await busy.bob.press(answer, "Stop all")
-    await answer.until(lambda shown: shown.content.startswith("Stopped 4."), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Stopped 4."), timeout=DEADLINE)
 
     assert "mute members" in refused
     assert "Nothing is waiting" in answer.content
@@ -112,7 +112,7 @@ async def test_a_moderator_brings_one_to_the_front(busy: Scene):
     refused = await words_of(await busy.bob.select(answer, "Say next (moderators)", "Bob second"))
     await make_moderator(busy, busy.bob)
     await busy.bob.select(answer, "Say next (moderators)", "Bob second")
-    await answer.until(lambda shown: shown.content.startswith("Next: Bob second"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Next: Bob second"), timeout=DEADLINE)
 
     assert "change the order" in refused
     assert order(answer) == ["This takes", "Bob second", "Alice again", "Bob first"]
@@ -134,7 +134,7 @@ async def test_refresh_shows_how_it_is_now(busy: Scene):
     await command(busy, busy.bob, "skip")
 
     await busy.alice.press(answer, "Refresh")
-    await answer.until(lambda shown: "This takes" not in shown.content, timeout=PATIENCE)
+    await answer.until(lambda shown: "This takes" not in shown.content, timeout=DEADLINE)
 
     assert order(answer) == ["Bob first", "Alice again", "Bob second"]
 
@@ -155,7 +155,7 @@ async def test_the_buttons_end_and_say_how_to_get_new_ones(scene: Scene):
 
     answer = await shown_to(scene, scene.alice)
 
-    await answer.until(lambda shown: shown.content == "Type /queue to see it again.", timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content == "Type /queue to see it again.", timeout=DEADLINE)
     assert answer.components == []
 
 
@@ -167,8 +167,8 @@ async def test_the_buttons_live_on_from_the_last_press(scene: Scene):
     answer = await shown_to(scene, scene.alice)
 
     await scene.alice.press(answer, "Refresh")
-    await answer.until(lambda shown: "Nothing is waiting" in shown.content, timeout=PATIENCE)
-    await answer.until(lambda shown: shown.content == "Type /queue to see it again.", timeout=PATIENCE)
+    await answer.until(lambda shown: "Nothing is waiting" in shown.content, timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content == "Type /queue to see it again.", timeout=DEADLINE)
 
     assert [seen.content for seen in answer.history].count("Type /queue to see it again.") == 1
 
@@ -183,5 +183,5 @@ async def test_buttons_from_before_a_restart_still_work(scene: Scene):
 
     await scene.alice.press(answer, "Refresh")
 
-    await answer.until(lambda shown: len(shown.history) > 1, timeout=PATIENCE)
+    await answer.until(lambda shown: len(shown.history) > 1, timeout=DEADLINE)
     assert "Nothing is waiting" in answer.content

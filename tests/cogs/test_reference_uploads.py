@@ -22,7 +22,7 @@ from rehearsal.server import Rehearsal
 from rehearsal.stage import restarted
 from tests.cogs.saved_voices import cloned, designed, sent
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, open_scene, words_of
+from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -170,7 +170,7 @@ async def test_messages_that_stand_in_public_from_before_are_deleted_at_the_star
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         scene.bot = bot
         await message.changes.until(
-            lambda: message.deleted, timeout=PATIENCE, story=lambda: "it stands there"
+            lambda: message.deleted, timeout=DEADLINE, story=lambda: "it stands there"
         )
 
 
@@ -197,7 +197,7 @@ async def test_who_is_asked_for_their_voice_reads_where_the_recording_goes(
 
         await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
         question = await scene.general.until_message(
-            lambda message: "would like to save your voice" in message.content, timeout=PATIENCE
+            lambda message: "would like to save your voice" in message.content, timeout=DEADLINE
         )
 
     assert f"- Where the recording goes: {words}.\n" in question.content
@@ -274,7 +274,7 @@ async def test_a_storage_channel_that_everyone_reads_is_told_at_the_start(scene:
     logger, told = logging.getLogger("bot.delivery.reference_uploads"), Told("@everyone can read the channel")
     logger.addHandler(told)
     try:
-        async with restarted(scene.bot, settings, scene.rehearsal) as bot, asyncio.timeout(PATIENCE):
+        async with restarted(scene.bot, settings, scene.rehearsal) as bot, asyncio.timeout(DEADLINE):
             scene.bot = bot
             await told.told.wait()
     finally:

@@ -14,7 +14,7 @@ from rehearsal.stage import attending
 from rehearsal.voice.protocol import CloseCode
 from tests.cogs.in_voice import command, speaking
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 
@@ -47,7 +47,7 @@ async def test_after_a_restart_it_is_back_with_the_people_it_was_with(scene: Sce
 async def test_after_a_restart_it_does_not_come_back_when(scene: Scene, why: str):
     await scene.alice.join(scene.perch)
     await command(scene, scene.alice, "join")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.bot.heart_has_beaten.wait()
     if why == "it was sent away":
         await command(scene, scene.alice, "leave")
@@ -82,10 +82,10 @@ async def test_limited_by_discord_the_member_reads_when_to_try_again(scene: Scen
 async def test_a_voice_server_that_crashes_in_the_middle_costs_nobody_a_word_of_explanation(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.rehearsal.voice.close_bot(scene.guild.id, 4015)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert "lost" not in answer.content
 
@@ -93,11 +93,11 @@ async def test_a_voice_server_that_crashes_in_the_middle_costs_nobody_a_word_of_
 async def test_a_member_whose_words_are_lost_hears_of_it_once(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.guild.delete_channel(scene.perch)
     await file_of(answer)
-    await answer.settled(timeout=PATIENCE)
+    await answer.settled(timeout=DEADLINE)
 
     assert answer.content.count("I lost the voice channel") == 1
     assert answer.followups == []

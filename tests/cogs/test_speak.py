@@ -11,7 +11,7 @@ from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 
 
 async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
@@ -62,7 +62,7 @@ async def test_in_a_voice_channel_it_is_heard_whole_and_given_as_a_file(scene: S
 
     answer = await scene.speak("The quick brown fox jumps over the lazy dog.")
     file = await file_of(answer)
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     match = likeness(pcm_of_wav(await file.read()), listener.pcm())
     assert match.correlation >= 0.95
@@ -75,8 +75,8 @@ async def test_voice_channel_alone_gives_no_file(scene: Scene):
     listener = await scene.alice.join(scene.perch)
 
     answer = await scene.speak(to="voice channel")
-    await listener.wait_for_speech(timeout=PATIENCE)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert f"<#{scene.perch.id}>" in answer.content
     assert "AI-generated voice" in answer.content
@@ -159,7 +159,7 @@ async def test_what_is_heard_needs_no_right_to_attach_files(scene: Scene, option
 
     answer = await scene.speak(**options)
     words = await words_of(answer)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     assert words.splitlines()[0].startswith('I need the permission "Attach Files"')
     assert words.splitlines()[1].startswith("AI-generated voice")

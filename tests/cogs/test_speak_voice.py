@@ -15,7 +15,7 @@ from rehearsal.stage import pcm_of_wav
 from tests.cogs.saved_voices import chosen, cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.library.shelves import voice_for
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -197,7 +197,7 @@ async def test_what_was_heard_before_it_was_stopped_is_written_down_too(scene: S
     scene.faults.on_post(None, None)
     scene.faults.every_post = hold
     answer = await scene.speak(" ".join([TEXT] * 8), voice="Bobby", to="voice channel")
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await words_of(await scene.alice.slash(scene.general, "stop"))
     assert await words_of(answer) == "Stopped."
@@ -220,8 +220,8 @@ async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
 
 async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_whose_it_is(scene: Scene):
     answer = await scene.speak(TEXT, to="voice message")
-    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=PATIENCE)
-    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=PATIENCE)
+    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=DEADLINE)
 
     (file,) = scene.rehearsal.files_of(sent)
     assert file.seconds is not None

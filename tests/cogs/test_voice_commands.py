@@ -11,7 +11,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import PATIENCE, Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 LONG = "This takes a while to say, because there are many words in it, and none of them is left out."
@@ -29,7 +29,7 @@ async def _command(scene: Scene, person: Person, name: str) -> str:
 async def _speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
     """Let ``person`` have something said and return once it is heard."""
     answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
-    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=DEADLINE)
     return answer
 
 
@@ -122,7 +122,7 @@ async def test_the_queue_shows_what_is_said_and_what_waits(scene: Scene):
     await scene.bob.join(scene.perch)
     await _speaking(scene, scene.alice)
     second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
-    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
 
     lines = (await _command(scene, scene.alice, "queue")).splitlines()
 
@@ -143,12 +143,12 @@ async def test_skip_ends_what_is_said_and_the_next_begins(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     first = await _speaking(scene, scene.alice)
     second = await scene.alice.slash(scene.general, "speak", text="Second", to="voice channel")
-    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     said = await _command(scene, scene.alice, "skip")
-    await first.until(lambda shown: shown.content.startswith("Skipped."), timeout=PATIENCE)
-    await second.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await first.until(lambda shown: shown.content.startswith("Skipped."), timeout=DEADLINE)
+    await second.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert said.startswith("Skipped: This takes a while")
 
@@ -172,7 +172,7 @@ async def test_stop_drops_only_one_s_own_unless_one_decides_for_all(scene: Scene
     await scene.bob.join(scene.perch)
     await _speaking(scene, scene.alice)
     second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
-    await second.until(lambda shown: "1 ahead" in shown.content, timeout=PATIENCE)
+    await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
 
     own = await _command(scene, scene.bob, "stop")
     nothing = await _command(scene, scene.bob, "stop")
@@ -190,11 +190,11 @@ async def test_stop_while_it_is_being_made_ends_the_making(scene: Scene):
     hold = Hold()
     scene.faults.on_post(hold)
     answer = await scene.alice.slash(scene.general, "speak", text=LONG, to="voice channel")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
     await _command(scene, scene.alice, "stop")
-    await answer.until(lambda shown: shown.content.startswith("Stopped."), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Stopped."), timeout=DEADLINE)
 
     hold.released.set()
     assert scene.faults.downloads == []
@@ -210,7 +210,7 @@ async def test_a_fourth_thing_at_once_is_refused(scene: Scene):
     ]
 
     said = [asyncio.create_task(words_of(answer)) for answer in answers]
-    first, _ = await asyncio.wait(said, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    first, _ = await asyncio.wait(said, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
     hold.released.set()
     await asyncio.gather(*said)
 
@@ -220,7 +220,7 @@ async def test_a_fourth_thing_at_once_is_refused(scene: Scene):
 async def test_kicked_out_of_the_channel_the_member_gets_the_file(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await _speaking(scene, scene.alice)
-    await listener.wait_for_speech(timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.guild.kick_bot_from_voice()
 
@@ -236,8 +236,8 @@ async def test_moved_by_a_moderator_it_goes_on_there(scene: Scene):
     answer = await _speaking(scene, scene.alice)
 
     await scene.guild.move_bot(attic)
-    await listener.wait_for_speech(timeout=PATIENCE)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=PATIENCE)
+    await listener.wait_for_speech(timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
     assert scene.guild.bot_channel is attic
 

@@ -7,7 +7,7 @@ import pytest
 from bot.errors import MemberError
 from bot.playback.voice_joiner import JoinQueue, Urgency
 
-PATIENCE = 30.0
+DEADLINE = 30.0
 MEMBER, LISTENERS, NOBODY = Urgency
 
 
@@ -19,13 +19,13 @@ async def order_of(queue: JoinQueue, *wanted: tuple[str, int, Urgency]) -> list[
         await queue.turn(shard_id, urgency)
         order.append(name)
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*(one(*each) for each in wanted))
     return order
 
 
 async def test_a_member_goes_before_listeners_and_those_before_nobody() -> None:
-    queue = JoinQueue(patience=PATIENCE, spacing=0.01)
+    queue = JoinQueue(patience=DEADLINE, spacing=0.01)
 
     order = await order_of(
         queue,
@@ -40,7 +40,7 @@ async def test_a_member_goes_before_listeners_and_those_before_nobody() -> None:
 
 
 async def test_joins_are_apart_but_the_first_waits_for_nothing() -> None:
-    queue, loop = JoinQueue(patience=PATIENCE, spacing=0.01), asyncio.get_running_loop()
+    queue, loop = JoinQueue(patience=DEADLINE, spacing=0.01), asyncio.get_running_loop()
     began = loop.time()
 
     assert len(await order_of(queue, *[(str(number), number, MEMBER) for number in range(10)])) == 10
@@ -49,7 +49,7 @@ async def test_joins_are_apart_but_the_first_waits_for_nothing() -> None:
 
 
 async def test_a_shard_gets_no_more_than_its_window_and_another_goes_on() -> None:
-    queue = JoinQueue(patience=PATIENCE, spacing=0.0, per_window=2, reserved=0, window=0.5)
+    queue = JoinQueue(patience=DEADLINE, spacing=0.0, per_window=2, reserved=0, window=0.5)
     loop = asyncio.get_running_loop()
     began = loop.time()
 
@@ -60,7 +60,7 @@ async def test_a_shard_gets_no_more_than_its_window_and_another_goes_on() -> Non
 
 
 async def test_what_is_reserved_is_left_for_members() -> None:
-    queue = JoinQueue(patience=PATIENCE, spacing=0.0, per_window=3, reserved=2, window=0.5)
+    queue = JoinQueue(patience=DEADLINE, spacing=0.0, per_window=3, reserved=2, window=0.5)
 
     order = await order_of(queue, ("a", 0, NOBODY), ("b", 0, NOBODY), ("member", 0, MEMBER))
 
@@ -80,7 +80,7 @@ async def test_leaving_counts_and_waits_for_nothing() -> None:
 async def test_of_many_at_once_those_who_would_wait_too_long_are_told_at_once() -> None:
     queue = JoinQueue(patience=0.5, spacing=0.0, per_window=5, reserved=0)
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         turns = [queue.turn(0, MEMBER) for _ in range(1_000)]
         ended = await asyncio.gather(*turns, return_exceptions=True)
 
@@ -89,7 +89,7 @@ async def test_of_many_at_once_those_who_would_wait_too_long_are_told_at_once() 
 
 
 async def test_whoever_leaves_the_queue_takes_no_turn() -> None:
-    queue = JoinQueue(patience=PATIENCE, spacing=0.05, per_window=2, reserved=0)
+    queue = JoinQueue(patience=DEADLINE, spacing=0.05, per_window=2, reserved=0)
     await queue.turn(0, MEMBER)
     gone = asyncio.create_task(queue.turn(0, MEMBER))
     await asyncio.sleep(0)
@@ -97,5 +97,5 @@ async def test_whoever_leaves_the_queue_takes_no_turn() -> None:
     gone.cancel()
     await asyncio.wait({gone})
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await queue.turn(0, MEMBER)

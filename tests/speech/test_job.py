@@ -11,7 +11,7 @@ from bot.models import Asker, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
-from tests.scenes import GUILD, PATIENCE, SENTENCES, Hearing, Studio
+from tests.scenes import DEADLINE, GUILD, SENTENCES, Hearing, Studio
 
 ALICE = voice("Alice")
 TEXT = "Say it once, and everybody hears it."
@@ -22,7 +22,7 @@ def job_of(studio: Studio, text: str = TEXT) -> SpeechJob:
 
 
 async def frames_of(job: SpeechJob) -> list[bytes]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         return [frame async for frames in job for frame in frames]
 
 
@@ -64,7 +64,7 @@ async def test_whoever_lets_go_ends_the_call(studio: Studio, way: str):
             pass
     with pytest.raises(asyncio.CancelledError):
         await listening
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await studio.synthesizer.aclose()
 
     assert not hold.released.is_set()
@@ -79,7 +79,7 @@ async def test_a_loop_that_is_left_early_ends_the_calls_ahead(studio: Studio):
         async for _frames in job:
             break
         await studio.called(times=2)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await studio.synthesizer.aclose()
 
     assert not hold.released.is_set()
@@ -113,7 +113,7 @@ async def test_each_asker_is_asked_for_consent_where_they_are(studio: Studio, sh
             with pytest.raises(MemberError, match=WITHDRAWN):
                 await there.result()
             hold.released.set()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DEADLINE):
                 assert (await making).seconds > 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from bot.errors import MemberError, TTSServerError
 from bot.models import Asker, SpeechRequest
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
-from tests.scenes import GUILD, PATIENCE, TWO_PARTS, Hearing, Studio
+from tests.scenes import DEADLINE, GUILD, TWO_PARTS, Hearing, Studio
 
 TEXT = "Say it once, and everybody hears it."
 
@@ -124,5 +124,5 @@ async def test_a_member_has_only_so_much_in_hand(studio: Studio):
         await ask(3)
     hold.released.set()
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*asked)

@@ -10,7 +10,7 @@ from bot.errors import MemberError
 from bot.models import Line
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import Shelf, voice
-from tests.scenes import PATIENCE, SENTENCES, Hearing, Studio
+from tests.scenes import DEADLINE, SENTENCES, Hearing, Studio
 
 ALICE, BOB = voice("Alice"), voice("Bob")
 TEXT = "Say it as long as you may."
@@ -18,7 +18,7 @@ TEXT = "Say it as long as you may."
 
 async def withdraw(studio: Studio, shelf: Shelf, voice_id: str = ALICE.id) -> None:
     shelf.silenced.add(voice_id)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await studio.synthesizer.withdraw(voice_id)
 
 

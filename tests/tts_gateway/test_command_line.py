@@ -18,7 +18,7 @@ from tests.fakes.recording_server import recordings
 from tests.fakes.tts_gateway_caller import Caller
 from tts_gateway.__main__ import main
 
-PATIENCE = 60.0  # s: a start imports half a dozen libraries, on a machine that may be busy
+DEADLINE = 60.0  # s: a start imports half a dozen libraries, on a machine that may be busy
 READY = "TTS gateway: http://127.0.0.1:"
 FAULTY = "rehearsal.faulty_tts_gateway"
 Start = Callable[..., Awaitable["Child"]]
@@ -32,7 +32,7 @@ class Child:
 
     async def line(self) -> str:
         assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             return (await self.process.stdout.readline()).decode()
 
     async def ready(self) -> str:
@@ -45,7 +45,7 @@ class Child:
         """Exit status, the rest of stdout, and stderr."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             out, err = await asyncio.gather(self.process.stdout.read(), self.process.stderr.read())
             return await self.process.wait(), out.decode(), err.decode()
 

@@ -6,7 +6,7 @@ from bot.library.voice import Scope, Sharing
 from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
 from tests.cogs.saved_voices import cloned
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
 
 
 async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> None:
@@ -51,11 +51,11 @@ async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Sc
     assert answer.buttons == ["Freeze"]
 
     await scene.alice.press(answer, "Freeze")
-    await answer.until(lambda shown: shown.buttons == ["Unfreeze"], timeout=PATIENCE)
+    await answer.until(lambda shown: shown.buttons == ["Unfreeze"], timeout=DEADLINE)
     assert "is frozen: nobody can speak with it." in answer.content
     assert await may_speak(voice, scene.guild.id) is not None
     await scene.alice.press(answer, "Unfreeze")
-    await answer.until(lambda shown: shown.buttons == ["Freeze"], timeout=PATIENCE)
+    await answer.until(lambda shown: shown.buttons == ["Freeze"], timeout=DEADLINE)
     assert await may_speak(voice, scene.guild.id) is None
 
 
@@ -81,10 +81,10 @@ async def test_reports_are_counted_and_put_away(scene: Scene) -> None:
     listed = await typed(scene.alice, scene.general, "voice audit")
     assert "1 report is open." in listed.content
     await scene.alice.select(listed, "Look into a voice", "Bobby")
-    await listed.until(lambda shown: "Put the reports away" in shown.buttons, timeout=PATIENCE)
+    await listed.until(lambda shown: "Put the reports away" in shown.buttons, timeout=DEADLINE)
     assert "1 open report" in listed.content
     await scene.alice.press(listed, "Put the reports away")
-    await listed.until(lambda shown: shown.buttons == ["Freeze"], timeout=PATIENCE)
+    await listed.until(lambda shown: shown.buttons == ["Freeze"], timeout=DEADLINE)
 
 
 async def test_long_records_have_pages(scene: Scene) -> None:
@@ -97,7 +97,7 @@ async def test_long_records_have_pages(scene: Scene) -> None:
     answer = await typed(scene.alice, scene.general, "voice audit", name="Bobby")
     assert "12.0 s" in answer.content
     await scene.alice.press(answer, "Older")
-    await answer.until(lambda shown: "Page 2 of 2, 12 uses." in shown.content, timeout=PATIENCE)
+    await answer.until(lambda shown: "Page 2 of 2, 12 uses." in shown.content, timeout=DEADLINE)
 
     assert answer.buttons == ["Freeze", "Newer"]
 
@@ -111,7 +111,7 @@ async def test_a_deleted_voice_stays_in_the_record_without_its_name(scene: Scene
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), voice.id)
 
     pressed = await scene.alice.select(answer, "Look into a voice", "Bobby")
-    await pressed.settled(timeout=PATIENCE)
+    await pressed.settled(timeout=DEADLINE)
     again = await typed(scene.alice, scene.general, "voice audit")
 
     assert "That voice is not here any more." in answer.content or await words_of(pressed)

@@ -10,7 +10,7 @@ from rehearsal.answers import Answer
 from rehearsal.stage import restarted
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.library.shelves import voice_for
-from tests.scenes import PATIENCE, Scene, file_of, refusal_of, typed, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
 
 
 def mine(scene: Scene) -> Scope:
@@ -101,7 +101,7 @@ async def test_the_transcript_is_mended_in_a_form_that_holds_it(scene: Scene) ->
     assert await words_of(shown) == "**Old man**\nWhat is said in its recording: “Hello”"
     assert shown.ephemeral
     form = await scene.alice.press(shown, "Write it down")
-    await form.until(lambda answer: answer.modal is not None, timeout=PATIENCE)
+    await form.until(lambda answer: answer.modal is not None, timeout=DEADLINE)
     assert form.modal is not None
     assert form.modal.prefilled == {"Word for word": "Hello"}
 
@@ -137,11 +137,11 @@ async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> 
 
     kept = await typed(scene.alice, scene.general, "voice delete", name="Old man")
     await scene.alice.press(kept, "Keep it")
-    await kept.until(lambda shown: shown.content == "Nothing was deleted.", timeout=PATIENCE)
+    await kept.until(lambda shown: shown.content == "Nothing was deleted.", timeout=DEADLINE)
     asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         await scene.alice.press(asked, "Delete it")
-        await asked.until(lambda shown: "are deleted." in shown.content, timeout=PATIENCE)
+        await asked.until(lambda shown: "are deleted." in shown.content, timeout=DEADLINE)
         assert await bot.library.voices.complete(mine(scene), "") == []
 
     assert list((scene.settings.data_dir / "recordings").glob("*")) == []
@@ -153,8 +153,8 @@ async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
 
     first = await scene.alice.press(asked, "Delete it")
     second = await scene.alice.press(asked, "Delete it")
-    await second.settled(timeout=PATIENCE)
-    await first.settled(timeout=PATIENCE)
+    await second.settled(timeout=DEADLINE)
+    await first.settled(timeout=DEADLINE)
 
     assert asked.content in (
         "**Old man** and its recording are deleted.",

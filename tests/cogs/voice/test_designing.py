@@ -18,7 +18,7 @@ from rehearsal.stage import restarted
 from tests.audio.reading import read
 from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import babble
-from tests.scenes import PATIENCE, Scene, refusal_of, typed
+from tests.scenes import DEADLINE, Scene, refusal_of, typed
 from tts_gateway.engines.base import Engine
 
 EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
@@ -54,7 +54,7 @@ async def asked_for(scene: Scene, name: str = "Old man") -> Answer:
     answer = await scene.alice.slash(
         scene.general, "voice design", name=name, description="an old man, slow and deep"
     )
-    await answer.until(lambda shown: "Take 1" in shown.buttons, timeout=PATIENCE)
+    await answer.until(lambda shown: "Take 1" in shown.buttons, timeout=DEADLINE)
     return answer
 
 
@@ -77,7 +77,7 @@ async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(sc
     generations = [await file.read() for file in answer.files]
 
     await scene.alice.press(answer, "Take 2")
-    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=DEADLINE)
 
     voice = await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "Old man")
     assert voice.kind is Kind.DESIGNED
@@ -93,7 +93,7 @@ async def test_three_others_cost_three_more_calls(scene: Scene) -> None:
     answer = await asked_for(scene)
 
     more = await scene.alice.press(answer, "Three others")
-    await more.until(lambda shown: "Take 3" in shown.buttons, timeout=PATIENCE)
+    await more.until(lambda shown: "Take 3" in shown.buttons, timeout=DEADLINE)
 
     assert len(scene.asked) == 6
     assert more.ephemeral
@@ -104,7 +104,7 @@ async def test_two_presses_at_once_save_one_voice(scene: Scene) -> None:
     answer = await asked_for(scene)
 
     presses = [await scene.alice.press(answer, label) for label in ("Take 1", "Take 3")]
-    await asyncio.gather(*(press.settled(timeout=PATIENCE) for press in presses))
+    await asyncio.gather(*(press.settled(timeout=DEADLINE) for press in presses))
 
     voices = await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "")
     assert [voice.name for voice in voices] == ["Old man"]
@@ -127,7 +127,7 @@ async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) 
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), other.id)
     await scene.alice.press(answer, "Take 1")
 
-    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=PATIENCE)
+    await answer.until(lambda shown: shown.content.startswith("Saved"), timeout=DEADLINE)
 
 
 async def test_a_taken_name_costs_no_call(scene: Scene) -> None:
@@ -177,7 +177,7 @@ async def test_a_shutdown_meanwhile_is_told_and_does_not_wait(scene: Scene) -> N
 
     await scene.bot.shut_down()
 
-    await answer.until(lambda shown: "I am restarting." in shown.content, timeout=PATIENCE)
+    await answer.until(lambda shown: "I am restarting." in shown.content, timeout=DEADLINE)
     assert kept(scene) == []
 
 
@@ -186,7 +186,7 @@ async def test_deleting_everything_takes_the_generations_away_too(scene: Scene) 
     asked = await typed(scene.alice, scene.general, "privacy delete")
 
     await scene.alice.press(asked, "Delete everything")
-    await asked.until(lambda shown: shown.buttons == [], timeout=PATIENCE)
+    await asked.until(lambda shown: shown.buttons == [], timeout=DEADLINE)
 
     assert kept(scene) == []
     assert await refusal_of(await scene.alice.press(answer, "Take 1")) == EXPIRED

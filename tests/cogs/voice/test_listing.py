@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.library.voice import Scope, Sharing
 from rehearsal.stage import restarted
 from tests.cogs.saved_voices import WAV, cloned, designed
-from tests.scenes import PATIENCE, Scene, file_of, typed, words_of
+from tests.scenes import DEADLINE, Scene, file_of, typed, words_of
 
 
 async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene) -> None:
@@ -32,10 +32,10 @@ async def test_pages_turn_both_ways_and_after_a_restart(scene: Scene) -> None:
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         await scene.alice.press(answer, "Next")
-        await answer.until(lambda shown: "Page 2 of 3" in shown.content, timeout=PATIENCE)
+        await answer.until(lambda shown: "Page 2 of 3" in shown.content, timeout=DEADLINE)
         assert answer.buttons == ["Back", "Next"]
         await scene.alice.press(answer, "Back")
-        await answer.until(lambda shown: "Page 1 of 3" in shown.content, timeout=PATIENCE)
+        await answer.until(lambda shown: "Page 1 of 3" in shown.content, timeout=DEADLINE)
 
 
 async def test_a_voice_chosen_in_the_menu_is_heard(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.saved_voices import SISTER, designed, sent
 from tests.cogs.sounds import recording, speech_of
-from tests.scenes import PATIENCE, Scene, file_of, typed, words_of
+from tests.scenes import DEADLINE, Scene, file_of, typed, words_of
 
 SPEECH = speech_of(SISTER)
 
@@ -31,7 +31,7 @@ async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(s
     command = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
 
     accepted = await scene.alice.press(command, "Accept, and turn cloning on")
-    await accepted.settled(timeout=PATIENCE)
+    await accepted.settled(timeout=DEADLINE)
     pressed = await scene.alice.press(accepted, "This is my own voice")
 
     words = await words_of(pressed)
@@ -67,7 +67,7 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
     )
     question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
     await (await scene.bob.press(question, "I agree")).until(
-        lambda _: "agreed to **Bobby**" in question.content, timeout=PATIENCE
+        lambda _: "agreed to **Bobby**" in question.content, timeout=DEADLINE
     )
 
     assert "I have asked" in answer.content

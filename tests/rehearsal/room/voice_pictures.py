@@ -15,7 +15,7 @@ from rehearsal.records import Channel, Message
 from rehearsal.walk import say_it_is_mine, sent
 from tests.rehearsal.room.conftest import OpenRoom
 
-PATIENCE: Final = 60.0
+DEADLINE: Final = 60.0
 
 
 class Cast:
@@ -50,7 +50,7 @@ async def consent(cast: Cast) -> Message:
         cast.general, "voice save", name="Guess", recording=sent(RECORDINGS[1]), of=cast.jay
     )
     await _once(asked, lambda shown: "I have asked" in shown.content)
-    return await cast.general.until_message(lambda message: "I agree" in message.buttons, timeout=PATIENCE)
+    return await cast.general.until_message(lambda message: "I agree" in message.buttons, timeout=DEADLINE)
 
 
 async def dialogue(cast: Cast) -> Message:
@@ -92,6 +92,6 @@ async def take_pictures(page: Page, room: OpenRoom, folder: Path) -> None:
 
 
 async def _once(answer: Answer, holds: Callable[[Answer], bool]) -> Message:
-    await answer.until(holds, timeout=PATIENCE)
+    await answer.until(holds, timeout=DEADLINE)
     assert answer.message is not None
     return answer.message
