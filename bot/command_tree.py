@@ -15,7 +15,7 @@ from discord import app_commands
 
 from bot.delivery.reply import UNREACHABLE, Acknowledgement, Reply
 from bot.errors import MemberError, SpeechBotError
-from bot.messages import sentence_for
+from bot.messages import RESTARTING, sentence_for
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class SpeechTree(app_commands.CommandTree[Any]):
         if interaction.type is discord.InteractionType.autocomplete:
             return self.accepting
         if not self.accepting:
-            await answer_error(interaction, MemberError("I am restarting. Try again in a minute."))
+            await answer_error(interaction, MemberError(RESTARTING))
             return False
         command = interaction.command
         if command is None:  # looked up once more, which tells the member that it has changed

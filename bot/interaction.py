@@ -29,33 +29,31 @@ class Target:
 
 
 def target_of(interaction: discord.Interaction, wish: Destination | None) -> Target:
-    """Return where the speech goes. Raises `MemberError` where the wish cannot be fulfilled."""
+    """Return the target of a speech. Raises `MemberError` where the wish cannot be fulfilled."""
     channel, note = None, ""
     if wish is None or wish in _HEARD:
         channel = voice_channel_of(interaction)
-        reason = why_not_voice(interaction, channel)
+        reason = voice_permission_error(interaction, channel)
         if reason is not None:
             if wish is not None:
                 raise MemberError(reason)
             channel, note = None, reason if channel is not None else ""
     target = Target(wish or (Destination.BOTH if channel else Destination.HERE), channel, note)
-    no_file = why_no_file(interaction)
+    no_file = file_permission_error(interaction)
     if target.to is Destination.HERE and no_file is not None:
         raise MemberError(f"{note} {no_file}".strip())
     return target
 
 
-def shelf_of(interaction: discord.Interaction) -> int:
-    """Return whose voices are meant here: the server's id, or outside servers the member's own."""
-    guild_id = interaction.guild_id
-    is_in_server = guild_id is not None and interaction.is_guild_integration()
-    return guild_id if guild_id is not None and is_in_server else interaction.user.id
+def guild_id_of(interaction: discord.Interaction) -> int | None:
+    """Return the id of the server, if the bot is a member there."""
+    return interaction.guild_id if interaction.is_guild_integration() else None
 
 
-def why_no_file(interaction: discord.Interaction) -> str | None:
+def file_permission_error(interaction: discord.Interaction) -> str | None:
     """Return why the bot can send no file where ``interaction`` happens, as a sentence; None: it can.
 
-    Who cannot see a channel has no other permission there, so that one is named first.
+    Without "View Channel" there is no other permission either, so that one is named first.
     """
     allowed = interaction.app_permissions
     if not interaction.is_guild_integration() or interaction.channel_id is None:
@@ -77,7 +75,7 @@ def voice_channel_of(interaction: discord.Interaction) -> VoiceChannelLike | Non
     return user.voice.channel if user.voice else None
 
 
-def why_not_voice(interaction: discord.Interaction, channel: VoiceChannelLike | None) -> str | None:
+def voice_permission_error(interaction: discord.Interaction, channel: VoiceChannelLike | None) -> str | None:
     """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
     if interaction.guild is None or not interaction.is_guild_integration():
         return "I can speak in a voice channel only in servers I have been added to. Try to: here."
@@ -89,34 +87,33 @@ def why_not_voice(interaction: discord.Interaction, channel: VoiceChannelLike | 
 def scope_of(interaction: discord.Interaction) -> Scope:
     """Return the scope of whoever used a command or pressed a button.
 
-    Outside servers, and in servers the bot was not added to, it is their own private shelf. A moderator is
-    who may manage the server, by the permissions that Discord sends along with this very interaction.
+    Outside servers, and in servers the bot was not added to, it is private. A moderator is a member who may
+    manage the server, by the permissions that Discord sends along with this very interaction.
     """
-    member = interaction.user
-    if (
-        interaction.guild_id is None
-        or not interaction.is_guild_integration()
-        or not isinstance(member, discord.Member)
-    ):
+    member, guild_id = interaction.user, guild_id_of(interaction)
+    if guild_id is None or not isinstance(member, discord.Member):
         return Scope.alone(member.id)
     return Scope(
-        guild_id=interaction.guild_id,
+        guild_id=guild_id,
         member_id=member.id,
         role_ids=frozenset(role.id for role in member.roles),
         is_moderator=interaction.permissions.manage_guild,
     )
 
 
-def asked(players: GuildPlayers, interaction: discord.Interaction) -> tuple[GuildPlayer, discord.Member]:
-    """Return the player of this server and who asks. Raises `MemberError` when we are in no voice channel."""
+def player_of(players: GuildPlayers, interaction: discord.Interaction) -> tuple[GuildPlayer, discord.Member]:
+    """Return the player of this server and the member who asks.
+
+    Raises `MemberError` when the bot is in no voice channel.
+    """
     player = players.get(interaction.guild_id or 0)
     if player is None or not isinstance(interaction.user, discord.Member):
         raise MemberError("I am not in a voice channel. Join one and type /join.")
     return player, interaction.user
 
 
-def decides(member: discord.Member, player: GuildPlayer) -> bool:
-    """Return whether ``member`` decides for everybody: a moderator, or the only person listening."""
+def is_in_charge(member: discord.Member, player: GuildPlayer) -> bool:
+    """Return whether ``member`` may decide for all listeners: as a moderator, or as the only one."""
     channel = player.channel
     if channel is None:
         return False

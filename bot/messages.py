@@ -36,6 +36,7 @@ _SENTENCES: dict[type[BaseException], str] = {
     errors.TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
     errors.TTSCreditError: "The voice credit is used up. My owner has to refill it.",
 }
+RESTARTING = "I am restarting. Try again in a minute."
 REST_IS_MISSING = "The rest is missing: it could not be made. Try again to have all of it."
 """For speech that breaks off, see `bot.models.Speech`."""
 

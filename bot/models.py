@@ -46,15 +46,15 @@ class RecordingPlace(Enum):
     OWNER = "owner"  # a direct message to whoever owns the application
 
 
-MaySpeak = Callable[[SpokenVoice], Awaitable[str | None]]
-"""Returns why a voice may not speak now, as a sentence for the member, or None: it may."""
+VoicePermission = Callable[[SpokenVoice], Awaitable[str | None]]
+"""Returns why a voice may not speak now, as a sentence for the member; None: it may."""
 
 
 class VoiceAccess(Protocol):
     """Access to saved voices and likenesses in one place; asked only when they are heard."""
 
-    async def may_speak(self, voice: SpokenVoice) -> str | None:
-        """Return why it may not speak now, as a sentence for the member, or None: it may.
+    async def permission_error(self, voice: SpokenVoice) -> str | None:
+        """Return why it may not speak now, as a sentence for the member; None: it may.
 
         It is asked before a speech is begun, and again in front of every call of the TTS gateway.
         """
@@ -90,7 +90,7 @@ class SpeechRequest:
     """What to say, and how.
 
     ``guidance`` is `cfg_value`, ``steps`` is `dit_steps`; both only count without a reference. ``fresh`` asks
-    for a new take although there may be one that was made before. ``voice`` is used instead of ``reference``.
+    for a new generation although there may be one from before. ``voice`` is used instead of ``reference``.
     With ``lines`` it is a dialogue: they are what is said, and ``text`` only tells people what it is.
     """
 

@@ -20,11 +20,11 @@ from bot.audio.maker import Maker
 from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
 from bot.delivery.delivery import Deliveries
-from bot.delivery.history import GenerationActions, GenerationHistory
+from bot.delivery.history import GenerationHistory
 from bot.delivery.playback_slot import PlaybackSlots
-from bot.delivery.reference_uploads import Membership, ReferencePosts, Silencing, VoiceAccesses
+from bot.delivery.reference_uploads import Membership, ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver
-from bot.delivery.voice_creation import VoiceDesign, VoiceMaking
+from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS: Final = 20.0
 
 _FIRST_TRY_SECONDS: Final = 20.0
-"""So long a start waits for its commands to be registered; then that goes on beside it."""
+"""How long a start waits for its commands to be registered; then that goes on beside it."""
 
 _LONGEST_PAUSE_SECONDS: Final = 3_600.0
 """Between two tries to register commands that Discord did not take."""
@@ -63,18 +63,6 @@ class SpeechBot(commands.AutoShardedBot):
     """
 
     tree: SpeechTree
-    synthesizer: SpeechSynthesizer
-    accesses: VoiceAccesses
-    ordering: RequestResolver
-    keeping: GenerationHistory
-    deliveries: Deliveries
-    under_takes: GenerationActions
-    players: GuildPlayers
-    volumes: Volumes
-    library: Library
-    reference_posts: ReferencePosts
-    voice_making: VoiceMaking
-    voice_design: VoiceDesign
     registration_pause: float = 60.0
     """Seconds after which commands that Discord did not take are registered again; later it is longer."""
 
@@ -145,9 +133,9 @@ class SpeechBot(commands.AutoShardedBot):
         )
         self._parts.push_async_callback(synthesizer.aclose)
         fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
-        self.voice_making = VoiceMaking(self.library, await self._parts.enter_async_context(fetching))
-        self.voice_design = VoiceDesign(synthesizer, self.voice_making)
-        self._parts.push_async_callback(self.voice_design.aclose)
+        self.voice_creation = VoiceCreation(self.library, await self._parts.enter_async_context(fetching))
+        self.voice_designer = VoiceDesigner(synthesizer, self.voice_creation)
+        self._parts.push_async_callback(self.voice_designer.aclose)
         self.reference_posts = ReferencePosts(
             self,
             self.library.posts,
@@ -193,24 +181,19 @@ class SpeechBot(commands.AutoShardedBot):
             pause = min(pause * 4, _LONGEST_PAUSE_SECONDS)
 
     def _build_delivery(self, synthesizer: SpeechSynthesizer, maker: Maker) -> None:
-        presence = Membership(self.library)
-        self.accesses = VoiceAccesses(
-            self.library.consents,
-            presence,
-            self.reference_posts,
+        membership = Membership(self.library)
+        self.accesses = VoiceAccesses(self.library.consents, membership, self.reference_posts)
+        self.resolver = RequestResolver(self.library)
+        slots = PlaybackSlots(self.players, self.volumes)
+        self.history = GenerationHistory(
+            self.library, self.voice_creation, synthesizer, maker, slots, membership
         )
-        self.ordering = RequestResolver(self.library)
-        self.keeping = GenerationHistory(self.library, synthesizer, maker)
-        places = PlaybackSlots(self.players, self.volumes)
-        self.deliveries = Deliveries(synthesizer, maker, places, self.keeping, self.accesses)
-        self.under_takes = GenerationActions(
-            self.library, self.voice_making, synthesizer, maker, places, presence
-        )
-        silencing = Silencing(self.players, synthesizer, self.accesses, self.reference_posts)
-        self.library.withdrawals.subscribe(silencing.hear)
+        self.deliveries = Deliveries(synthesizer, maker, slots, self.history, self.accesses)
+        silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
+        self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
-        """Return where we meant to be before the restart; nowhere if that was long ago."""
+        """Return the target channels from before the restart; none if that was long ago."""
         age = await asyncio.to_thread(_heartbeat_age, self._settings.data_dir, time.time())
         if age <= RETURN_SECONDS:
             return kept.channels()
@@ -232,7 +215,7 @@ class SpeechBot(commands.AutoShardedBot):
         await self.library.settings.left(guild.id)
 
     async def shut_down(self) -> None:
-        """Take no more commands, answer the open ones, leave every voice channel, log out: under 10 s."""
+        """Take no more commands, finish the open replies, leave every voice channel, log out: under 10 s."""
         if self._shutting_down:
             return
         self._shutting_down = True

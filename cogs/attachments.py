@@ -21,10 +21,18 @@ _LINK: Final = re.compile(
 _CDN_HOSTS: Final = ("cdn.discordapp.com", "media.discordapp.net")
 
 _LOOK_SECONDS: Final = 2.0
-"""The member looks at a bot that is thinking meanwhile."""
+"""The longest that a member waits for a message behind a link."""
 
 _BY_MENU: Final = "Right-click the message and choose Apps, Clone this voice."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
+
+
+RECORDING_OPTIONS: Final = {
+    "message": "Or a link to a message with such a recording",
+    "of": "Whose voice it is, if it is not yours; they are asked first",
+    "transcript": "What is said in the recording, word for word; makes the voice more alike",
+}
+"""Descriptions of the options that every command with a recording has."""
 
 
 def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
@@ -48,7 +56,7 @@ def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
 
 @dataclass(frozen=True, slots=True)
 class FoundRecording:
-    """A recording, and whose voice is said to be heard in it."""
+    """Recording, and whose voice is said to be heard in it."""
 
     attachment: discord.Attachment
     speaker: discord.abc.User
@@ -133,9 +141,9 @@ def _readable_channel(
 
 
 def _is_hidden(message: discord.Message) -> bool:
-    """Whether Discord has emptied ``message``: so it does for an app without the Message Content intent,
+    """Return whether Discord has emptied ``message``, as it does without the Message Content intent,
 
-    unless the message is from the app, mentions it, or stands in a conversation with it.
+    unless the message is from the app, mentions it, or is part of a conversation with it.
     """
     return not (message.content or message.attachments or message.embeds or message.stickers)
 

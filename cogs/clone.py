@@ -12,14 +12,14 @@ from bot.command_tree import acknowledged
 from bot.delivery.delivery import Deliveries
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest
-from bot.delivery.voice_creation import VoiceMaking
+from bot.delivery.voice_creation import VoiceCreation
 from bot.interaction import scope_of
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
-from cogs.attachments import recording_from, recording_in, reference_from
+from cogs.attachments import RECORDING_OPTIONS, recording_from, recording_in, reference_from
 from cogs.consent import Asking, with_own_voice
 from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_in
 
@@ -33,11 +33,11 @@ was chosen; what is missing for that is asked for first."""
 class Clone(commands.Cog):
     """Commands that speak in the voice of a recording."""
 
-    def __init__(self, deliveries: Deliveries, library: Library, making: VoiceMaking) -> None:
+    def __init__(self, deliveries: Deliveries, library: Library, creation: VoiceCreation) -> None:
         self._deliveries = deliveries
         self._library = library
-        self._making = making
-        self._asking = Asking(library, making)
+        self._creation = creation
+        self._asking = Asking(library, creation)
         self.menu = acknowledged(Acknowledgement.IMMEDIATE)(
             everywhere(app_commands.ContextMenu(name="Clone this voice", callback=self.clone_message))
         )
@@ -48,10 +48,8 @@ class Clone(commands.Cog):
     @app_commands.describe(
         text="What to say",
         reference="A recording of your own voice, 5 to 15 seconds",
-        message="Or a link to a message with such a recording",
-        transcript="What is said in the recording, word for word; makes the voice more alike",
-        of="Whose voice it is, if it is not yours; they are asked first",
         to="Where it goes; your voice channel and here unless you choose",
+        **RECORDING_OPTIONS,
     )
     @app_commands.choices(to=DESTINATIONS)
     async def clone(
@@ -80,7 +78,7 @@ class Clone(commands.Cog):
         recording = recording_in(message)
         reference_from(recording)  # refuse before the member has typed anything
         if message.author.id != interaction.user.id:
-            await Reply.of(interaction).defer(ephemeral=True)
+            await Reply.of(interaction).acknowledge(Acknowledgement.EPHEMERAL)
             speaker = message.author
             await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
             return
@@ -101,7 +99,7 @@ class Clone(commands.Cog):
 
         async def proceed(newest: discord.Interaction) -> None:
             likeness = await self._library.consents.own_likeness(scope_of(newest))
-            await self._making.examine(recording, member_id=newest.user.id)
+            await self._creation.examine(recording, member_id=newest.user.id)
             url = reference_from(recording).url
             voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
             request = SpeechRequest(text, voice=voice)
@@ -143,7 +141,7 @@ def _typed(label: discord.ui.Label[CloneForm]) -> str:
 
 
 async def setup(bot: SpeechBot) -> None:
-    """Load the cog; the only line that knows where its parts live."""
-    cog = Clone(bot.deliveries, bot.library, bot.voice_making)
+    """Load the cog with its parts."""
+    cog = Clone(bot.deliveries, bot.library, bot.voice_creation)
     await bot.add_cog(cog)
     bot.tree.add_command(cog.menu)

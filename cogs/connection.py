@@ -17,9 +17,9 @@ from cogs.ui import in_servers
 
 
 class Connection(commands.Cog):
-    """Comes into voice channels, leaves them, and stays where it is meant to be.
+    """Commands for voice channels, and the events that say where the bot has to be.
 
-    ``guilds`` gives all servers of the bot.
+    ``guilds`` returns all servers of the bot.
     """
 
     def __init__(self, players: GuildPlayers, *, guilds: Callable[[], Sequence[discord.Guild]]) -> None:
@@ -55,47 +55,47 @@ class Connection(commands.Cog):
     async def on_voice_state_update(
         self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState
     ) -> None:
-        """Pass on who came, left or was moved."""
+        """Tell the players who came, left or was moved."""
         await self._players.voice_state_changed(member, before, after)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Be where we mean to be, after the start and after every new session."""
+        """Return to every target channel, after the start and after every new session."""
         await self._players.reconcile(self._guilds())
 
     @commands.Cog.listener()
     async def on_shard_resumed(self, shard_id: int) -> None:
-        """Be where we mean to be, after a lost main connection."""
+        """Return to the target channels of a shard that had lost its connection."""
         await self._players.reconcile([guild for guild in self._guilds() if guild.shard_id == shard_id])
 
     @commands.Cog.listener()
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Be where we mean to be, after an outage of this server."""
+        """Return to the target channel of a server after an outage."""
         await self._players.reconcile([guild])
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Forget a server that we are no longer in."""
+        """Forget a server that the bot is no longer in."""
         await self._players.leave(guild.id)
 
     @commands.Cog.listener()
     async def on_guild_channel_update(
         self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
     ) -> None:
-        """Pass on that permissions in a channel may have changed."""
+        """Tell the players that permissions in a channel may have changed."""
         self._players.permissions_changed(after.guild.id)
 
     @commands.Cog.listener()
     async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
-        """Pass on that permissions of a role may have changed."""
+        """Tell the players that permissions of a role may have changed."""
         self._players.permissions_changed(after.guild.id)
 
     @commands.Cog.listener()
     async def on_member_update(self, _before: discord.Member, after: discord.Member) -> None:
-        """Pass on that our roles may have changed; without the members intent we hear only of ourselves."""
+        """Tell the players that the bot's roles may have changed; of others it hears only with an intent."""
         self._players.permissions_changed(after.guild.id)
 
 
 async def setup(bot: SpeechBot) -> None:
-    """Load the cog; the only line that knows where its parts live."""
+    """Load the cog with its parts."""
     await bot.add_cog(Connection(bot.players, guilds=lambda: bot.guilds))

@@ -11,8 +11,8 @@ from typing import Final, Self
 import discord
 from discord.ext import commands, tasks
 
-from bot.delivery.reply import Acknowledgement, Reply
-from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceMaking
+from bot.delivery.reply import Reply
+from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceCreation
 from bot.errors import MemberError, SpeechBotError
 from bot.interaction import scope_of
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
@@ -22,7 +22,7 @@ from bot.messages import sentence_for
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import Buttons, PersistentItem, bot_of, replace_message, row_of
+from cogs.ui import PersistentButton, Question, bot_of, replace_message, row_of
 
 POLICY: Final = (
     "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
@@ -48,18 +48,18 @@ _PLACES: Final = {
 
 
 def question(asker: str, request: Request, place: RecordingPlace) -> str:
-    """Return what the speaker is asked; ``asker`` is a mention. It names all they agree to."""
+    """Return the question to the speaker, with all they agree to; ``asker`` is a mention."""
     return (
         f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
         f"as **{excerpt(request.name or 'Voice')}**.\n"
-        f"- Who may speak with it: {who(asker, request.shares)}.\n"
+        f"- Who may speak with it: {users_in_words(asker, request.shares)}.\n"
         f"- Where the recording goes: {_PLACES[place]}.\n"
         "- How long: until you take it back, which works at any time with /privacy revoke.\n"
         f"- If you do nothing, this lapses in {CONSENT_HOURS} hours, and nothing is kept."
     )
 
 
-def who(asker: str, shares: Shares) -> str:
+def users_in_words(asker: str, shares: Shares) -> str:
     """Return who may use a voice, as the rest of a sentence."""
     if shares.sharing is Sharing.SERVER:
         return "everybody in this server"
@@ -74,12 +74,7 @@ def who(asker: str, shares: Shares) -> str:
 log = logging.getLogger(__name__)
 
 Proceed = Callable[[discord.Interaction], Awaitable[None]]
-"""Goes on with what was asked for, as the answer to the interaction that it gets."""
-
-_SECONDS: Final = 14 * 60.0
-"""A little less than Discord lets the question be taken away again."""
-
-_TOO_LATE: Final = "That took a while, so the buttons are gone. Type your command again."
+"""Goes on with what was asked for, as the reply to the interaction that it gets."""
 
 
 async def cloning_on(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
@@ -120,52 +115,16 @@ async def with_own_voice(interaction: discord.Interaction, library: Library, pro
         await cloning_on(interaction, library, attested)
 
 
-class _Question(Buttons):
-    """One question to one member, and what comes after a yes.
-
-    Without ``proceed`` it takes the presses on questions from before a restart: what they agree to counts,
-    only what they had typed is forgotten.
-    """
+class _ConsentQuestion(Question):
+    """Question before something is cloned."""
 
     def __init__(self, library: Library, proceed: Proceed | None) -> None:
-        super().__init__(timeout=None if proceed is None else _SECONDS)
+        super().__init__(proceed, "That took a while, so the buttons are gone. Type your command again.")
         self._library = library
-        self._proceed = proceed
-        self._asked: Reply | None = None
-
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How a press is acknowledged: as what was asked for, which goes on with it."""
-        if self._asked is None:
-            return Acknowledgement.UPDATE
-        return Acknowledgement.EPHEMERAL if self._asked.is_ephemeral else Acknowledgement.PUBLIC
-
-    async def ask(self, interaction: discord.Interaction, words: str) -> None:
-        """Ask where only this member sees it."""
-        self._asked = Reply.of(interaction)
-        await self._asked.alone(words, self)
-
-    async def go_on(self, press: discord.Interaction, otherwise: str) -> None:
-        """Go on with what was asked for; where that is forgotten, answer ``otherwise``."""
-        if self._asked is None:  # it goes on listening: there may be more such questions
-            await replace_message(press, otherwise)
-            return
-        proceed, self._proceed = self._proceed, None
-        self.stop()
-        if proceed is None:  # pressed twice at once
-            await Reply.of(press).alone(otherwise)
-        else:
-            await self._asked.withdraw()
-            await proceed(press)
-
-    async def on_timeout(self) -> None:
-        """Say that it is too late."""
-        if self._asked is not None:
-            await self._asked.withdraw(_TOO_LATE)
 
 
-class TurnOn(_Question):
-    """Asks a moderator whether cloning may be turned on."""
+class TurnOn(_ConsentQuestion):
+    """Question to a moderator: may cloning be turned on?"""
 
     @discord.ui.button(
         label="Accept, and turn cloning on", custom_id="cloning:on", style=discord.ButtonStyle.primary
@@ -176,14 +135,14 @@ class TurnOn(_Question):
         await self.go_on(press, TURNED_ON)
 
 
-class MyOwn(_Question):
-    """Asks a member whether it is their own voice."""
+class MyOwn(_ConsentQuestion):
+    """Question to a member: is it their own voice?"""
 
     @discord.ui.button(
         label="This is my own voice", custom_id="cloning:own", style=discord.ButtonStyle.primary
     )
     async def mine(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
-        """Write it down."""
+        """Note that they have attested it."""
         await self._library.consents.attest(scope_of(press))
         await self.go_on(press, NOTED)
 
@@ -199,11 +158,11 @@ LAPSED: Final = "Nobody answered in time. Nothing was saved."
 
 
 class Asking:
-    """Asks members for their voice, and carries out what they answer."""
+    """Questions to members about their voice, and what follows from their answers."""
 
-    def __init__(self, library: Library, making: VoiceMaking) -> None:
+    def __init__(self, library: Library, creation: VoiceCreation) -> None:
         self._library = library
-        self._making = making
+        self._creation = creation
 
     async def begin(
         self,
@@ -214,9 +173,9 @@ class Asking:
         name: str,
         shares: Shares = NOT_SHARED,
     ) -> None:
-        """Answer a command that would save somebody else's voice: ask them, if that is possible here.
+        """Ask somebody whether their voice may be saved, as the reply to a command.
 
-        Raises `MemberError`; before anything is fetched or kept if they can not be asked at all.
+        Raises `MemberError`: they cannot be asked, which is found out before anything is fetched or kept.
         """
         if speaker.bot:
             raise MemberError(_A_BOT)
@@ -225,8 +184,8 @@ class Asking:
 
         async def proceed(newest: discord.Interaction) -> None:
             await self._check(newest, speaker)
-            recorded = await self._making.record(attachment, member_id=newest.user.id)
-            await Reply.of(newest).alone(await self._ask(newest, speaker, recorded, name, shares))
+            recorded = await self._creation.record(attachment, member_id=newest.user.id)
+            await Reply.of(newest).finish_privately(await self._ask(newest, speaker, recorded, name, shares))
 
         await cloning_on(interaction, self._library, proceed)
 
@@ -236,7 +195,9 @@ class Asking:
             raise MemberError(refusal)
         if not await _is_here(interaction.guild, speaker):
             raise MemberError("Whose voice it is has left this server, so they cannot be asked here.")
-        if not isinstance(interaction.channel, discord.abc.Messageable) or not _may_write(interaction):
+        allowed = interaction.app_permissions
+        can_write = allowed.view_channel and allowed.send_messages
+        if not isinstance(interaction.channel, discord.abc.Messageable) or not can_write:
             raise MemberError(_NO_PLACE)
 
     async def _ask(
@@ -275,7 +236,7 @@ class Asking:
     async def _agreed(self, press: discord.Interaction, request: Request) -> None:
         """Save the voice that was agreed to, and tell both."""
         try:
-            voice = await self._making.save_agreed(request)
+            voice = await self._creation.save_agreed(request)
         except SpeechBotError as error:
             words = f"{press.user.mention} agreed, but it could not be saved. {sentence_for(error)}"
             await replace_message(press, words)
@@ -290,7 +251,7 @@ class Asking:
             )
 
     async def answer(self, press: discord.Interaction, request_id: str, *, yes: bool) -> None:
-        """Take the answer. Raises `MemberError` for whoever may not give one."""
+        """Carry out an answer. Raises `MemberError` for whoever may not give one."""
         asked = await self._library.consents.request(request_id)
         answered = await self._library.consents.answer(request_id, press.user.id, yes)
         request = await self._library.consents.request(request_id)
@@ -302,7 +263,7 @@ class Asking:
         await replace_message(press, words)
 
     async def close_lapsed(self, client: discord.Client) -> None:
-        """Take the buttons of questions away that nobody has answered in time, and what was kept for them."""
+        """Close the questions that nobody has answered in time, and delete what was kept for them."""
         for request in await self._library.consents.sweep():
             await self._drop_recording(request)
             if request.channel_id is None or request.message_id is None:
@@ -312,39 +273,28 @@ class Asking:
                 await channel.get_partial_message(request.message_id).edit(content=LAPSED, view=None)
 
     async def _drop_recording(self, request: Request | None) -> None:
-        """Delete what was kept for a question that came to nothing; over, it no longer names it."""
+        """Delete the recording of a question that came to nothing."""
         if request is not None and request.recording is not None:
             await self._library.recordings.drop_unused([request.recording])
 
 
-class ConsentButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})",
-):
-    """I agree, or No: the press of one member decides, whenever it comes."""
+class ConsentButton(PersistentButton, template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})"):
+    """Button of one member, I agree or No; their press counts whenever it comes."""
+
+    _LABELS: Final = {
+        "yes": ("I agree", discord.ButtonStyle.success),
+        "no": ("No", discord.ButtonStyle.secondary),
+    }
 
     def __init__(self, answer: str, request: str) -> None:
-        label, style = (
-            ("I agree", discord.ButtonStyle.success)
-            if answer == "yes"
-            else ("No", discord.ButtonStyle.secondary)
-        )
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, request=request))
-        )
+        super().__init__(*self._LABELS[answer], answer=answer, request=request)
         self._yes = answer == "yes"
         self._request_id = request
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Take the answer."""
-        asking = Asking(bot.library, bot.voice_making)
+        """Carry out the answer."""
+        asking = Asking(bot.library, bot.voice_creation)
         await asking.answer(interaction, self._request_id, yes=self._yes)
-
-
-def _may_write(interaction: discord.Interaction) -> bool:
-    allowed = interaction.app_permissions
-    return allowed.view_channel and allowed.send_messages
 
 
 async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> bool:
@@ -364,18 +314,18 @@ async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> boo
 
 
 class Consenting(commands.Cog):
-    """Keeps the questions alive across restarts, and ends those that nobody answers."""
+    """Questions that outlive a restart; it closes those that nobody answers."""
 
     def __init__(self, client: discord.Client, asking: Asking) -> None:
         self._client = client
         self._asking = asking
 
     async def cog_load(self) -> None:
-        """Begin to look for questions that have lapsed."""
+        """Start to close lapsed questions."""
         self._sweep.start()
 
     async def cog_unload(self) -> None:
-        """Look no more."""
+        """Stop it."""
         self._sweep.cancel()
 
     @tasks.loop(minutes=5)
@@ -392,4 +342,4 @@ async def setup(bot: SpeechBot) -> None:
     bot.add_dynamic_items(ConsentButton)
     bot.add_view(TurnOn(bot.library, None))
     bot.add_view(MyOwn(bot.library, None))
-    await bot.add_cog(Consenting(bot, Asking(bot.library, bot.voice_making)))
+    await bot.add_cog(Consenting(bot, Asking(bot.library, bot.voice_creation)))

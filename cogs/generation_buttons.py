@@ -15,52 +15,48 @@ import discord
 from bot.delivery.history import EXPIRED
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest, title_of
-from bot.delivery.voice_message import why_not_here
+from bot.delivery.voice_message import voice_message_permission_error
 from bot.errors import MemberError
-from bot.interaction import scope_of, voice_channel_of, why_not_voice
+from bot.interaction import guild_id_of, scope_of, voice_channel_of, voice_permission_error
 from bot.library.generations import Generation
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
-from cogs.ui import Form, PersistentItem, row_of
+from cogs.ui import Form, PersistentButton, row_of
 from cogs.voice_text import saved
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """One press. ``message`` is the one with the button."""
+    """Press of one button; ``message`` is the one it stands under."""
 
     interaction: discord.Interaction
     bot: SpeechBot
     message: discord.Message
-    take_id: str
+    generation_id: str
 
     @classmethod
     @contextmanager
     def once(
-        cls, interaction: discord.Interaction, bot: SpeechBot, act: str, take_id: str
+        cls, interaction: discord.Interaction, bot: SpeechBot, act: str, generation_id: str
     ) -> Iterator[Press]:
         """Yield the press. Raises `MemberError` while the same of the same member is still being done."""
         if interaction.message is None:
             raise MemberError(EXPIRED)
-        with bot.under_takes.once(act, take_id, interaction.user.id):
-            yield cls(interaction, bot, interaction.message, take_id)
+        with bot.history.once(act, generation_id, interaction.user.id):
+            yield cls(interaction, bot, interaction.message, generation_id)
 
-    async def take(self) -> Generation:
-        """Return the take under which the button stands. Raises `MemberError` if it is not kept any more."""
-        return await self.bot.under_takes.take(self.take_id, guild_id=self.guild_id)
+    async def generation(self) -> Generation:
+        """Return the generation of the button. Raises `MemberError` if it is not kept any more."""
+        guild_id = guild_id_of(self.interaction)
+        return await self.bot.history.get(self.generation_id, guild_id=guild_id)
 
-    async def own_take(self, refusal: str) -> Generation:
+    async def own_generation(self, refusal: str) -> Generation:
         """Return it to who asked for it. Raises `MemberError` with ``refusal`` for everybody else."""
-        take = await self.take()
-        if take.member_id != self.interaction.user.id:
+        generation = await self.generation()
+        if generation.member_id != self.interaction.user.id:
             raise MemberError(refusal)
-        return take
-
-    @property
-    def guild_id(self) -> int | None:
-        """The server, if the bot is a member there."""
-        return self.interaction.guild_id if self.interaction.is_guild_integration() else None
+        return generation
 
 
 _NOT_YOURS: Final = "Only who asked for this can have it made again. Type /speak yourself."
@@ -72,39 +68,40 @@ _REPORTED: Final = "Thank you. The moderators can see your report, and freeze th
 
 
 async def again(press: Press) -> None:
-    """Make a new take for who asked for the first."""
-    take = await press.own_take(_NOT_YOURS)
-    may_speak = press.bot.accesses.at(press.interaction).may_speak
-    order = press.bot.keeping.order_again(take.id)
-    for voice in order.request.voices if order else ():
-        refusal = await may_speak(voice)
+    """Make the generation anew, for who asked for it."""
+    generation = await press.own_generation(_NOT_YOURS)
+    access = press.bot.accesses.at(press.interaction)
+    request = press.bot.history.clone_request(generation.id)
+    for voice in request.request.voices if request else ():
+        refusal = await access.permission_error(voice)
         if refusal is not None:
             raise MemberError(refusal)
-    if order is None:
-        order = await press.bot.ordering.again(scope_of(press.interaction), take, may_speak)
-    await press.bot.deliveries.deliver(press.interaction, order)
+    if request is None:
+        scope = scope_of(press.interaction)
+        request = await press.bot.resolver.resolve_generation(scope, generation, access.permission_error)
+    await press.bot.deliveries.deliver(press.interaction, request)
 
 
 async def play(press: Press) -> None:
-    """Let the presser's voice channel hear it."""
+    """Play the generation in the voice channel of whoever presses."""
     interaction = press.interaction
     channel, member = voice_channel_of(interaction), interaction.user
     if channel is None or not isinstance(member, discord.Member):
         raise MemberError("Join a voice channel first.")
-    reason = why_not_voice(interaction, channel)
+    reason = voice_permission_error(interaction, channel)
     if reason is not None:
         raise MemberError(reason)
     if not channel.permissions_for(member).speak:
         raise MemberError(f"You may not speak in {channel.mention}, so I do not speak there for you.")
-    take = await press.take()
-    place = await press.bot.under_takes.play(take, press.message, channel, member)
-    await Reply.of(interaction).finish(f"{place.where}.")
+    generation = await press.generation()
+    slot = await press.bot.history.play(generation, press.message, channel, member)
+    await Reply.of(interaction).finish(f"{slot.where}.")
 
 
 async def as_voice_message(press: Press) -> None:
-    """Send it as a voice message into the channel, for whoever may send one there."""
+    """Send the generation as a voice message, for whoever may send one in this channel."""
     interaction = press.interaction
-    reason = why_not_here(interaction)
+    reason = voice_message_permission_error(interaction)
     if reason is not None:
         raise MemberError(f"{reason}.")
     allowed = interaction.permissions
@@ -115,40 +112,39 @@ async def as_voice_message(press: Press) -> None:
     )
     if not (may_write and allowed.send_voice_messages):
         raise MemberError("You may not send voice messages here, so I do not send one for you.")
-    take = await press.take()
-    await press.bot.under_takes.send_as_voice_message(
-        take, press.message, interaction.client, member_id=interaction.user.id
+    generation = await press.generation()
+    await press.bot.history.send_voice_message(
+        generation, press.message, interaction.client, member_id=interaction.user.id
     )
     await Reply.of(interaction).finish("Sent.")
 
 
 async def delete(press: Press) -> None:
-    """Delete the message, and what is kept of the take."""
+    """Delete the message, and what is kept of the generation."""
     interaction = press.interaction
-    take = await press.take()
-    if take.member_id != interaction.user.id and not (
-        press.guild_id is not None and interaction.permissions.manage_messages
-    ):
+    generation = await press.generation()
+    is_moderator = guild_id_of(interaction) is not None and interaction.permissions.manage_messages
+    if generation.member_id != interaction.user.id and not is_moderator:
         raise MemberError(_NOT_DELETED)
-    await press.bot.under_takes.forget(take)
+    await press.bot.history.forget(generation)
     with suppress(discord.NotFound):  # somebody was faster
         await interaction.delete_original_response()
 
 
 async def report(press: Press) -> None:
-    """Report the cloned voices in it to the moderators."""
+    """Report the cloned voices in the generation to the moderators."""
     interaction = press.interaction
-    take = await press.take()
+    generation = await press.generation()
     scope = scope_of(interaction)
-    cloned = await press.bot.under_takes.cloned(take)
+    cloned = await press.bot.history.cloned_voices(generation)
     if not cloned:
         raise MemberError("The voice in it was deleted or withdrawn, so there is nothing left to report.")
     for voice in cloned:
         await press.bot.library.audit.report(
             scope,
             voice.id,
-            take_id=take.id,
-            member_id=take.member_id,
+            take_id=generation.id,
+            member_id=generation.member_id,
             channel_id=interaction.channel_id,
             message_id=press.message.id,
         )
@@ -173,7 +169,7 @@ Named = Callable[[discord.Interaction, str], Awaitable[str]]
 
 
 class NameForm(Form):
-    """Asks for a name, and goes on with ``named``."""
+    """Form that asks for a name, and goes on with ``named``."""
 
     def __init__(self, title: str, field: discord.ui.TextInput[NameForm], named: Named) -> None:
         super().__init__(title=title)
@@ -192,15 +188,12 @@ class NameForm(Form):
 
 
 async def save(press: Press) -> None:
-    """Ask how the voice of the take shall be called, and save it."""
+    """Save the voice of the generation, under a name that is asked for."""
 
     async def named(interaction: discord.Interaction, name: str) -> str:
-        take = await press.own_take("Only who asked for this can save its voice.")
-        asked_by = interaction.user.display_name
-        voice = await press.bot.under_takes.save(
-            scope_of(interaction), take, press.message, name, asked_by=asked_by
-        )
-        return saved(voice)
+        generation = await press.own_generation("Only who asked for this can save its voice.")
+        scope, asked_by = scope_of(interaction), interaction.user.display_name
+        return saved(await press.bot.history.save(scope, generation, press.message, name, asked_by=asked_by))
 
     field = discord.ui.TextInput[NameForm](
         placeholder="What the voice will be called here", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
@@ -209,7 +202,7 @@ async def save(press: Press) -> None:
 
 
 async def to_soundboard(press: Press) -> None:
-    """Ask how the sound shall be called, and add it."""
+    """Add the generation to the soundboard, under a name that is asked for."""
     check_may_add(press.interaction)
 
     async def named(interaction: discord.Interaction, name: str) -> str:
@@ -222,20 +215,20 @@ async def to_soundboard(press: Press) -> None:
 
 
 async def _add(press: Press, interaction: discord.Interaction, name: str) -> str:
-    """Add a take to the soundboard, and return what the member reads. Raises `MemberError`."""
+    """Return what the member reads once the sound is added. Raises `MemberError`."""
     check_may_add(interaction)
     guild = interaction.guild
     assert guild is not None, "it was checked"  # noqa: S101
-    take = await press.take()
-    name = one_line(name)[:_MAX_SOUND_NAME] or _sound_name(title_of(take))
+    generation = await press.generation()
+    name = one_line(name)[:_MAX_SOUND_NAME] or _sound_name(title_of(generation))
     if len(name) < _MIN_SOUND_NAME:
         raise MemberError(f"A sound needs a name of {_MIN_SOUND_NAME} to {_MAX_SOUND_NAME} characters.")
-    clip = await press.bot.under_takes.clip(take, press.message, member_id=interaction.user.id)
+    clip = await press.bot.history.soundboard_clip(generation, press.message, member_id=interaction.user.id)
     try:
         reason = f"asked for by {one_line(str(interaction.user))}"
         await guild.create_soundboard_sound(name=name, sound=clip.data, reason=reason)
     except discord.HTTPException as error:
-        raise MemberError(_why_not_added(error)) from None
+        raise MemberError(_soundboard_refusal(error)) from None
     words = f"**{excerpt(name)}** is on the soundboard now."
     return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
 
@@ -250,7 +243,7 @@ def check_may_add(interaction: discord.Interaction) -> None:
         raise MemberError(f"I may not add sounds here: I need {_NEEDS}.")
 
 
-def _why_not_added(error: discord.HTTPException) -> str:
+def _soundboard_refusal(error: discord.HTTPException) -> str:
     if error.code == _NO_SLOT:
         return "The soundboard of this server is full. Delete a sound there first."
     if isinstance(error, discord.Forbidden):
@@ -265,88 +258,65 @@ def _sound_name(text: str) -> str:
     return name if len(name) >= _MIN_SOUND_NAME else "Speech"
 
 
-Act = Callable[[Press], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class GenerationAct:
+    """Act of a button under a generation: what it says, what it does, and how a press is acknowledged."""
 
-_ACTS: Final[Mapping[str, Act]] = MappingProxyType(
+    label: str
+    carry_out: Callable[[Press], Awaitable[None]]
+    acknowledgement: Acknowledgement = Acknowledgement.EPHEMERAL
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary
+
+
+_ACTS: Final[Mapping[str, GenerationAct]] = MappingProxyType(
     {
-        "again": again,
-        "play": play,
-        "voice": as_voice_message,
-        "save": save,
-        "sound": to_soundboard,
-        "delete": delete,
-        "report": report,
+        "again": GenerationAct("Again", again, Acknowledgement.PUBLIC, discord.ButtonStyle.primary),
+        "play": GenerationAct("Play in my channel", play),
+        "voice": GenerationAct("As voice message", as_voice_message),
+        "save": GenerationAct("Save voice", save, Acknowledgement.IMMEDIATE),
+        "sound": GenerationAct("To soundboard", to_soundboard, Acknowledgement.IMMEDIATE),
+        "delete": GenerationAct("Delete", delete, Acknowledgement.UPDATE, discord.ButtonStyle.danger),
+        "report": GenerationAct("Report", report, style=discord.ButtonStyle.danger),
     }
 )
-_ACKNOWLEDGEMENTS: Final = {
-    "again": Acknowledgement.PUBLIC,
-    "save": Acknowledgement.IMMEDIATE,
-    "sound": Acknowledgement.IMMEDIATE,
-    "delete": Acknowledgement.UPDATE,
-}
-"""All others are for the presser alone."""
-
-_LABELS: Final = {
-    "again": "Again",
-    "play": "Play in my channel",
-    "voice": "As voice message",
-    "save": "Save voice",
-    "sound": "To soundboard",
-    "delete": "Delete",
-    "report": "Report",
-}
-_STYLES: Final = {
-    "again": discord.ButtonStyle.primary,
-    "delete": discord.ButtonStyle.danger,
-    "report": discord.ButtonStyle.danger,
-}
 
 
-class TakeButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=rf"take:(?P<act>{'|'.join(_ACTS)}):(?P<take>[A-Za-z0-9_-]{{22}})",
+class GenerationButton(
+    PersistentButton, template=rf"take:(?P<act>{'|'.join(_ACTS)}):(?P<generation>[A-Za-z0-9_-]{{22}})"
 ):
-    """One of the buttons under a take. What the presser may do is looked up at the press."""
+    """Button under a generation; whether a member may press it is looked up at the press."""
 
-    def __init__(self, act: str, take: str) -> None:
-        super().__init__(
-            discord.ui.Button(
-                label=_LABELS[act],
-                style=_STYLES.get(act, discord.ButtonStyle.secondary),
-                custom_id=self.id_of(act=act, take=take),
-            )
-        )
-        self._act = act
-        self._take_id = take
+    def __init__(self, act: str, generation: str) -> None:
+        self._act, self._act_name, self._generation_id = _ACTS[act], act, generation
+        super().__init__(self._act.label, self._act.style, act=act, generation=generation)
 
     @property
     def acknowledgement(self) -> Acknowledgement:
         """How a press is acknowledged: by what it does."""
-        return _ACKNOWLEDGEMENTS.get(self._act, Acknowledgement.EPHEMERAL)
+        return self._act.acknowledgement
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it."""
-        with Press.once(interaction, bot, self._act, self._take_id) as press:
-            await _ACTS[self._act](press)
+        with Press.once(interaction, bot, self._act_name, self._generation_id) as press:
+            await self._act.carry_out(press)
 
 
-def buttons_under(take_id: str, order: SpeakRequest, in_server: bool) -> discord.ui.View:
-    """Return the buttons under a take: those that can do anything where it stands."""
+def buttons_under(generation_id: str, request: SpeakRequest, in_server: bool) -> discord.ui.View:
+    """Return the buttons under a generation: those that can do anything where it stands."""
     shown = ["again"]
     if in_server:
         shown += ["play", "voice"]
-    if order.may_be_saved:
+    if request.can_be_saved:
         shown.append("save")
     if in_server:
         shown.append("sound")
     shown.append("delete")
-    if in_server and order.cloned:
+    if in_server and request.cloned:
         shown.append("report")
-    return row_of(*(TakeButton(act, take_id) for act in shown))
+    return row_of(*(GenerationButton(act, generation_id) for act in shown))
 
 
 async def setup(bot: SpeechBot) -> None:
-    """Take presses, also on buttons from before a restart, and put buttons under what is said from now on."""
-    bot.add_dynamic_items(TakeButton)
-    bot.keeping.buttons = buttons_under
+    """Load the buttons, and put them under every generation from now on."""
+    bot.add_dynamic_items(GenerationButton)
+    bot.history.buttons = buttons_under

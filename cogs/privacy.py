@@ -17,7 +17,7 @@ from bot.library.privacy import Deleted
 from bot.library.voice import Voice, name_key
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import PersistentItem, everywhere, replace_message, row_of
+from cogs.ui import PersistentButton, everywhere, replace_message, row_of
 from cogs.voice_views import spoken_by_member
 from cogs.voices import SWITCHES
 
@@ -87,7 +87,7 @@ class PrivacyCommands(app_commands.Group):
             await Reply.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
 
     async def _heard(self, interaction: discord.Interaction, typed: str) -> str:
-        """Return the id of the one voice that is meant by what was typed or chosen.
+        """Return the id of the one voice that was typed or chosen.
 
         Raises `MemberError` where names do not say which.
         """
@@ -98,22 +98,16 @@ class PrivacyCommands(app_commands.Group):
         return same[0].id if same else typed
 
 
-class PrivacyButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"privacy:(?P<answer>delete|keep):(?P<member>\d{1,20})",
-):
-    """Delete everything, or keep it."""
+class PrivacyButton(PersistentButton, template=r"privacy:(?P<answer>delete|keep):(?P<member>\d{1,20})"):
+    """Button to delete everything, or to keep it."""
+
+    _LABELS: Final = {
+        "delete": ("Delete everything", discord.ButtonStyle.danger),
+        "keep": ("Keep it", discord.ButtonStyle.secondary),
+    }
 
     def __init__(self, answer: str, member: str | int) -> None:
-        label, style = (
-            ("Delete everything", discord.ButtonStyle.danger)
-            if answer == "delete"
-            else ("Keep it", discord.ButtonStyle.secondary)
-        )
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, member=member))
-        )
+        super().__init__(*self._LABELS[answer], answer=answer, member=member)
         self._is_delete = answer == "delete"
         self._member_id = int(member)
 
@@ -125,8 +119,8 @@ class PrivacyButton(
             await replace_message(interaction, "Nothing was deleted.")
             return
         bot.players.stop_all_of(self._member_id)
-        bot.keeping.forget(self._member_id)
-        await bot.voice_design.forget(self._member_id)
+        bot.history.forget_clones_of(self._member_id)
+        await bot.voice_designer.forget(self._member_id)
         deleted = await bot.library.privacy.delete(self._member_id)
         await bot.reference_posts.delete(deleted.posts)
         await replace_message(interaction, _report(deleted))

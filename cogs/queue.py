@@ -13,7 +13,7 @@ from discord.ext import commands
 from bot.command_tree import acknowledged
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.errors import MemberError
-from bot.interaction import asked, decides
+from bot.interaction import is_in_charge, player_of
 from bot.limits import MAX_VOLUME, MIN_VOLUME
 from bot.playback.permissions import listeners_in
 from bot.playback.player import GuildPlayer, PauseReason, Volumes
@@ -27,29 +27,29 @@ MODERATORS = "somebody who may mute members"
 
 
 def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
-    """Raise `MemberError` unless the member may end what all hear: they decide, or nobody is deprived.
+    """Raise `MemberError` unless the member may send the bot away.
 
-    Nobody is where nobody listens, or where nothing of anybody else's is said or waiting.
+    They may if they are in charge, if nobody listens, or if nothing of anybody else's is said or waiting.
     """
-    if decides(member, player) or player.channel is None or not listeners_in(player.channel):
+    if is_in_charge(member, player) or player.channel is None or not listeners_in(player.channel):
         return
     if any(entry.member_id != member.id for entry in player.utterances()):
         raise MemberError(f"Others are listening. Only {MODERATORS} can send me away now.")
 
 
 def skip(player: GuildPlayer, member: discord.Member) -> str:
-    """Drop what is being said: the member's own, or anybody's if they decide. Raises `MemberError`."""
+    """Skip what is being said: the member's own, or anybody's if they are in charge. Raises `MemberError`."""
     playing = next((entry for entry in player.utterances() if entry.state is UtteranceState.PLAYING), None)
     if playing is None:
         raise MemberError("Nothing is being said right now.")
-    if playing.member_id != member.id and not decides(member, player):
+    if playing.member_id != member.id and not is_in_charge(member, player):
         raise MemberError(f"That is somebody else's. They can skip it, or {MODERATORS}.")
     player.skip()
     return f"Skipped: {excerpt(playing.title)}"
 
 
 def stop_mine(player: GuildPlayer, member: discord.Member) -> str:
-    """Drop what the member asked for. Raises `MemberError` when there is nothing."""
+    """Stop what the member asked for. Raises `MemberError` when there is nothing."""
     dropped = player.stop(member_id=member.id)
     if not dropped:
         raise MemberError("Nothing of yours is waiting.")
@@ -57,8 +57,8 @@ def stop_mine(player: GuildPlayer, member: discord.Member) -> str:
 
 
 def stop_all(player: GuildPlayer, member: discord.Member) -> str:
-    """Drop everything, if the member decides. Raises `MemberError`."""
-    if not decides(member, player):
+    """Stop everything, if the member is in charge. Raises `MemberError`."""
+    if not is_in_charge(member, player):
         raise MemberError(f"Only {MODERATORS} can stop what others asked for.")
     dropped = player.stop()
     if not dropped:
@@ -67,8 +67,8 @@ def stop_all(player: GuildPlayer, member: discord.Member) -> str:
 
 
 def bring_forward(player: GuildPlayer, member: discord.Member, utterance_id: int) -> str:
-    """Let one be the next, if the member decides. Raises `MemberError`."""
-    if not decides(member, player):
+    """Make one utterance the next, if the member is in charge. Raises `MemberError`."""
+    if not is_in_charge(member, player):
         raise MemberError(f"Only {MODERATORS} can change the order.")
     waiting = (entry for entry in player.utterances() if entry.state is not UtteranceState.PLAYING)
     utterance = next((entry for entry in waiting if entry.id == utterance_id), None)
@@ -98,9 +98,9 @@ _AGAIN: Final = "Type /queue to see it again."
 
 
 class QueueView(Buttons):
-    """Buttons under the queue of a server. Whoever presses may do what they may do by command.
+    """Buttons under the queue of a server; they allow what the commands allow.
 
-    With ``timeout`` None it answers the buttons of every such message, also from before a restart.
+    With ``timeout`` None it takes the presses under every such message, also from before a restart.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class QueueView(Buttons):
         return Acknowledgement.IMMEDIATE
 
     async def send(self, interaction: discord.Interaction, content: str) -> None:
-        """Answer a command with ``content`` and these buttons, for its asker only."""
+        """Reply to a command with ``content`` and these buttons, for its asker only."""
         self._message_of = interaction
-        await Reply.of(interaction).alone(content, self)
+        await Reply.of(interaction).finish_privately(content, self)
 
     @discord.ui.button(label="Skip", custom_id="queue:skip", style=discord.ButtonStyle.primary)
     async def skip(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
-        """Skip what was being said when this was shown."""
-        player, member = asked(self._players, interaction)
+        """Skip the utterance that was playing when this was shown."""
+        player, member = player_of(self._players, interaction)
         if self._playing is not None and self._playing.state is UtteranceState.DONE:
             await self.show_again(interaction, "That is over already.")
             return
@@ -141,12 +141,12 @@ class QueueView(Buttons):
         self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]
     ) -> None:
         """Drop what the presser asked for."""
-        await self.show_again(interaction, stop_mine(*asked(self._players, interaction)))
+        await self.show_again(interaction, stop_mine(*player_of(self._players, interaction)))
 
     @discord.ui.button(label="Stop all", custom_id="queue:stop", style=discord.ButtonStyle.danger)
     async def stop_all(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
         """Drop everything."""
-        await self.show_again(interaction, stop_all(*asked(self._players, interaction)))
+        await self.show_again(interaction, stop_all(*player_of(self._players, interaction)))
 
     @discord.ui.button(label="Refresh", custom_id="queue:refresh")
     async def refresh(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
@@ -154,13 +154,13 @@ class QueueView(Buttons):
         await self.show_again(interaction, "")
 
     async def bring_forward(self, interaction: discord.Interaction, utterance_id: int) -> None:
-        """Let one be the next."""
-        player, member = asked(self._players, interaction)
+        """Make one utterance the next."""
+        player, member = player_of(self._players, interaction)
         await self.show_again(interaction, bring_forward(player, member, utterance_id))
 
     async def show_again(self, interaction: discord.Interaction, done: str) -> None:
         """Show the queue as it is now, under what was ``done``."""
-        player, _member = asked(self._players, interaction)
+        player, _member = player_of(self._players, interaction)
         timeout = VIEW_SECONDS if self.timeout is None else self.timeout
         view = QueueView(self._players, player, timeout=timeout)
         view._message_of = interaction
@@ -181,7 +181,7 @@ class QueueView(Buttons):
 
 
 class _Forward(discord.ui.Select[QueueView]):
-    """Chooses what is said next."""
+    """Menu to choose what is said next."""
 
     def __init__(self, queue: QueueView, waiting: list[Utterance]) -> None:
         super().__init__(custom_id="queue:forward", placeholder="Say next (moderators)")
@@ -201,7 +201,7 @@ class _Forward(discord.ui.Select[QueueView]):
 
 
 def shown(player: GuildPlayer) -> str:
-    """Return the queue in words: why it stands still, what is said, what comes next."""
+    """Return the queue in words: why it is paused, what is said, what comes next."""
     lines = [_STANDING_STILL[hold] for hold in _STANDING_STILL if hold in player.holds]
     queue = player.utterances()
     if not queue:
@@ -223,7 +223,7 @@ def _line(number: int, entry: Utterance) -> str:
 
 
 class Pause(commands.Cog):
-    """Lets the bot stand still, go on, and speak softer or louder."""
+    """Commands that pause the bot, let it go on, and set its volume."""
 
     def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
         self._players = players
@@ -262,27 +262,27 @@ class Pause(commands.Cog):
             now = self._volumes.get(interaction.guild_id)
             await Reply.of(interaction).say(f"The volume here is {now} %.", ephemeral=True)
             return
-        if not self._may_set_volume(interaction):
+        if not self._is_in_charge_of_volume(interaction):
             raise MemberError(f"Only {MODERATORS}, or manage the server, can set the volume for everybody.")
         self._volumes.set(interaction.guild_id, percent)
         await Reply.of(interaction).say(f"Volume {percent} %, from the next thing I say on.")
 
     def _player_for(self, interaction: discord.Interaction) -> GuildPlayer:
-        player, member = asked(self._players, interaction)
-        if not decides(member, player):
+        player, member = player_of(self._players, interaction)
+        if not is_in_charge(member, player):
             raise MemberError(f"Only {MODERATORS} can do that, or who is alone with me.")
         return player
 
-    def _may_set_volume(self, interaction: discord.Interaction) -> bool:
+    def _is_in_charge_of_volume(self, interaction: discord.Interaction) -> bool:
         if interaction.permissions.mute_members or interaction.permissions.manage_guild:
             return True
         player = self._players.get(interaction.guild_id or 0)
         member = interaction.user
-        return player is not None and isinstance(member, discord.Member) and decides(member, player)
+        return player is not None and isinstance(member, discord.Member) and is_in_charge(member, player)
 
 
 class Queue(commands.Cog):
-    """Shows and shortens what is waiting to be said. Its buttons are answered for ``view_seconds``."""
+    """Commands that show the queue and shorten it; its buttons work for ``view_seconds``."""
 
     def __init__(self, players: GuildPlayers, *, view_seconds: float = VIEW_SECONDS) -> None:
         self._players = players
@@ -293,15 +293,15 @@ class Queue(commands.Cog):
     @app_commands.command()
     async def skip(self, interaction: discord.Interaction) -> None:
         """Skip what is being said: your own, or anybody's if you may mute members."""
-        await Reply.of(interaction).say(skip(*asked(self._players, interaction)))
+        await Reply.of(interaction).say(skip(*player_of(self._players, interaction)))
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def stop(self, interaction: discord.Interaction) -> None:
         """Drop what is waiting: your own, or everything if you may mute members."""
-        player, member = asked(self._players, interaction)
-        act = stop_all if decides(member, player) else stop_mine
+        player, member = player_of(self._players, interaction)
+        act = stop_all if is_in_charge(member, player) else stop_mine
         await Reply.of(interaction).say(act(player, member))
 
     @in_servers
@@ -309,13 +309,13 @@ class Queue(commands.Cog):
     @app_commands.command()
     async def queue(self, interaction: discord.Interaction) -> None:
         """Show what is being said and what comes next."""
-        player, _member = asked(self._players, interaction)
+        player, _member = player_of(self._players, interaction)
         view = QueueView(self._players, player, timeout=self._view_seconds)
         await view.send(interaction, shown(player))
 
 
 async def setup(bot: SpeechBot) -> None:
-    """Load the cogs; the only lines that know where their parts live."""
+    """Load the cogs with their parts."""
     await bot.add_cog(Queue(bot.players))
     await bot.add_cog(Pause(bot.players, bot.volumes))
     bot.add_view(QueueView(bot.players, timeout=None))  # for messages from before a restart

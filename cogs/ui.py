@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
@@ -20,13 +21,14 @@ from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
 from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
+from bot.text.labels import one_line
 
 _FORM_SECONDS: Final = 15 * 60.0
 """A form is forgotten after this long; discord.py keeps one that was closed for ever otherwise."""
 
 
 class Acknowledged:
-    """What views, forms, buttons and menus are besides: acknowledged before any of their own code runs.
+    """Base of views, forms, buttons and menus: acknowledged before any of their own code runs.
 
     What they raise is answered as a failed command is.
     """
@@ -49,8 +51,57 @@ class Buttons(Acknowledged, discord.ui.View):
     """Buttons and menus under a message. Their callbacks need not acknowledge anything."""
 
 
+QUESTION_SECONDS: Final = 14 * 60.0
+"""A little less than Discord lets a message that only one member sees be edited."""
+
+
+class Question(Buttons):
+    """Question that only one member sees, and what comes after their answer.
+
+    ``proceed`` gets the press, and what was chosen, once. Without it this takes the presses on questions from
+    before a restart: what they agree to counts, only what they had typed is forgotten. ``too_late`` takes the
+    place of a question that nobody has answered in time.
+    """
+
+    def __init__(self, proceed: Callable[..., Awaitable[None]] | None, too_late: str) -> None:
+        super().__init__(timeout=None if proceed is None else QUESTION_SECONDS)
+        self._proceed = proceed
+        self._too_late = too_late
+        self._asked: Reply | None = None
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a press is acknowledged: as what was asked for, which goes on with it."""
+        if self._asked is None:
+            return Acknowledgement.UPDATE
+        return Acknowledgement.EPHEMERAL if self._asked.is_ephemeral else Acknowledgement.PUBLIC
+
+    async def ask(self, interaction: discord.Interaction, words: str) -> None:
+        """Ask where only this member sees it."""
+        self._asked = Reply.of(interaction)
+        await self._asked.finish_privately(words, self)
+
+    async def go_on(self, press: discord.Interaction, otherwise: str, *chosen: str) -> None:
+        """Go on with what was asked for; where that is forgotten, reply with ``otherwise``."""
+        if self._asked is None:  # it goes on listening: there may be more such questions
+            await replace_message(press, otherwise)
+            return
+        proceed, self._proceed = self._proceed, None
+        self.stop()
+        if proceed is None:  # answered twice at once
+            await Reply.of(press).finish_privately(otherwise)
+        else:
+            await self._asked.withdraw()
+            await proceed(press, *chosen)
+
+    async def on_timeout(self) -> None:
+        """Say that it is too late."""
+        if self._asked is not None:
+            await self._asked.withdraw(self._too_late)
+
+
 class Form(Acknowledged, discord.ui.Modal):
-    """Asks for something to be typed. What is sent is answered for everybody to see.
+    """Form to be filled in. The reply to it is for everybody to see.
 
     It is a first response, so that it opens without asking the database or Discord anything, and is judged
     when it is sent.
@@ -74,7 +125,7 @@ _GROUP: Final = re.compile(r"\(\?P<(?P<name>\w+)>[^()]*\)")
 
 
 class PersistentItem(Acknowledged, ABC):
-    """What a `discord.ui.DynamicItem` is besides that outlives a restart: made anew at every press.
+    """Base of a `discord.ui.DynamicItem` that outlives a restart: it is made anew at every press.
 
     All it knows stands in its custom id, which its template declares once: the groups of it name the
     parameters it is made with, which come back as strings, and `id_of` writes them into it.
@@ -106,6 +157,31 @@ class PersistentItem(Acknowledged, ABC):
     @abstractmethod
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do what the press asks for. What it raises is answered as a failed command is."""
+
+
+class PersistentButton(
+    PersistentItem, discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template="-"
+):
+    """Button that outlives a restart; ``fields`` are what its custom id says."""
+
+    def __init__(
+        self, label: str, style: discord.ButtonStyle = discord.ButtonStyle.secondary, **fields: object
+    ) -> None:
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=self.id_of(**fields)))
+
+
+class PersistentMenu(
+    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="-"
+):
+    """Menu of voices that outlives a restart; ``names`` are theirs, by their ids."""
+
+    def __init__(self, placeholder: str, names: Mapping[str, str] | None) -> None:
+        menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
+            custom_id=self.id_of(), placeholder=placeholder
+        )
+        for voice_id, name in (names or {"-": "…"}).items():  # it stands for the menu that was used
+            menu.add_option(label=one_line(name, 100), value=voice_id)
+        super().__init__(menu)
 
 
 def bot_of(interaction: discord.Interaction) -> SpeechBot:

@@ -12,8 +12,8 @@ from bot.library.audit import OWN_RECORDING, Report, Use, check_moderator
 from bot.library.library import Library
 from bot.library.voice import Scope, Voice
 from bot.speech_bot import SpeechBot
-from bot.text.labels import excerpt, one_line
-from cogs.ui import PersistentItem, replace_message, row_of
+from bot.text.labels import excerpt
+from cogs.ui import PersistentButton, PersistentMenu, replace_message, row_of
 from cogs.voice_text import ago, owner_of
 from cogs.voice_views import pressed_voice
 
@@ -94,15 +94,11 @@ async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, numbe
     await replace_message(press, *await audit_page(bot.library, scope, voice, number))
 
 
-class AuditButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"voice:audit:(?P<number>\d{1,6}):(?P<voice>[\w-]{22}|all)",
-):
-    """Turns to a page of the record."""
+class AuditButton(PersistentButton, template=r"voice:audit:(?P<number>\d{1,6}):(?P<voice>[\w-]{22}|all)"):
+    """Button that turns to a page of the record."""
 
     def __init__(self, number: str | int, voice: str, label: str = "Page") -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=self.id_of(number=number, voice=voice)))
+        super().__init__(label, number=number, voice=voice)
         self._number, self._voice_id = int(number), voice
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
@@ -110,40 +106,25 @@ class AuditButton(
         await _show(interaction, bot, self._voice_id, self._number)
 
 
-class VoiceMenu(
-    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:look"
-):
-    """Chooses the voice to look into."""
+class VoiceMenu(PersistentMenu, template="voice:look"):
+    """Menu to choose the voice to look into."""
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-            custom_id=self.id_of(), placeholder="Look into a voice"
-        )
-        for voice_id, name in (names or {"-": "…"}).items():  # it stands for the menu that was used
-            menu.add_option(label=one_line(name, 100), value=voice_id)
-        super().__init__(menu)
+        super().__init__("Look into a voice", names)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the record of the voice."""
         await _show(interaction, bot, self.item.values[0], 0)
 
 
-class FreezeButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"voice:(?P<act>freeze|thaw|settle):(?P<voice>[\w-]{22})",
-):
-    """Silences a voice at once, lets it speak again, or puts the reports about it away."""
+class FreezeButton(PersistentButton, template=r"voice:(?P<act>freeze|thaw|settle):(?P<voice>[\w-]{22})"):
+    """Button that freezes a voice at once, thaws it, or settles the reports about it."""
 
     _LABELS: Final = {"freeze": "Freeze", "thaw": "Unfreeze", "settle": "Put the reports away"}
 
     def __init__(self, act: str, voice: str) -> None:
         style = discord.ButtonStyle.danger if act == "freeze" else discord.ButtonStyle.secondary
-        super().__init__(
-            discord.ui.Button(
-                label=self._LABELS[act], style=style, custom_id=self.id_of(act=act, voice=voice)
-            )
-        )
+        super().__init__(self._LABELS[act], style, act=act, voice=voice)
         self._act, self._voice_id = act, voice
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:

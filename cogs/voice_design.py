@@ -11,22 +11,23 @@ from bot.delivery.voice_creation import Brief, Design, DesignProgress
 from bot.messages import sentence_for
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import PersistentItem, bot_of, replace_message, row_of
+from cogs.ui import PersistentButton, bot_of, replace_message, row_of
 from cogs.voice_text import saved
 
 
-async def give_design(interaction: discord.Interaction, brief: Brief) -> None:
-    """Make the takes, and give them with the buttons to choose one. Raises what making them raises."""
-    bot, answer = bot_of(interaction), Reply.of(interaction)
+async def reply_with_design(interaction: discord.Interaction, brief: Brief) -> None:
+    """Make a design, and reply with its generations and the buttons to choose one.
 
-    under_way = DesignProgress()
-    answer.show_progress(under_way)
+    Raises what `VoiceDesigner.make` raises.
+    """
+    bot, reply, progress = bot_of(interaction), Reply.of(interaction), DesignProgress()
+    reply.show_progress(progress)
     account = interaction.guild_id or interaction.user.id
-    design = await bot.voice_design.make(brief, account, under_way)
-    takes = [await bot.library.recordings.read(take.recording) for take in design.takes]
-    files = [discord.File(BytesIO(wav), f"take-{number}.wav") for number, wav in enumerate(takes, start=1)]
+    design = await bot.voice_designer.make(brief, account, progress)
+    wavs = [await bot.library.recordings.read(made.recording) for made in design.generations]
+    files = [discord.File(BytesIO(wav), f"take-{number}.wav") for number, wav in enumerate(wavs, start=1)]
     await interaction.edit_original_response(attachments=files)
-    await answer.finish(_words(design), view=_buttons(design))
+    await reply.finish(_words(design), view=_buttons(design))
 
 
 def _words(design: Design) -> str:
@@ -37,41 +38,35 @@ def _words(design: Design) -> str:
         "The buttons work for half an hour.",
     ]
     if design.failure is not None:
-        lines.append(f"There are only {len(design.takes)} for now. {sentence_for(design.failure)}")
+        lines.append(f"There are only {len(design.generations)} for now. {sentence_for(design.failure)}")
     return "\n".join(lines)
 
 
 def _buttons(design: Design) -> discord.ui.View:
-    choices = [str(number) for number in range(1, len(design.takes) + 1)]
+    choices = [str(number) for number in range(1, len(design.generations) + 1)]
     return row_of(*(DesignButton(choice, design.id) for choice in (*choices, "more")))
 
 
-class DesignButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"design:(?P<choice>[1-3]|more):(?P<design>[\w-]{22})",
-):
-    """Take 1, 2 or 3, or three others."""
+class DesignButton(PersistentButton, template=r"design:(?P<choice>[1-3]|more):(?P<design>[\w-]{22})"):
+    """Button of a design: it chooses one of three generations, or asks for three others."""
 
     def __init__(self, choice: str, design: str) -> None:
         label = "Three others" if choice == "more" else f"Take {choice}"
         style = discord.ButtonStyle.secondary if choice == "more" else discord.ButtonStyle.primary
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=self.id_of(choice=choice, design=design))
-        )
+        super().__init__(label, style, choice=choice, design=design)
         self._choice, self._design_id = choice, design
 
     @property
     def acknowledgement(self) -> Acknowledgement:
-        """How a press is acknowledged: other takes come as a new answer, a choice ends this one."""
+        """How a press is acknowledged: others come in a new reply, a choice ends this one."""
         return Acknowledgement.EPHEMERAL if self._choice == "more" else Acknowledgement.UPDATE
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Save the take, or make others."""
+        """Save the generation that was chosen, or make others."""
         member_id = interaction.user.id
         if self._choice == "more":
-            design = bot.voice_design.open_design(self._design_id, member_id)
-            await give_design(interaction, design.brief)
+            design = bot.voice_designer.open_design(self._design_id, member_id)
+            await reply_with_design(interaction, design.brief)
             return
-        voice = await bot.voice_design.choose(self._design_id, member_id, int(self._choice))
+        voice = await bot.voice_designer.choose(self._design_id, member_id, int(self._choice))
         await replace_message(interaction, saved(voice))

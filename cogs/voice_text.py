@@ -11,11 +11,11 @@ from bot.delivery.voice_creation import KeptRecording
 from bot.library.consent_rules import Shares
 from bot.library.voice import NOBODY, Kind, Sharing, Voice
 from bot.text.labels import excerpt
-from cogs.consent import who
+from cogs.consent import users_in_words
 
 _NAMED_MEMBERS: Final = 3
 _EXCERPT_CHARS: Final = 300
-_KINDS: Final = {Kind.CAST: "house", Kind.DESIGNED: "designed", Kind.CLONED: "cloned"}
+_KINDS: Final = {Kind.DEFAULT: "house", Kind.DESIGNED: "designed", Kind.CLONED: "cloned"}
 
 
 def owner_of(voice: Voice) -> str:
@@ -31,13 +31,13 @@ def kind_of(voice: Voice) -> str:
     return f"cloned voice, {whose}"
 
 
-def may_use(voice: Voice) -> str:
+def users_of(voice: Voice) -> str:
     """Return who may use a voice, as the rest of a sentence."""
     if voice.guild_id == voice.owner_id:
         return "only you, outside servers"
     if voice.sharing is Sharing.MEMBERS and len(voice.member_ids) > _NAMED_MEMBERS:
         return f"{owner_of(voice)} and {len(voice.member_ids)} other members"
-    return who(owner_of(voice), Shares(voice.sharing, voice.role_id, voice.member_ids))
+    return users_in_words(owner_of(voice), Shares(voice.sharing, voice.role_id, voice.member_ids))
 
 
 def uses_of(voice: Voice) -> str:
@@ -81,7 +81,7 @@ def all_about(voice: Voice, refusal: str | None) -> str:
     """Return everything a member may know of a voice; ``refusal`` is why it may not speak now."""
     lines = [
         f"**{excerpt(voice.name)}** · {kind_of(voice)} · {voice.seconds:.1f} s",
-        f"Belongs to {owner_of(voice)}; who may use it: {may_use(voice)}.",
+        f"Belongs to {owner_of(voice)}; who may use it: {users_of(voice)}.",
         f"Saved {ago(voice.created_at)}, {uses_of(voice)}.",
     ]
     if voice.description:

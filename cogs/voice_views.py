@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import discord
@@ -11,7 +12,7 @@ from bot.delivery.offer import Upload
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.library import Library
-from bot.library.voice import Scope, Voice, may_use, name_key
+from bot.library.voice import Scope, Voice, VoiceName, may_use, name_key
 from bot.library.voices import NO_SUCH_VOICE
 from bot.text.labels import file_stem, one_line
 from cogs.ui import bot_of
@@ -31,7 +32,7 @@ async def pressed_voice(library: Library, scope: Scope, voice_id: str) -> Voice:
 _NOT_SHARED = "Its owner has not shared this voice with you, so you cannot hear its recording."
 
 
-def may_hear(scope: Scope, voice: Voice) -> bool:
+def can_hear(scope: Scope, voice: Voice) -> bool:
     """Return whether this member may hear the recording: who may use the voice, and who is heard in it.
 
     A moderator who looks after somebody's private voice has no need to hear it.
@@ -39,12 +40,12 @@ def may_hear(scope: Scope, voice: Voice) -> bool:
     return may_use(scope, voice) or voice.speaker_id == scope.member_id
 
 
-async def why_not_hear(library: Library, scope: Scope, voice: Voice) -> str | None:
+async def hearing_permission_error(library: Library, scope: Scope, voice: Voice) -> str | None:
     """Return why this member may not hear the recording now, as a sentence, or None.
 
     A voice that must be silent is silent here too, but for its owner and for who is heard in it.
     """
-    if not may_hear(scope, voice):
+    if not can_hear(scope, voice):
         return _NOT_SHARED
     if scope.member_id in (voice.owner_id, voice.speaker_id):
         return None
@@ -66,8 +67,7 @@ _MAX_CHARS: Final = 100  # of a choice, at Discord
 
 async def usable(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may speak with."""
-    found = await bot_of(interaction).library.voices.complete(scope_of(interaction), typed)
-    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+    return _choices(await bot_of(interaction).library.voices.complete(scope_of(interaction), typed))
 
 
 async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -81,14 +81,17 @@ async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[C
 async def known(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may know of: also those they look after, or are heard in."""
     voices = bot_of(interaction).library.voices
-    found = await voices.complete(scope_of(interaction), typed, to_manage=True)
-    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+    return _choices(await voices.complete(scope_of(interaction), typed, to_manage=True))
 
 
 async def spoken_by_member(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices of every server in which this member is heard."""
-    found = await bot_of(interaction).library.voices.complete_spoken_by(interaction.user.id, typed)
-    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in found]
+    voices = bot_of(interaction).library.voices
+    return _choices(await voices.complete_spoken_by(interaction.user.id, typed))
+
+
+def _choices(voices: Iterable[VoiceName]) -> list[Choice[str]]:
+    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in voices]
 
 
 def is_none(name: str | None) -> bool:

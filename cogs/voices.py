@@ -10,11 +10,11 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.delivery.history import GenerationActions
+from bot.delivery.history import GenerationHistory
 from bot.delivery.offer import Upload
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_archive import packed
-from bot.delivery.voice_creation import NOT_SHARED, Brief, VoiceMaking
+from bot.delivery.voice_creation import NOT_SHARED, Brief, VoiceCreation
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.audit import check_moderator
@@ -24,21 +24,21 @@ from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_change, m
 from bot.library.withdrawal import Withdrawal
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
 from bot.speech_bot import SpeechBot
-from bot.text.labels import check_style, excerpt, file_stem, one_line
-from cogs.attachments import recording_from
+from bot.text.labels import check_style, excerpt, file_stem
+from cogs.attachments import RECORDING_OPTIONS, recording_from
 from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
-from cogs.ui import Buttons, Form, PersistentItem, everywhere, replace_message, row_of
+from cogs.ui import Form, PersistentButton, PersistentMenu, Question, everywhere, replace_message, row_of
 from cogs.voice_audit import AuditButton, FreezeButton, VoiceMenu, audit_page
-from cogs.voice_design import DesignButton, give_design
-from cogs.voice_text import all_about, line_of, may_use, sample_in, saved
+from cogs.voice_design import DesignButton, reply_with_design
+from cogs.voice_text import all_about, line_of, sample_in, saved, users_of
 from cogs.voice_views import (
+    can_hear,
+    hearing_permission_error,
     is_none,
     known,
-    may_hear,
     pressed_voice,
     preview,
     usable_or_none,
-    why_not_hear,
 )
 
 _WHO: Final = [
@@ -53,9 +53,6 @@ PAGE_SIZE: Final = 8
 
 _MAX_CHARS: Final = 1_950  # Discord takes 2,000
 _EMPTY: Final = "There are no voices here yet. /voice save keeps yours, /voice design makes up a new one."
-_TRANSCRIPT_SECONDS: Final = 14 * 60.0
-"""A little less than Discord lets the message with the button be edited."""
-
 _TRANSCRIPT_TOO_LATE: Final = "That took a while, so the button is gone. Type /voice transcript again."
 _WITH: Final = [
     Choice(name="only me", value=Sharing.ME.value),
@@ -76,21 +73,19 @@ _OFF: Final = (
 class VoiceCommands(app_commands.Group, name="voice", description="Save, design, share and delete voices"):
     """The group /voice."""
 
-    def __init__(self, library: Library, making: VoiceMaking, generations: GenerationActions) -> None:
+    def __init__(self, library: Library, creation: VoiceCreation, history: GenerationHistory) -> None:
         super().__init__()
         self._library = library
-        self._making = making
-        self._generations = generations
-        self._asking = Asking(library, making)
+        self._creation = creation
+        self._history = history
+        self._asking = Asking(library, creation)
 
     @app_commands.command()
     @app_commands.describe(
         name="What the voice will be called here",
         recording="A recording of your own voice, 5 to 15 seconds; without one it is the last I said for you",
-        message="Or a link to a message with such a recording",
-        of="Whose voice it is, if it is not yours; they are asked first",
-        transcript="What is said in the recording, word for word; makes the voice more alike",
         who="Who may use it; only you unless you choose",
+        **RECORDING_OPTIONS,
     )
     @app_commands.choices(who=_WHO)
     async def save(
@@ -106,7 +101,9 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         """Save a voice from a recording, to speak with it whenever you like."""
         name = await self._library.voices.check_place(scope_of(interaction), name)
         if recording is None and message is None and of is None:
-            await self._save_last(interaction, name)
+            asked_by = interaction.user.display_name
+            voice = await self._history.save_last(scope_of(interaction), name, asked_by=asked_by)
+            await Reply.of(interaction).finish(saved(voice))
             return
         found = await recording_from(interaction, recording, message, of)
         shares = Shares(Sharing(who)) if who else NOT_SHARED
@@ -116,8 +113,8 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
 
         async def proceed(newest: discord.Interaction) -> None:
             scope = scope_of(newest)
-            recorded = await self._making.record(found.attachment, transcript, member_id=newest.user.id)
-            voice = await self._making.save_own(scope, name, recorded, shares)
+            recorded = await self._creation.record(found.attachment, transcript, member_id=newest.user.id)
+            voice = await self._creation.save_own(scope, name, recorded, shares)
             await Reply.of(newest).finish(saved(voice, recorded))
 
         await with_own_voice(interaction, self._library, proceed)
@@ -139,7 +136,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         name = await self._library.voices.check_place(scope, name)
         sample = sample_in(str(interaction.locale))
         asked_by = interaction.user.display_name
-        await give_design(interaction, Brief(scope, name, style, sample, asked_by))
+        await reply_with_design(interaction, Brief(scope, name, style, sample, asked_by))
 
     @app_commands.command(name="list")
     async def list_voices(self, interaction: discord.Interaction) -> None:
@@ -155,7 +152,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
         refusal = await self._library.consents.permission_error(voice, scope.guild_id)
-        is_heard = await why_not_hear(self._library, scope, voice) is None
+        is_heard = await hearing_permission_error(self._library, scope, voice) is None
         upload = await preview(self._library, voice) if is_heard else None
         await Reply.of(interaction).finish(all_about(voice, refusal), upload)
 
@@ -234,7 +231,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
             role_id=role.id if role else None,
             member_ids=frozenset(one.id for one in named if one is not None),
         )
-        lines = [f"**{excerpt(voice.name)}**: who may use it now: {may_use(voice)}."]
+        lines = [f"**{excerpt(voice.name)}**: who may use it now: {users_of(voice)}."]
         refusal = await self._library.consents.permission_error(voice, scope.guild_id)
         if refusal is not None:
             lines.append(f"It is silent for now. {refusal}")
@@ -321,11 +318,6 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         else:
             await TurnOn(self._library, _say_on).ask(interaction, POLICY)
 
-    async def _save_last(self, interaction: discord.Interaction, name: str) -> None:
-        asked_by = interaction.user.display_name
-        voice = await self._generations.save_last(scope_of(interaction), name, asked_by=asked_by)
-        await Reply.of(interaction).finish(saved(voice))
-
     async def _turn_off(self, scope: Scope) -> None:
         """Turn it off, and let what is cloned fall silent at once, in the queue too."""
         await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
@@ -344,7 +336,7 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
     items: list[discord.ui.Item[Any]] = []
-    heard = [voice for voice in page.voices if may_hear(scope, voice)]
+    heard = [voice for voice in page.voices if can_hear(scope, voice)]
     if heard:
         items.append(HearMenu(heard))
     if page.number > 0:
@@ -354,15 +346,11 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
     return "\n".join(lines)[:_MAX_CHARS], row_of(*items) if items else None
 
 
-class PageButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"voice:page:(?P<number>\d{1,4})",
-):
-    """Turns to a page, as it is when it is pressed."""
+class PageButton(PersistentButton, template=r"voice:page:(?P<number>\d{1,4})"):
+    """Button that turns to a page, as it is when it is pressed."""
 
     def __init__(self, number: str | int, label: str = "Page") -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=self.id_of(number=number)))
+        super().__init__(label, number=number)
         self._number = int(number)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
@@ -371,20 +359,11 @@ class PageButton(
         await replace_message(interaction, content, view)
 
 
-class HearMenu(
-    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="voice:hear"
-):
-    """Chooses whose recording to hear."""
+class HearMenu(PersistentMenu, template="voice:hear"):
+    """Menu to choose whose recording to hear."""
 
     def __init__(self, voices: Sequence[Voice] = ()) -> None:
-        menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-            custom_id=self.id_of(), placeholder="Hear a voice"
-        )
-        for voice in voices:
-            menu.add_option(label=one_line(voice.name, 100), value=voice.id)
-        if not voices:
-            menu.add_option(label="…", value="-")  # it stands for the menu that was used
-        super().__init__(menu)
+        super().__init__("Hear a voice", {voice.id: voice.name for voice in voices})
 
     @property
     def acknowledgement(self) -> Acknowledgement:
@@ -395,25 +374,24 @@ class HearMenu(
         """Give the recording."""
         scope = scope_of(interaction)
         voice = await pressed_voice(bot.library, scope, self.item.values[0])
-        refusal = await why_not_hear(bot.library, scope, voice)
+        refusal = await hearing_permission_error(bot.library, scope, voice)
         if refusal is not None:
             raise MemberError(refusal)
         upload = await preview(bot.library, voice)
         await Reply.of(interaction).finish(f"The recording of **{excerpt(voice.name)}**:", upload)
 
 
-class TranscriptButton(Buttons):
-    """Shows a transcript, with a button that opens the form to mend it.
+class TranscriptButton(Question):
+    """Transcript of a voice, with a button that opens the form to mend it.
 
     The form holds the transcript, which has to be looked up first, and a form cannot follow on that.
     Without a ``voice`` it takes the presses on buttons from before a restart.
     """
 
     def __init__(self, library: Library, voice: Voice | None) -> None:
-        super().__init__(timeout=None if voice is None else _TRANSCRIPT_SECONDS)
+        super().__init__(None if voice is None else self._open_form, _TRANSCRIPT_TOO_LATE)
         self._library = library
         self._voice = voice
-        self._shown: Reply | None = None
 
     @property
     def acknowledgement(self) -> Acknowledgement:
@@ -421,28 +399,26 @@ class TranscriptButton(Buttons):
         return Acknowledgement.IMMEDIATE
 
     async def send(self, interaction: discord.Interaction) -> None:
-        """Answer with the transcript and the button, for this member only."""
+        """Reply with the transcript and the button, for this member only."""
         assert self._voice is not None, "only what is shown is sent"  # noqa: S101
         said = self._voice.transcript
         now = f"What is said in its recording: “{excerpt(said, 1_500)}”" if said else "It has no transcript."
-        self._shown = Reply.of(interaction)
-        await self._shown.alone(f"**{excerpt(self._voice.name)}**\n{now}", self)
+        await self.ask(interaction, f"**{excerpt(self._voice.name)}**\n{now}")
 
     @discord.ui.button(label="Write it down", custom_id="voice:transcript", style=discord.ButtonStyle.primary)
     async def write(self, press: discord.Interaction, _button: discord.ui.Button[Self]) -> None:
         """Open the form."""
-        if self._voice is None:
+        if self._proceed is None:
             raise MemberError(_TRANSCRIPT_TOO_LATE)
-        await TranscriptForm(self._library, self._voice).open(press)
+        await self._proceed(press)
 
-    async def on_timeout(self) -> None:
-        """Say that it is too late."""
-        if self._shown is not None:
-            await self._shown.withdraw(_TRANSCRIPT_TOO_LATE)
+    async def _open_form(self, press: discord.Interaction) -> None:
+        assert self._voice is not None, "only what is shown is pressed"  # noqa: S101
+        await TranscriptForm(self._library, self._voice).open(press)
 
 
 class TranscriptForm(Form):
-    """Holds what is said in the recording, to be mended."""
+    """Form with what is said in the recording, to be mended."""
 
     def __init__(self, library: Library, voice: Voice) -> None:
         super().__init__(title="What is said in the recording?")
@@ -476,22 +452,16 @@ class TranscriptForm(Form):
         await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** {has}.")
 
 
-class DeleteButton(
-    PersistentItem,
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=r"voice:(?P<answer>delete|keep):(?P<voice>[\w-]{22})",
-):
-    """Delete it, or keep it."""
+class DeleteButton(PersistentButton, template=r"voice:(?P<answer>delete|keep):(?P<voice>[\w-]{22})"):
+    """Button to delete a voice, or to keep it."""
+
+    _LABELS: Final = {
+        "delete": ("Delete it", discord.ButtonStyle.danger),
+        "keep": ("Keep it", discord.ButtonStyle.secondary),
+    }
 
     def __init__(self, answer: str, voice: str) -> None:
-        label, style = (
-            ("Delete it", discord.ButtonStyle.danger)
-            if answer == "delete"
-            else ("Keep it", discord.ButtonStyle.secondary)
-        )
-        super().__init__(
-            discord.ui.Button(label=label, style=style, custom_id=self.id_of(answer=answer, voice=voice))
-        )
+        super().__init__(*self._LABELS[answer], answer=answer, voice=voice)
         self._is_delete = answer == "delete"
         self._voice_id = voice
 
@@ -517,4 +487,4 @@ async def setup(bot: SpeechBot) -> None:
     )
     library = bot.library
     bot.add_view(TranscriptButton(library, None))
-    bot.tree.add_command(everywhere(VoiceCommands(library, bot.voice_making, bot.under_takes)))
+    bot.tree.add_command(everywhere(VoiceCommands(library, bot.voice_creation, bot.history)))

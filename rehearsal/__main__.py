@@ -33,8 +33,8 @@ TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType({"main": Tour, "voices
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What happens: with ``room`` the page is served, on ``host`` and ``port`` (None: 8765 if free).
+class RunOptions:
+    """Options of one run: with ``room`` the page is served, on ``host`` and ``port`` (None: 8765 if free).
 
     ``tour`` is the name of one of `TOURS`; None: no tour.
     """
@@ -48,28 +48,28 @@ class Plan:
     port: int | None = None
 
 
-async def rehearse(settings: Settings, plan: Plan) -> int:
-    """Carry out ``plan``; return the exit status."""
+async def rehearse(settings: Settings, options: RunOptions) -> int:
+    """Carry out ``options``; return the exit status."""
     fine = True
-    async with opened_stage(settings, plan) as stage:
-        if plan.tour is not None:
-            fine = await TOURS[plan.tour](stage).run()
-        if plan.prompt:
+    async with opened_stage(settings, options) as stage:
+        if options.tour is not None:
+            fine = await TOURS[options.tour](stage).run()
+        if options.prompt:
             await Prompt(stage).run()
-        if plan.tour is None:
+        if options.tour is None:
             await _until_signalled()
     return 0 if fine else 1
 
 
 @asynccontextmanager
-async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[TourStage]:
+async def opened_stage(settings: Settings, options: RunOptions) -> AsyncIterator[TourStage]:
     """Yield a stage on which the bot is logged in; everything on it ends with the context."""
     async with AsyncExitStack() as parts:
         data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
         settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None)
         rehearsal = await parts.enter_async_context(Rehearsal())
-        stage = TourStage(rehearsal, plan.output)
-        tts = TTSSwitches(free_port() if plan.room and settings.own_tts_gateway else None)
+        stage = TourStage(rehearsal, options.output)
+        tts = TTSSwitches(free_port() if options.room and settings.own_tts_gateway else None)
 
         def make_bot() -> SpeechBot:
             arguments = [*rehearsal.tts_gateway_arguments(), *tts.arguments()]
@@ -83,10 +83,10 @@ async def opened_stage(settings: Settings, plan: Plan) -> AsyncIterator[TourStag
 
         bot = BotOnCall(rehearsal, make_bot)
         site = None
-        if plan.room:
-            room = opened_room(rehearsal, bot, tts, host=plan.host, port=plan.port)
+        if options.room:
+            room = opened_room(rehearsal, bot, tts, host=options.host, port=options.port)
             site = await parts.enter_async_context(room)
-            await _announce(site.url, browser=plan.browser)
+            await _announce(site.url, browser=options.browser)
         parts.push_async_callback(bot.aclose)
         await bot.start()
         if site is not None:
@@ -113,7 +113,7 @@ async def _until_signalled() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out the command line; return the exit status."""
-    plan = _plan(_parser().parse_args(arguments))
+    options = _run_options(_parser().parse_args(arguments))
     try:
         settings = Settings.load()
     except SettingsError as error:
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     # discord.py 2.7.1 takes an answer that comes at once, as on loopback, for one to the heartbeat before
     logging.getLogger("discord.gateway").setLevel(logging.ERROR)
     try:
-        return asyncio.run(rehearse(settings, plan))
+        return asyncio.run(rehearse(settings, options))
     except (SpeechBotError, RehearsalError, OSError) as error:
         print(f"The rehearsal could not go on: {error}", file=sys.stderr)
         return 1
@@ -132,16 +132,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def _run_options(parsed: argparse.Namespace) -> RunOptions:
     terminal = sys.stdin.isatty()
-    return Plan(
-        output=options.output,
-        room=terminal or options.room_only,
-        tour=None if options.room_only else options.tour,
-        prompt=terminal and not options.no_prompt and not options.room_only,
-        browser=terminal and not options.no_browser,
-        host=options.host,
-        port=options.port,
+    return RunOptions(
+        output=parsed.output,
+        room=terminal or parsed.room_only,
+        tour=None if parsed.room_only else parsed.tour,
+        prompt=terminal and not parsed.no_prompt and not parsed.room_only,
+        browser=terminal and not parsed.no_browser,
+        host=parsed.host,
+        port=parsed.port,
     )
 
 

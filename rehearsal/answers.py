@@ -36,7 +36,6 @@ class Shown:
     after: float
     state: AnswerState
     content: str = ""
-    file_names: tuple[str, ...] = ()
     buttons: tuple[str, ...] = ()
     embeds: tuple[str, ...] = ()
 
@@ -101,7 +100,9 @@ class Answer:
 
         Raises `TimeoutError` after ``timeout`` seconds, with what was seen until then.
         """
-        await self.changes.until(lambda: predicate(self), timeout=timeout, story=self._story)
+        await self.changes.until(
+            lambda: predicate(self), timeout=timeout, story=lambda: f"saw {self.history}"
+        )
         return self
 
     async def settled(self, *, timeout: float = 10, quiet: float = 0.3) -> Answer:
@@ -152,9 +153,6 @@ class Answer:
         self.failure = sentence
         self._enter(AnswerState.FAILED)
 
-    def _story(self) -> str:
-        return f"saw {self.history}"
-
     def _age(self) -> float:
         return asyncio.get_running_loop().time() - self._started
 
@@ -179,7 +177,6 @@ class Answer:
             after=self._age(),
             state=self.state,
             content=self.failure or self.content,
-            file_names=tuple(file.name for file in self.message.files),
             buttons=tuple(self.buttons),
             embeds=tuple(str(embed.get("description") or embed.get("title")) for embed in self.embeds),
         )

@@ -133,7 +133,8 @@ class Cdn:
         """The size of all files that are kept."""
         self.served: list[str] = []
         """The paths that were downloaded, in order."""
-        self.fetch: Callable[[str], Awaitable[bytes]] = _not_running
+        self.fetch: Callable[[str], Awaitable[bytes]]
+        """Downloads from an address of a file, as a person does; the rehearsal says how."""
 
     def store(self, file: SentFile, *, folder: int, ephemeral: bool = False) -> StoredFile:
         """Keep ``file`` and return it as stored."""
@@ -241,7 +242,3 @@ def _range(request: web.Request, size: int) -> tuple[int, int] | None:
         return None
     start, stop, _step = wanted.indices(size)
     return start, stop
-
-
-async def _not_running(url: str) -> bytes:
-    raise RuntimeError("the rehearsal is not running")

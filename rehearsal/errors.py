@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from typing import Final
+
 from rehearsal.wire import Json
+
+Path = tuple[str | int, ...]
+"""The keys and indexes that lead to a value in a body."""
 
 
 class RehearsalError(Exception):
@@ -31,16 +37,17 @@ class FormErrors:
     """Collects what is wrong with a body, and becomes Discord's error 50035."""
 
     def __init__(self) -> None:
-        self._tree: Json = {}
+        self.tree: Json = {}
+        """The errors as Discord nests them."""
 
-    def add(self, path: tuple[str | int, ...], code: str, message: str) -> None:
-        """Note one error at ``path``, the keys and indexes that lead to the wrong value."""
-        node = self._tree
+    def add(self, path: Path, code: str, message: str) -> None:
+        """Note one error at ``path``, where the wrong value stands."""
+        node = self.tree
         for key in path:
             node = node.setdefault(str(key), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
-    def length(self, path: tuple[str | int, ...], value: object, lowest: int, highest: int) -> bool:
+    def length(self, path: Path, value: object, lowest: int, highest: int) -> bool:
         """Note an error unless ``value`` is a string of that many characters; return whether it is one."""
         if not isinstance(value, str) or (not value and lowest > 0):
             self.required(path)
@@ -57,14 +64,30 @@ class FormErrors:
             return True
         return False
 
-    def required(self, path: tuple[str | int, ...]) -> None:
+    def at_most(self, path: Path, value: Sized | None, highest: int) -> None:
+        """Note an error when ``value`` is longer than that; None has no length."""
+        if len(value or ()) > highest:
+            self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {highest} or fewer in length.")
+
+    def required(self, path: Path) -> None:
         """Note that the value at ``path`` is missing."""
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def raise_if_any(self) -> None:
         """Raise `DiscordAPIError` 50035 when something was noted."""
-        if self._tree:
-            raise DiscordAPIError(400, 50035, "Invalid Form Body", self._tree)
+        if self.tree:
+            raise DiscordAPIError(400, 50035, "Invalid Form Body", self.tree)
+
+
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading a body or a frame raises that has the wrong shape."""
+
+
+def form_error(path: Path, code: str, message: str) -> DiscordAPIError:
+    """Return Discord's error 50035 for one wrong value."""
+    errors = FormErrors()
+    errors.add(path, code, message)
+    return DiscordAPIError(400, 50035, "Invalid Form Body", errors.tree)
 
 
 def unknown(what: str, code: int) -> DiscordAPIError:

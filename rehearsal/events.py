@@ -28,7 +28,7 @@ class Changes:
         """Call ``listener`` at every change."""
         self._listeners.append(listener)
 
-    async def next(self, timeout: float) -> bool:
+    async def next(self, timeout: float | None = None) -> bool:
         """Wait for the next change, at most ``timeout`` seconds; return whether there was one."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
@@ -61,11 +61,6 @@ class Event:
     build: Callable[[int], Json]
     guild_id: int | None
     intents: int
-
-    @property
-    def reaches_strangers(self) -> bool:
-        """Return whether a bot hears of it that is not a member of the guild."""
-        return self.name in ("INTERACTION_CREATE", "GUILD_DELETE")
 
 
 class Events:

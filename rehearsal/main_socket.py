@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from aiohttp import WSMsgType, web
 
+from rehearsal.errors import MALFORMED
 from rehearsal.events import Changes, Event, Events
 from rehearsal.payloads import guild_payload
 from rehearsal.records import Directory
@@ -120,9 +121,10 @@ class Session:
 
 COMMANDS_PER_MINUTE = 120
 HEARTBEAT_MS = 41_250
+_FOR_STRANGERS = ("INTERACTION_CREATE", "GUILD_DELETE")
+"""Events that reach a bot which is not a member of the guild."""
 _FAREWELLS = (1000, 1001)
 """With these close codes a bot ends its session; after any other it may resume."""
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 _ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 RESUME_URL = "wss://rehearsal-resume.discord.gg"
 
@@ -207,7 +209,8 @@ class MainSocket:
 
     def _deliver(self, event: Event) -> None:
         guild = self._directory.guilds.get(event.guild_id or 0)
-        if guild is not None and self._directory.bot.id not in guild.members and not event.reaches_strangers:
+        is_stranger = guild is not None and self._directory.bot.id not in guild.members
+        if is_stranger and event.name not in _FOR_STRANGERS:
             return
         for session in self.sessions.values():
             if session.hears(event.guild_id, event.intents):
@@ -247,7 +250,7 @@ class MainSocket:
             times.append(loop.time())
             try:
                 await self._take(connection, json.loads(message.data))
-            except _MALFORMED:
+            except MALFORMED:
                 log.warning("a frame that makes no sense", exc_info=True)
                 connection.end(Closed.UNDECODABLE)
             self.changes.notify()

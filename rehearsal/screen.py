@@ -40,8 +40,6 @@ from rehearsal.rules.components import (
 )
 from rehearsal.wire import Json
 
-Value = str | int | float | bool | SentFile | User | Channel | Role
-
 
 def account_of(value: object) -> object:
     """Return the account behind whoever acts as a person; everything else as it is."""
@@ -92,7 +90,7 @@ def filled_in(
     """
     options: list[Json] = command.get("options") or []
     if words:
-        sub = _named(options, words[0])
+        sub = next((option for option in options if option["name"] == words[0]), None)
         if sub is None or sub["type"] not in (SUB_COMMAND, SUB_COMMAND_GROUP):
             raise RehearsalError(f"there is no sub-command {words[0]!r}")
         inner = filled_in(sub, words[1:], values, resolver, focused)
@@ -115,10 +113,6 @@ def _entry(option: Json, value: object, resolver: Resolver, focused: str | None)
     if option["name"] == focused:
         return entry | {"value": value, "focused": True}
     return entry | {"value": _checked(option, value, resolver)}
-
-
-def _named(options: list[Json], name: str) -> Json | None:
-    return next((option for option in options if option["name"] == name), None)
 
 
 def _checked(option: Json, value: object, resolver: Resolver) -> Any:
@@ -309,12 +303,17 @@ def _filled(field: Json, value: object, resolver: Resolver) -> Json:
         return base | {"value": _filled_text(field, value)}
     if kind == CHECKBOX:
         return base | {"value": bool(field.get("default")) if value is None else _ticked(field, value)}
-    chosen = _as_opened(field) if value is None else _listed(value)
+    if value is None:  # as it opened
+        chosen = [option["value"] for option in field.get("options") or [] if option.get("default")]
+    else:
+        chosen = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     required = field.get("required", True)
     if chosen or required:
         several = len(field.get("options") or []) if kind == CHECKBOX_GROUP else 1
         lowest = field.get("min_values", 1 if required else 0)
-        _check_count(field, len(chosen), lowest, field.get("max_values") or several)
+        highest = field.get("max_values") or several
+        if not lowest <= len(chosen) <= highest:
+            raise RehearsalError(f"{field.get('label')}: choose {lowest} to {highest}, not {len(chosen)}")
     if kind == FILE_UPLOAD:
         label = str(field.get("label"))
         return base | {"values": [resolver.reference(ATTACHMENT, file, label) for file in chosen]}
@@ -322,14 +321,6 @@ def _filled(field: Json, value: object, resolver: Resolver) -> Json:
     if kind == RADIO_GROUP:
         return base | {"value": picked[0] if picked else None}
     return base | {"values": picked}
-
-
-def _as_opened(field: Json) -> list[object]:
-    return [option["value"] for option in field.get("options") or [] if option.get("default")]
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
 
 
 def _ticked(field: Json, value: object) -> bool:
@@ -350,8 +341,3 @@ def _filled_text(field: Json, value: object) -> str:
     if not lowest <= len(text) <= highest:
         raise RehearsalError(f"{field.get('label')}: Must be between {lowest} and {highest} in length.")
     return text
-
-
-def _check_count(field: Json, count: int, lowest: int, highest: int) -> None:
-    if not lowest <= count <= highest:
-        raise RehearsalError(f"{field.get('label')}: choose {lowest} to {highest}, not {count}")

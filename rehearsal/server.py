@@ -27,7 +27,7 @@ from rehearsal.cdn import ShownFile
 from rehearsal.guilds import World
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
-from rehearsal.rest.router import RecordedRequest, Router
+from rehearsal.rest.router import Router
 
 _SUFFIXES = ("discord.com", "discord.gg", "discord.media", "discordapp.com", "discordapp.net")
 
@@ -88,10 +88,13 @@ def make_certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, authority, authority_key)
     ca_file = directory / "rehearsal-ca.pem"
-    ca_file.write_bytes(_pem(authority))
+    ca_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     chain = directory / "rehearsal.pem"
     chain.touch(mode=0o600)
-    chain.write_bytes(_private_pem(key) + _pem(certificate))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    chain.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return ca_file, context
@@ -156,16 +159,6 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 MAX_BODY = 128 * 1024 * 1024
 CDN_HOSTS = ("cdn.discordapp.com", "media.discordapp.net")
 
@@ -181,10 +174,15 @@ class Rehearsal:
         self.parts = Backstage.build(self.token, bot_name)
         self.world = World(self.parts)
         self.router = Router(self.parts, self.token)
+        self.requests = self.router.requests
+        """Every REST call of the bot, in order."""
         self.voice = self.parts.voice
         self.main_socket = self.parts.main_socket
         self.cdn = self.parts.cdn
+        self.cdn.fetch = self._download
         self.commands = self.parts.commands
+        self.interactions = self.parts.interactions
+        self.directory = self.parts.directory
         self.application_id = self.parts.bot.id
         self.port = 0
         self.ca_file = Path()
@@ -192,55 +190,7 @@ class Rehearsal:
         self._runner: web.AppRunner | None = None
         self._people_session: aiohttp.ClientSession | None = None
 
-    # -- values a test may set --------------------------------------------------------------------
-
-    @property
-    def acknowledge_seconds(self) -> float:
-        """How long the bot has for its first answer."""
-        return self.parts.interactions.acknowledge_seconds
-
-    @acknowledge_seconds.setter
-    def acknowledge_seconds(self, seconds: float) -> None:
-        self.parts.interactions.acknowledge_seconds = seconds
-
-    @property
-    def token_seconds(self) -> float:
-        """How long an interaction's token lasts."""
-        return self.parts.interactions.token_seconds
-
-    @token_seconds.setter
-    def token_seconds(self, seconds: float) -> None:
-        self.parts.interactions.token_seconds = seconds
-
-    @property
-    def validates_components(self) -> bool:
-        """Whether Discord itself refuses a forged custom id; it does, but has not always done so."""
-        return self.parts.interactions.validates_components
-
-    @validates_components.setter
-    def validates_components(self, validates: bool) -> None:
-        self.parts.interactions.validates_components = validates
-
-    @property
-    def privileged_intents(self) -> int:
-        """The privileged intents that are switched on for the application: none at first."""
-        return self.parts.directory.privileged_intents
-
-    @privileged_intents.setter
-    def privileged_intents(self, intents: int) -> None:
-        self.parts.directory.privileged_intents = intents
-
     # -- what happened ----------------------------------------------------------------------------
-
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """Every REST call of the bot, in order."""
-        return self.router.requests
-
-    @property
-    def unknown_requests(self) -> list[RecordedRequest]:
-        """The REST calls that no route here answers."""
-        return self.router.unknown_requests
 
     def files_of(self, message: Message) -> list[ShownFile]:
         """Return the files under ``message`` as a person sees them, with fresh addresses."""
@@ -290,7 +240,6 @@ class Rehearsal:
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._people_session = aiohttp.ClientSession(connector=self.connector())
-        self.cdn.fetch = self._download
 
     async def aclose(self) -> None:
         """End everything: connections first, then the port."""

@@ -6,63 +6,17 @@ import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from bot.settings import Settings
-from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.cdn import ShownFile
 from rehearsal.likeness import Likeness, likeness
 from rehearsal.permissions import Permission
 from rehearsal.server import Rehearsal
-from rehearsal.voice.listener import Listener
-
-READY_SECONDS = 60.0
-"""How long a bot may take to log in, its TTS gateway included."""
-
-
-@asynccontextmanager
-async def attending(bot: SpeechBot, rehearsal: Rehearsal) -> AsyncIterator[SpeechBot]:
-    """Yield ``bot`` logged in to ``rehearsal``; on leaving it shuts down in order.
-
-    Raises what kept it from logging in.
-    """
-    async with bot:
-        running = asyncio.create_task(bot.start(rehearsal.token), name="bot")
-        try:
-            await _ready(bot, running)
-            yield bot
-        finally:
-            await bot.shut_down()
-            await asyncio.wait([running])
-    running.result()
-
-
-@asynccontextmanager
-async def restarted(bot: SpeechBot, settings: Settings, rehearsal: Rehearsal) -> AsyncIterator[SpeechBot]:
-    """Shut ``bot`` down and yield another with the same ``settings``, logged in to the same ``rehearsal``.
-
-    Everything in the rehearsal stays as it is: messages, their buttons, files, who is where.
-    """
-    await bot.shut_down()
-    async with attending(SpeechBot(settings, connector=rehearsal.connector()), rehearsal) as anew:
-        yield anew
-
-
-async def _ready(bot: SpeechBot, running: asyncio.Task[None]) -> None:
-    ready = asyncio.create_task(bot.wait_until_ready(), name="ready")
-    await asyncio.wait({running, ready}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        ready.cancel()
-        running.result()
-    if not ready.done():
-        ready.cancel()
-        raise TimeoutError(f"the bot was not logged in after {READY_SECONDS:g} s")
-
+from rehearsal.voice.listener import Listener, wav_of
 
 ANSWER_SECONDS: Final = 60.0
 """How long a person here waits for an answer before they call it a failure."""
@@ -78,7 +32,7 @@ _NO_STEM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardSpeech:
     """What a listener heard of one utterance: 48 kHz mono 16-bit PCM, and how many frames of it."""
 
     pcm: bytes
@@ -141,12 +95,12 @@ class TourStage:
         if promised:
             raise TimeoutError(f"still no answer after {ANSWER_SECONDS:g} s")
 
-    async def hear(self, listener: Listener, *, after: int = 0) -> Heard:
+    async def hear(self, listener: Listener, *, after: int = 0) -> HeardSpeech:
         """Return what ``listener`` hears from its ``after``-th packet on, once it is silent again."""
         await listener.wait_for_silence(seconds=1.0, timeout=ANSWER_SECONDS, after=after)
         packets = listener.packets[after:]
         undecryptable = sum(packet.opus is None for packet in packets)
-        return Heard(listener.pcm(after=after), len(packets), undecryptable)
+        return HeardSpeech(listener.pcm(after=after), len(packets), undecryptable)
 
     def readable(self, text: str) -> str:
         """Return ``text`` about as Discord's app shows it: with names where mentions stand."""
@@ -165,9 +119,9 @@ class TourStage:
         await asyncio.to_thread(_write, path, data)
         return path
 
-    async def save_heard(self, name: str, heard: Heard) -> Path:
+    async def save_heard(self, name: str, heard: HeardSpeech) -> Path:
         """Write what was heard as a WAV and return its path."""
-        return await self.save(name, _wav(heard.pcm))
+        return await self.save(name, wav_of(heard.pcm))
 
 
 class StepFailedError(Exception):
@@ -187,7 +141,7 @@ def pcm_of_wav(data: bytes) -> bytes:
     return pcm
 
 
-def alike(file: bytes, heard: Heard) -> Likeness:
+def alike(file: bytes, heard: HeardSpeech) -> Likeness:
     """Return how alike the WAV under an answer and what was heard of it are."""
     return likeness(pcm_of_wav(file), heard.pcm)
 
@@ -195,13 +149,3 @@ def alike(file: bytes, heard: Heard) -> Likeness:
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-
-
-def _wav(pcm: bytes) -> bytes:
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes(pcm)
-    return buffer.getvalue()

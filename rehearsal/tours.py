@@ -18,7 +18,7 @@ from rehearsal.stage import ANSWER_SECONDS, StepFailedError, TourStage, pcm_of_w
 from rehearsal.walk import (
     ACCEPT,
     MY_OWN,
-    Given,
+    DeliveredSpeech,
     Step,
     Walk,
     check,
@@ -78,7 +78,7 @@ class Tour(Walk):
             reference=sent(recording),
             transcript=recording.transcript,
         )
-        await self.given(await say_it_is_mine(self._stage.alice, question), packets)
+        await self.delivered(await say_it_is_mine(self._stage.alice, question), packets)
 
     async def _speak_a_message(self) -> None:
         """Bob writes a message, and Alice chooses Apps, Speak this."""
@@ -86,7 +86,7 @@ class Tour(Walk):
             self._stage.general, "**Dinner** at <t:1767268800:t>? See https://example.com :wave:"
         )
         packets = self.packets
-        await self.given(await self._stage.alice.message_menu("Speak this", message), packets)
+        await self.delivered(await self._stage.alice.message_menu("Speak this", message), packets)
 
     async def _clone_a_message(self) -> None:
         """Alice posts a recording, chooses Apps, Clone this voice, and fills in the form."""
@@ -94,13 +94,13 @@ class Tour(Walk):
         form = await self.form_in(await self._stage.alice.message_menu("Clone this voice", message))
         packets = self.packets
         typed = {form.labels[0]: "May I borrow your bicycle?"}
-        await self.given(await self._stage.alice.submit(form, typed), packets)
+        await self.delivered(await self._stage.alice.submit(form, typed), packets)
 
     async def _speak_in_private(self) -> None:
         """Bob writes to the bot alone: /speak in a direct message."""
         conversation = self._stage.rehearsal.world.dm(self._stage.bob)
         answer = await self._stage.bob.slash(conversation, "speak", text="This is only for me.")
-        await self.given(answer)
+        await self.delivered(answer)
 
     async def _make_a_mistake(self) -> None:
         """Alice asks for the impossible: /speak with nothing to say."""
@@ -112,11 +112,11 @@ class Tour(Walk):
 
     async def _spoken(self, command: str, **options: Any) -> None:
         packets = self.packets
-        await self.given(await self._stage.alice.slash(self._stage.general, command, **options), packets)
+        await self.delivered(await self._stage.alice.slash(self._stage.general, command, **options), packets)
 
 
 SAME_VOICE: Final = 3.0
-"""Semitones between two takes of one voice at most; the recordings here are an octave and more apart."""
+"""Semitones at most between two generations of one voice; the recordings here are octaves apart."""
 
 TO_FILE: Final = "here, as a file"
 """A choice of /speak for what need not be heard; hearing takes as long as it lasts."""
@@ -135,19 +135,19 @@ _DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
 
 
 class VoicesTour(Walk):
-    """Save, consent, use, share, revoke, delete, design, cast, dialogue, voice message and soundboard."""
+    """All that concerns voices: default, saved, shared, designed and revoked ones, and what they say."""
 
     def __init__(self, stage: TourStage) -> None:
         super().__init__(stage)
         self._alice, self._bob, self._carol = stage.alice, stage.bob, stage.carol
-        self._dialogue: Given | None = None
+        self._dialogue: DeliveredSpeech | None = None
         stage.guild.take_role(stage.moderators, stage.alice)
 
     @property
     def steps(self) -> Sequence[Step]:
-        """From the first take of a server to the last trace of a member."""
+        """From the first generation of a server to the last trace of a member."""
         return [
-            self._cast,
+            self._create_default_voice,
             self._turn_cloning_on,
             self._save,
             self._use,
@@ -163,12 +163,15 @@ class VoicesTour(Walk):
             self._leave_nothing,
         ]
 
-    async def _cast(self) -> None:
+    async def _create_default_voice(self) -> None:
         """A server without a voice: what Bob says first becomes its default voice, which Alice has too."""
         self._listener = await self._alice.join(self._stage.perch)
         await self._bob.join(self._stage.perch)
         first = await self.speak(self._bob, text="Good evening, everybody.")
-        check("This is now the voice of this server, **House**" in first.answer.content, "none was cast")
+        check(
+            "This is now the voice of this server, **House**" in first.answer.content,
+            "no default voice",
+        )
         second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
         self.check_credit(second, "AI-generated voice of House", self._alice)
         self.check_same_voice("the second take", pitch_in(second), pitch_in(first))
@@ -208,8 +211,8 @@ class VoicesTour(Walk):
         shared = {"name": "Harbour", "with": "some members: name them", "member": self._bob}
         words = await self.told(await self.type(self._alice, "voice share", **shared))
         check("@Bob" in words, "it was not shared")
-        given = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
-        self.check_credit(given, "AI-generated voice of Harbour", self._bob)
+        delivered = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
+        self.check_credit(delivered, "AI-generated voice of Harbour", self._bob)
 
     async def _consent(self) -> None:
         """Alice would like Bob's voice. Only Bob can agree, with a button that says what he agrees to."""
@@ -222,23 +225,23 @@ class VoicesTour(Walk):
         check("Only the member whose voice it is" in words, "Alice could agree for Bob")
         words = await self.press_and_read(self._bob, question, "I agree")
         check(words.startswith("@Bob agreed to **Bobby**"), "Bob could not agree")
-        given = await self.speak(self._alice, voice="Bobby", text="Can we keep them, please?")
-        self.check_same_voice("Bobby", pitch_in(given), await self.recorded_pitch(self._alice, "Bobby"))
+        delivered = await self.speak(self._alice, voice="Bobby", text="Can we keep them, please?")
+        self.check_same_voice("Bobby", pitch_in(delivered), await self.recorded_pitch(self._alice, "Bobby"))
 
     async def _talk(self) -> None:
         """Alice writes a dialogue: one sound, in which each line has its own voice."""
         text = "Harbour: Where have you been all day? / Bobby: I was behind the shed, of course."
-        given = self._dialogue = await self.speak(self._alice, text=text)
-        self.check_credit(given, "AI-generated voices of Harbour and Bobby", self._alice)
-        low, high = (pitch_of(half) for half in halves(pcm_of_wav(given.file.data)))
+        delivered = self._dialogue = await self.speak(self._alice, text=text)
+        self.check_credit(delivered, "AI-generated voices of Harbour and Bobby", self._alice)
+        low, high = (pitch_of(half) for half in halves(pcm_of_wav(delivered.file.data)))
         print(f"   pitch:  {low:.0f} Hz in the first half, {high:.0f} Hz in the second")
         self.check_same_voice("the first half", low, await self.recorded_pitch(self._alice, "Harbour"))
         self.check_same_voice("the second half", high, await self.recorded_pitch(self._alice, "Bobby"))
 
     async def _send_voice_message(self) -> None:
         """Bob presses As voice message under the dialogue."""
-        take = self._take()
-        words = await self.press_and_read(self._bob, take.answer, "As voice message")
+        dialogue = self._delivered_dialogue()
+        words = await self.press_and_read(self._bob, dialogue.answer, "As voice message")
         check(words == "Sent.", "it was not sent")
         message = await self._stage.general.until_message(lambda one: one.voice_message)
         (file,) = self._stage.rehearsal.files_of(message)
@@ -247,15 +250,15 @@ class VoicesTour(Walk):
         print(f"   voice message: {file.seconds or 0:.1f} s, a waveform of {len(points)} points, {path}")
         check(file.data.startswith(b"OggS"), "it is no Ogg file")
         check(1 < len(points) <= 256 and len(set(points)) > 2, "it has no waveform")
-        made = len(pcm_of_wav(take.file.data)) / 96_000
-        check(abs((file.seconds or 0) - made) < 0.1, f"it lasts {file.seconds} s, and the take {made:.1f} s")
+        made = len(pcm_of_wav(dialogue.file.data)) / 96_000
+        check(abs((file.seconds or 0) - made) < 0.1, f"it lasts {file.seconds} s, the dialogue {made:.1f} s")
 
     async def _put_on_soundboard(self) -> None:
         """Carol, who may, puts the beginning of something longer on the soundboard; Bob may not."""
-        given = await self.speak(self._carol, text=_LONG, to=TO_FILE)
-        words = await self.press_and_read(self._bob, given.answer, "To soundboard")
+        delivered = await self.speak(self._carol, text=_LONG, to=TO_FILE)
+        words = await self.press_and_read(self._bob, delivered.answer, "To soundboard")
         check("Create Expressions" in words, "Bob may add sounds")
-        form = await self.form_in(await self.press(self._carol, given.answer, "To soundboard"))
+        form = await self.form_in(await self.press(self._carol, delivered.answer, "To soundboard"))
         await self.told(await self._carol.submit(form, {"Name": "The tide"}))
         sounds = list(self._stage.guild.sounds.values())
         check([sound.name for sound in sounds] == ["The tide"], "it is not on the soundboard")
@@ -270,20 +273,20 @@ class VoicesTour(Walk):
             self._bob, "voice design", name="Wizard", description="an old man, slow and deep"
         )
         await self.told_to_choose(design, "Take 3")
-        takes = [file.data for file in design.files]
-        check(len(takes) == 3, f"there are {len(takes)} takes")
+        generations = [file.data for file in design.files]
+        check(len(generations) == 3, f"there are {len(generations)} generations")
         words = await self.press_and_read(self._bob, design, "Take 2")
         check("Saved as **Wizard**" in words, "it was not saved")
-        check(await self.recording(self._bob, "Wizard") == takes[1], "another take was saved")
-        await self._stage.save("wizard.wav", takes[1])
+        check(await self.recording(self._bob, "Wizard") == generations[1], "another take was saved")
+        await self._stage.save("wizard.wav", generations[1])
         message = await self._carol.say(self._stage.general, "You shall not pass.")
         menu = await self._bob.message_menu("Speak this in a voice", message)
         words = await self.told(menu)
         check(words == "In which voice should I say this?", "it does not ask for a voice")
         packets = self.packets
-        given = await self.given(await self._bob.select(menu, "Choose a voice", "Wizard"), packets)
-        self.check_credit(given, "AI-generated voice of Wizard", self._bob)
-        self.check_same_voice("Wizard", pitch_in(given), pitch_of(pcm_of_wav(takes[1])))
+        delivered = await self.delivered(await self._bob.select(menu, "Choose a voice", "Wizard"), packets)
+        self.check_credit(delivered, "AI-generated voice of Wizard", self._bob)
+        self.check_same_voice("Wizard", pitch_in(delivered), pitch_of(pcm_of_wav(generations[1])))
 
     async def _look_into_it(self) -> None:
         """Carol looks who used Harbour, freezes it, and thaws it; what was said is not recorded."""
@@ -300,7 +303,7 @@ class VoicesTour(Walk):
 
     async def _revoke(self) -> None:
         """While Bobby speaks for Alice, Bob takes his voice back: it falls silent, and is gone."""
-        earlier, packets = self._take(), self.packets
+        earlier, packets = self._delivered_dialogue(), self.packets
         said = await self.type(self._alice, "speak", text=_LONG, voice="Bobby", to="my voice channel")
         await self.listener.wait_for_packets(packets + _HEARD_PACKETS, timeout=ANSWER_SECONDS)
         await self._take_back(packets)
@@ -352,15 +355,15 @@ class VoicesTour(Walk):
         recording = {"recording": sent(_DEEP), "transcript": _DEEP.transcript}
         return await self.type(self._alice, "voice save", name="Harbour", **recording)
 
-    def _take(self) -> Given:
+    def _delivered_dialogue(self) -> DeliveredSpeech:
         if self._dialogue is None:
             raise StepFailedError("there is no dialogue")
         return self._dialogue
 
-    async def speak(self, person: Person, **options: object) -> Given:
-        """Let somebody type /speak, and return their take, heard unless it is for a file only."""
+    async def speak(self, person: Person, **options: object) -> DeliveredSpeech:
+        """Let somebody type /speak, and return what they get, heard unless it is for a file only."""
         packets = None if options.get("to") == TO_FILE else self.packets
-        return await self.given(await self.type(person, "speak", **options), packets)
+        return await self.delivered(await self.type(person, "speak", **options), packets)
 
     async def proposed(self, person: Person) -> list[str]:
         """Return the voices that /speak proposes to somebody."""
@@ -390,11 +393,11 @@ class VoicesTour(Walk):
         begins = f"The recording of the voice {name}"
         return [message for message in self._stage.general.history if message.content.startswith(begins)]
 
-    def check_credit(self, given: Given, voice: str, asker: Person) -> None:
+    def check_credit(self, delivered: DeliveredSpeech, voice: str, asker: Person) -> None:
         """Raise `StepFailedError` unless both the answer and the file say whose voice it is, and for whom."""
         words, tag = f"{voice}, for {asker.mention}", f"{voice}, for {asker.name}"
-        check(words in given.answer.content, f"the answer does not say: {words}")
-        check(tag.encode() in given.file.data, f"the file does not say: {tag}")
+        check(words in delivered.answer.content, f"the answer does not say: {words}")
+        check(tag.encode() in delivered.file.data, f"the file does not say: {tag}")
 
     def check_same_voice(self, what: str, pitch: float, wanted: float) -> None:
         """Raise `StepFailedError` unless ``what`` has the pitch that is ``wanted``, both in Hz."""
@@ -402,6 +405,6 @@ class VoicesTour(Walk):
         check(apart <= SAME_VOICE, f"{what} is at {pitch:.0f} Hz, and the voice at {wanted:.0f} Hz")
 
 
-def pitch_in(given: Given) -> float:
-    """Return the pitch of a take in Hz."""
-    return pitch_of(pcm_of_wav(given.file.data))
+def pitch_in(delivered: DeliveredSpeech) -> float:
+    """Return the pitch of a delivered speech in Hz."""
+    return pitch_of(pcm_of_wav(delivered.file.data))

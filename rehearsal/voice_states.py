@@ -58,7 +58,8 @@ class VoiceDesk:
 
     def _place_bot(self, guild: GuildRecord, channel: Channel, state: VoiceState) -> None:
         before = guild.voice_states.get(self._bot_id)
-        same = before is not None and _same_place(before, state)
+        place = (state.channel_id, state.session_id)
+        same = before is not None and (before.channel_id, before.session_id) == place
         state.mute = before is not None and before.mute  # a moderator's mute stays through a move
         if before is not None and same:
             state.suppress, state.request_to_speak_at = before.suppress, before.request_to_speak_at
@@ -195,7 +196,3 @@ class VoiceDesk:
             asked = data["request_to_speak_timestamp"]
             state.request_to_speak_at = datetime.datetime.fromisoformat(asked) if asked else None
         self._tell(guild, state)
-
-
-def _same_place(one: VoiceState, other: VoiceState) -> bool:
-    return one.channel_id == other.channel_id and one.session_id == other.session_id

@@ -13,7 +13,7 @@ from rehearsal.people import Person
 from rehearsal.recordings import SampleRecording
 from rehearsal.records import Channel, Message, Role
 from rehearsal.screen import ShownModal
-from rehearsal.stage import ANSWER_SECONDS, Heard, StepFailedError, TourStage, alike
+from rehearsal.stage import ANSWER_SECONDS, HeardSpeech, StepFailedError, TourStage, alike
 from rehearsal.voice.listener import Listener
 
 ACCEPT: Final = "Accept, and turn cloning on"
@@ -45,12 +45,12 @@ Step = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Given:
-    """A take as a person gets it; ``heard`` is None where nobody listened."""
+class DeliveredSpeech:
+    """Speech as a person gets it; ``heard`` is None where nobody listened."""
 
     answer: Answer
     file: ShownFile
-    heard: Heard | None
+    heard: HeardSpeech | None
 
 
 class Walk:
@@ -144,7 +144,7 @@ class Walk:
         print(f"   form: {answer.modal.title}: {', '.join(answer.modal.labels)}")
         return answer.modal
 
-    async def given(self, answer: Answer, packets: int | None = None) -> Given:
+    async def delivered(self, answer: Answer, packets: int | None = None) -> DeliveredSpeech:
         """Print the file under the answer and, from the ``packets``-th packet on, what was heard of it.
 
         Raises `StepFailedError` when that is not the same, or was not encrypted to its end.
@@ -155,7 +155,7 @@ class Walk:
         print(f"   answer: {indented(self._stage.readable(answer.content))}")
         print(f"   file:   {path}")
         if packets is None or self._listener is None:
-            return Given(answer, file, None)
+            return DeliveredSpeech(answer, file, None)
         heard = await self._stage.hear(self._listener, after=packets)
         heard_path = await self._stage.save_heard(f"heard-{file.name}", heard)
         match = alike(file.data, heard)
@@ -169,7 +169,7 @@ class Walk:
             f"           {heard.seconds:.1f} s, {heard.frames} frames, all of them end-to-end encrypted; "
             f"correlation with the file {match.correlation:.3f}"
         )
-        return Given(answer, file, heard)
+        return DeliveredSpeech(answer, file, heard)
 
     @property
     def listener(self) -> Listener:

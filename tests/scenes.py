@@ -41,9 +41,9 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
-from rehearsal.stage import attending
 from rehearsal.voice.connection import BotConnection
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import attending
 from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import Endpoint, FetchOptions
 from tts_gateway.server import ServerOptions, serving
@@ -149,7 +149,7 @@ async def open_scene(data_dir: Path, engine: Engine | None = None) -> AsyncItera
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
         yield scene
         scene.say_no_more()
-        assert rehearsal.unknown_requests == []
+        assert rehearsal.router.unknown_requests == []
         scene.assert_nobody_was_pinged()
 
 

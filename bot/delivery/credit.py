@@ -1,4 +1,4 @@
-"""Whose voice it is and for whom it was made, in the answer and inside the file."""
+"""Credit of a generation: whose voice it is and for whom it was made, in the reply and in the file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _TITLE_CHARS: Final = 60
 _NAME_CHARS: Final = 60
 
 
-def credit(order: SpeakRequest, speech: Speech, *, member_id: int) -> str:
-    """Return the words under every take; who asked for it is mentioned, which pings nobody."""
-    words = f"{_whose(order, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
+def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
+    """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
+    words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
     return f"{words}\n{REST_IS_MISSING}" if speech.rest_is_missing else words
 
 
-def tags(order: SpeakRequest, *, member: str) -> dict[str, str]:
-    """Return the same as tags for a sound file, as plain text; ``member`` is the name of who asked for it."""
+def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:
+    """Return the tags of its sound file, in plain text; ``member`` is the name of who asked for it."""
     return {
-        TITLE: one_line(order.request.text, _TITLE_CHARS),
-        COMMENT: f"{_whose(order, one_line)}, for {one_line(member)}",
+        TITLE: one_line(request.request.text, _TITLE_CHARS),
+        COMMENT: f"{_whose(request, one_line)}, for {one_line(member)}",
         SOFTWARE: f"Myna {__version__}",
     }
 
 
-def _whose(order: SpeakRequest, shown: Callable[[str, int], str]) -> str:
-    names = [shown(voice.name, _NAME_CHARS) for voice in order.voices]
-    if order.likeness is not None:
-        return f"AI-generated voice after {shown(order.likeness, _NAME_CHARS)}"
+def _whose(request: SpeakRequest, shown: Callable[[str, int], str]) -> str:
+    names = [shown(voice.name, _NAME_CHARS) for voice in request.voices]
+    if request.likeness is not None:
+        return f"AI-generated voice after {shown(request.likeness, _NAME_CHARS)}"
     if not names:
         return "AI-generated voice"
     if len(names) == 1:

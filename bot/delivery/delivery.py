@@ -1,4 +1,4 @@
-"""Delivery: a request is made into speech, and reaches people where they want it."""
+"""Delivery of requests: each is made into speech, and reaches people where they want it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import discord
 
 from bot.audio.maker import Maker
 from bot.audio.opus import FRAME_SECONDS
-from bot.delivery.history import GenerationHistory, Kept
+from bot.delivery.history import GenerationHistory, KeptGeneration
 from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest
-from bot.delivery.voice_message import send_voice_message, why_not_here
+from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import AudioError, MemberError, PlaybackError
-from bot.interaction import target_of, why_no_file
-from bot.messages import sentence_for
+from bot.interaction import file_permission_error, target_of
+from bot.messages import RESTARTING, sentence_for
 from bot.models import Asker, Destination, Speech
 from bot.playback.queue import Outcome
 from bot.speech.job import SpeechJob
@@ -29,8 +29,6 @@ from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import file_stem
 
 log = logging.getLogger(__name__)
-
-_RESTARTING: Final = "I am restarting. Try again in a minute."
 
 
 class Deliveries:
@@ -53,12 +51,12 @@ class Deliveries:
         self._closing = False
 
     async def deliver(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
-        """Acknowledge, make the speech, and give the final answer.
+        """Deliver one request: acknowledge it, make the speech, and finish the reply.
 
-        Raises `MemberError`, `TTSError`, `PlaybackError` or `LibraryError` where there is nothing to give.
+        Raises `MemberError`, `TTSError`, `PlaybackError` or `LibraryError` where there is nothing to deliver.
         """
         if self._closing:
-            raise MemberError(_RESTARTING)
+            raise MemberError(RESTARTING)
         delivery = Delivery(self, interaction, request)
         await delivery.acknowledge()
         task = asyncio.current_task()
@@ -77,65 +75,66 @@ class Deliveries:
         left = dict(self._open)
         for task in left:
             task.cancel()
-        endings = [reply.finish(_RESTARTING) for reply in left.values() if not reply.is_final]
+        endings = [reply.finish(RESTARTING) for reply in left.values() if not reply.is_final]
         with suppress(TimeoutError):  # what Discord does not take it may not take for a quarter of an hour
             async with asyncio.timeout(wait / 2):
                 await asyncio.gather(*endings, return_exceptions=True)
 
 
 class Delivery:
-    """Delivery of one request to one final answer; `Deliveries` makes them."""
+    """Delivery of one request, up to its finished reply; `Deliveries` makes them."""
 
     def __init__(self, parts: Deliveries, interaction: discord.Interaction, request: SpeakRequest) -> None:
         self.reply = Reply.of(interaction)
-        """What the member reads."""
-        self._synthesizer = parts.synthesizer
-        self._maker = parts.maker
-        self._slots = parts.slots
-        self._history = parts.history
-        self._accesses = parts.accesses
+        """Reply that the member reads."""
+        self._parts = parts
         self._interaction = interaction
         self._request = request
         self._target = target_of(interaction, request.to)
 
     async def acknowledge(self) -> None:
-        """Acknowledge the command. Raises `MemberError` where nothing could be given."""
+        """Acknowledge the command. Raises `MemberError` where nothing could be delivered."""
         if self._target.to is Destination.VOICE_MESSAGE:
-            reason, no_file = why_not_here(self._interaction), why_no_file(self._interaction)
+            reason, no_file = (
+                voice_message_permission_error(self._interaction),
+                file_permission_error(self._interaction),
+            )
             if reason is not None and no_file is not None:
                 raise MemberError(f"{reason}. {no_file}")
-        await self.reply.defer()
+        await self.reply.acknowledge()
 
     async def run(self) -> None:
-        """Make the speech, and give the final answer. Raises what `Deliveries.deliver` does."""
-        self._request = await self._accesses.reachable(self._request)
+        """Make the speech, and finish the reply. Raises what `Deliveries.deliver` does."""
+        self._request = await self._parts.accesses.reachable(self._request)
         slot, note = await self._reserve()
         if slot is not None:
             await self._speak(slot, gives_file=self._target.to is Destination.BOTH)
             return
         with self._submit() as job:
             speech = await job.result()
-        kept = await self._history.settle(self._interaction, self._request, speech)
+        kept = await self._parts.history.keep(self._interaction, self._request, speech)
         if self._target.to is Destination.VOICE_MESSAGE:
-            await self._give_voice_message(speech, kept)
+            await self._finish_with_voice_message(speech, kept)
         else:
-            await self._give_file(speech, kept, note=note)
+            await self._finish_with_file(speech, kept, note=note)
 
     async def check(self) -> None:
-        """Raise `MemberError` if a voice in it may not be heard any more: what took a while asks again."""
-        await self._history.check(self._interaction, self._request)
+        """Raise `MemberError` if a voice in it may not be heard any more; asked after every longer step."""
+        await self._parts.history.check_request(self._interaction, self._request)
 
     # -- making -----------------------------------------------------------------------------------
 
     async def _reserve(self) -> tuple[PlaybackSlot | None, str]:
-        """Return a place in the queue, or None and the reason why only the file can be given."""
+        """Return a slot in the queue, or None and the reason why only the file can be delivered."""
         member, target = self._interaction.user, self._target
         if target.channel is None or not isinstance(member, discord.Member):
             return None, target.note
         try:
-            return await self._slots.for_request(target.channel, member, self._request), ""
+            request = self._request.request
+            voice_ids = frozenset(voice.id for voice in request.voices)
+            return await self._parts.slots.reserve(target.channel, member, request.text, voice_ids), ""
         except (MemberError, PlaybackError) as error:
-            no_file = why_no_file(self._interaction)
+            no_file = file_permission_error(self._interaction)
             if self._request.to is not None:
                 raise
             if no_file is not None:
@@ -143,27 +142,27 @@ class Delivery:
             return None, sentence_for(error)  # we chose the voice channel, so the file will do
 
     def _submit(self, slot: PlaybackSlot | None = None) -> SpeechJob:
-        """Return the job of making it, whose progress the member reads from now on."""
+        """Return the job that makes it, whose progress the member reads from now on."""
         user, guild_id = self._interaction.user, self._interaction.guild_id
-        job = self._synthesizer.submit(
+        job = self._parts.synthesizer.submit(
             self._request.request,
             Asker(user.id, guild_id or user.id),
-            access=self._accesses.at(self._interaction),
+            access=self._parts.accesses.at(self._interaction),
             seconds_before=slot.player.seconds_before(slot.utterance) if slot else None,
         )
         self.reply.show_progress(job)
         return job
 
     async def _fill(self, slot: PlaybackSlot) -> Speech:
-        """Return the speech that is being heard."""
+        """Return the speech of the job, whose frames have gone into ``slot`` as they came."""
         with self._submit(slot) as job:
             async for frames in job:
                 slot.append(frames)
             return await job.result()
 
     async def _make_aloud(self, slot: PlaybackSlot) -> Speech | None:
-        """Return the speech that is being heard; None when it was dropped, and the member knows it."""
-        with slot.given_back_on_failure():
+        """Return the speech that is being heard; None if it was dropped and the member was told."""
+        with slot.released_on_failure():
             making = asyncio.create_task(self._fill(slot))
             ending = asyncio.create_task(slot.utterance.finished())
             try:
@@ -181,30 +180,30 @@ class Delivery:
         return speech
 
     def _is_wanted(self, slot: PlaybackSlot) -> bool:
-        """Return whether the rest of what was dropped while it was made will be given as a file."""
+        """Return whether the job must go on although it is not heard: the file will be delivered."""
         utterance = slot.utterance
         return utterance.outcome in UNHEARD and bool(utterance.seconds or self._request.to is None)
 
     async def _end_early(self, slot: PlaybackSlot, outcome: Outcome) -> None:
-        """Tell the member that it was dropped while it was made; what was heard of it counts as used."""
+        """Finish the reply to what was dropped while it was made; what was heard of it counts as used."""
         if slot.frames:
             seconds = len(slot.frames) * FRAME_SECONDS
-            await self._history.note_use(self._interaction, self._request, seconds)
+            await self._parts.history.note_use(self._interaction, self._request, seconds)
         await self.reply.finish(ENDINGS[outcome])
 
-    # -- giving -----------------------------------------------------------------------------------
+    # -- answering --------------------------------------------------------------------------------
 
     async def _speak(self, slot: PlaybackSlot, *, gives_file: bool) -> None:
         speech = await self._make_aloud(slot)
         if speech is None:
             return
         try:
-            kept = await self._history.settle(self._interaction, self._request, speech)
+            kept = await self._parts.history.keep(self._interaction, self._request, speech)
         except BaseException:
             slot.utterance.cancel()  # what may not be given is not heard to its end either
             raise
         if gives_file:
-            await self._give_file(speech, kept)
+            await self._finish_with_file(speech, kept)
             del speech  # megabytes, which nobody needs while it waits
             await self._amend(await slot.utterance.finished())
             return
@@ -215,20 +214,20 @@ class Delivery:
         await self._finish_spoken(slot, kept, outcome, rest_is_missing=rest_is_missing)
 
     async def _amend(self, outcome: Outcome) -> None:
-        """Put under the answer with the file why not all of it was heard."""
+        """Say under the reply with the file why not all of it was heard."""
         if outcome in UNHEARD:
             await self.reply.amend(f"{UNHEARD[outcome]}, so not all of it was heard.")
         elif outcome is Outcome.WITHDRAWN:
             await self.reply.amend(ENDINGS[outcome])
 
     async def _finish_spoken(
-        self, slot: PlaybackSlot, kept: Kept, outcome: Outcome, *, rest_is_missing: bool
+        self, slot: PlaybackSlot, kept: KeptGeneration, outcome: Outcome, *, rest_is_missing: bool
     ) -> None:
         if outcome in UNHEARD:
-            speech = await self._synthesizer.made_before(
+            speech = await self._parts.synthesizer.made_before(
                 self._request.request, slot.frames, rest_is_missing=rest_is_missing
             )
-            await self._give_file(speech, kept, because=UNHEARD[outcome])
+            await self._finish_with_file(speech, kept, because=UNHEARD[outcome])
         elif outcome is Outcome.PLAYED:
             words = f"Spoken in {slot.channel.mention} · {kept.words}"
             await self.reply.finish(words, view=kept.buttons)
@@ -236,15 +235,17 @@ class Delivery:
             buttons = None if outcome is Outcome.WITHDRAWN else kept.buttons
             await self.reply.finish(f"{ENDINGS[outcome]}\n{kept.words}", view=buttons)
 
-    async def _give_file(self, speech: Speech, kept: Kept, *, note: str = "", because: str = "") -> None:
-        """Answer with the file, or where there can be none with the words and the missing permission.
+    async def _finish_with_file(
+        self, speech: Speech, kept: KeptGeneration, *, note: str = "", because: str = ""
+    ) -> None:
+        """Finish the reply with the file, or where there can be none with the missing permission.
 
         ``note`` is a sentence above the words, ``because`` the beginning of one that says why it is a file.
         """
-        no_file = why_no_file(self._interaction)
+        no_file = file_permission_error(self._interaction)
         if no_file is None:
             name = file_stem(self._request.request.text)
-            file = SpeechFile(self, self._maker, speech, name, kept.tags)
+            file = SpeechFile(self, self._parts.maker, speech, name, kept.tags)
             words = "\n".join(filter(None, (note, kept.words)))
             await self.reply.finish(words, file, kept.buttons, because=because)
         else:
@@ -252,23 +253,23 @@ class Delivery:
             words = "\n".join(filter(None, (note, reason, kept.words)))
             await self.reply.finish(words, view=kept.buttons)
 
-    async def _give_voice_message(self, speech: Speech, kept: Kept) -> None:
-        """Post a voice message, and answer with the words and the buttons, which it cannot carry.
+    async def _finish_with_voice_message(self, speech: Speech, kept: KeptGeneration) -> None:
+        """Send a voice message, and finish the reply with the words and the buttons it cannot carry.
 
-        Where there can be none the file is given.
+        Where there can be none, the file is sent instead.
         """
-        reason = why_not_here(self._interaction)
+        reason = voice_message_permission_error(self._interaction)
         if reason is None and self._interaction.channel_id is not None:
             if await self._has_sent_voice_message(self._interaction.channel_id, speech, kept):
                 await self.reply.finish(kept.words, view=kept.buttons)
                 return
             reason = "Discord did not take the voice message"
-        await self._give_file(speech, kept, because=reason or "")
+        await self._finish_with_file(speech, kept, because=reason or "")
 
-    async def _has_sent_voice_message(self, channel_id: int, speech: Speech, kept: Kept) -> bool:
+    async def _has_sent_voice_message(self, channel_id: int, speech: Speech, kept: KeptGeneration) -> bool:
         """Return whether it was sent. Raises `MemberError` if a voice in it may not be heard any more."""
         try:
-            message = await self._maker.voice_message(speech, tags=kept.tags)
+            message = await self._parts.maker.voice_message(speech, tags=kept.tags)
         except AudioError:
             return False
         await self.check()  # the encoding took a moment
@@ -280,10 +281,10 @@ class Delivery:
 
 
 class SpeechFile:
-    """File of a speech, the best that a place takes, made when it is asked for; ``stem`` is its name."""
+    """File of a speech: the best that a place takes, made on demand; ``stem`` is its name."""
 
     too_large: ClassVar[str] = "That is too long to send as a file here. Try a shorter text."
-    """What the member reads where no place takes it."""
+    """Sentence for the member where no place takes it."""
 
     def __init__(
         self, delivery: Delivery, maker: Maker, speech: Speech, stem: str, tags: Mapping[str, str]
@@ -298,7 +299,7 @@ class SpeechFile:
     async def fitting(self, max_bytes: int) -> Upload | None:
         """Return the file with at most ``max_bytes``, or None if there is none so small.
 
-        Raises `MemberError` if a voice in it may not be heard any more: tries can take long.
+        Raises `MemberError` if a voice in it may not be heard any more: the tries can take minutes.
         """
         if self._made is None or len(self._made.data) > max_bytes:
             self._made = None

@@ -1,4 +1,4 @@
-"""What a final answer says, and what is left of it after every refusal."""
+"""Offer of a final reply: what it says, and what is left of it after every refusal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_WORDS: Final = 2_000
 """Characters of a message (Discord's documentation)."""
 
 PASSING: Final = (discord.DiscordServerError, aiohttp.ClientError, OSError)
-"""Faults worth another try; discord.py lets those of aiohttp through (2.7.1, http.py)."""
+"""Faults that are worth another try; discord.py lets those of aiohttp through (2.7.1, http.py)."""
 
 _TOO_LARGE: Final = (40005, 50045)
 _BLOCKED: Final = (200000, 240000)
@@ -37,10 +37,10 @@ _NO_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file for an answer: its name as people see it, and its bytes."""
+    """File for a reply: its name as people see it, and its bytes."""
 
     too_large: ClassVar[str] = "The file is too large to send here."
-    """What the member reads where no place takes it."""
+    """Sentence for the member where no place takes it."""
 
     name: str
     data: bytes
@@ -51,20 +51,20 @@ class Upload:
 
 
 class Uploadable(Protocol):
-    """Something that is given as a file, and can be made as small as a place asks for."""
+    """File that can be made as small as a place asks for."""
 
     too_large: ClassVar[str]
-    """What the member reads where it cannot be made so small."""
+    """Sentence for the member where it cannot be made so small."""
 
     async def fitting(self, max_bytes: int) -> Upload | None:
         """Return the file for a place that takes ``max_bytes``, or None.
 
-        Asked before every try, so what is no longer to be given can raise here.
+        It is asked for before every try, and raises what forbids to send it any more.
         """
 
 
 class Offer:
-    """What a final answer says, and what is left of it after every refusal."""
+    """Offer of a final reply to Discord: all of it at first, and less after every refusal."""
 
     def __init__(
         self, content: str, upload: Uploadable | None, view: discord.ui.View | None, because: str
@@ -78,7 +78,7 @@ class Offer:
         self.made_for(0, with_view=True)
 
     def made_for(self, limit: int, *, with_view: bool) -> None:
-        """Begin with all of it again, for another place with this limit."""
+        """Offer all of it again, in another place with this limit in bytes."""
         self._limit = limit
         self._with_view = with_view and self._view is not None
         self._with_file = self._upload is not None
@@ -100,7 +100,7 @@ class Offer:
 
     @property
     def faults(self) -> str:
-        """What Discord had against it, without a word of a member."""
+        """Faults of all tries, without a word of a member."""
         return "; ".join(self._faults)
 
     @property
@@ -129,7 +129,7 @@ class Offer:
         return arguments
 
     def has_said(self, message: discord.Message) -> bool:
-        """Return whether this message is what one of the tries has left there."""
+        """Return whether this message is the result of one of the tries."""
         return message.content in self._said
 
     def note(self, fault: object) -> None:
@@ -140,7 +140,7 @@ class Offer:
     def without_file(self, fault: object) -> Offer:
         """Return the same without the file, and with the reason why."""
         fewer = copy(self)
-        fewer._with_file, fewer._reason = False, _why_no_file(fault)
+        fewer._with_file, fewer._reason = False, _missing_file_reason(fault)
         return fewer
 
     def with_file(self) -> Offer:
@@ -155,7 +155,7 @@ class Offer:
             self._limit = DEFAULT_FILE_SIZE_LIMIT_BYTES
         elif self._upload and self._with_file:
             self._with_file = False
-            self._reason = self._upload.too_large if _is_too_large(fault) else _why_no_file(fault)
+            self._reason = self._upload.too_large if _is_too_large(fault) else _missing_file_reason(fault)
         elif not self._only_reason:
             self._only_reason = True
             self._reason = _NO_WORDS.get(_code(fault), f"Discord did not take the answer. {_AGAIN}")
@@ -171,7 +171,7 @@ def message_of(content: str) -> dict[str, Any]:
     return {"content": content, "allowed_mentions": discord.AllowedMentions.none()}
 
 
-def _why_no_file(fault: object) -> str:
+def _missing_file_reason(fault: object) -> str:
     if is_passing(fault):
         return f"The connection to Discord broke, so the file is missing. {_AGAIN}"
     return _NO_FILE.get(_code(fault), f"Discord did not take the file. {_AGAIN}")
@@ -182,14 +182,14 @@ def _code(fault: object) -> int:
 
 
 def brief(fault: object) -> str:
-    """Return what a log may say of it: Discord's own text can hold what was refused."""
+    """Return what a log may say of a fault: Discord's own text can hold what was refused."""
     if isinstance(fault, discord.HTTPException):
         return f"status {fault.status}, code {fault.code}"
     return type(fault).__name__
 
 
 def is_passing(fault: object) -> bool:
-    """Return whether the same may be taken in a moment; until then it may have come through."""
+    """Return whether a fault may pass: the same may be taken in a moment, or has come through already."""
     is_limited = isinstance(fault, discord.HTTPException) and fault.status == 429
     return is_limited or isinstance(fault, PASSING)
 

@@ -1,4 +1,4 @@
-"""Playback slot: a place in the queue of a voice channel, from its reservation to how it ended."""
+"""Playback slot: a place in the queue of a voice channel, from its reservation to its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Final
 
 import discord
 
-from bot.delivery.request import SpeakRequest
 from bot.playback.permissions import VoiceChannelLike
 from bot.playback.player import GuildPlayer, VolumeFilter, Volumes
 from bot.playback.players import GuildPlayers
@@ -24,13 +23,13 @@ ENDINGS: Final = {
     Outcome.SILENCED: "I was muted there, or may no longer speak, so it was skipped.",
     Outcome.LOST: "I lost the voice channel before it could be said. Try again, or choose to: here.",
 }
-"""What a member reads about something that was not heard to its end."""
+"""Words for a member about what was not heard to its end."""
 
 UNHEARD: Final = {
     Outcome.LOST: "I lost the voice channel",
     Outcome.SILENCED: "I was muted there, or may no longer speak",
 }
-"""The endings for which the file makes up, as the beginning of a sentence."""
+"""Endings after which the file is sent instead, as the beginning of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,20 @@ class PlaybackSlot:
     frames: list[bytes] = field(default_factory=list)
 
     def append(self, frames: Sequence[bytes]) -> None:
-        """Hand over the next frames."""
+        """Append the next frames to what is heard."""
         self.frames.extend(frames)
         self.sound.append(frames)
 
     @property
     def where(self) -> str:
-        """What the member reads while it waits or is heard."""
+        """Words for the member while it waits or is heard."""
         ahead = self.player.position(self.utterance)
         mention = self.channel.mention
         return f"{ahead} ahead of it in {mention}" if ahead else f"Speaking in {mention}"
 
     @contextmanager
-    def given_back_on_failure(self) -> Iterator[None]:
-        """Give the place back when the making of its sound fails inside."""
+    def released_on_failure(self) -> Iterator[None]:
+        """Release the slot if the making of its sound fails inside."""
         try:
             yield
         except BaseException:
@@ -66,7 +65,7 @@ class PlaybackSlot:
 
 
 class PlaybackSlots:
-    """Slots for what is to be heard; the voice channel is joined first where that is needed."""
+    """Slots of all voice channels; a channel is joined first where that is needed."""
 
     def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
         self._players = players
@@ -81,10 +80,3 @@ class PlaybackSlots:
         return PlaybackSlot(
             player, utterance, channel, VolumeFilter(utterance, self._volumes.get(channel.guild.id))
         )
-
-    async def for_request(
-        self, channel: VoiceChannelLike, member: discord.Member, request: SpeakRequest
-    ) -> PlaybackSlot:
-        """Return a slot for what ``request`` says. Raises as `reserve` does."""
-        voice_ids = frozenset(voice.id for voice in request.request.voices)
-        return await self.reserve(channel, member, request.request.text, voice_ids)

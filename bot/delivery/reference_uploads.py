@@ -1,11 +1,11 @@
-"""References of saved voices: leave to speak, and how the TTS gateway gets the recording."""
+"""References of saved voices: whether one may speak, and how the TTS gateway gets its recording."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -17,7 +17,7 @@ import discord
 
 from bot.delivery.request import SpeakRequest
 from bot.errors import LibraryError, NoRecordingPlaceError
-from bot.interaction import shelf_of
+from bot.interaction import scope_of
 from bot.library.consent import Consents
 from bot.library.library import Library
 from bot.library.recordings import Recordings
@@ -31,10 +31,10 @@ from bot.text.labels import excerpt
 log = logging.getLogger(__name__)
 
 SPARE_SECONDS: Final = 300.0
-"""An address that is valid for less is not handed out: a call may wait for its turn for so long."""
+"""An address that is valid for less is not handed out: a call may wait this long for its turn."""
 
 REST_SECONDS: Final = 60.0
-"""So long no recording is sent to a place that refused the last one: every try is an upload of a megabyte."""
+"""How long a place that refused a recording is not tried again: every try uploads a megabyte."""
 
 TIDY_SECONDS: Final = 3_600.0
 _PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
@@ -51,13 +51,13 @@ _NO_OWNER: Final = (
 
 
 class ReferencePosts:
-    """Gives saved voices to the TTS gateway, and keeps one private message for each that needs an address.
+    """References for the TTS gateway, with one private message for each voice that needs an address.
 
     ``place`` is where recordings go: to our own TTS gateway with nothing posted, into the channel
     ``storage_channel_id``, or to the owner of the application; never where members read. Discord signs the
     address of an attachment for about a day, and gives a fresh one with every look at the message (its API
     reference, "Signed attachment CDN URLs"). Our own copy is what counts: a deleted message costs one more
-    upload.
+    upload. An upload ends although nobody waits for it any more: a message that is sent is remembered.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class ReferencePosts:
         self._owner_channel: discord.DMChannel | None = None
         self._refused_until = 0.0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
 
     @property
     def has_place(self) -> bool:
@@ -91,11 +92,32 @@ class ReferencePosts:
         Messages with it that stand anywhere else are deleted. Raises `NoRecordingPlaceError`, and
         `LibraryError` if our copy is lost.
         """
+        return await self._uploaded(self._reference(voice))
+
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the voice's recording with a new address, for when the one before could not be used.
+
+        Raises what `reference` raises.
+        """
+        return await self._uploaded(self._renewed(voice))
+
+    async def settle(self) -> None:
+        """Wait until no recording is on its way to Discord that is not remembered yet."""
+        if self._uploads:
+            await asyncio.wait(set(self._uploads))
+
+    async def _uploaded(self, upload: Coroutine[None, None, ReferenceAudio]) -> ReferenceAudio:
+        task = asyncio.create_task(upload)
+        self._uploads.add(task)
+        task.add_done_callback(self._uploads.discard)
+        return await asyncio.shield(task)
+
+    async def _reference(self, voice: SpokenVoice) -> ReferenceAudio:
         async with self._lock(voice):
             posts = await self._posts.of(voice.id)
             if self.place is RecordingPlace.THIS_MACHINE:
                 await self._delete_posts(posts)
-                return await self._whole(voice)
+                return await self._handed_over(voice)
             channel = await self._private_channel()
             for post in posts:
                 url = await self._usable_address(post) if post.channel_id == channel.id else None
@@ -104,18 +126,14 @@ class ReferencePosts:
                     return ReferenceAudio(url, voice.transcript)
             return await self._post_anew(voice, channel)
 
-    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return the voice's recording with a new address, for when the one before could not be used.
-
-        Raises what `reference` raises.
-        """
+    async def _renewed(self, voice: SpokenVoice) -> ReferenceAudio:
         async with self._lock(voice):
             if self.place is RecordingPlace.THIS_MACHINE:
-                return await self._whole(voice)
+                return await self._handed_over(voice)
             return await self._post_anew(voice, await self._private_channel())
 
     async def delete(self, posts: Sequence[Post]) -> None:
-        """Delete these messages in Discord, and forget those that are gone. The others are tried again."""
+        """Delete these messages in Discord, and forget those that are gone; the others are tried again."""
         for post in posts:
             channel = self._client.get_partial_messageable(post.channel_id)
             try:
@@ -147,7 +165,7 @@ class ReferencePosts:
             await self.delete([post])
 
     async def keep_tidy(self) -> None:
-        """Say what is wrong with the storage channel; then tidy, now and every hour. It never returns."""
+        """Log what is wrong with the storage channel, then tidy now and every hour. It never returns."""
         try:
             if self.place is RecordingPlace.STORAGE_CHANNEL and self._storage_channel_id is not None:
                 problem = await storage_problem(self._client, self._storage_channel_id)
@@ -165,7 +183,7 @@ class ReferencePosts:
     def _lock(self, voice: SpokenVoice) -> asyncio.Lock:
         return self._locks.setdefault(voice.id, asyncio.Lock())
 
-    async def _whole(self, voice: SpokenVoice) -> ReferenceAudio:
+    async def _handed_over(self, voice: SpokenVoice) -> ReferenceAudio:
         wav = await self._recordings.read(voice.recording)
         return ReferenceAudio(f"recording:{voice.recording}", voice.transcript, wav)
 
@@ -190,9 +208,9 @@ class ReferencePosts:
     async def _usable_address(self, post: RecordingPost) -> str | None:
         if seconds_left(post.url, self._now().timestamp()) > SPARE_SECONDS:
             return post.url
-        return await self._look_again(post)
+        return await self._fresh_address(post)
 
-    async def _look_again(self, post: RecordingPost) -> str | None:
+    async def _fresh_address(self, post: RecordingPost) -> str | None:
         """Return the fresh address in the message; None if it is gone or cannot be seen any more."""
         channel = self._client.get_partial_messageable(post.channel_id)
         try:
@@ -318,8 +336,8 @@ def seconds_left(url: str, now: float) -> float:
         return 0.0
 
 
-LOOK_SECONDS: Final = 600.0
-"""So long it is believed. Discord tells of members who leave only to bots with the intent for members,
+MEMBERSHIP_SECONDS: Final = 600.0
+"""How long an answer holds. Discord tells of members who leave only to bots with the intent for members,
 which needs its approval from 100 servers on; so we ask when somebody's voice is used."""
 
 _ASK_SECONDS: Final = 1.0
@@ -329,15 +347,15 @@ _FEW: Final = 10_000
 
 
 class Membership:
-    """Lets the voices of people who have left a server rest there, until they are back."""
+    """Membership of speakers: whoever has left a server is not heard there until they return."""
 
     def __init__(self, library: Library, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._library = library
         self._clock = clock
-        self._looked: dict[tuple[int, int], float] = {}
+        self._confirmed_at: dict[tuple[int, int], float] = {}
 
-    async def look(self, guild: discord.Guild | None, voice_id: str, asker_id: int) -> None:
-        """Bring the consent behind this voice up to date: does its speaker still belong to ``guild``?
+    async def refresh_membership(self, guild: discord.Guild | None, voice_id: str, asker_id: int) -> None:
+        """Ask whether the speaker of this voice is still in ``guild``, and note it in the consent.
 
         Where Discord does not answer, what was known before still holds.
         """
@@ -345,15 +363,15 @@ class Membership:
         if guild is None or speaker_id is None:
             return
         key = (guild.id, speaker_id)
-        if self._clock() < self._looked.get(key, float("-inf")) + LOOK_SECONDS:
+        if self._clock() < self._confirmed_at.get(key, float("-inf")) + MEMBERSHIP_SECONDS:
             return
         is_here = speaker_id == asker_id or await _is_member(guild, speaker_id)
         if is_here is None:
             return
-        if len(self._looked) >= _FEW:
-            self._looked.clear()
+        if len(self._confirmed_at) >= _FEW:
+            self._confirmed_at.clear()
         if is_here:
-            self._looked[key] = self._clock()
+            self._confirmed_at[key] = self._clock()
             await self._library.consents.speaker_returned(*key)
         else:
             await self._library.consents.speaker_left(*key)
@@ -379,106 +397,71 @@ async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
 class VoiceAccesses:
     """Accesses to voices, one for each place where they are heard."""
 
-    def __init__(self, consents: Consents, presence: Membership, posts: ReferencePosts) -> None:
+    def __init__(self, consents: Consents, membership: Membership, posts: ReferencePosts) -> None:
         self._consents = consents
-        self._presence = presence
+        self._membership = membership
         self._posts = posts
-        self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
 
     def at(self, interaction: discord.Interaction) -> PlaceAccess:
-        """Return how voices are heard where ``interaction`` happens."""
-        return PlaceAccess(self, interaction)
-
-    async def may_speak(
-        self, voice: SpokenVoice, shelf: int, guild: discord.Guild | None, member_id: int
-    ) -> str | None:
-        """Return why a voice may not speak for this member, as a sentence, or None: it may.
-
-        In ``guild`` it is looked up whether its speaker still belongs there.
-        """
-        await self._presence.look(guild, voice.id, member_id)
-        return await self._consents.permission_error(voice, shelf)
-
-    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return the recording of a saved voice, at a public address if the TTS gateway needs one."""
-        return await self._whole(self._posts.reference(voice))
-
-    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return it at a new address."""
-        return await self._whole(self._posts.renew(voice))
+        """Return the access to voices where ``interaction`` happens."""
+        return PlaceAccess(self._consents, self._membership, self._posts, interaction)
 
     @property
     def has_place(self) -> bool:
         """Whether a voice that is made now could be used afterwards, as far as is known."""
         return self._posts.has_place
 
-    async def reachable(self, order: SpeakRequest) -> SpeakRequest:
-        """Return ``order``, without a voice that nobody has named if its recording has no private place.
+    async def reachable(self, request: SpeakRequest) -> SpeakRequest:
+        """Return ``request``, without a voice that nobody has named if its recording has no private place.
 
         Raises `LibraryError` if the recording is lost.
         """
-        voice = order.request.voice
-        if order.is_named or voice is None or self._posts.place is RecordingPlace.THIS_MACHINE:
-            return order
+        voice = request.request.voice
+        if request.is_named or voice is None or self._posts.place is RecordingPlace.THIS_MACHINE:
+            return request
         try:
-            await self.reference(voice)
+            await self._posts.reference(voice)
         except NoRecordingPlaceError:
-            return replace(order, request=replace(order.request, voice=None), voices=())
-        return order
-
-    async def settle(self) -> None:
-        """Wait until no recording is on its way to Discord that is not remembered yet."""
-        if self._uploads:
-            await asyncio.wait(set(self._uploads))
-
-    async def _whole(self, upload: Awaitable[ReferenceAudio]) -> ReferenceAudio:
-        """Let an upload end although nobody wants it any more: a message that is sent must be remembered."""
-        task = asyncio.ensure_future(upload)
-        assert isinstance(task, asyncio.Task), "a coroutine becomes a task"  # noqa: S101
-        self._uploads.add(task)
-        task.add_done_callback(self._uploads.discard)
-        return await asyncio.shield(task)
+            return replace(request, request=replace(request.request, voice=None), voices=())
+        return request
 
 
 class PlaceAccess:
     """Access to voices where one interaction happens: a `bot.models.VoiceAccess`."""
 
-    def __init__(self, accesses: VoiceAccesses, interaction: discord.Interaction) -> None:
-        self._accesses = accesses
-        self._shelf = shelf_of(interaction)
-        self._guild = interaction.guild if interaction.is_guild_integration() else None
-        self._member_id = interaction.user.id
-
-    async def may_speak(self, voice: SpokenVoice) -> str | None:
-        """Return why it may not speak now, as a sentence for the member, or None: it may."""
-        return await self._accesses.may_speak(voice, self._shelf, self._guild, self._member_id)
-
-    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return the recording of a saved voice for the TTS gateway."""
-        return await self._accesses.reference(voice)
-
-    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return its recording at a new address."""
-        return await self._accesses.renew(voice)
-
-
-class Silencing:
-    """Drops all that the bot holds of a withdrawn voice: the queues, the makings, kept speech, posts."""
-
     def __init__(
         self,
-        players: GuildPlayers,
-        speeches: SpeechSynthesizer,
-        accesses: VoiceAccesses,
+        consents: Consents,
+        membership: Membership,
         posts: ReferencePosts,
+        interaction: discord.Interaction,
     ) -> None:
+        self._consents = consents
+        self._membership = membership
+        self._scope = scope_of(interaction)
+        self._guild = interaction.guild if interaction.is_guild_integration() else None
+        self.reference = posts.reference
+        self.renew = posts.renew
+
+    async def permission_error(self, voice: SpokenVoice) -> str | None:
+        """Return why it may not speak now, as a sentence for the member; None: it may.
+
+        In a server it is looked up whether its speaker still belongs there.
+        """
+        await self._membership.refresh_membership(self._guild, voice.id, self._scope.member_id)
+        return await self._consents.permission_error(voice, self._scope.guild_id)
+
+
+class VoiceSilencer:
+    """Silencer of withdrawn voices: it drops them from queues, jobs, kept speech and posts."""
+
+    def __init__(self, players: GuildPlayers, synthesizer: SpeechSynthesizer, posts: ReferencePosts) -> None:
         self._players = players
-        self._speeches = speeches
-        self._accesses = accesses
+        self._synthesizer = synthesizer
         self._posts = posts
 
-    async def hear(self, withdrawal: Withdrawal) -> None:
-        """Take in a withdrawal; who waited for such a voice reads a sentence."""
+    async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
+        """Drop all that the bot holds of a withdrawn voice; who waited for it reads a sentence."""
         silent = [voice.id for voice in withdrawal.voices if withdrawal.is_final or voice.is_frozen]
         silent += withdrawal.likenesses
         dropped = self._players.withdraw(*silent)
@@ -486,8 +469,8 @@ class Silencing:
             log.info("voices were withdrawn: %d utterances dropped", dropped)
         await asyncio.gather(
             self._posts.delete(withdrawal.posts),
-            self._speeches.withdraw(*silent, speeches=withdrawal.speeches),
+            self._synthesizer.withdraw(*silent, speeches=withdrawal.speeches),
         )
         if withdrawal.is_final and withdrawal.voices:
-            await self._accesses.settle()  # a recording that was just being posted is known by now
+            await self._posts.settle()  # a recording that was just being posted is known by now
             await self._posts.delete_orphans()

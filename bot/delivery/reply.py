@@ -1,4 +1,4 @@
-"""One member's answer: acknowledged at once, edited while it is made, and final exactly once."""
+"""Reply to one interaction: acknowledged at once, edited while it is made, and final exactly once."""
 
 from __future__ import annotations
 
@@ -24,35 +24,38 @@ __all__ = ["Acknowledgement", "Reply", "Upload"]
 log = logging.getLogger(__name__)
 
 TOKEN_SECONDS: Final = 15 * 60.0
-"""How long Discord lets an interaction be answered (its documentation of interaction tokens)."""
+"""How long Discord lets a bot reply to an interaction (its documentation of interaction tokens)."""
 
 _NOTICE_SECONDS: Final = 60.0
-"""The member hears this long before the token ends that the answer will come as a message."""
+"""This long before the token ends the member is told that the reply will come as a message."""
+
+_PROGRESS_AFTER_SECONDS: Final = 2.0
+"""Progress is shown from this long after the acknowledgement on: before, "is thinking" says enough."""
 
 _EDIT_SECONDS: Final = 1.5
-"""Progress is shown this often; every edit counts against the rate limit of the answer."""
+"""Progress is shown this often; every edit counts against the rate limit of the reply."""
 
 _PROGRESS_SECONDS: Final = 30.0
-"""So long is one of these edits waited for; the final one has to come after it."""
+"""The longest that one of these edits is waited for; the final one has to come after it."""
 
 _TRY_SECONDS: Final = 120.0
-"""So long may one try take, the upload included."""
+"""The longest that one try may take, the upload included."""
 
 _PAUSE_SECONDS: Final = 1.0
 _MAX_PAUSE_SECONDS: Final = 30.0
 """Between two tries, growing from the first to the second."""
 
 _POST_SECONDS: Final = 60.0
-"""So long a message of our own is tried; Discord remembers a nonce for a few minutes."""
+"""How long a message of our own is tried; Discord remembers a nonce for a few minutes."""
 
 _TRIES: Final = 3
-"""For what is not worth more; and with so many broken connections it is tried without the file."""
+"""For what is not worth more; and after so many broken connections it is tried without the file."""
 
 _LOOKED_UP: Final = 50
-"""Messages of a channel that are looked through for one that nobody has confirmed."""
+"""Messages of a channel among which one that nobody has confirmed is searched."""
 
 _GONE: Final = (10008, 10015, 10062, 50027)
-"""Discord's codes for an answer that can no longer be edited: message, webhook, interaction, token."""
+"""Discord's codes for a reply that can no longer be edited: message, webhook, interaction, token."""
 
 _CLOSED: Final = (10003, 50001, 50007, 50278)
 """Discord's codes for a place where the bot cannot post at all: unknown, unseen, or closed to it."""
@@ -70,13 +73,13 @@ T = TypeVar("T")
 
 
 class Acknowledgement(Enum):
-    """How an interaction is acknowledged: within 3 s of its creation, before anything is awaited."""
+    """Acknowledgement of an interaction, within 3 s of its creation and before anything is awaited."""
 
     PUBLIC = auto()
     """Everybody sees that the bot is thinking."""
 
     EPHEMERAL = auto()
-    """Only the member sees it, and the answer."""
+    """Only the member sees that, and the reply."""
 
     UPDATE = auto()
     """The message whose button or menu was used stays as it is, until it is edited."""
@@ -86,7 +89,7 @@ class Acknowledgement(Enum):
 
 
 class HasProgress(Protocol):
-    """Something under way that says how far it is when it is asked."""
+    """Work under way that says how far it is when it is asked."""
 
     @property
     def progress(self) -> Progress:
@@ -94,18 +97,21 @@ class HasProgress(Protocol):
 
 
 class Reply:
-    """The answer to one interaction; `of` returns the same one for the same interaction."""
+    """Reply to one interaction; `of` returns the same one for the same interaction."""
 
     def __init__(
         self,
         interaction: discord.Interaction,
         *,
         token_seconds: float = TOKEN_SECONDS,
+        progress_after_seconds: float = _PROGRESS_AFTER_SECONDS,
         edit_seconds: float = _EDIT_SECONDS,
         pause_seconds: float = _PAUSE_SECONDS,
         post_seconds: float = _POST_SECONDS,
     ) -> None:
         self._interaction = interaction
+        self._progress_after_seconds = progress_after_seconds
+        self._progress_from = _now() + progress_after_seconds
         self._edit_seconds = edit_seconds
         self._pause_seconds = pause_seconds
         self._post_seconds = post_seconds
@@ -116,38 +122,35 @@ class Reply:
         self._final = False
         self._line = ""
         self._source: HasProgress | None = None
+        self._is_due = asyncio.Event()
         self._ended = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
         self._taken: discord.Message | None = None
         self._words = ""
         self._may_have_file = False
         self.message_id: int | None = None
-        """The message it stands in, as soon as Discord has said so."""
+        """The message that holds it, as soon as Discord has said so."""
 
     @classmethod
     def of(cls, interaction: discord.Interaction) -> Reply:
-        """Return the answer that belongs to ``interaction``."""
-        answer = interaction.extras.get(cls)
-        if not isinstance(answer, cls):
-            answer = interaction.extras[cls] = cls(interaction)
-        return answer
+        """Return the reply that belongs to ``interaction``."""
+        reply = interaction.extras.get(cls)
+        if not isinstance(reply, cls):
+            reply = interaction.extras[cls] = cls(interaction)
+        return reply
 
     @property
     def is_final(self) -> bool:
-        """Whether the member has the last word already: Discord has taken it."""
+        """Whether the reply is finished: Discord has taken it."""
         return self._final
 
     @property
     def is_ephemeral(self) -> bool:
-        """Whether it was acknowledged so that only the member sees it."""
+        """Whether only the member sees it."""
         return self._acknowledgement is Acknowledgement.EPHEMERAL
 
-    async def defer(self, *, ephemeral: bool = False) -> None:
-        """Acknowledge: the member sees that the bot is thinking. A second call does nothing."""
-        await self.acknowledge(Acknowledgement.EPHEMERAL if ephemeral else Acknowledgement.PUBLIC)
-
-    async def acknowledge(self, how: Acknowledgement) -> None:
-        """Acknowledge within Discord's three seconds. A second call does nothing.
+    async def acknowledge(self, how: Acknowledgement = Acknowledgement.PUBLIC) -> None:
+        """Acknowledge the interaction within Discord's three seconds. A second call does nothing.
 
         Raises what of `UNREACHABLE` comes twice.
         """
@@ -162,9 +165,9 @@ class Reply:
         self.message_id = acknowledged.message_id if acknowledged else None
 
     async def respond(self, first: Callable[[], Awaitable[T]]) -> T | None:
-        """Give the first response with ``first``; once again if the connection breaks.
+        """Return what ``first`` does, the first response; it is called again if the connection breaks.
 
-        Return None where Discord had seen the first try after all.
+        None where Discord had seen the first try after all.
         """
         try:
             try:
@@ -177,15 +180,20 @@ class Reply:
                 raise
             found = None
         self._acknowledged = True
+        self._progress_from = _now() + self._progress_after_seconds
         return found
 
     def show(self, line: str) -> None:
         """Show ``line`` until there is something newer; returns at once."""
         self._line, self._source = line, None
+        self._is_due.set()
         self._begin_showing()
 
     def show_progress(self, source: HasProgress) -> None:
-        """Show how far ``source`` is, asked anew for every edit, until there is a line or the end."""
+        """Show how far ``source`` is, asked anew for every edit, until there is a line or the end.
+
+        That begins 2 s after the acknowledgement; what is final by then costs no edit.
+        """
         self._source = source
         self._begin_showing()
 
@@ -197,15 +205,15 @@ class Reply:
         *,
         because: str = "",
     ) -> None:
-        """Give the final answer, as much of it as Discord takes.
+        """Finish the reply, with as much of it as Discord takes.
 
         While the original response can be edited, that is tried again and again; what is refused goes on
         without the file, and with a sentence why, at last as that sentence alone. Where it cannot be edited
-        the bot posts it itself, with a file made for that place, and ``view`` only in the channel where it
-        was asked for. ``because`` says why there is a file at all, as the beginning of a sentence.
+        the bot posts a message of its own, with a file made for that place, and ``view`` only in the channel
+        of the interaction. ``because`` says why there is a file at all, as the beginning of a sentence.
 
-        Raises `discord.HTTPException`, `aiohttp.ClientError` or `OSError` only where nothing of it was
-        acknowledged before, and what ``upload`` raises. What nobody takes is logged, and taken back.
+        Raises what ``upload`` raises; `discord.HTTPException`, `aiohttp.ClientError` or `OSError` only where
+        the interaction was not acknowledged before. What nobody takes is logged, and removed.
         """
         await self._end_showing()
         if not self._is_acknowledged and await self._respond(content):
@@ -224,17 +232,17 @@ class Reply:
     async def say(
         self, content: str, view: discord.ui.View | None = None, *, ephemeral: bool = False
     ) -> None:
-        """Give the final answer as the first response: for what is answered at once, from memory."""
+        """Finish the reply with the first response: for what is known at once, from memory."""
         buttons: Any = discord.utils.MISSING if view is None else view
         send = self._interaction.response.send_message
         await self.respond(partial(send, **message_of(content), view=buttons, ephemeral=ephemeral))
         self._final = True
 
-    async def alone(self, content: str, view: discord.ui.View | None = None) -> None:
-        """Give the final answer where only the member sees it.
+    async def finish_privately(self, content: str, view: discord.ui.View | None = None) -> None:
+        """Finish the reply where only the member sees it.
 
-        Where everybody saw that the bot is thinking, that is deleted first. Raises what of `UNREACHABLE` does
-        not pass.
+        Where everybody saw that the bot is thinking, that is deleted first. Raises one of `UNREACHABLE` that
+        three tries do not cure.
         """
         if not self._is_acknowledged:
             await self.say(content, view, ephemeral=True)
@@ -248,23 +256,19 @@ class Reply:
                 await self._interaction.delete_original_response()
         buttons: Any = discord.utils.MISSING if view is None else view
         send = partial(self._interaction.followup.send, view=buttons, ephemeral=True, wait=True)
-        for pause in (*_growing(self._pause_seconds / 4, _TRIES - 1), None):
-            said = await _tried(send, message_of(content), _PROGRESS_SECONDS)
-            if not isinstance(said, Exception):
-                self._aside, self._final = said, True
-                return
-            if pause is None or not is_passing(said):
-                raise said
-            await asyncio.sleep(pause)
+        said = await _tried_again(send, message_of(content), _PROGRESS_SECONDS, self._pause_seconds / 4)
+        if isinstance(said, Exception):
+            raise said
+        self._aside, self._final = said, True
 
     async def fail(self, sentence: str) -> None:
-        """End with ``sentence`` for the member alone.
+        """Finish the reply with ``sentence`` for the member alone.
 
         Where everybody saw that the bot is thinking and the member cannot be told alone, a few words that
-        tell nothing stand there.
+        reveal nothing take its place.
         """
         try:
-            await self.alone(sentence)
+            await self.finish_privately(sentence)
         except UNREACHABLE as error:
             if self._acknowledgement is not Acknowledgement.PUBLIC:
                 raise
@@ -272,7 +276,7 @@ class Reply:
             await self.finish(_UNTOLD)
 
     async def withdraw(self, otherwise: str | None = None) -> None:
-        """Take away what `alone` gave, or let it say ``otherwise``; silently nothing if it is too late."""
+        """Remove what `finish_privately` has sent, or let it say ``otherwise``; nothing if it is too late."""
         interaction, aside = self._interaction, self._aside
         with suppress(*UNREACHABLE):
             if otherwise is None:
@@ -283,15 +287,11 @@ class Reply:
                 await interaction.edit_original_response(content=otherwise, view=None)
 
     async def amend(self, addition: str) -> None:
-        """Put a line under the words of a final answer; silently nothing if it is too late."""
+        """Put a line under the words of the finished reply; nothing happens if it is too late."""
         if self._taken is None:
             return
-        words = f"{self._words}\n{addition}"[:MAX_WORDS]
-        for pause in (*_growing(self._pause_seconds, _TRIES - 1), None):
-            fault = await _tried(self._taken.edit, message_of(words), self._post_seconds)
-            if pause is None or not isinstance(fault, PASSING):
-                return
-            await asyncio.sleep(pause)
+        words = message_of(f"{self._words}\n{addition}"[:MAX_WORDS])
+        await _tried_again(self._taken.edit, words, self._post_seconds, self._pause_seconds)
 
     @property
     def _is_acknowledged(self) -> bool:
@@ -304,9 +304,12 @@ class Reply:
 
     def _begin_showing(self) -> None:
         if self._showing is None and not self._ended.is_set():
-            self._showing = asyncio.create_task(self._show(), name=f"answer-{self._interaction.id}")
+            self._showing = asyncio.create_task(self._show(), name=f"reply-{self._interaction.id}")
 
     async def _show(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(self._progress_from, self._expires - _NOTICE_SECONDS)):
+                await self._is_due.wait()
         shown = ""
         while not self._ended.is_set():
             if self._seconds_left() < _NOTICE_SECONDS:
@@ -331,6 +334,7 @@ class Reply:
     async def _end_showing(self) -> None:
         # Waited for, not cancelled: an edit that is on its way could otherwise land after the final one.
         self._ended.set()
+        self._is_due.set()
         self._source = None
         if self._showing is not None:
             await asyncio.wait([self._showing])
@@ -356,16 +360,16 @@ class Reply:
         return False
 
     async def _edit(self, offer: Offer) -> bool:
-        """Return whether the original response has become the answer, while the token lives."""
+        """Return whether the original response was edited into the final one, while the token lives."""
         offer.made_for(self._interaction.filesize_limit, with_view=True)
         edit = partial(self._interaction.edit_original_response)
         if self._may_have_file and not offer.has_file:  # the file of an end that was broken off
             edit = partial(edit, attachments=[])
         self._may_have_file |= offer.has_file
-        return await self._give(edit, offer, "attachments", ends=self._expires, closed=_GONE)
+        return await self._send(edit, offer, "attachments", ends=self._expires, closed=_GONE)
 
     async def _post(self, offer: Offer) -> bool:
-        """Return whether a message of the bot's own has become the answer; the original is deleted then."""
+        """Return whether the bot has posted it in a message of its own; the original is deleted then."""
         interaction = self._interaction
         here = interaction.channel
         places: list[discord.abc.Messageable] = [interaction.user]
@@ -380,13 +384,13 @@ class Reply:
             # Under one nonce Discord makes one message of all tries.
             send = partial(place.send, nonce=secrets.randbits(63))
             ends = _now() + self._post_seconds
-            is_given = await self._give(send, offer, "files", ends=ends, closed=_CLOSED)
+            is_given = await self._send(send, offer, "files", ends=ends, closed=_CLOSED)
             if is_given or (offer.is_unclear and await self._is_posted(place, offer)):
                 await self._remove_original()
                 return True
         return False
 
-    async def _give(
+    async def _send(
         self, send: _Send, offer: Offer, key: str, *, ends: float, closed: Collection[int]
     ) -> bool:
         """Return whether Discord has taken the offer, or less of it, before ``ends``."""
@@ -399,17 +403,17 @@ class Reply:
             offer.note(said)
             if is_passing(said):
                 broken += 1
-                if broken >= _TRIES and await self._give_words_first(send, offer, said, ends):
+                if broken >= _TRIES and await self._send_words_first(send, offer, said, ends):
                     return True
                 await asyncio.sleep(min(next(pauses), max(0.0, ends - _now())))
             elif _is_over(said, closed) or not offer.lessen(said):
                 return False
         return False
 
-    async def _give_words_first(self, send: _Send, offer: Offer, fault: object, ends: float) -> bool:
+    async def _send_words_first(self, send: _Send, offer: Offer, fault: object, ends: float) -> bool:
         """Return whether at least the words came through; then the file gets one more try.
 
-        A file can break where words do not. Or it arrived long ago, and only nobody said so.
+        A file can break where words do not. Or it has arrived, and only the confirmation was lost.
         """
         if not offer.has_file:
             return False
@@ -425,7 +429,7 @@ class Reply:
         return True
 
     async def _settle(self, message: discord.Message, offer: Offer, ends: float) -> None:
-        """Keep what Discord has taken; a file that stands there after all is not called missing."""
+        """Remember what Discord has taken; a file that arrived after all is not called missing."""
         self._taken, self._words = message, offer.words
         if message.attachments and offer.misses_file:
             words = offer.with_file().words
@@ -434,7 +438,7 @@ class Reply:
                 self._taken, self._words = better, words
 
     async def _has_come_through(self, offer: Offer) -> bool:
-        """Return whether an edit that seemed to fail stands there all the same."""
+        """Return whether an edit that seemed to fail was carried out all the same."""
         fetch: _Send = self._interaction.original_response
         if self._seconds_left() <= 0:
             message_id = await self._original_id()
@@ -445,12 +449,12 @@ class Reply:
         return isinstance(found, discord.Message) and offer.has_said(found)
 
     async def _is_posted(self, place: discord.abc.Messageable, offer: Offer) -> bool:
-        """Return whether a message that nobody has confirmed stands in ``place``, as far as can be seen."""
+        """Return whether a message that nobody has confirmed is in ``place``, as far as can be seen."""
         found = await self._own_messages(place)
         return any(message.interaction_metadata is None and offer.has_said(message) for message in found)
 
     async def _remove_original(self) -> None:
-        """Delete what stands there of the making, if that can still be done."""
+        """Delete the original response, if that can still be done."""
         if self._acknowledgement in (None, Acknowledgement.UPDATE):  # what was pressed must not be deleted
             return
         if self._seconds_left() > 0:
@@ -501,6 +505,18 @@ def _growing(first: float, times: int | None = None) -> Iterator[float]:
     for _ in count() if times is None else range(times):
         yield pause
         pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+
+
+async def _tried_again(
+    send: _Send, arguments: dict[str, Any], seconds: float, pause: float
+) -> discord.Message | Exception | None:
+    """Return what came of up to three tries, each of at most so many seconds, or the last fault."""
+    for wait in _growing(pause, _TRIES - 1):
+        said = await _tried(send, arguments, seconds)
+        if not is_passing(said):
+            return said
+        await asyncio.sleep(wait)
+    return await _tried(send, arguments, seconds)
 
 
 async def _tried(

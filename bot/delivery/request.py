@@ -11,7 +11,7 @@ from bot.errors import MemberError
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
-from bot.models import Destination, Line, MaySpeak, SpeechRequest, SpokenVoice
+from bot.models import Destination, Line, SpeechRequest, SpokenVoice, VoicePermission
 from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 from bot.text.speakable import check_text, speakable
@@ -19,19 +19,19 @@ from bot.text.speakable import check_text, speakable
 
 @dataclass(frozen=True, slots=True)
 class SpeakRequest:
-    """What a member wants said: ``to`` None leaves the destination to us.
+    """Request of a member to have something said: ``to`` None leaves the destination to us.
 
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
-    recording whose voice is imitated, if that of the request is not a saved one. ``casts``: the first take
-    of it becomes the voice of the server that has none yet. ``is_named``: the member asked for the voice;
-    one that nobody named can be done without.
+    recording of /clone whose voice is imitated, if there is one. ``creates_default_voice``: what it becomes
+    is made the default voice of a server that has none. ``is_named``: the member asked for the voice; one
+    that nobody named can be done without.
     """
 
     request: SpeechRequest
     to: Destination | None = None
     likeness: str | None = None
     voices: tuple[Voice, ...] = ()
-    casts: bool = False
+    creates_default_voice: bool = False
     is_named: bool = True
 
     @property
@@ -40,8 +40,8 @@ class SpeakRequest:
         return tuple(voice for voice in self.voices if voice.kind is Kind.CLONED)
 
     @property
-    def may_be_saved(self) -> bool:
-        """Whether its take can become a voice of its own: one voice, and nobody's."""
+    def can_be_saved(self) -> bool:
+        """Whether its generation can be saved as a voice: it has one voice, and no real person's."""
         return self.likeness is None and not self.cloned and len(self.voices) <= 1
 
 
@@ -50,107 +50,119 @@ def spoken(voice: Voice) -> SpokenVoice:
     return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript)
 
 
-def generation_of(order: SpeakRequest, *, guild_id: int | None, member_id: int, cache_key: str) -> Generation:
-    """Return ``order`` as it is kept for the buttons under its take, with a new id."""
-    request = order.request
-    lines = request.lines or (Line[SpokenVoice](None, request.text),)
-    speakers = [line.voice or request.voice for line in lines]
+def generation_of(
+    request: SpeakRequest, *, guild_id: int | None, member_id: int, cache_key: str
+) -> Generation:
+    """Return the generation of ``request`` as it is kept for the buttons under it, with a new id."""
+    speech = request.request
+    lines = speech.lines or (Line[SpokenVoice](None, speech.text),)
+    speakers = [line.voice or speech.voice for line in lines]
     voice_ids = tuple(voice.id if voice else "" for voice in speakers)
     return Generation(
         id=new_id(),
         guild_id=guild_id,
         member_id=member_id,
         lines=tuple(line.text for line in lines),
-        style=request.style,
-        guidance=request.guidance,
-        steps=request.steps,
+        style=speech.style,
+        guidance=speech.guidance,
+        steps=speech.steps,
         voice_ids=voice_ids if any(voice_ids) else (),
-        likeness=order.likeness,
+        likeness=request.likeness,
         cache_key=cache_key,
         created_at=utc_now(),
     )
 
 
-def title_of(take: Generation) -> str:
-    """Return what was said in a kept take, as one text."""
-    return " / ".join(take.lines)
+def title_of(generation: Generation) -> str:
+    """Return the words of a kept generation, as one text."""
+    return " / ".join(generation.lines)
 
 
 _FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
 
 
 class RequestResolver:
-    """Finds the voice for everything that is to be said.
+    """Resolver of requests: it finds the words and the voice for everything that is to be said.
 
-    The one that is named; else the member's own choice here; else the server's; else the first take becomes
-    the server's. A style asks for a new voice every time.
+    The voice is the one that is named; else the member's own choice here; else the default voice of the
+    server; else a new one, which becomes that default voice. A style asks for a new voice every time.
     """
 
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    async def order(
+    async def resolve_request(
         self,
         scope: Scope,
         text: str,
         names: Names,
         *,
-        may_speak: MaySpeak,
+        permission_error: VoicePermission,
         voice: str | None = None,
         style: str | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         to: Destination | None = None,
-        can_cast: bool = True,
+        can_create_default_voice: bool = True,
     ) -> SpeakRequest:
-        """Return what is to be said of ``text`` as it was written; it may be a dialogue.
+        """Return the request for ``text`` as it was typed; it may be a dialogue.
 
-        ``voice`` is a name or an id; what ``may_speak`` says decides. Unless it ``can_cast``, the first
-        take does not become the server's voice. Raises `MemberError`: an unknown voice, one that may not
-        speak now, or a text that cannot be said.
+        ``voice`` is a name or an id; ``permission_error`` says whether it may speak. Unless
+        ``can_create_default_voice``, what is made does not become the default voice. Raises `MemberError`:
+        an unknown voice, one that may not speak now, or a text that cannot be said.
         """
-        lines = await self._lines(scope, text)
+        usable = await self._library.voices.named(scope, labels_in(text))
+        lines = lines_of(text, lambda label: usable.get(name_key(label)))
         request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
-        named = await self._named(scope, voice, may_speak) if voice else None
+        named = await self._named(scope, voice, permission_error) if voice else None
         if lines:
-            voiced = await self._voiced(scope, check_lines(lines, names), named, may_speak)
+            voiced = await self._voiced(scope, check_lines(lines, names), named, permission_error)
             return _in_lines(request, voiced, to)
         said = check_text(speakable(text, names))
-        found, casts = named, False
+        found, is_first = named, False
         if found is None and style is None:
-            found, casts = await self._unnamed(scope, may_speak)
-        request = _with(request, said, found)
-        voices = (found,) if found else ()
-        return SpeakRequest(request, to, voices=voices, casts=casts and can_cast, is_named=named is not None)
+            found, is_first = await self._unnamed(scope, permission_error)
+        return SpeakRequest(
+            _with(request, said, found),
+            to,
+            voices=(found,) if found else (),
+            creates_default_voice=is_first and can_create_default_voice,
+            is_named=named is not None,
+        )
 
-    async def again(self, scope: Scope, take: Generation, may_speak: MaySpeak) -> SpeakRequest:
-        """Return the order that makes a kept take anew, in the same voices. Raises `MemberError`."""
-        if take.likeness is not None:
+    async def resolve_generation(
+        self, scope: Scope, generation: Generation, permission_error: VoicePermission
+    ) -> SpeakRequest:
+        """Return the request that makes a kept generation anew, in the same voices. Raises `MemberError`."""
+        if generation.likeness is not None:
             raise MemberError(_FORGOTTEN)
-        ids = [voice_id for voice_id in dict.fromkeys(take.voice_ids) if voice_id]
-        known = await self._all_named(scope, ids, may_speak)
-        request = SpeechRequest("", style=take.style, guidance=take.guidance, steps=take.steps, fresh=True)
-        if len(take.lines) == 1:
+        ids = [voice_id for voice_id in dict.fromkeys(generation.voice_ids) if voice_id]
+        known = await self._all_named(scope, ids, permission_error)
+        request = SpeechRequest(
+            "", style=generation.style, guidance=generation.guidance, steps=generation.steps, fresh=True
+        )
+        if len(generation.lines) == 1:
             voice = next(iter(known.values()), None)
-            return SpeakRequest(_with(request, take.lines[0], voice), voices=tuple(known.values()))
+            return SpeakRequest(_with(request, generation.lines[0], voice), voices=tuple(known.values()))
         lines = [
-            Line(known.get(voice_id), text) for voice_id, text in zip(take.voice_ids, take.lines, strict=True)
+            Line(known.get(voice_id), text)
+            for voice_id, text in zip(generation.voice_ids, generation.lines, strict=True)
         ]
         return _in_lines(request, lines, None)
 
-    async def _named(self, scope: Scope, name: str, may_speak: MaySpeak) -> Voice:
+    async def _named(self, scope: Scope, name: str, permission_error: VoicePermission) -> Voice:
         """Return the voice with this name or id. Raises `MemberError` if it may not speak now."""
         voice = await self._library.voices.find(scope, name)
-        refusal = await may_speak(spoken(voice))
+        refusal = await permission_error(spoken(voice))
         if refusal is not None:
             raise MemberError(refusal)
         return voice
 
     async def _all_named(
-        self, scope: Scope, voice_ids: Iterable[str], may_speak: MaySpeak
+        self, scope: Scope, voice_ids: Iterable[str], permission_error: VoicePermission
     ) -> dict[str, Voice]:
         """Return these voices by their ids, looked up together. Raises `MemberError` as `_named` does."""
-        looked_up = [self._named(scope, voice_id, may_speak) for voice_id in voice_ids]
+        looked_up = [self._named(scope, voice_id, permission_error) for voice_id in voice_ids]
         found = await asyncio.gather(*looked_up, return_exceptions=True)
         voices = {}
         for voice in found:
@@ -159,29 +171,29 @@ class RequestResolver:
             voices[voice.id] = voice
         return voices
 
-    async def _unnamed(self, scope: Scope, may_speak: MaySpeak) -> tuple[Voice | None, bool]:
-        """Return the voice for what names none, and whether the first take is to become it.
+    async def _unnamed(self, scope: Scope, permission_error: VoicePermission) -> tuple[Voice | None, bool]:
+        """Return the voice for what names none, and whether the server has no default voice yet.
 
         A voice that may not speak now is passed over: nobody has asked for it.
         """
         chosen = await self._library.voices.chosen_voices(scope)
         for voice in (chosen.mine, chosen.default):
-            if voice is not None and await may_speak(spoken(voice)) is None:
+            if voice is not None and await permission_error(spoken(voice)) is None:
                 return voice, False
         return None, chosen.default is None
 
-    async def _lines(self, scope: Scope, text: str) -> list[Line[VoiceName]]:
-        usable = await self._library.voices.named(scope, labels_in(text))
-        return lines_of(text, lambda label: usable.get(name_key(label)))
-
     async def _voiced(
-        self, scope: Scope, lines: Sequence[Line[VoiceName]], named: Voice | None, may_speak: MaySpeak
+        self,
+        scope: Scope,
+        lines: Sequence[Line[VoiceName]],
+        named: Voice | None,
+        permission_error: VoicePermission,
     ) -> list[Line[Voice]]:
         """Return the lines with their voices; ``named`` says what stands before the first name."""
         ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
-        voices = await self._all_named(scope, ids, may_speak)
+        voices = await self._all_named(scope, ids, permission_error)
         if named is None and any(line.voice is None for line in lines):
-            named, _ = await self._unnamed(scope, may_speak)
+            named, _ = await self._unnamed(scope, permission_error)
         return [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
 
 

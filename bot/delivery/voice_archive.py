@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """A voice without the server it is in. ``consent`` is the record of it, as JSON, for a cloned one."""
+    """Voice without its server. ``consent`` is the record of its consent, as JSON, for a cloned one."""
 
     name: str
     kind: Kind
@@ -57,26 +57,13 @@ class Portable:
 
     @property
     def consent_id(self) -> str | None:
-        """Return under which id the consent was written down, where it was."""
+        """Return the id under which the consent was written down, if it was."""
         found = None if self.consent is None else self.consent.get("id")
         return found if isinstance(found, str) and len(found) <= 22 else None
 
 
-def portable(voice: Voice, wav: bytes, consent: Request | None) -> Portable:
-    """Return a saved voice to take along."""
-    return Portable(
-        name=voice.name,
-        kind=voice.kind,
-        wav=wav,
-        transcript=voice.transcript,
-        description=voice.description,
-        speaker_id=voice.speaker_id,
-        consent=None if consent is None else _record(consent),
-    )
-
-
 def pack(voice: Portable) -> bytes:
-    """Return the zip."""
+    """Return the voice as a zip."""
     about = {
         "version": _VERSION,
         "name": voice.name,
@@ -97,7 +84,7 @@ def pack(voice: Portable) -> bytes:
 
 
 def unpack(data: bytes) -> Portable:
-    """Return the voice in a zip, whoever made that; what its recording sounds like is not looked at.
+    """Return the voice in a zip, whoever made it; its recording is not checked.
 
     Raises `MemberError`, and nothing else, whatever the bytes are.
     """
@@ -198,14 +185,22 @@ def _text(value: Any) -> str:
 
 
 _OPERATOR = 0
-"""Nobody in Discord has this id; whoever runs these commands may do what moderators may."""
+"""Id that nobody in Discord has; whoever runs these commands may do what moderators may."""
 
 
 async def packed(library: Library, voice: Voice) -> bytes:
     """Return a voice as a zip: its recording, its transcript, and the record of its consent."""
     consent = await library.consents.request(voice.consent_id) if voice.consent_id else None
-    wav = await library.recordings.read(voice.recording)
-    return await asyncio.to_thread(pack, portable(voice, wav, consent))
+    portable = Portable(
+        name=voice.name,
+        kind=voice.kind,
+        wav=await library.recordings.read(voice.recording),
+        transcript=voice.transcript,
+        description=voice.description,
+        speaker_id=voice.speaker_id,
+        consent=None if consent is None else _record(consent),
+    )
+    return await asyncio.to_thread(pack, portable)
 
 
 async def export_voice(settings: Settings, name: str, guild_id: int, to: Path | None) -> str:
@@ -228,10 +223,10 @@ async def export_voice(settings: Settings, name: str, guild_id: int, to: Path | 
 async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: int) -> str:
     """Save the voice in ``file`` for a member of a server; return what was done.
 
-    A file gives nobody's consent: anybody could write one. A cloned voice hangs on the consent that this
-    bot itself has written down under the id in the file, or on the owner's word here that they clone their
-    own voice; whether that lets it speak is checked at every use, as ever. Without either it is saved and
-    silent. Raises `MemberError` and `LibraryError`.
+    A file proves nobody's consent: anybody could write one. A cloned voice gets the consent that this bot
+    itself has written down under the id in the file, or the owner's word here that they clone their own
+    voice; whether that lets it speak is checked at every use. Without either it is saved and silent. Raises
+    `MemberError` and `LibraryError`.
     """
     try:
         data = await asyncio.to_thread(_voice_files_read, file)
@@ -262,7 +257,7 @@ async def _save(library: Library, scope: Scope, found: Portable, seconds: float)
 
 
 async def _consent_here(library: Library, scope: Scope, found: Portable) -> str | None:
-    """Return the id of the consent in our own records that the voice can hang on."""
+    """Return the id of a consent in our own records that lets the voice speak; None: there is none."""
     if found.consent_id is not None and await library.consents.request(found.consent_id) is not None:
         return found.consent_id
     if found.speaker_id == scope.member_id and await library.consents.has_attested(scope):

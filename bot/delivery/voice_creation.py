@@ -1,4 +1,4 @@
-"""Creation of voices: from a recording or from a description, looked over, kept and named."""
+"""Creation of voices: from a recording or from a description, checked, kept and named."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from bot.limits import (
     MAX_REFERENCE_BYTES,
     MAX_VOICE_TAKE_SECONDS,
 )
+from bot.messages import RESTARTING
 from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer
@@ -46,7 +47,7 @@ _GONE: Final = "That recording cannot be fetched from Discord any more. Upload i
 
 @dataclass(frozen=True, slots=True)
 class KeptRecording:
-    """A member's recording, looked over and kept. ``recording`` is the SHA-256 under which it is kept."""
+    """Recording that was checked and kept; ``recording`` is its SHA-256, under which it is found."""
 
     recording: str
     seconds: float
@@ -55,7 +56,7 @@ class KeptRecording:
 
 
 class ExaminationQueue:
-    """Who may have a recording fetched and looked at: a place first, then the bytes.
+    """Queue of members whose recordings are to be fetched and checked: a place first, then the bytes.
 
     `MAX_EXAMINATIONS` members have a place at once, one each. `MAX_EXAMINATIONS_WAITING` more wait for one,
     again one each, and get it in the order in which they came. Belongs to one event loop.
@@ -110,8 +111,8 @@ class ExaminationQueue:
                 called_in.set_result(None)
 
 
-class VoiceMaking:
-    """Makes saved voices out of recordings. Consent is settled before; see `bot.library.consent`.
+class VoiceCreation:
+    """Creation of saved voices out of recordings. Consent is settled before; see `bot.library.consent`.
 
     ``session`` fetches the recordings from Discord; it stays the caller's.
     """
@@ -129,10 +130,10 @@ class VoiceMaking:
         self._queue = ExaminationQueue()
 
     async def examine(self, attachment: discord.Attachment, *, member_id: int) -> ReferenceCheck:
-        """Return what the reference doctor says about a recording that a member wants to use.
+        """Return the check of a recording that a member wants to use.
 
         It is fetched once there is a place for it, and is never held whole. Raises `MemberError`: too many
-        are looked at already, it is gone, or it is not usable, and why.
+        are being checked already, it is gone, or it is not usable, and why.
         """
         if attachment.size > MAX_REFERENCE_BYTES:
             limit = MAX_REFERENCE_BYTES // 1024**2
@@ -155,7 +156,7 @@ class VoiceMaking:
     ) -> KeptRecording:
         """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
 
-        The ``transcript`` is of the whole recording; where only a part of it was good it fits no more.
+        The ``transcript`` is of the whole recording; where only a part of it was good, it is left out.
         Raises what `examine` raises, and `LibraryError`.
         """
         examined = await self.examine(attachment, member_id=member_id)
@@ -173,16 +174,23 @@ class VoiceMaking:
 
         Raises `MemberError`: the name is taken, there are too many, or they have not attested.
         """
-        async with self._unless_saved(recorded):
+        try:
             consent_id = await self._library.consents.attest(scope)
-            return await self._library.voices.save(
-                scope, _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
-            )
+            new = _new_voice(check_name(name), recorded, scope.member_id, consent_id, shares)
+            return await self._library.voices.save(scope, new)
+        except LibraryError:
+            raise  # nothing can be looked up now either: the hourly tidying finds the recording
+        except BaseException:
+            with suppress(LibraryError):
+                await self.drop(recorded.recording)
+            raise
 
-    async def keep_take(self, speech: Speech, transcript: str | None, *, asked_by: str) -> KeptRecording:
-        """Return a take of ours, kept as `record` keeps a recording; its file says that a machine speaks.
+    async def keep_generation(
+        self, speech: Speech, transcript: str | None, *, asked_by: str
+    ) -> KeptRecording:
+        """Return a generation, kept as `record` keeps a recording; its file says that a machine speaks.
 
-        ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for a take that is too
+        ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for one that is too
         long or broken off, and `LibraryError`.
         """
         if speech.seconds > MAX_VOICE_TAKE_SECONDS or speech.rest_is_missing:
@@ -193,22 +201,21 @@ class VoiceMaking:
         recording = await self._library.recordings.keep(wav)
         return KeptRecording(recording, speech.seconds, transcript, ())
 
-    async def save_made(
+    async def save_designed(
         self,
         scope: Scope,
         name: str,
         recorded: KeptRecording,
         *,
-        kind: Kind = Kind.DESIGNED,
-        description: str | None = None,
+        description: str | None,
     ) -> Voice:
-        """Return the voice of a take that `keep_take` has kept; it is nobody's own, so nobody has to agree.
+        """Return the voice of a generation that was kept; it is nobody's own, so nobody has to agree.
 
         Raises `MemberError`: the name is taken, or there are too many; and `LibraryError`.
         """
         new = NewVoice(
             check_name(name),
-            kind,
+            Kind.DESIGNED,
             recorded.recording,
             recorded.seconds,
             transcript=recorded.transcript,
@@ -219,18 +226,6 @@ class VoiceMaking:
     async def drop(self, *recordings: str) -> None:
         """Delete these recordings, by their SHA-256, unless something names them."""
         await self._library.recordings.drop_unused(recordings)
-
-    @asynccontextmanager
-    async def _unless_saved(self, recorded: KeptRecording) -> AsyncIterator[None]:
-        """Leave nothing behind of a recording that does not become a voice inside."""
-        try:
-            yield
-        except LibraryError:
-            raise  # nothing can be looked up now either: the hourly tidying finds it
-        except BaseException:
-            with suppress(LibraryError):
-                await self.drop(recorded.recording)
-            raise
 
     async def save_agreed(self, request: Request) -> Voice:
         """Return the voice that its speaker has just agreed to; a number is added to a name that is taken.
@@ -275,22 +270,22 @@ def _new_voice(
 
 log = logging.getLogger(__name__)
 
-TAKES: Final = 3
+GENERATIONS: Final = 3
+"""Of each design, for the member to choose from."""
 
 DESIGN_SECONDS: Final = 30 * 60.0
 """Half the time that a recording is kept which nothing names, see `bot.library.recordings`."""
 
 MAX_DESIGNS: Final = 200
-"""Open at once. Their takes are on the disk, about 2 MB each design; the oldest gives way."""
+"""Designs open at once, about 2 MB on the disk each; the oldest gives way."""
 
-_FAREWELL_SECONDS: Final = 2.0  # for the answers of those whose takes were just being made
-_RESTARTING: Final = "I am restarting. Try again in a minute."
+_FAREWELL_SECONDS: Final = 2.0  # for the replies to those whose designs were just being made
 _EXPIRED: Final = "These buttons have expired, or were pressed before. Type /voice design for new ones."
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What is to be designed: a voice called ``name`` after ``description``, which says ``sample``.
+    """Brief of a design: a voice called ``name`` after ``description``, which says ``sample``.
 
     ``asked_by`` is the name of the member who wants it.
     """
@@ -304,11 +299,11 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Takes to choose from; ``failure`` is why there are fewer than `TAKES`."""
+    """Design with generations to choose from; ``failure`` is why there are fewer than `GENERATIONS`."""
 
     id: str
     brief: Brief
-    takes: tuple[KeptRecording, ...]
+    generations: tuple[KeptRecording, ...]
     failure: TTSError | None = None
 
 
@@ -324,75 +319,79 @@ class DesignProgress:
     def progress(self) -> Progress:
         """How far it is now."""
         now = self.job.progress if self.job else Progress(Stage.MAKING)
-        return replace(now, generation=Parts(self.number, TAKES))
+        return replace(now, generation=Parts(self.number, GENERATIONS))
 
 
-class VoiceDesign:
-    """Makes designs, and remembers those that nobody has chosen from yet. ``now`` is a clock in seconds."""
+class VoiceDesigner:
+    """Designer of voices; it remembers designs until one is chosen from. ``now`` is a clock in seconds."""
 
     def __init__(
-        self, speeches: SpeechSynthesizer, making: VoiceMaking, *, now: Callable[[], float] = time.monotonic
+        self,
+        synthesizer: SpeechSynthesizer,
+        creation: VoiceCreation,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._speeches = speeches
-        self._making = making
+        self._synthesizer = synthesizer
+        self._creation = creation
         self._now = now
         self._open: OrderedDict[str, tuple[float, Design]] = OrderedDict()
-        self._making_now: dict[asyncio.Task[object], asyncio.Task[Design]] = {}
+        self._under_way: dict[asyncio.Task[object], asyncio.Task[Design]] = {}
         self._closing = False
 
-    async def make(self, brief: Brief, account: int, under_way: DesignProgress) -> Design:
-        """Return a design with up to `TAKES` takes, each one call of the TTS gateway, one after the other.
+    async def make(self, brief: Brief, account: int, progress: DesignProgress) -> Design:
+        """Return a design with up to `GENERATIONS` generations, made one after the other.
 
-        ``account`` pays for it, see `Asker`; how far it is stands in ``under_way``. Raises
-        `TTSError` if there is not even one, `MemberError` and `LibraryError`.
+        ``account`` pays for it, see `Asker`; ``progress`` says how far it is. Raises `TTSError` if there is
+        not even one, `MemberError` and `LibraryError`.
         """
         if self._closing:
-            raise MemberError(_RESTARTING)
+            raise MemberError(RESTARTING)
         asking = asyncio.current_task()
         assert asking is not None, "a command is carried out inside a task"  # noqa: S101
-        making = asyncio.create_task(self._make(brief, account, under_way), name="voice-design")
-        self._making_now[asking] = making
+        making = asyncio.create_task(self._make(brief, account, progress), name="voice-design")
+        self._under_way[asking] = making
         try:
             return await making
         except asyncio.CancelledError:
             making.cancel()
             if self._closing:
-                raise MemberError(_RESTARTING) from None
+                raise MemberError(RESTARTING) from None
             raise
         finally:
-            del self._making_now[asking]
+            del self._under_way[asking]
 
     async def forget(self, member_id: int) -> None:
-        """Delete all takes of a member that nothing has become of yet."""
+        """Delete all open designs of a member."""
         theirs = [design for _, design in self._open.values() if design.brief.scope.member_id == member_id]
         for design in theirs:
             del self._open[design.id]
         await self._drop(theirs)
 
     async def aclose(self) -> None:
-        """Make nothing more, and let those who wait for takes be told so."""
+        """Make nothing more, and give those who wait for a design the time to be told so."""
         self._closing = True
-        waiting = set(self._making_now)
-        for making in self._making_now.values():
+        waiting = set(self._under_way)
+        for making in self._under_way.values():
             making.cancel()
         if waiting:
             await asyncio.wait(waiting, timeout=_FAREWELL_SECONDS)
 
     async def choose(self, design_id: str, member_id: int, number: int) -> Voice:
-        """Return the voice that one take has become; the others are deleted.
+        """Return the voice that one generation has become; the others are deleted.
 
-        Raises `MemberError`: the buttons are over, the name is taken meanwhile, or there are too many voices.
+        Raises `MemberError`: the buttons have expired, the name is taken, or there are too many voices.
         """
         design = self.open_design(design_id, member_id)
-        if not 1 <= number <= len(design.takes):
+        if not 1 <= number <= len(design.generations):
             raise MemberError(_EXPIRED)
         brief = design.brief
         del self._open[design_id]  # a second press at the same moment finds nothing
         try:
-            voice = await self._making.save_made(
+            voice = await self._creation.save_designed(
                 brief.scope,
                 brief.name,
-                design.takes[number - 1],
+                design.generations[number - 1],
                 description=brief.description,
             )
         except BaseException:
@@ -402,37 +401,37 @@ class VoiceDesign:
         return voice
 
     def open_design(self, design_id: str, member_id: int) -> Design:
-        """Return a member's own design that nobody has chosen from yet. Raises `MemberError`."""
+        """Return an open design of this member. Raises `MemberError`."""
         until, design = self._open.get(design_id, (0.0, None))
         if design is None or design.brief.scope.member_id != member_id or until < self._now():
             raise MemberError(_EXPIRED)
         return design
 
-    async def _make(self, brief: Brief, account: int, under_way: DesignProgress) -> Design:
-        takes: list[KeptRecording] = []
+    async def _make(self, brief: Brief, account: int, progress: DesignProgress) -> Design:
+        made: list[KeptRecording] = []
         failure: TTSError | None = None
         asker = Asker(brief.scope.member_id, account)
         try:
-            while len(takes) < TAKES:
-                under_way.number = len(takes) + 1
-                takes.append(await self._take(brief, asker, under_way))
+            while len(made) < GENERATIONS:
+                progress.number = len(made) + 1
+                made.append(await self._generate(brief, asker, progress))
         except TTSError as error:
-            if not takes:
+            if not made:
                 raise
-            log.info("a design has %d of %d takes: %s", len(takes), TAKES, error)
+            log.info("a design has %d of %d generations: %s", len(made), GENERATIONS, error)
             failure = error
         except BaseException:  # the disk is full, or nobody waits any more
-            await self._delete(takes)
+            await self._delete(made)
             raise
-        design = Design(new_id(), brief, tuple(takes), failure)
+        design = Design(new_id(), brief, tuple(made), failure)
         await self._put(design)
         return design
 
-    async def _take(self, brief: Brief, asker: Asker, under_way: DesignProgress) -> KeptRecording:
+    async def _generate(self, brief: Brief, asker: Asker, progress: DesignProgress) -> KeptRecording:
         request = SpeechRequest(brief.sample, style=brief.description, fresh=True)
-        with self._speeches.submit(request, asker) as under_way.job:
-            speech = await under_way.job.result()
-        return await self._making.keep_take(speech, brief.sample, asked_by=brief.asked_by)
+        with self._synthesizer.submit(request, asker) as progress.job:
+            speech = await progress.job.result()
+        return await self._creation.keep_generation(speech, brief.sample, asked_by=brief.asked_by)
 
     async def _put(self, design: Design) -> None:
         self._open[design.id] = self._now() + DESIGN_SECONDS, design
@@ -442,12 +441,12 @@ class VoiceDesign:
         await self._drop(over)
 
     async def _drop(self, designs: Sequence[Design]) -> None:
-        await self._delete([take for design in designs for take in design.takes])
+        await self._delete([made for design in designs for made in design.generations])
 
-    async def _delete(self, takes: Sequence[KeptRecording]) -> None:
-        """Delete the recordings of takes that are over, but not those of a voice or an open design."""
-        over = {take.recording for take in takes}
-        over -= {take.recording for _, design in self._open.values() for take in design.takes}
+    async def _delete(self, generations: Sequence[KeptRecording]) -> None:
+        """Delete these recordings, but not those of a voice or an open design."""
+        over = {made.recording for made in generations}
+        over -= {made.recording for _, design in self._open.values() for made in design.generations}
         if over:
             with suppress(LibraryError):  # the hourly tidying finds them
-                await self._making.drop(*over)
+                await self._creation.drop(*over)

@@ -1,4 +1,4 @@
-"""A voice message in a channel: Discord's bubble with a waveform, in a message of its own."""
+"""Voice messages: Discord's bubble with a waveform, in a message of its own."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _NOT_TAKEN: Final = "Discord did not take the voice message. Try again in a minu
 
 
 class _VoiceFile(discord.File):
-    """A file with what makes it a voice message; discord.py 2.7.1 knows no such thing."""
+    """File with the fields of a voice message, which discord.py 2.7.1 does not know."""
 
     def __init__(self, message: VoiceMessage) -> None:
         super().__init__(BytesIO(message.ogg), _FILE)
         self._more = {"duration_secs": message.seconds, "waveform": message.waveform}
 
     def to_dict(self, index: int) -> dict[str, Any]:
-        """Return what is said of the file beside its bytes."""
+        """Return the description of the file that goes with its bytes."""
         return {**super().to_dict(index), **self._more}
 
 
-def why_not_here(interaction: discord.Interaction) -> str | None:
+def voice_message_permission_error(interaction: discord.Interaction) -> str | None:
     """Return why no voice message can be sent where ``interaction`` happens, in a few words; None: it can.
 
-    They go into a channel in the bot's own name, so it has to be a member there.
+    They are messages of the bot's own, so it has to be a member there.
     """
     if interaction.guild_id is None or not interaction.is_guild_integration():
         return "I can send voice messages only in servers I have been added to"
@@ -50,7 +50,7 @@ def why_not_here(interaction: discord.Interaction) -> str | None:
     in_thread = isinstance(interaction.channel, discord.Thread)
     may_send = allowed.send_messages_in_threads if in_thread else allowed.send_messages
     send = "Send Messages in Threads" if in_thread else "Send Messages"
-    # Who cannot see a channel, or not write there, has none of the others: the decisive one comes first.
+    # Without the first ones there are no others either, so that the decisive one is named.
     needed = {
         "View Channel": allowed.view_channel,
         send: may_send,

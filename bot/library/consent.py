@@ -214,7 +214,7 @@ class Consents:
         """Return why this voice may not be heard in this server now, as a sentence, or None: it may.
 
         THE gate: to be asked at every use, before anything is made; for what /clone makes too, whose voice
-        is a likeness. Designed and cast voices need no consent, but no voice may speak that is deleted,
+        is a likeness. Designed and default voices need no consent, but none may speak that is deleted,
         frozen, or another server's.
         """
         request_id = consent_behind(voice.id)

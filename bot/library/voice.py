@@ -100,7 +100,7 @@ class Kind(Enum):
 
     CLONED = "cloned"
     DESIGNED = "designed"
-    CAST = "cast"
+    DEFAULT = "cast"
 
 
 class Sharing(Enum):
@@ -116,7 +116,7 @@ class Sharing(Enum):
 class Voice:
     """A saved voice. ``recording`` is the SHA-256 of our copy, ``seconds`` its length.
 
-    ``speaker_id`` is whose voice it is; designed and cast voices have no speaker and no ``consent_id``.
+    ``speaker_id`` is whose voice it is; designed and default voices have no speaker and no ``consent_id``.
     """
 
     id: str

@@ -243,7 +243,7 @@ class Voices:
             if known is not None:
                 return known
             name = await _free_name(session, scope.guild_id, new.name)
-            default = replace(new, name=name, kind=Kind.CAST, sharing=Sharing.SERVER)
+            default = replace(new, name=name, kind=Kind.DEFAULT, sharing=Sharing.SERVER)
             owner_id = scope.member_id if scope.is_private else NOBODY
             voice = await insert_voice(session, scope.guild_id, owner_id, default, self._now())
             await self._recordings.hold(session, new.recording)

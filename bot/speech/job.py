@@ -305,7 +305,7 @@ class SpeechJob:
         """Return the making, which this one has joined after the voices were asked for their consent."""
         if self._shared is None:
             for voice in self._request.voices:
-                reason = await self._access.may_speak(voice) if self._access else None
+                reason = await self._access.permission_error(voice) if self._access else None
                 if reason is not None:
                     raise MemberError(reason)
             if self._is_over:

@@ -271,7 +271,7 @@ class SavedReference:
 
     async def check(self) -> None:
         """Return if the voice may speak now. Raises `MemberError` with the reason if not."""
-        reason = await self._access.may_speak(self._voice)
+        reason = await self._access.permission_error(self._voice)
         if reason is not None:
             raise MemberError(reason)
 

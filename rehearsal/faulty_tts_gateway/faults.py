@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from multidict import CIMultiDict
 
@@ -58,61 +58,13 @@ class PendingRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """Delivered as it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenOff:
-    """The connection ends after ``after`` body bytes although the head promised all of them.
-
-    ``after=None``: not even the head is sent. ``reset``: with a TCP reset, otherwise with a clean end.
-    """
-
-    after: int | None
-    reset: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InPieces:
-    """The body comes ``size`` bytes at a time, ``every`` so many seconds."""
-
-    size: int
-    every: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedLength:
-    """The head promises ``length`` bytes, whatever the body has; then the connection is closed."""
-
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Zeros:
-    """After the body come zero bytes, up to ``total`` bytes in all; None: without end."""
-
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class AfterInformation:
-    """``count`` informational heads (status 102) come before the answer itself."""
-
-    count: int
-
-
-Transmission = Whole | BrokenOff | InPieces | ClaimedLength | Zeros | AfterInformation
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedAnswer:
-    """One answer, not sent yet."""
+    """One answer, not sent yet; ``transmission`` breaks on its way to the client. None: it arrives whole."""
 
     status: int
     headers: CIMultiDict[str]
     body: bytes
-    transmission: Transmission = Whole()
+    transmission: BrokenTransmission | None = None
 
 
 URL_MARK: Final = "{url}"
@@ -260,78 +212,67 @@ class Hold:
         return await _answer_of(self.of, exchange)
 
 
+class _BrokenOnItsWay:
+    """Base of the faults that give the right answer, or that of ``of``, and break it on its way."""
+
+    __slots__ = ()
+    of: Fault | None
+
+    async def answer(self, exchange: Exchange) -> PlannedAnswer:
+        """Return the answer that will be broken."""
+        return replace(await _answer_of(self.of, exchange), transmission=cast("BrokenTransmission", self))
+
+
 @dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(_BrokenOnItsWay):
     """Reset the connection after ``after_bytes`` of the body; None: before the head."""
 
     after_bytes: int | None = None
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer that will not arrive whole."""
-        return await _transmitted(self.of, exchange, BrokenOff(self.after_bytes, reset=True))
-
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(_BrokenOnItsWay):
     """End the connection cleanly after this fraction of the body, although all of it was promised."""
 
     fraction: float
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer that will not arrive whole."""
-        answer = await _answer_of(self.of, exchange)
-        return replace(answer, transmission=BrokenOff(int(len(answer.body) * self.fraction), reset=False))
-
 
 @dataclass(frozen=True, slots=True)
-class Drip:
+class Drip(_BrokenOnItsWay):
     """Send the body ``size`` bytes at a time, ``every`` so many seconds."""
 
     size: int
     every: float
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer that comes slowly."""
-        return await _transmitted(self.of, exchange, InPieces(self.size, self.every))
-
 
 @dataclass(frozen=True, slots=True)
-class Length:
-    """Promise ``claimed`` bytes, whatever the body has."""
+class Length(_BrokenOnItsWay):
+    """Promise ``claimed`` bytes, whatever the body has; then the connection is closed."""
 
     claimed: int
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer with the wrong promise."""
-        return await _transmitted(self.of, exchange, ClaimedLength(self.claimed))
-
 
 @dataclass(frozen=True, slots=True)
-class Endless:
+class Endless(_BrokenOnItsWay):
     """Follow the body with zero bytes: for ever, or up to ``total`` bytes in all."""
 
     total: int | None = None
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer that does not end."""
-        return await _transmitted(self.of, exchange, Zeros(self.total))
-
 
 @dataclass(frozen=True, slots=True)
-class Information:
+class Information(_BrokenOnItsWay):
     """Send ``count`` informational heads (status 102) before the answer."""
 
     count: int
     of: Fault | None = None
 
-    async def answer(self, exchange: Exchange) -> PlannedAnswer:
-        """Return the answer that comes after them."""
-        return await _transmitted(self.of, exchange, AfterInformation(self.count))
+
+BrokenTransmission = Reset | Cut | Drip | Length | Endless | Information
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,10 +316,6 @@ def _headers(content_type: str | None, more: Mapping[str, str] | None = None) ->
 
 async def _answer_of(fault: Fault | None, exchange: Exchange) -> PlannedAnswer:
     return await (exchange.right_answer() if fault is None else fault.answer(exchange))
-
-
-async def _transmitted(fault: Fault | None, exchange: Exchange, transmission: Transmission) -> PlannedAnswer:
-    return replace(await _answer_of(fault, exchange), transmission=transmission)
 
 
 def _encoded(body: bytes, encoding: str) -> bytes:

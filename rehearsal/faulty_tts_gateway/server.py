@@ -14,15 +14,15 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from rehearsal.faulty_tts_gateway.faults import (
     POLLING_PATH,
-    AfterInformation,
-    BrokenOff,
-    ClaimedLength,
+    Cut,
+    Drip,
+    Endless,
     Fault,
-    InPieces,
+    Information,
+    Length,
     PendingRequest,
     PlannedAnswer,
-    Whole,
-    Zeros,
+    Reset,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript, ReceivedRequest
 from tts_gateway.engines.base import Engine
@@ -134,21 +134,23 @@ _RESET_ON_CLOSE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)  
 async def _send(planned: PlannedAnswer, request: web.Request) -> web.StreamResponse:
     """Send ``planned`` as the answer to ``request``; what it returns is the handler's result."""
     match planned.transmission:
-        case Whole():
+        case None:
             return _plain(planned)
-        case AfterInformation(count):
+        case Information(count):
             _transport(request).write(_INFORMATION * count)
             return _plain(planned)
-        case BrokenOff(None, reset):
-            _hang_up(request, reset=reset)
+        case Reset(None):
+            _hang_up(request, reset=True)
             return web.Response()
-        case BrokenOff(after, reset):
-            return await _broken_off(planned, request, after or 0, reset=reset)
-        case InPieces(size, every):
+        case Reset(after):
+            return await _broken_off(planned, request, after or 0, reset=True)
+        case Cut(fraction):
+            return await _broken_off(planned, request, int(len(planned.body) * fraction), reset=False)
+        case Drip(size, every):
             return await _in_pieces(planned, request, size, every)
-        case ClaimedLength(length):
-            return await _claimed(planned, request, length)
-        case Zeros(total):
+        case Length(claimed):
+            return await _claimed(planned, request, claimed)
+        case Endless(total):
             return await _with_zeros(planned, request, total)
 
 
@@ -156,18 +158,18 @@ def _plain(planned: PlannedAnswer) -> web.Response:
     return web.Response(status=planned.status, headers=planned.headers, body=planned.body or None)
 
 
-def _started(planned: PlannedAnswer, length: int | None) -> web.StreamResponse:
+async def _started(planned: PlannedAnswer, request: web.Request, length: int | None) -> web.StreamResponse:
     response = web.StreamResponse(status=planned.status, headers=planned.headers)
     response.content_length = length
     response.force_close()
+    await response.prepare(request)
     return response
 
 
 async def _broken_off(
     planned: PlannedAnswer, request: web.Request, after: int, *, reset: bool
 ) -> web.StreamResponse:
-    response = _started(planned, len(planned.body))
-    await response.prepare(request)
+    response = await _started(planned, request, len(planned.body))
     await response.write(planned.body[:after])
     _hang_up(request, reset=reset)
     return response
@@ -176,8 +178,7 @@ async def _broken_off(
 async def _in_pieces(
     planned: PlannedAnswer, request: web.Request, size: int, every: float
 ) -> web.StreamResponse:
-    response = _started(planned, len(planned.body))
-    await response.prepare(request)
+    response = await _started(planned, request, len(planned.body))
     for start in range(0, len(planned.body), size):
         await response.write(planned.body[start : start + size])
         await asyncio.sleep(every)
@@ -185,8 +186,7 @@ async def _in_pieces(
 
 
 async def _claimed(planned: PlannedAnswer, request: web.Request, length: int) -> web.StreamResponse:
-    response = _started(planned, length)
-    await response.prepare(request)
+    response = await _started(planned, request, length)
     await response.write(planned.body[:length])
     _transport(request).write(planned.body[length:])  # aiohttp itself never sends more than was promised
     _hang_up(request, reset=False)
@@ -194,8 +194,7 @@ async def _claimed(planned: PlannedAnswer, request: web.Request, length: int) ->
 
 
 async def _with_zeros(planned: PlannedAnswer, request: web.Request, total: int | None) -> web.StreamResponse:
-    response = _started(planned, total)
-    await response.prepare(request)
+    response = await _started(planned, request, total)
     await response.write(planned.body[:total])
     left = total - len(planned.body) if total is not None else None
     while left is None or left > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.backstage import Backstage
-from rehearsal.errors import DiscordAPIError, missing_access, missing_permissions, unknown
+from rehearsal.errors import DiscordAPIError, form_error, missing_access, missing_permissions, unknown
 from rehearsal.payloads import channel_payload
 from rehearsal.permissions import Permission
 from rehearsal.publishing import reply_flags
@@ -141,14 +141,7 @@ def _check_reference(channel: Channel, body: Json) -> None:
         return
     target = channel.messages.get(int(reference["message_id"]))
     if target is None or target.deleted or target.ephemeral:
-        raise DiscordAPIError(400, 50035, "Invalid Form Body", _UNKNOWN_REFERENCE)
-
-
-_UNKNOWN_REFERENCE: Json = {
-    "message_reference": {
-        "_errors": [{"code": "MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "message": "Unknown message"}]
-    }
-}
+        raise form_error(("message_reference",), "MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message")
 
 
 async def patch_message(backstage: Backstage, call: RESTCall) -> RESTReply:

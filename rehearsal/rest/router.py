@@ -13,15 +13,13 @@ from aiohttp import web
 
 from rehearsal.backstage import Backstage
 from rehearsal.cdn import SentFile
-from rehearsal.errors import DiscordAPIError
+from rehearsal.errors import MALFORMED, DiscordAPIError
 from rehearsal.events import Changes
 from rehearsal.rest import account, channels, soundboard, webhooks
 from rehearsal.rest.call import Misbehaviour, RESTCall, RESTReply, Route, read_call
 
 _ROUTES = [*account.ROUTES, *channels.ROUTES, *soundboard.ROUTES, *webhooks.ROUTES]
 _API = "/api/v10"
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
-"""What reading a body raises that has the wrong shape."""
 
 log = logging.getLogger(__name__)
 

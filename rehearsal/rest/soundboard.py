@@ -9,16 +9,13 @@ import re
 from typing import Final
 
 from rehearsal.backstage import Backstage
-from rehearsal.errors import DiscordAPIError, FormErrors, missing_permissions, unknown
+from rehearsal.errors import DiscordAPIError, FormErrors, form_error, missing_permissions, unknown
 from rehearsal.permissions import Permission
 from rehearsal.records import GuildRecord, Sound
 from rehearsal.rest.account import guild_of_call
 from rehearsal.rest.call import RESTCall, RESTReply, Route
 from rehearsal.voice.sound_file import NoSoundError, format_and_seconds
-from rehearsal.wire import (
-    INTENT_EXPRESSIONS,
-    Json,
-)
+from rehearsal.wire import INTENT_EXPRESSIONS, Json
 
 MAX_SOUND_BYTES: Final = 512_000
 MAX_SOUND_SECONDS: Final = 5.2
@@ -41,15 +38,15 @@ def check_sound_fields(payload: Json, *, new: bool) -> None:
 
 def sound_bytes(payload: Json) -> bytes:
     """Return the bytes of a new sound. Raises `DiscordAPIError` when it is no data URI or too large."""
-    errors = FormErrors()
     found = _DATA_URI.fullmatch(payload["sound"]) if isinstance(payload.get("sound"), str) else None
     try:
         data = base64.b64decode(found[1], validate=True) if found else b""
     except (binascii.Error, ValueError):
         data = b""
     if not data:
-        errors.add(("sound",), "SOUNDBOARD_SOUND_INVALID", "A data URI of an MP3 or Ogg file is needed.")
-    errors.raise_if_any()
+        raise form_error(
+            ("sound",), "SOUNDBOARD_SOUND_INVALID", "A data URI of an MP3 or Ogg file is needed."
+        )
     if len(data) > MAX_SOUND_BYTES:
         raise DiscordAPIError(400, 50045, "File uploaded exceeds the maximum size")
     return data
@@ -57,10 +54,8 @@ def sound_bytes(payload: Json) -> bytes:
 
 def check_sound(kind: str, seconds: float) -> None:
     """Raise the `DiscordAPIError` with which Discord refuses a sound of that format or length."""
-    errors = FormErrors()
     if kind not in _FORMATS:
-        errors.add(("sound",), "SOUNDBOARD_SOUND_INVALID", "Only MP3 and Ogg files can be used.")
-    errors.raise_if_any()
+        raise form_error(("sound",), "SOUNDBOARD_SOUND_INVALID", "Only MP3 and Ogg files can be used.")
     if seconds > MAX_SOUND_SECONDS:
         raise invalid_duration()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from rehearsal.backstage import Backstage
-from rehearsal.errors import DiscordAPIError, FormErrors, unknown
+from rehearsal.errors import DiscordAPIError, FormErrors, form_error, unknown
 from rehearsal.interactions import (
     AUTOCOMPLETE,
     CHOICES,
@@ -56,10 +56,8 @@ async def callback(backstage: Backstage, call: RESTCall) -> RESTReply:
     interaction = backstage.interactions.for_callback(call.number("interaction_id"), call.ids["token"])
     kind = int(call.body.get("type") or 0)
     if not _fits(interaction, kind):
-        errors = FormErrors()
         message = f"Callback type {kind} is invalid for this interaction"
-        errors.add(("type",), "INTERACTION_CALLBACK_TYPE", message)
-        errors.raise_if_any()
+        raise form_error(("type",), "INTERACTION_CALLBACK_TYPE", message)
     await _HANDLERS[kind](backstage, interaction, call.body.get("data") or {}, call)
     backstage.interactions.acknowledged(interaction, kind)
     if call.query.get("with_response") not in ("1", "true"):
@@ -147,8 +145,7 @@ def _source(interaction: Interaction) -> Message:
 async def _choices(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     errors = FormErrors()
     choices = data.get("choices") or []
-    if len(choices) > 25:
-        errors.add(("data", "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    errors.at_most(("data", "choices"), choices, 25)
     for index, choice in enumerate(choices):
         errors.length(("data", "choices", index, "name"), choice.get("name"), 1, 100)
         if isinstance(choice.get("value"), str):

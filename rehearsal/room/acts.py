@@ -105,7 +105,7 @@ def _value(room: Room, channel: Channel, kind: int | None, given: Any) -> Any:
         return room.uploads.get(given)
     if kind not in (USER, CHANNEL, ROLE, MENTIONABLE):
         return given
-    directory = room.rehearsal.parts.directory
+    directory = room.rehearsal.directory
     number = int(given) if str(given).isdigit() else 0
     guild: GuildRecord | None = directory.guild_of(channel)
     roles = guild.roles if guild else {}
@@ -191,7 +191,7 @@ class Acts:
         return {"message": str(message.id)}
 
     def _check_may_attach(self, person: Person, channel: Channel, files: list[SentFile]) -> None:
-        guild = self._room.rehearsal.parts.directory.guild_of(channel)
+        guild = self._room.rehearsal.directory.guild_of(channel)
         allowed = guild is None or guild.permissions_of(person.id, channel) & Permission.ATTACH_FILES
         if files and not allowed:
             raise RehearsalError("You do not have permission to attach files here.")
@@ -248,7 +248,7 @@ class Acts:
     async def _person_menu(self, person: Person, wish: Json) -> object:
         channel, name = self._channel(person, wish), str(wish.get("name"))
         number = str(wish.get("person"))
-        user = self._room.rehearsal.parts.directory.users.get(int(number) if number.isdigit() else 0)
+        user = self._room.rehearsal.directory.users.get(int(number) if number.isdigit() else 0)
         if user is None:
             raise RehearsalError("There is nobody of that name here.")
         answer = await person.user_menu(name, channel, user)

@@ -40,7 +40,7 @@ class Attempt:
 
     def payload(self) -> Json:
         """Return what the page shows of it."""
-        answer = self.answer
+        answer, history = self.answer, self.answer.history
         return {
             "number": self.number,
             "person": str(self.person.id),
@@ -54,16 +54,12 @@ class Attempt:
             "acknowledged_after": answer.acknowledged_after,
             "first_sound_after": self.first_sound_after,
             "behind_others": self.behind_others,
-            "done_after": self._done_after(),
+            "done_after": history[-1].after if history and not _is_working(answer) else None,
             "given": bool(answer.files) or self.first_sound_after is not None,
             "modal": {"title": answer.modal.title, "data": answer.modal.data}
             if self.modal_open and answer.modal
             else None,
         }
-
-    def _done_after(self) -> float | None:
-        history = self.answer.history
-        return history[-1].after if history and not _is_working(self.answer) else None
 
 
 class Attempts:

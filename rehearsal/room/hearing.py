@@ -69,7 +69,7 @@ class Hearing:
             for packet in packets:
                 self._take(packet)
             packets.clear()
-            await self.listener.next_change()
+            await self.listener.changes.next()
 
     def _take(self, packet: HeardPacket) -> None:
         self._packets += 1

@@ -98,12 +98,9 @@ class Uploads:
         """Keep ``file`` and return the key to it."""
         key = secrets.token_urlsafe(12)
         self._files[key] = file
-        while len(self._files) > _KEPT or self._total_bytes() > _KEPT_BYTES:
+        while len(self._files) > _KEPT or sum(len(kept.data) for kept in self._files.values()) > _KEPT_BYTES:
             self._files.popitem(last=False)
         return key
-
-    def _total_bytes(self) -> int:
-        return sum(len(file.data) for file in self._files.values())
 
     def get(self, key: object) -> SentFile:
         """Return a file. Raises `RehearsalError` for one that is not here any more."""
@@ -126,13 +123,12 @@ class Room:
         setting: Setting,
         *,
         away_seconds: float = AWAY_SECONDS,
-        memory: Memory | None = None,
     ) -> None:
         self.rehearsal = rehearsal
         self.setting = setting
         self.scene = Scene(rehearsal, setting)
         self.uploads = Uploads()
-        self._memory = memory or Memory(rehearsal.cdn)
+        self._memory = Memory(rehearsal.cdn)
         self.attempts = Attempts(self._attempt_changed)
         self.trace = Trace(rehearsal, {guild.id for guild in setting.guilds}, self._entry)
         self.switches: dict[str, Switch] = {}

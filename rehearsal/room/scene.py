@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rehearsal.guilds import Guild
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
-from rehearsal.records import Channel, ChannelKind, Message, Sound, User
+from rehearsal.records import Channel, ChannelKind, Message, Sound
 from rehearsal.room.setting import Setting
 from rehearsal.rules.commands import CHAT_INPUT
 from rehearsal.server import Rehearsal
@@ -30,11 +30,11 @@ def version_of(message: Message) -> tuple[object, ...]:
 
 def shown(rehearsal: Rehearsal, message: Message) -> Json:
     """Return the message for the page; its files' addresses are paths that the room itself serves."""
-    channel = rehearsal.parts.directory.channels.get(message.channel_id)
+    author, channel = message.author, rehearsal.directory.channels.get(message.channel_id)
     return {
         "id": str(message.id),
         "channel": str(message.channel_id),
-        "author": _author(message.author),
+        "author": {"id": str(author.id), "name": author.name, "bot": author.bot},
         "at": time_of(message.id).timestamp(),
         "edited": message.edited_at is not None and not message.thinking and message.interaction is None,
         "content": message.content,
@@ -48,10 +48,6 @@ def shown(rehearsal: Rehearsal, message: Message) -> Json:
         "used": _used(rehearsal, message),
         "reply": _reply(message, channel.messages if channel else {}),
     }
-
-
-def _author(user: User) -> Json:
-    return {"id": str(user.id), "name": user.name, "bot": user.bot}
 
 
 def _file(attachment: Json) -> Json:
@@ -124,15 +120,13 @@ class Scene:
             "online": self._rehearsal.main_socket.ready,
             "channels": [channel.name for channel in here],
             "speaking_in": [channel.name for channel in here if channel.id in speaking],
-            "thinking": sum(self._thinking(self._all_channels())),
+            "thinking": sum(
+                message.thinking and not message.deleted
+                for guild in self._setting.guilds
+                for channel in guild.channels.values()
+                for message in channel.messages.values()
+            ),
         }
-
-    def _all_channels(self) -> list[Channel]:
-        return [channel for guild in self._setting.guilds for channel in guild.channels.values()]
-
-    def _thinking(self, channels: Iterable[Channel]) -> Iterable[bool]:
-        for channel in channels:
-            yield from (m.thinking and not m.deleted for m in channel.messages.values())
 
     def _guild(self, guild: Guild, person: Person, speaking: set[int]) -> Json:
         channels = [

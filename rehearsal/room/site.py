@@ -147,7 +147,8 @@ def why_refused(request: web.Request, *, loopback_only: bool) -> str | None:
     if origin is None and (upgrades or request.method not in ("GET", "HEAD")):
         return "the request does not say which page it comes from"
     foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-    if foreign and not (request.path in _FOR_EVERYBODY and _is_navigation(request)):
+    navigates = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
+    if foreign and not (request.path in _FOR_EVERYBODY and navigates):
         return "the request comes from another site"
     return None
 
@@ -165,10 +166,6 @@ def is_our_host(host: str, *, loopback_only: bool) -> bool:
     except ValueError:
         return False
     return address.is_loopback or not loopback_only
-
-
-def _is_navigation(request: web.Request) -> bool:
-    return request.headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
 
 
 STATIC: Final = Path(__file__).parent / "static"

@@ -19,8 +19,6 @@ from rehearsal.server import Rehearsal
 from rehearsal.voice.protocol import CloseCode
 from rehearsal.wire import Json
 
-Turn = Callable[[object], Awaitable[str]]
-
 
 @dataclass(frozen=True)
 class Switch:
@@ -35,7 +33,7 @@ class Switch:
     label: str
     about: str
     kind: str
-    turn: Turn
+    turn: Callable[[object], Awaitable[str]]
     value: Callable[[], object] = lambda: None
     options: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
     why_not: Callable[[], str | None] = lambda: None
@@ -61,9 +59,9 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class DiscordSwitches:
-    """``restart`` ends the bot and starts another; None where nobody can."""
+    """Switches of Discord and the bot; ``restart`` ends the bot and starts another."""
 
-    def __init__(self, rehearsal: Rehearsal, restart: Callable[[], Awaitable[None]] | None) -> None:
+    def __init__(self, rehearsal: Rehearsal, restart: Callable[[], Awaitable[None]]) -> None:
         self._rehearsal = rehearsal
         self._restart = restart
         self._late: list[Misbehaviour] = []
@@ -83,7 +81,7 @@ class DiscordSwitches:
                    "As after a day: who kept an address must fetch its message again.", "action",
                    self._expire),
             Switch("restart", _NETWORK, "Restart Myna", "Shut the bot down in order and start it again.",
-                   "action", self._start_again, why_not=self._why_no_restart),
+                   "action", self._start_again),
         ]  # fmt: skip
 
     async def _drop(self, _value: object) -> str:
@@ -107,12 +105,8 @@ class DiscordSwitches:
         return "Every address of a file that was given out so far has expired."
 
     async def _start_again(self, _value: object) -> str:
-        if self._restart is not None:
-            await self._restart()
+        await self._restart()
         return "Myna has been restarted."
-
-    def _why_no_restart(self) -> str | None:
-        return None if self._restart else "This bot was not started by the room."
 
 
 _TTS_GATEWAY: Final = "The TTS gateway fails"
@@ -215,22 +209,14 @@ def _choices(faults: dict[str, tuple[str, Any]]) -> list[tuple[str, str]]:
 
 _MODERATOR: Final = "A moderator interferes"
 _LOST_EVERY: Final = 10
-_PERMISSIONS: Final = {
-    "speak": Permission.SPEAK,
-    "connect": Permission.CONNECT,
-    "attach": Permission.ATTACH_FILES,
-    "recordings": Permission.SEND_VOICE_MESSAGES,
-    "sounds": Permission.CREATE_GUILD_EXPRESSIONS,
+_PERMISSIONS: Final[dict[str, tuple[str, Any]]] = {
+    "": ("none", Permission(0)),
+    "speak": ("Speak", Permission.SPEAK),
+    "connect": ("Connect", Permission.CONNECT),
+    "attach": ("Attach Files", Permission.ATTACH_FILES),
+    "recordings": ("Send Voice Messages", Permission.SEND_VOICE_MESSAGES),
+    "sounds": ("Create Expressions", Permission.CREATE_GUILD_EXPRESSIONS),
 }
-_PERMISSION_CHOICES: Final = [
-    ("", "none"),
-    ("speak", "Speak"),
-    ("connect", "Connect"),
-    ("attach", "Attach Files"),
-    ("recordings", "Send Voice Messages"),
-    ("sounds", "Create Expressions"),
-]
-_PERMISSION_LABELS: Final = dict(_PERMISSION_CHOICES)
 
 
 class VoiceSwitches:
@@ -256,7 +242,7 @@ class VoiceSwitches:
                    "action", self._delete, why_not=not_in_voice),
             Switch("deny", _MODERATOR, "Take a permission away", "In The Rookery, from the bot.", "choice",
                    self._deny, lambda: self._denied,
-                   lambda: _PERMISSION_CHOICES),
+                   lambda: _choices(_PERMISSIONS)),
             Switch("voice-server", _NETWORK, "Change the voice server",
                    "Discord gives the call another server, as when a region changes.", "action",
                    self._change_server, why_not=not_in_voice),
@@ -322,10 +308,9 @@ class VoiceSwitches:
 
     async def _deny(self, value: object) -> str:
         self._denied = str(value) if value in _PERMISSIONS else ""
-        denied = int(_PERMISSIONS.get(self._denied, 0))
+        name, denied = _PERMISSIONS[self._denied]
         self._setting.rookery.deny_bot(denied)
         await self._rehearsal.caught_up()
-        name = _PERMISSION_LABELS[self._denied]
         return f"Myna no longer has the permission {name}." if denied else "Myna has its permissions again."
 
     async def _change_server(self, _value: object) -> str:

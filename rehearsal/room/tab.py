@@ -65,13 +65,10 @@ class Tab:
         self._tell("switches", [switch.payload() for switch in room.switches.values()])
         hearing = room.hearing_of(person)
         self._tell("call", hearing.report(room.others_in_call(hearing)) if hearing else None)
-        self._tell("commands", self._commands_version())
+        scopes = [None, *(guild.id for guild in room.setting.guilds)]
+        listed = [command for scope in scopes for command in room.rehearsal.commands.listed(scope)]
+        self._tell("commands", [command["version"] for command in listed])
         self._tell_messages()
-
-    def _commands_version(self) -> list[str]:
-        commands = self._room.rehearsal.commands
-        scopes = [None, *(guild.id for guild in self._room.setting.guilds)]
-        return [command["version"] for scope in scopes for command in commands.listed(scope)]
 
     def _tell_messages(self) -> None:
         news: list[Json] = []

@@ -127,7 +127,7 @@ class Trace:
         for part in parts:
             if part in self._guild_of_token:
                 return self._guild_of_token[part]
-            channel = self._rehearsal.parts.directory.channels.get(int(part)) if part.isdigit() else None
+            channel = self._rehearsal.directory.channels.get(int(part)) if part.isdigit() else None
             if channel is not None:
                 return channel.guild_id
         return None

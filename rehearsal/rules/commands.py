@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import regex
 
-from rehearsal.errors import DiscordAPIError, FormErrors
+from rehearsal.errors import DiscordAPIError, FormErrors, Path
 from rehearsal.wire import Json
 
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
@@ -19,8 +19,6 @@ MAX_CHARS: Final = 8_000
 _NAME = regex.compile(r"[-_'\p{L}\p{N}\p{sc=Deva}\p{sc=Thai}]{1,32}")
 _NUMERIC = (INTEGER, NUMBER)
 _CHOOSABLE = (STRING, INTEGER, NUMBER)
-
-Path = tuple[str | int, ...]
 
 
 def check_commands(payloads: Sequence[Json], *, in_guild: bool, installs: Sequence[int] = (0, 1)) -> None:
@@ -103,8 +101,7 @@ def _localized(payload: Json, field: str) -> dict[str, Any]:
 
 
 def _check_options(options: Sequence[Json], errors: FormErrors, path: Path, *, depth: int) -> None:
-    if len(options) > 25:
-        errors.add(path, "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    errors.at_most(path, options, 25)
     kinds = {option.get("type") in (SUB_COMMAND, SUB_COMMAND_GROUP) for option in options}
     if len(kinds) > 1:
         errors.add(path, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Options and sub-commands")
@@ -147,8 +144,7 @@ def _check_choices(option: Json, errors: FormErrors, path: Path) -> None:
     if choices and option.get("autocomplete"):
         message = "Choices and autocomplete cannot be used together"
         errors.add((*path, "autocomplete"), "APPLICATION_COMMAND_AUTOCOMPLETE_CHOICES", message)
-    if len(choices) > 25:
-        errors.add((*path, "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    errors.at_most((*path, "choices"), choices, 25)
     for index, choice in enumerate(choices):
         here = (*path, "choices", index)
         errors.length((*here, "name"), choice.get("name"), 1, 100)

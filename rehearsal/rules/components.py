@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rehearsal.errors import FormErrors
+from rehearsal.errors import FormErrors, Path
 from rehearsal.wire import Json
 
 ROW, BUTTON, STRING_SELECT, TEXT_INPUT = 1, 2, 3, 4
-SECTION, TEXT_DISPLAY, THUMBNAIL, GALLERY, FILE, SEPARATOR, CONTAINER, LABEL, FILE_UPLOAD = (
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    17,
-    18,
-    19,
-)
+SECTION, TEXT_DISPLAY, _THUMBNAIL, GALLERY, FILE, SEPARATOR = range(9, 15)
+CONTAINER, LABEL, FILE_UPLOAD = 17, 18, 19
 RADIO_GROUP, CHECKBOX_GROUP, CHECKBOX = 21, 22, 23
 SELECTS: Final = frozenset({3, 5, 6, 7, 8})
 LINK_STYLE, PREMIUM_STYLE = 5, 6
 _V2_TOP: Final = frozenset({ROW, SECTION, TEXT_DISPLAY, GALLERY, FILE, SEPARATOR, CONTAINER})
-
-Path = tuple[str | int, ...]
 
 
 def walk(components: Sequence[Json]) -> Iterator[Json]:
@@ -80,8 +69,7 @@ def _check_rows(component: Json, errors: FormErrors, path: Path) -> None:
 
 
 def _check_button(button: Json, errors: FormErrors, path: Path) -> None:
-    if len(button.get("label") or "") > 80:
-        errors.add((*path, "label"), "BASE_TYPE_MAX_LENGTH", "Must be 80 or fewer in length.")
+    errors.at_most((*path, "label"), button.get("label"), 80)
     style = button.get("style")
     if style not in range(1, 7):
         errors.add((*path, "style"), "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3, 4, 5, 6}.")
@@ -97,8 +85,7 @@ def _check_button(button: Json, errors: FormErrors, path: Path) -> None:
 
 def _check_select(select: Json, errors: FormErrors, path: Path) -> None:
     errors.length((*path, "custom_id"), select.get("custom_id"), 1, 100)
-    if len(select.get("placeholder") or "") > 150:
-        errors.add((*path, "placeholder"), "BASE_TYPE_MAX_LENGTH", "Must be 150 or fewer in length.")
+    errors.at_most((*path, "placeholder"), select.get("placeholder"), 150)
     if select["type"] != STRING_SELECT:
         return
     options = select.get("options") or []
@@ -107,8 +94,7 @@ def _check_select(select: Json, errors: FormErrors, path: Path) -> None:
     for index, option in enumerate(options):
         for key in ("label", "value"):
             errors.length((*path, "options", index, key), option.get(key), 1, 100)
-        if len(option.get("description") or "") > 100:
-            errors.add((*path, "options", index), "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
+        errors.at_most((*path, "options", index), option.get("description"), 100)
     if len({option.get("value") for option in options}) < len(options):
         errors.add((*path, "options"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "Values must be unique")
 
@@ -170,8 +156,7 @@ def _check_top(component: Json, errors: FormErrors, path: Path) -> None:
         _check_text_input(children[0], errors, (*path, "components", 0))
     elif kind == LABEL:
         errors.length((*path, "label"), component.get("label"), 1, 45)
-        if len(component.get("description") or "") > 100:
-            errors.add((*path, "description"), "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
+        errors.at_most((*path, "description"), component.get("description"), 100)
         _check_field(component.get("component") or {}, errors, (*path, "component"))
 
 
@@ -202,10 +187,8 @@ def _check_text_input(field: Json, errors: FormErrors, path: Path) -> None:
     errors.length((*path, "custom_id"), field.get("custom_id"), 1, 100)
     if field.get("style") not in (1, 2):
         errors.add((*path, "style"), "BASE_TYPE_CHOICES", "Value must be one of {1, 2}.")
-    if len(field.get("placeholder") or "") > 100:
-        errors.add((*path, "placeholder"), "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
-    if len(field.get("value") or "") > 4_000:
-        errors.add((*path, "value"), "BASE_TYPE_MAX_LENGTH", "Must be 4000 or fewer in length.")
+    errors.at_most((*path, "placeholder"), field.get("placeholder"), 100)
+    errors.at_most((*path, "value"), field.get("value"), 4_000)
     for key, lowest in (("min_length", 0), ("max_length", 1)):
         length = field.get(key)
         if length is not None and not lowest <= length <= 4_000:

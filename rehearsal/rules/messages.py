@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rehearsal.cdn import SentFile, content_type_of
-from rehearsal.errors import DiscordAPIError, FormErrors
+from rehearsal.errors import DiscordAPIError, FormErrors, Path
 from rehearsal.rules.components import check_components
 from rehearsal.wire import COMPONENTS_V2, MEBIBYTE, VOICE_MESSAGE, Json
 
@@ -26,8 +26,6 @@ def check_sizes(sizes: Iterable[int], *, limit: int) -> None:
 
 
 MAX_CONTENT = 2_000
-
-Path = tuple[str | int, ...]
 _EMBED_LIMITS = (("title", 256), ("description", 4_096))
 
 
@@ -61,8 +59,7 @@ def check_message(payload: Json, *, allowed_flags: int, flags: int | None = None
 
 
 def _check_embeds(embeds: Sequence[Json], errors: FormErrors) -> None:
-    if len(embeds) > 10:
-        errors.add(("embeds",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
+    errors.at_most(("embeds",), embeds, 10)
     total = 0
     for index, embed in enumerate(embeds):
         texts: list[tuple[Path, str | None, int]] = [
@@ -72,8 +69,7 @@ def _check_embeds(embeds: Sequence[Json], errors: FormErrors) -> None:
         texts.append((("embeds", index, "footer", "text"), footer.get("text"), 2_048))
         texts.append((("embeds", index, "author", "name"), author.get("name"), 256))
         fields = embed.get("fields") or []
-        if len(fields) > 25:
-            errors.add(("embeds", index, "fields"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+        errors.at_most(("embeds", index, "fields"), fields, 25)
         for number, field in enumerate(fields):
             here = ("embeds", index, "fields", number)
             for key, most in (("name", 256), ("value", 1_024)):
@@ -82,8 +78,7 @@ def _check_embeds(embeds: Sequence[Json], errors: FormErrors) -> None:
                 texts.append(((*here, key), field.get(key), most))
         for path, text, most in texts:
             total += len(text or "")
-            if len(text or "") > most:
-                errors.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+            errors.at_most(path, text, most)
     if total > 6_000:
         errors.add(("embeds",), "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000")
 
@@ -96,8 +91,7 @@ def _check_mentions(mentions: Json | None, errors: FormErrors) -> None:
         if kind in parse and mentions.get(kind):
             message = f'parse:["{kind}"] and {kind}: [ids...] are mutually exclusive.'
             errors.add(("allowed_mentions",), "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", message)
-        if len(mentions.get(kind) or []) > 100:
-            errors.add(("allowed_mentions", kind), "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
+        errors.at_most(("allowed_mentions", kind), mentions.get(kind), 100)
     if not set(parse) <= {"users", "roles", "everyone"}:
         errors.add(
             ("allowed_mentions", "parse"), "BASE_TYPE_CHOICES", "Value must be one of the mention types."

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import av
 import numpy as np
 
+from rehearsal.events import Changes
 from rehearsal.voice.dave import SILENCE_FRAME, PersonDave, Unheard, UnheardError
 from rehearsal.voice.protocol import RTPHeader
 
@@ -97,6 +98,17 @@ def decode(decoder: av.AudioCodecContext, opus: bytes) -> bytes:
     return b"".join(np.ascontiguousarray(frame.to_ndarray()).astype("<i2").tobytes() for frame in frames)
 
 
+def wav_of(pcm: bytes) -> bytes:
+    """Return 48 kHz mono 16-bit PCM as a WAV."""
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(_SAMPLE_BYTES)
+        file.setframerate(RATE)
+        file.writeframes(pcm)
+    return buffer.getvalue()
+
+
 _PACKET_SAMPLES: Final = 960
 _LOST_SAMPLES: Final = 10 * _PACKET_SAMPLES
 """A longer jump of the clock is a pause between two utterances, not lost packets."""
@@ -141,8 +153,9 @@ class Listener:
         self.dave = dave
         self.encrypted = True
         self._last_speech = 0.0
-        self._changed = asyncio.Event()
-        dave.on_ready = self._wake
+        self.changes = Changes()
+        """A packet has come, or the keys of the call have."""
+        dave.on_ready = self.changes.notify
 
     @property
     def is_ready(self) -> bool:
@@ -182,52 +195,34 @@ class Listener:
     def write_wav(self, path: Path) -> float:
         """Write what was heard to ``path`` and return its length in seconds."""
         pcm = self.pcm()
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(pcm)
+        path.write_bytes(wav_of(pcm))
         return len(pcm) / 2 / RATE
 
     async def wait_until_ready(self, *, timeout: float) -> None:
         """Return once this person has the keys of the call; `TimeoutError` with the state."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not self.is_ready:
-                    await self._changed.wait()
-        except TimeoutError:
-            raise TimeoutError(f"without the keys of the call after {timeout:g} s") from None
-
-    async def next_change(self) -> None:
-        """Return when the next packet has come, or the keys of the call have."""
-        await self._changed.wait()
+        await self.changes.until(
+            lambda: self.is_ready, timeout=timeout, story=lambda: "without the keys of the call"
+        )
 
     async def wait_for_packets(self, count: int, *, timeout: float) -> None:
         """Return once ``count`` packets came in all, heard or not; `TimeoutError` with the state."""
-        try:
-            async with asyncio.timeout(timeout):
-                while len(self.packets) < count:
-                    await self._changed.wait()
-        except TimeoutError:
-            raise TimeoutError(
-                f"fewer than {count} packets within {timeout:g} s; {self._summary()}"
-            ) from None
+        await self.changes.until(
+            lambda: len(self.packets) >= count,
+            timeout=timeout,
+            story=lambda: f"fewer than {count} packets; {self._summary()}",
+        )
 
     async def wait_for_speech(self, *, timeout: float, after: int = 0) -> HeardPacket:
         """Return the first speech from the ``after``-th packet on, which may be in the past.
 
         Raises `TimeoutError` that says what was heard instead.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    for packet in self.packets[after:]:
-                        if packet.is_speech:
-                            return packet
-                    after = max(after, len(self.packets))
-                    await self._changed.wait()
-        except TimeoutError:
-            raise TimeoutError(f"no speech within {timeout:g} s; {self._summary()}") from None
+        await self.changes.until(
+            lambda: bool(self.speech(after=after)),
+            timeout=timeout,
+            story=lambda: f"no speech; {self._summary()}",
+        )
+        return self.speech(after=after)[0]
 
     async def wait_for_silence(self, *, seconds: float, timeout: float, after: int = 0) -> None:
         """Return once speech was heard (from the ``after``-th packet on) and then none for ``seconds``.
@@ -238,8 +233,7 @@ class Listener:
             async with asyncio.timeout(timeout):
                 await self.wait_for_speech(timeout=timeout, after=after)
                 while (left := self._last_speech + seconds - time.monotonic()) > 0:
-                    with contextlib.suppress(TimeoutError):
-                        await self.wait_for_speech(timeout=left, after=len(self.packets))
+                    await self.changes.next(left)
         except TimeoutError:
             raise TimeoutError(
                 f"no {seconds:g} s of silence within {timeout:g} s; {self._summary()}"
@@ -260,15 +254,8 @@ class Listener:
         self.packets.append(packet)
         if packet.is_speech:
             self._last_speech = now
-        self._wake()
-
-    def _wake(self) -> None:
-        """Let everyone who waits look again: each waits on the event of its own moment."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.changes.notify()
 
     def _summary(self) -> str:
-        return f"{len(self.packets)} packets came, {len(self.speech())} with speech, {self._lost()}"
-
-    def _lost(self) -> str:
-        return ", ".join(f"{self.count(why)} {why.value}" for why in Unheard)
+        lost = ", ".join(f"{self.count(why)} {why.value}" for why in Unheard)
+        return f"{len(self.packets)} packets came, {len(self.speech())} with speech, {lost}"

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
+from rehearsal.errors import MALFORMED
 from rehearsal.voice.call import VoiceCall
 from rehearsal.voice.connection import (
     BotConnection,
@@ -26,7 +27,6 @@ from rehearsal.voice.protocol import DAVE_VERSION, HEARTBEAT_SECONDS, CloseCode,
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS: Final = 2.0  # for a client's own close frame; the end of a test does not wait for longer
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 
 
 class VoiceServer:
@@ -154,7 +154,7 @@ class VoiceServer:
             outbox.put_close(error.code)
         except TimeoutError:
             outbox.put_close(CloseCode.SESSION_TIMEOUT)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             log.warning("a frame of the voice websocket makes no sense: %r", error)
             outbox.put_close(CloseCode.FAILED_TO_DECODE)
         finally:

@@ -21,16 +21,16 @@ from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.server import Rehearsal
-from rehearsal.stage import attending
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.sounds import HIGH, recording
+from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene
 
 
 async def main(data_dir: Path, large: SentFile, count: int) -> None:
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
-        rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+        rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
         scene = Scene(rehearsal, FaultScript())
         settings = Settings(tts_base_url="http://127.0.0.1:9", data_dir=data_dir)
         bot = SpeechBot(settings, connector=rehearsal.connector())

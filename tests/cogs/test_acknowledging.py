@@ -199,7 +199,7 @@ async def busy(scene: Scene) -> Scene:
     may_add_sounds(scene, scene.alice)
     await designed(scene, scene.alice, "Robin")
     await cloned(scene, scene.bob, "Wren")
-    scene.rehearsal.acknowledge_seconds = 10 * DEADLINE
+    scene.rehearsal.interactions.acknowledge_seconds = 10 * DEADLINE
     return scene
 
 
@@ -377,7 +377,7 @@ async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):
     begun: set[str] = set()
     all_begun = asyncio.Event()
 
-    async def may_speak(voice: SpokenVoice) -> str | None:
+    async def permission_error(voice: SpokenVoice) -> str | None:
         begun.add(voice.name)
         if begun == names:
             all_begun.set()
@@ -385,11 +385,11 @@ async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):
         return None
 
     async with asyncio.timeout(DEADLINE):
-        order = await scene.bot.ordering.order(
+        request = await scene.bot.resolver.resolve_request(
             Scope(scene.guild.id, scene.alice.id),
             "Robin: One\nWren: Two\nRook: Three",
             Names(members={}, roles={}, channels={}, now=discord.utils.utcnow()),
-            may_speak=may_speak,
+            permission_error=permission_error,
         )
 
-    assert [line.voice.name for line in order.request.lines if line.voice] == ["Robin", "Wren", "Rook"]
+    assert [line.voice.name for line in request.request.lines if line.voice] == ["Robin", "Wren", "Rook"]

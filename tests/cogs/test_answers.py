@@ -176,7 +176,7 @@ async def test_where_the_bot_may_not_write_a_late_answer_comes_as_a_direct_messa
 
 
 async def test_a_slow_acknowledgement_is_never_followed_by_a_second_answer(scene: Scene):
-    scene.rehearsal.acknowledge_seconds = 0.2
+    scene.rehearsal.interactions.acknowledge_seconds = 0.2
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", delay=1.0))
 
     answer = await scene.speak()

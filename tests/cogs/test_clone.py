@@ -53,7 +53,7 @@ async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
 
 
 async def test_the_recording_of_a_linked_message_is_used_where_discord_shows_it(scene: Scene):
-    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     message = await scene.alice.say(scene.general, "me", files=[SentFile("me.wav", recording("wav", LOW))])
 
     answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))

@@ -15,11 +15,11 @@ from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
-from rehearsal.stage import restarted
 from tests.cogs.generations import generation_of, may_add_sounds, opened
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 

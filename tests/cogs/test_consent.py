@@ -10,7 +10,7 @@ from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
-from rehearsal.stage import restarted
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, words_of
 
 SISTER = RECORDINGS[1]

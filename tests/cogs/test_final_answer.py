@@ -13,11 +13,13 @@ import aiohttp
 import pytest
 
 from bot.delivery.offer import Upload
-from bot.delivery.reply import Reply
+from bot.delivery.reply import Acknowledgement, Reply
+from bot.models import Progress, Stage
 from rehearsal.answers import Answer as ShownAnswer
 from rehearsal.answers import AnswerState
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
+from rehearsal.rest.router import RecordedRequest
 from rehearsal.server import Rehearsal
 from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import logged_in
@@ -77,11 +79,17 @@ class Asked:
     @property
     def visible(self) -> list[Message]:
         """All that stands anywhere for Alice to read."""
-        channels = self.rehearsal.parts.directory.channels.values()
+        channels = self.rehearsal.directory.channels.values()
         found = [message for channel in channels for message in channel.history]
         if self.shown.state is AnswerState.FAILED:  # Discord's app has put its own sentence in its place
             found = [message for message in found if message is not self.shown.message]
         return found
+
+    @property
+    def edits(self) -> list[RecordedRequest]:
+        """The edits of the original response that Discord has got."""
+        requests = self.rehearsal.requests
+        return [one for one in requests if one.method == "PATCH" and one.path.endswith("/@original")]
 
     def fail(
         self, status: int, code: int, *, method: str = "PATCH", part: str = "@original", **more: Any
@@ -97,7 +105,7 @@ class Asked:
 
     async def make(self) -> None:
         """Acknowledge, and show that it is being made."""
-        await self.answer.defer()
+        await self.answer.acknowledge()
         self.answer.show(MAKING)
         await self.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=DEADLINE)
 
@@ -309,7 +317,7 @@ async def test_a_late_answer_of_a_nitro_member_is_made_for_the_place_it_goes_to(
     rehearsal: Rehearsal, bot: HeldBot
 ):
     alice = await asked(rehearsal, bot, nitro=True, token_seconds=0.0)
-    await alice.answer.defer()
+    await alice.answer.acknowledge()
     speech = SpeechOf(largest=500 * TEN_MEBIBYTES)
 
     await alice.finish(speech)
@@ -320,12 +328,12 @@ async def test_a_late_answer_of_a_nitro_member_is_made_for_the_place_it_goes_to(
 
 async def test_a_boosted_server_gets_the_file_that_its_boosts_allow(rehearsal: Rehearsal, bot: HeldBot):
     alice = await asked(rehearsal, bot, token_seconds=0.0)
-    await alice.answer.defer()
+    await alice.answer.acknowledge()
     guild_id = alice.shown.message.guild_id  # type: ignore[union-attr]
     guild = bot.get_guild(guild_id or 0)
     assert guild is not None
     guild.premium_tier = 2
-    rehearsal.parts.directory.guilds[guild.id].premium_tier = 2
+    rehearsal.directory.guilds[guild.id].premium_tier = 2
     speech = SpeechOf(largest=12 * 1024 * 1024)
 
     await alice.finish(speech)
@@ -358,7 +366,7 @@ async def test_a_file_that_cannot_be_so_small_leaves_the_words_and_the_cure(
 
 async def test_a_private_answer_is_never_posted_for_all_to_read(rehearsal: Rehearsal, bot: HeldBot):
     alice = await asked(rehearsal, bot)
-    await alice.answer.defer(ephemeral=True)
+    await alice.answer.acknowledge(Acknowledgement.EPHEMERAL)
     alice.fail(*GONE["token over"])
 
     await alice.finish()
@@ -458,14 +466,14 @@ async def test_faults_in_any_order_end_in_one_answer_or_in_none(
     rehearsal: Rehearsal, bot: HeldBot, seed: int
 ):
     chance = random.Random(seed)
-    rehearsal.token_seconds = 1.5
+    rehearsal.interactions.token_seconds = 1.5
     alice = await asked(rehearsal, bot, token_seconds=1.5, post_seconds=1.0)
     if seed % 2:
         await alice.make()
     else:  # the acknowledgement came through, and nobody said so
         alice.cut(method="POST", part="/callback", carried_out=True, times=1)
         with suppress(aiohttp.ClientError, OSError):
-            await alice.answer.defer()
+            await alice.answer.acknowledge()
     for _ in range(chance.randint(1, 4)):
         fault = chance.choice(FAULTS)
         stage: Any = chance.choice(STAGES)
@@ -479,3 +487,54 @@ async def test_faults_in_any_order_end_in_one_answer_or_in_none(
         assert content == WORDS or content.split("\n")[0].endswith(".")
     else:
         assert alice.visible == []
+
+
+class _Making:
+    """Something that is being made, and has hardly begun."""
+
+    progress = Progress(Stage.MAKING)
+
+
+async def test_progress_that_ends_before_it_is_due_costs_no_edit(rehearsal: Rehearsal, bot: HeldBot):
+    alice = await asked(rehearsal, bot, progress_after_seconds=3_600.0, token_seconds=7_200.0)
+    await alice.answer.acknowledge()
+    alice.answer.show_progress(_Making())
+    await rehearsal.caught_up()  # an edit that is not held back is on its way by now
+
+    await alice.finish()
+
+    assert [edit.json["content"] for edit in alice.edits] == [WORDS]
+
+
+async def test_progress_that_is_due_is_edited_in_before_the_end(rehearsal: Rehearsal, bot: HeldBot):
+    alice = await asked(rehearsal, bot, progress_after_seconds=0.0, token_seconds=7_200.0)
+    await alice.answer.acknowledge()
+    alice.answer.show_progress(_Making())
+    await alice.shown.until(lambda seen: seen.content == MAKING, timeout=DEADLINE)
+
+    await alice.finish()
+
+    assert [edit.json["content"] for edit in alice.edits] == [MAKING, WORDS]
+
+
+async def test_a_line_is_shown_at_once_although_progress_is_not_due(rehearsal: Rehearsal, bot: HeldBot):
+    alice = await asked(rehearsal, bot, progress_after_seconds=3_600.0, token_seconds=7_200.0)
+    await alice.answer.acknowledge()
+    alice.answer.show_progress(_Making())
+    await rehearsal.caught_up()
+
+    alice.answer.show("Speaking in Perch")
+    await alice.shown.until(lambda seen: seen.content == "Speaking in Perch", timeout=DEADLINE)
+
+    await alice.finish()
+    assert [edit.json["content"] for edit in alice.edits] == ["Speaking in Perch", WORDS]
+
+
+async def test_a_token_about_to_end_is_told_although_progress_is_not_due(rehearsal: Rehearsal, bot: HeldBot):
+    alice = await asked(rehearsal, bot, progress_after_seconds=3_600.0, token_seconds=30.0)
+    await alice.answer.acknowledge()
+
+    alice.answer.show_progress(_Making())
+
+    await alice.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=DEADLINE)
+    await alice.finish()

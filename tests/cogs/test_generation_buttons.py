@@ -9,10 +9,11 @@ from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.likeness import likeness
 from rehearsal.permissions import EVERYONE, Permission
-from rehearsal.stage import pcm_of_wav, restarted
+from rehearsal.stage import pcm_of_wav
 from tests.cogs.generations import ALL, TEXT, generated, generation_of, spoken_only
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 

@@ -6,10 +6,10 @@ import pytest
 
 from bot.library.voice import Kind, Scope
 from rehearsal.permissions import Permission
-from rehearsal.stage import restarted
 from tests.cogs.generations import TEXT, generated, may_add_sounds, opened
 from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import restarted
 from tests.scenes import Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cogs.generation_buttons import TakeButton
+from cogs.generation_buttons import GenerationButton
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.cogs.generations import ALL, generated, generation_of, refused, spoken_only
 from tests.cogs.saved_voices import cloned
@@ -108,7 +108,7 @@ async def test_a_forged_id_does_nothing(scene: Scene):
     other = await generated(scene, "Something else entirely.")
     mine = await generation_of(scene, answer)
     assert mine is not None
-    scene.rehearsal.validates_components = False
+    scene.rehearsal.interactions.validates_components = False
 
     await scene.bob.forge(other, f"take:delete:{mine.id[:-1]}A")
     await scene.alice.forge(other, f"take:delete:{mine.id}")
@@ -120,7 +120,7 @@ async def test_a_forged_id_does_nothing(scene: Scene):
 
 def test_of_ten_thousand_mutated_ids_not_one_leads_to_another_act_or_generation():
     rng = random.Random(4)
-    template = TakeButton.__discord_ui_compiled_template__
+    template = GenerationButton.__discord_ui_compiled_template__
     genuine = "take:delete:AAAAAAAAAAAAAAAAAAAAAA"
     assert template.fullmatch(genuine)
     taken = 0
@@ -129,8 +129,8 @@ def test_of_ten_thousand_mutated_ids_not_one_leads_to_another_act_or_generation(
         match = template.fullmatch(mutant)
         if match is None:
             continue
-        assert re.fullmatch(r"[A-Za-z0-9_-]{22}", match["take"])
-        taken += (match["act"], match["take"]) == ("delete", "A" * 22)
+        assert re.fullmatch(r"[A-Za-z0-9_-]{22}", match["generation"])
+        taken += (match["act"], match["generation"]) == ("delete", "A" * 22)
     assert taken == 0
 
 

@@ -88,7 +88,8 @@ async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Sc
     await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.audit.freeze(moderator, voice.id, True)
-    assert "withdrawn" in await words_of(answer)
+    words = await words_of(answer)
+    assert "withdrawn" in words or "frozen" in words  # its job may ask the gate before it is told
     await scene.bot.library.audit.freeze(moderator, voice.id, False)
 
     again = await scene.speak("Back again, as if nothing had been.", voice="Bobby", to="here")

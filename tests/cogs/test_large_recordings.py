@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from bot.audio.wav import write_wav
-from bot.delivery.voice_creation import FETCH_TIMES, ExaminationQueue, VoiceMaking
+from bot.delivery.voice_creation import FETCH_TIMES, ExaminationQueue, VoiceCreation
 from bot.errors import MemberError, RecordingError
 from bot.library.library import Library
 from bot.limits import MAX_EXAMINATIONS, MAX_EXAMINATIONS_WAITING
@@ -213,9 +213,9 @@ async def _store(wav: bytes) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def _making(
     tmp_path: Path, fetch_times: aiohttp.ClientTimeout = FETCH_TIMES
-) -> AsyncIterator[VoiceMaking]:
+) -> AsyncIterator[VoiceCreation]:
     async with Library(None, tmp_path) as library, aiohttp.ClientSession() as session:
-        yield VoiceMaking(library, session, fetch_times=fetch_times)
+        yield VoiceCreation(library, session, fetch_times=fetch_times)
 
 
 async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path):

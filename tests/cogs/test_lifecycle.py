@@ -14,8 +14,8 @@ from bot.speech_bot import SpeechBot, is_healthy
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
-from rehearsal.stage import attending
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
 
 LONG = (

@@ -13,9 +13,10 @@ from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer
 from rehearsal.faulty_tts_gateway.faults import Delay, Fault, Hold, Respond
 from rehearsal.likeness import likeness
-from rehearsal.stage import attending, pcm_of_wav
+from rehearsal.stage import pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 

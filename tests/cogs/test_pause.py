@@ -9,10 +9,11 @@ import pytest
 from bot.playback.player import PauseReason
 from bot.speech_bot import SpeechBot
 from rehearsal.permissions import EVERYONE, Permission
-from rehearsal.stage import attending, pcm_of_wav
+from rehearsal.stage import pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.cogs.in_voice import command, make_moderator, player_of, speaking
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene, words_of
 from tts_gateway.engines.base import Engine
 

@@ -6,8 +6,8 @@ import json
 
 from bot.library.voice import Scope, Sharing
 from bot.models import SpokenVoice
-from rehearsal.stage import restarted
 from tests.cogs.saved_voices import cloned, designed, sent
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed
 
 
@@ -131,7 +131,7 @@ async def test_who_has_nothing_here_is_told_so(scene: Scene) -> None:
 async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
     await designed(scene, scene.alice, "Old man")
     asked = await typed(scene.bob, scene.general, "privacy delete")
-    scene.rehearsal.validates_components = False
+    scene.rehearsal.interactions.validates_components = False
     assert asked.message is not None
     for row in asked.message.components:
         row["components"][0]["custom_id"] = f"privacy:delete:{scene.alice.id}"

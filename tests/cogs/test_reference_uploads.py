@@ -19,9 +19,9 @@ from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
 from rehearsal.server import Rehearsal
-from rehearsal.stage import restarted
 from tests.cogs.saved_voices import cloned, designed, sent
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
 from tts_gateway.engines.base import Engine
 

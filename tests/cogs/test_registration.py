@@ -13,7 +13,7 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
-from rehearsal.stage import attending
+from tests.running_bot import attending
 
 
 async def start_once(rehearsal: Rehearsal, folder: Path) -> None:

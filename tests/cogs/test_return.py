@@ -10,10 +10,10 @@ import pytest
 
 from bot.data_folder import HEARTBEAT_FILE
 from bot.speech_bot import SpeechBot
-from rehearsal.stage import attending
 from rehearsal.voice.protocol import CloseCode
 from tests.cogs.in_voice import command, speaking
 from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.text.labels import one_line
 from rehearsal.cdn import SentFile
-from rehearsal.faulty_tts_gateway.faults import Respond
+from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
@@ -261,9 +261,11 @@ async def test_a_user_installed_app_is_told_that_it_cannot_speak_in_voice_there(
 
 
 async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
-    scene.faults.on_post(Respond(429, headers={"Retry-After": "1"}))
+    hold = Hold()
+    scene.faults.on_post(hold)
 
     answer = await scene.speak()
-    await file_of(answer)
+    await answer.until(lambda shown: shown.content.endswith("…"), timeout=DEADLINE)
+    hold.released.set()
 
-    assert any(shown.content.endswith("…") for shown in answer.history)
+    await file_of(answer)

@@ -103,12 +103,12 @@ async def test_the_first_generation_becomes_the_voice_of_the_server_and_says_so_
     assert scene.asked[1]["prompt_text"] == TEXT
     house = await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.bob.id))
     assert house is not None
-    assert house.kind is Kind.CAST
+    assert house.kind is Kind.DEFAULT
     kept = pcm_of_wav(await scene.bot.library.recordings.read(house.recording))
     assert likeness(made, kept).correlation > 0.99
 
 
-async def test_a_style_is_another_voice_and_never_cast(scene: Scene):
+async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Scene):
     answer = await scene.speak(TEXT, style="an old man", to="here")
     await file_of(answer)
 

@@ -55,7 +55,7 @@ class Shelf:
         """The shelf is a `VoiceAccess`."""
         return self
 
-    async def may_speak(self, voice: SpokenVoice) -> str | None:
+    async def permission_error(self, voice: SpokenVoice) -> str | None:
         await asyncio.sleep(0)
         if voice.id in self.silenced or self.granted[voice.id] == self.silenced_after.get(voice.id):
             return WITHDRAWN

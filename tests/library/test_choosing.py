@@ -15,7 +15,7 @@ from tests.library.shelves import ADA, AVIARY, a_voice, ada, ben, moderator, sin
 
 async def created(voices: Voices, recordings: Recordings, scope: Scope, name: str = "House") -> Voice:
     recording = await recordings.keep(name.encode())
-    new = NewVoice(name, Kind.CAST, recording, 3.0, transcript="Hello.")
+    new = NewVoice(name, Kind.DEFAULT, recording, 3.0, transcript="Hello.")
     return await voices.create_default_voice(scope, new)
 
 
@@ -80,7 +80,8 @@ async def test_of_many_first_uses_at_once_one_creates_the_default_voice(
     )
 
     assert len({voice.id for voice in results}) == 1
-    assert (results[0].owner_id, results[0].kind, results[0].sharing) == (NOBODY, Kind.CAST, Sharing.SERVER)
+    first = results[0]
+    assert (first.owner_id, first.kind, first.sharing) == (NOBODY, Kind.DEFAULT, Sharing.SERVER)
     assert await voice_for(voices, ben) == results[0]
     assert len(await voices.complete(ben, "")) == 1
 

@@ -309,7 +309,7 @@ async def test_a_voice_shared_with_more_people_than_was_agreed_is_silent(library
 
 
 async def test_designed_and_default_voices_need_no_consent_and_frozen_ones_are_silent(library: Library):
-    for kind in (Kind.DESIGNED, Kind.CAST):
+    for kind in (Kind.DESIGNED, Kind.DEFAULT):
         sha256 = await library.recordings.keep(RECORDING)
         voice = await library.voices.save(owner, NewVoice(kind.value, kind, sha256, 6.0))
 

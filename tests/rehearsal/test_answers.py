@@ -48,7 +48,7 @@ async def test_an_immediate_reply_is_seen_at_once(scene: Stage, bot: HeldBot) ->
 async def test_a_late_first_answer_meets_10062_and_the_member_reads_that_nothing_came(
     scene: Stage, bot: HeldBot
 ) -> None:
-    scene.rehearsal.acknowledge_seconds = 0.05
+    scene.rehearsal.interactions.acknowledge_seconds = 0.05
     answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await answer.until(lambda a: a.state is AnswerState.FAILED)
@@ -83,7 +83,7 @@ def raw_of(interaction: discord.Interaction) -> Any:
 
 
 async def test_a_token_is_dead_after_its_time(scene: Stage, bot: HeldBot) -> None:
-    scene.rehearsal.token_seconds = 0.3
+    scene.rehearsal.interactions.token_seconds = 0.3
     answer = await scene.alice.slash(scene.general, "hold")
     interaction = await bot.next()
     await interaction.response.defer()

@@ -80,7 +80,7 @@ async def test_a_changed_address_serves_nothing(scene: Stage, web: aiohttp.Clien
 async def test_fetching_a_message_again_gives_fresh_addresses(
     scene: Stage, web: aiohttp.ClientSession, ask: Ask
 ) -> None:
-    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     message = await scene.alice.say(scene.general, files=[SentFile("a.wav", b"RIFF")])
     path = f"/channels/{scene.general.id}/messages/{message.id}"
     scene.rehearsal.cdn.link_seconds = -1

@@ -124,4 +124,4 @@ async def test_unknown_things_are_unknown(scene: Stage, ask: Ask) -> None:
     assert (await ask("GET", f"/guilds/{scene.guild.id}/voice-states/@me"))[1]["code"] == 10065
     assert (await ask("POST", "/users/@me/channels", {"recipient_id": "1"}))[1]["code"] == 50033
     assert (await ask("GET", base))[1]["name"] == "general"
-    assert scene.rehearsal.unknown_requests == []
+    assert scene.rehearsal.router.unknown_requests == []

@@ -59,7 +59,7 @@ async def test_what_is_on_the_message_passes(scene: Stage, bot: HeldBot) -> None
 
 async def test_without_that_check_forged_ids_reach_the_bot(scene: Stage, bot: HeldBot) -> None:
     answer = await shown(scene, bot)
-    scene.rehearsal.validates_components = False
+    scene.rehearsal.interactions.validates_components = False
 
     await scene.alice.forge(answer, "again:2")
 
@@ -76,7 +76,7 @@ async def test_a_form_that_was_not_opened_is_refused_unless_nobody_checks(scene:
 
     with pytest.raises(RehearsalError, match="COMPONENT_VALIDATION_FAILED"):
         await scene.alice.forge_submit(answer.modal, "name:2", {"name": "x"})
-    scene.rehearsal.validates_components = False
+    scene.rehearsal.interactions.validates_components = False
     await scene.alice.forge_submit(answer.modal, "name:2", {"name": "x"})
 
     data: Any = (await bot.next()).data

@@ -23,7 +23,7 @@ async def test_an_unpatched_bot_logs_in_and_knows_its_guild(scene: Stage, bot: H
     assert guild is not None and guild.me.id == scene.rehearsal.application_id
     assert {channel.name for channel in guild.channels} == {"general", "Perch"}
     assert guild.me.guild_permissions.connect
-    assert scene.rehearsal.unknown_requests == []
+    assert scene.rehearsal.router.unknown_requests == []
 
 
 async def test_a_wrong_token_is_refused_by_rest_as_discord_does(scene: Stage) -> None:
@@ -81,7 +81,7 @@ async def test_a_privileged_intent_that_is_not_switched_on_is_refused(scene: Sta
 
 
 async def test_a_privileged_intent_that_is_switched_on_is_granted(scene: Stage) -> None:
-    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
 
     async with logged_in(scene.rehearsal, intents=INTENTS | discord.Intents(message_content=True)) as bot:
         assert bot.is_ready()
@@ -129,7 +129,7 @@ async def test_unknown_routes_are_answered_as_discord_does_and_written_down(scen
     status, body = await ask("GET", "/no/such/route")
 
     assert (status, body) == (404, {"message": "404: Not Found", "code": 0})
-    assert [request.path for request in scene.rehearsal.unknown_requests] == ["/no/such/route"]
+    assert [request.path for request in scene.rehearsal.router.unknown_requests] == ["/no/such/route"]
 
 
 async def test_a_call_without_the_token_is_unauthorized(scene: Stage, ask: Ask) -> None:

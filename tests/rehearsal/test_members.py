@@ -17,7 +17,7 @@ MEMBER_EVENTS = ["GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE
 
 @pytest.mark.parametrize("hears", [False, True])
 async def test_only_with_the_members_intent_the_bot_hears_of_members(scene: Stage, hears: bool) -> None:
-    scene.rehearsal.privileged_intents = INTENT_MEMBERS
+    scene.rehearsal.directory.privileged_intents = INTENT_MEMBERS
     intents = discord.Intents(guilds=True, voice_states=True, members=hears)
     role = scene.guild.add_role("Singers", 0)
     bob = scene.rehearsal.world.add_person("Bob")

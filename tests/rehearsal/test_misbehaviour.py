@@ -42,7 +42,7 @@ async def test_a_connection_can_break_before_the_answer(scene: Stage, ask: Ask) 
 
 
 async def test_a_late_acknowledgement_is_too_late(scene: Stage, bot: HeldBot) -> None:
-    scene.rehearsal.acknowledge_seconds = 0.05
+    scene.rehearsal.interactions.acknowledge_seconds = 0.05
     scene.rehearsal.misbehave(late("POST", "/callback", 0.2))
     await scene.alice.slash(scene.general, "hold")
 

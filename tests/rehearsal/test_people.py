@@ -158,7 +158,7 @@ async def test_people_need_to_see_a_channel_and_may_be_kept_from_commands(scene:
 
 async def test_without_a_bot_the_member_reads_that_nothing_came(scene: Stage, bot: HeldBot) -> None:
     await bot.close()
-    scene.rehearsal.acknowledge_seconds = 0.05
+    scene.rehearsal.interactions.acknowledge_seconds = 0.05
 
     answer = await scene.alice.slash(scene.general, "hold")
 

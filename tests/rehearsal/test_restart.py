@@ -10,8 +10,8 @@ import discord
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import Answer, AnswerState
-from rehearsal.stage import attending, restarted
 from tests.rehearsal.conftest import logged_in
+from tests.running_bot import attending, restarted
 from tests.scenes import Stage
 
 

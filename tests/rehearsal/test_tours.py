@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Settings
-from rehearsal.__main__ import Plan, opened_stage
+from rehearsal.__main__ import RunOptions, opened_stage
 from rehearsal.tours import VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
 
@@ -17,7 +17,7 @@ from tests.rehearsal.test_rehearsal_command import run_rehearsal
 async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voices(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    plan = Plan(output=tmp_path / "sounds", room=False, prompt=False)
+    plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
     async with opened_stage(Settings(data_dir=tmp_path), plan) as stage:
         tour = VoicesTour(stage)
 
@@ -28,7 +28,7 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
     assert "FAILED" not in said
     assert re.findall(r"^\d+\.", said, re.MULTILINE)[-1] == f"{len(tour.steps)}."
     assert not re.search(r"<[@#t]", said)  # names and times, as a person sees them
-    assert stage.rehearsal.unknown_requests == []
+    assert stage.rehearsal.router.unknown_requests == []
     names = " ".join(path.name for path in plan.output.iterdir())
     assert all(name in names for name in ("voice-message.ogg", "soundboard.mp3", "wizard.wav", "myna.json"))
 

@@ -18,7 +18,7 @@ from bot.errors import (
     TTSStatusError,
 )
 from bot.tts.client import TTSClient
-from rehearsal.faulty_tts_gateway.catalog import BROKEN_SUCCESSES, error_bodies
+from rehearsal.faulty_tts_gateway.catalog import BROKEN_SUCCESSES
 from rehearsal.faulty_tts_gateway.faults import (
     Drip,
     Encoded,
@@ -30,6 +30,7 @@ from rehearsal.faulty_tts_gateway.faults import (
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
+from tests.fakes.error_answers import error_bodies
 from tests.fakes.tone_engine import TONE
 from tests.tts.conftest import HELLO, TIMEOUTS, MakeClient, failure
 

@@ -20,10 +20,11 @@ from bot.errors import (
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
 from bot.tts.http import RetryPolicy
-from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, RETRY_AFTER, azure, error_bodies
+from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, azure
 from rehearsal.faulty_tts_gateway.faults import Cut, Encoded, Endless, Respond, Success
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
+from tests.fakes.error_answers import RETRY_AFTER, error_bodies
 from tests.fakes.tone_engine import TONE
 from tests.tts.conftest import CLONE, HELLO, TIMEOUTS, Clock, MakeClient, failure
 

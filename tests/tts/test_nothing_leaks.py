@@ -17,7 +17,7 @@ from bot.errors import TTSError
 from bot.models import ReferenceAudio, SpeechRequest
 from bot.tts.client import TTSClient
 from bot.tts.http import RetryPolicy
-from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, BROKEN_SUCCESSES, error_bodies
+from rehearsal.faulty_tts_gateway.catalog import AZURE_ERRORS, BROKEN_SUCCESSES
 from rehearsal.faulty_tts_gateway.faults import (
     Accepted202,
     Cut,
@@ -31,6 +31,7 @@ from rehearsal.faulty_tts_gateway.faults import (
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from tests.fakes import raw_server
+from tests.fakes.error_answers import error_bodies
 from tests.tts.conftest import KEY, TIMEOUTS, MakeClient
 
 BASE64 = base64.b64encode(KEY.encode()).decode()

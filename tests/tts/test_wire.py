@@ -12,7 +12,7 @@ from bot.models import ReferenceAudio, SpeechRequest
 from bot.settings import Secret
 from bot.tts import wire
 from bot.tts.wire import AudioAt, Pending, Refused, error_detail, read_answer
-from rehearsal.faulty_tts_gateway.catalog import error_bodies
+from tests.fakes.error_answers import error_bodies
 from tests.tts.conftest import KEY, calm
 
 U = "https://pub-1.r2.dev/a.wav"

@@ -47,16 +47,16 @@ async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Sc
     await scene.let_clone()
     voice = await cloned(scene, scene.bob, "Bobby")
     answer = await typed(scene.alice, scene.general, "voice audit", name="bobby")
-    may_speak = scene.bot.library.consents.permission_error
+    permission_error = scene.bot.library.consents.permission_error
     assert answer.buttons == ["Freeze"]
 
     await scene.alice.press(answer, "Freeze")
     await answer.until(lambda shown: shown.buttons == ["Unfreeze"], timeout=DEADLINE)
     assert "is frozen: nobody can speak with it." in answer.content
-    assert await may_speak(voice, scene.guild.id) is not None
+    assert await permission_error(voice, scene.guild.id) is not None
     await scene.alice.press(answer, "Unfreeze")
     await answer.until(lambda shown: shown.buttons == ["Freeze"], timeout=DEADLINE)
-    assert await may_speak(voice, scene.guild.id) is None
+    assert await permission_error(voice, scene.guild.id) is None
 
 
 async def test_who_is_no_moderator_any_more_cannot_press(scene: Scene) -> None:

@@ -7,9 +7,9 @@ from bot.library.voice import Scope, Sharing
 from bot.library.withdrawal import Withdrawal
 from cogs.voice_views import GONE
 from rehearsal.answers import Answer
-from rehearsal.stage import restarted
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.library.shelves import voice_for
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
 
 
@@ -169,7 +169,7 @@ async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene:
     foreign = await designed(scene, scene.bob, "Foreign", guild_id=other.id)
     scene.make_moderator(scene.alice)
     await designed(scene, scene.alice, "Old man")
-    scene.rehearsal.validates_components = False
+    scene.rehearsal.interactions.validates_components = False
 
     for act in ("delete", "freeze", "thaw", "settle"):
         asked = await typed(scene.alice, scene.general, "voice delete", name="Old man")

@@ -8,16 +8,16 @@ import itertools
 import pytest
 
 from bot.audio.wav import write_wav
-from bot.delivery.voice_creation import DESIGN_SECONDS, VoiceDesign
+from bot.delivery.voice_creation import DESIGN_SECONDS, VoiceDesigner
 from bot.library.voice import Kind, Scope, Sharing
 from bot.text.speaking_time import speaking_seconds
 from cogs.voice_text import sample_in
 from rehearsal.answers import Answer
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
-from rehearsal.stage import restarted
 from tests.audio.reading import read
 from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import babble
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, refusal_of, typed
 from tts_gateway.engines.base import Engine
 
@@ -69,7 +69,17 @@ async def test_three_generations_are_given_to_hear_and_cost_three_calls(scene: S
     assert {sound.tags["comment"] for sound in sounds} == {"AI-generated voice, for Alice"}
     assert f"AI-generated voices, for {scene.alice.mention}: an old man, slow and deep" in answer.content
     assert len(scene.asked) == 3
-    assert any("Take 1 of 3. " in shown.content for shown in answer.history)
+
+
+async def test_a_design_that_takes_longer_says_which_take_is_being_made(scene: Scene) -> None:
+    hold = Hold()
+    scene.faults.on_post(None, hold)
+    answer = await scene.alice.slash(scene.general, "voice design", name="Bass", description="a deep voice")
+
+    await answer.until(lambda shown: "Take 2 of 3. " in shown.content, timeout=DEADLINE)
+    hold.released.set()
+
+    await answer.until(lambda shown: "Take 3" in shown.buttons, timeout=DEADLINE)
 
 
 async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(scene: Scene) -> None:
@@ -157,8 +167,8 @@ async def test_when_the_second_generation_fails_the_first_can_be_chosen(scene: S
 
 async def test_after_half_an_hour_the_generations_are_over_and_deleted(scene: Scene) -> None:
     moment = 0.0
-    designs = VoiceDesign(scene.bot.synthesizer, scene.bot.voice_making, now=lambda: moment)
-    scene.bot.voice_design = designs
+    designs = VoiceDesigner(scene.bot.synthesizer, scene.bot.voice_creation, now=lambda: moment)
+    scene.bot.voice_designer = designs
     answer = await asked_for(scene)
     before = set(kept(scene))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.library.voice import Scope, Sharing
-from rehearsal.stage import restarted
 from tests.cogs.saved_voices import WAV, cloned, designed
+from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, typed, words_of
 
 

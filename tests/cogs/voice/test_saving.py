@@ -81,7 +81,7 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
 
 
 async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene) -> None:
-    scene.rehearsal.privileged_intents = INTENT_MESSAGE_CONTENT
+    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     await scene.let_clone(scene.alice)
     message = await scene.bob.say(scene.general, "me", files=[sent()])
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"

@@ -27,6 +27,7 @@ from rehearsal.faulty_tts_gateway.faults import (
     WrongType,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from tests.fakes import error_answers
 from tests.fakes.tone_engine import ToneEngine
 from tests.fakes.tts_gateway_caller import DEADLINE, Caller
 
@@ -44,7 +45,7 @@ def as_sent(body: object) -> bytes:
 async def test_every_status_comes_with_every_form_of_body(
     faulty: Caller, faults: FaultScript, engine: ToneEngine, status: int
 ):
-    forms = catalog.error_bodies(status, "That went wrong.")
+    forms = error_answers.error_bodies(status, "That went wrong.")
 
     for fault in forms.values():
         faults.on_post(fault)
@@ -69,9 +70,9 @@ async def test_azures_errors_come_in_azures_words(faulty: Caller, faults: FaultS
     assert {header: answer.headers[header] for header in fault.headers} == fault.headers
 
 
-@pytest.mark.parametrize("name", catalog.RETRY_AFTER)
+@pytest.mark.parametrize("name", error_answers.RETRY_AFTER)
 async def test_retry_after_comes_in_every_form(faulty: Caller, faults: FaultScript, name: str):
-    headers = catalog.RETRY_AFTER[name]
+    headers = error_answers.RETRY_AFTER[name]
     faults.on_post(Respond(429, {"message": "busy"}, headers))
 
     answer = await faulty.speak()

@@ -90,7 +90,7 @@ async def test_a_button_still_works_after_the_bot_has_restarted(practice: OpenRo
 
 
 async def test_a_button_that_nobody_answers_fails_as_in_discord(practice: OpenRoom, visit):
-    practice.rehearsal.acknowledge_seconds = 0.3
+    practice.rehearsal.interactions.acknowledge_seconds = 0.3
     page = await visit(practice)
     await use(page, "buttons")
 
@@ -102,7 +102,7 @@ async def test_a_button_that_nobody_answers_fails_as_in_discord(practice: OpenRo
 async def test_a_command_that_nobody_answers_fails_as_in_discord_and_can_be_put_away(
     practice: OpenRoom, visit
 ):
-    practice.rehearsal.acknowledge_seconds = 0.3
+    practice.rehearsal.interactions.acknowledge_seconds = 0.3
     page = await visit(practice)
 
     await use(page, "silent")
@@ -189,7 +189,7 @@ async def test_the_microphone_makes_a_voice_message(practice: OpenRoom, visit):
     await page.get_by_role("button", name="Send the recording").click()
 
     await expect(page.get_by_role("button", name="Play the voice message")).to_be_visible()
-    channel = next(c for c in practice.rehearsal.parts.directory.channels.values() if c.name == "general")
+    channel = next(c for c in practice.rehearsal.directory.channels.values() if c.name == "general")
     message = channel.history[-1]
     assert message.voice_message
     assert message.files[0].data.startswith(b"OggS")
