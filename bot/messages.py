@@ -45,7 +45,6 @@ _STAGES = {
     Stage.FETCHING: "Fetching the speech …",
     Stage.PREPARING: "Preparing the sound …",
 }
-_WORTH_SAYING_SECONDS = 1.5
 _UNKNOWN = "Something went wrong on my side; it has been logged."
 
 
@@ -88,6 +87,4 @@ def progress_line(progress: Progress) -> str:
     words = ["Making the speech"]
     if progress.parts is not None:
         words.append(f"{progress.parts.made} of {progress.parts.of} parts")
-    if progress.seconds_left is not None and progress.seconds_left >= _WORTH_SAYING_SECONDS:
-        words.append(f"about {progress.seconds_left:.0f} s left")
     return f"{', '.join(words)} …"

@@ -133,14 +133,13 @@ class Parts:
 class Progress:
     """Progress in the making of speech, at one moment. ``fraction`` (0..1) is known only while fetching.
 
-    ``parts`` is known for texts of more than one; ``seconds_left`` is an estimate, where there can be one.
+    ``parts`` is known for texts of more than one.
     ``generation`` is which of several it is, where a member asked for more than one.
     """
 
     stage: Stage
     fraction: float | None = None
     parts: Parts | None = None
-    seconds_left: float | None = None
     generation: Parts | None = None
 
 

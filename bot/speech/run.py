@@ -100,15 +100,14 @@ class SpeechRun:
 
     @property
     def progress(self) -> Progress:
-        """How far it is now: parts made of about how many, and about how long the rest takes."""
+        """How far it is now: parts made of about how many."""
         left = self._plan.parts_left(buffered=self._buffered(), in_flight=self._in_flight())
         total = self._segments_done + len(self._under_way) + left
         newest = self._under_way[0].progress if self._under_way else Progress(Stage.MAKING)
-        seconds = self._seconds_left(left)
         if total <= 1 or (newest.stage is Stage.WAITING and not self._segments_done):
-            return replace(newest, seconds_left=seconds)
+            return newest
         made = self._segments_done + sum(not segment.is_in_flight for segment in self._under_way)
-        return Progress(Stage.MAKING, parts=Parts(made, total), seconds_left=seconds)
+        return Progress(Stage.MAKING, parts=Parts(made, total))
 
     def _begin_more(self) -> None:
         while not self._rest_is_missing and len(self._in_flight()) < self._stats.speed.ahead:
@@ -131,12 +130,14 @@ class SpeechRun:
         speaker = self._plan.speaker
         if speaker is None:
             return None
-        if not self._speakers[speaker].is_known:
-            if any(one.speaker == speaker and one.is_in_flight for one in self._under_way):
-                return None
-            if not self._stats.keeps_a_voice:
-                return self._plan.next_line()
-        return self._plan.next(buffered=self._buffered(), in_flight=self._in_flight())
+        is_known = self._speakers[speaker].is_known
+        if not is_known and any(one.speaker == speaker and one.is_in_flight for one in self._under_way):
+            return None
+        return self._plan.next(
+            buffered=self._buffered(),
+            in_flight=self._in_flight(),
+            whole_line=not (is_known or self._stats.gives_addresses),
+        )
 
     async def _make(self, segment: SegmentInProgress) -> None:
         try:
@@ -190,17 +191,6 @@ class SpeechRun:
     def _buffered(self) -> float:
         return self._clock.buffered + sum(segment.seconds_ready for segment in self._under_way)
 
-    def _seconds_left(self, parts_left: int) -> float | None:
-        if not self._stats.has_learnt:
-            return None
-        now = asyncio.get_running_loop().time()
-        calls = [
-            max(0.0, self._stats.speed.expected(segment.segment.seconds) - (now - segment.began))
-            for segment in self._under_way
-            if segment.is_in_flight
-        ]
-        return self._plan.making_seconds(calls, parts_left)
-
     async def _drop_all(self) -> None:
         tasks = [segment.task for segment in self._under_way]
         for task in tasks:
@@ -229,7 +219,7 @@ async def speech_run_of(
     speakers = [_speaker_of(request, voice, requests, level, access) for voice in cast]
     line_plans = await _line_plans([line.text for line in lines], resources)
     numbers = [cast.index(voice) for voice in voices]
-    plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)), resources.stats.speed)
+    plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)))
     return SpeechRun(speakers, plan, resources, clock, max_seconds=max_seconds)
 
 

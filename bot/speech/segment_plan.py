@@ -93,9 +93,8 @@ class NextSegment:
 class SegmentPlan:
     """Gives the segments of ``lines``, one line after the other. Each line is a plan and its speaker."""
 
-    def __init__(self, lines: Sequence[tuple[int, LinePlan]], speed: Speed) -> None:
+    def __init__(self, lines: Sequence[tuple[int, LinePlan]]) -> None:
         self._lines = lines
-        self._speed = speed
 
     @property
     def has_more(self) -> bool:
@@ -111,19 +110,19 @@ class SegmentPlan:
         """Whether there are segments of this speaker still to come."""
         return any(plan.has_more for other, plan in self._lines if other == speaker)
 
-    def next(self, *, buffered: float, in_flight: Sequence[float] = ()) -> NextSegment | None:
-        """Return the next segment, None after the last. For the arguments see `next_target`."""
+    def next(
+        self, *, buffered: float, in_flight: Sequence[float] = (), whole_line: bool = False
+    ) -> NextSegment | None:
+        """Return the next segment, or ``whole_line`` as one; None after the last.
+
+        For the other arguments see `next_target`.
+        """
         for speaker, plan in self._lines:
+            if whole_line and plan.has_more:
+                return NextSegment(plan.whole(), plan, speaker)
             segment = plan.next(buffered=buffered, in_flight=in_flight)
             if segment is not None:
                 return NextSegment(segment, plan, speaker)
-        return None
-
-    def next_line(self) -> NextSegment | None:
-        """Return all of the next line in one piece; None after the last."""
-        for speaker, plan in self._lines:
-            if plan.has_more:
-                return NextSegment(plan.whole(), plan, speaker)
         return None
 
     def parts_left(self, *, buffered: float, in_flight: Sequence[float] = ()) -> int:
@@ -132,15 +131,3 @@ class SegmentPlan:
         for _, plan in self._lines:
             making += plan.targets(buffered=buffered, in_flight=making)
         return len(making) - len(in_flight)
-
-    def making_seconds(self, calls_left: Sequence[float], parts_left: int) -> float:
-        """Return about how long it takes to make all that is left.
-
-        ``calls_left`` are the seconds that each call under way still needs.
-        """
-        speed = self._speed
-        seconds_left = sum(plan.seconds_left for _, plan in self._lines)
-        later = parts_left * speed.overhead + speed.per_second * seconds_left
-        if parts_left > 1:
-            later /= speed.ahead
-        return later + (sum(calls_left) if speed.one_at_a_time else max(calls_left, default=0.0))

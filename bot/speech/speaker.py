@@ -16,7 +16,7 @@ from bot.audio.loudness import SPEECH_LUFS
 from bot.audio.maker import Maker, Part
 from bot.audio.opus import FRAME_SECONDS
 from bot.audio.stream import NOTHING_KNOWN
-from bot.errors import AudioError, MemberError, TTSError, TTSReferenceError, TTSUnusableAudioError
+from bot.errors import AudioError, MemberError, TTSReferenceError, TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR, MAX_SYNTHESES, MAX_SYNTHESES_PER_MEMBER
 from bot.models import (
     Asker,
@@ -42,15 +42,14 @@ _VOICES: Final = 64  # whose recordings are remembered, as many as our own TTS g
 class TTSGatewayStats:
     """Statistics of one TTS gateway; all utterances learn and use them together.
 
-    ``speed`` is how fast it makes speech. ``keeps_a_voice`` is whether its generations have an address that
-    it can clone a voice from; where they have none, a text without a reference is made in one call.
-    ``has_learnt`` is whether there was a call at all; ``gains`` are the levels of its generations.
+    ``speed`` is how fast it makes speech; ``gains`` are the levels of its generations. Without
+    ``gives_addresses`` it cannot clone a voice from what it made itself: a line in a voice without a
+    reference is one call then, as no other call would have the same voice.
     """
 
     def __init__(self, speed: Speed | None = None) -> None:
         self.speed = speed or Speed()
-        self.keeps_a_voice = True
-        self.has_learnt = False
+        self.gives_addresses = True
         self.gains = NOTHING_KNOWN
         self._cloned: deque[str] = deque(maxlen=_VOICES)
 
@@ -61,7 +60,6 @@ class TTSGatewayStats:
     def learn(self, call: Call, reference: ReferenceAudio | None) -> None:
         """Take a finished call into account. Calls are given in the order in which they ended."""
         self.speed.learn(call)
-        self.has_learnt = True
         if reference is not None and self.is_new(reference):
             self._cloned.append(reference.url)
 
@@ -126,10 +124,6 @@ class SpeechResources:
     retries: RetryBudget
 
 
-class NoAddressError(TTSError):
-    """A generation has no address, so no voice can be cloned from it. It never leaves this package."""
-
-
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
     """Audio of a segment. ``defect`` is what is wrong with it although it is used, for the log."""
@@ -177,7 +171,6 @@ class SegmentRequest:
         seconds: float,
         *,
         gate: CallGate | None,
-        needs_address: bool,
         is_live: bool,
         is_followed: bool,
     ) -> None:
@@ -185,12 +178,10 @@ class SegmentRequest:
         self._request = request
         self._seconds = seconds
         self._gate = gate
-        self._needs_address = needs_address
         self._is_live = is_live
         self._is_followed = is_followed
         self._call = TTSCall(request, gate)
-        self.url: str | None = None
-        """The address of the generation that is being fetched."""
+        self._download: AudioDownload | None = None
         self.audio: SegmentAudio
         """The whole, after the last frames."""
 
@@ -199,11 +190,19 @@ class SegmentRequest:
         """How far its newest call is."""
         return self._call.progress
 
-    async def frames(self) -> AsyncGenerator[list[bytes]]:
-        """Yield the frames that are heard as they come. Raises `TTSError`; and what the gate raises.
+    @property
+    def url(self) -> str | None:
+        """The address of the generation that is being fetched, if it has one."""
+        return self._download.url if self._download else None
 
-        `NoAddressError` is among them if an address is needed.
-        """
+    async def open(self) -> AudioDownload:
+        """Return as soon as the generation is made; nothing is fetched yet. Raises as `frames` does."""
+        self._call = TTSCall(self._request, self._gate)
+        self._download = await self._requests.open(self._call, self._seconds)
+        return self._download
+
+    async def frames(self) -> AsyncGenerator[list[bytes]]:
+        """Yield the frames that are heard as they come. Raises `TTSError`; and what the gate raises."""
         maker, stats, text = (
             self._requests.resources.maker,
             self._requests.resources.stats,
@@ -211,11 +210,7 @@ class SegmentRequest:
         )
         usable: SegmentAudio | TTSUnusableAudioError | None = None
         while True:
-            self._call = TTSCall(self._request, self._gate)
-            download = await self._requests.open(self._call, self._seconds)
-            self.url = download.url
-            if self._needs_address and self.url is None:
-                raise NoAddressError("a generation without an address")
+            download = self._download or await self.open()
             made: SegmentAudio | TTSUnusableAudioError
             was_heard = False
             try:
@@ -237,6 +232,7 @@ class SegmentRequest:
                 usable = made
             if not self._is_made_again(made, was_heard=was_heard):
                 break
+            self._download = None
         if isinstance(usable, TTSUnusableAudioError):
             raise usable
         self.audio = usable
@@ -321,7 +317,6 @@ class SegmentInProgress:
         self.leads = leads
         self.is_live = is_live
         self.is_followed = is_followed
-        self.began = asyncio.get_running_loop().time()
         self.request: SegmentRequest | None = None
         self.seconds_made: float | None = None
         """About how long it sounds, as soon as no other call for it is to be made."""
@@ -402,19 +397,11 @@ class Speaker:
     async def make(self, segment: SegmentInProgress, plan: SegmentPlan) -> Part:
         """Return the part that ``segment`` becomes; what comes before its end is put into it.
 
-        The leading one sets the level of all. Where generations have no address the segment grows to all of
-        its line, which then has nothing left in ``plan``. Raises `TTSError`, and `MemberError` if a saved
-        voice may not speak any more.
+        The leading one sets the level of all. Where generations turn out to have no address the segment grows
+        to all of its line, which then has nothing left in ``plan``. Raises `TTSError`, and `MemberError` if a
+        saved voice may not speak any more.
         """
-        finds_voice = not self.is_known
-        needs_address = finds_voice and self._stats.keeps_a_voice and plan.has_more_of(segment.speaker)
-        try:
-            audio = await self._audio(segment, needs_address=needs_address, finds_voice=finds_voice)
-        except NoAddressError:
-            log.warning("generations have no address to clone a voice from: texts are made in one call each")
-            self._stats.keeps_a_voice = False
-            segment.segment, segment.is_followed = segment.line.whole(), plan.has_more
-            audio = await self._audio(segment, needs_address=False, finds_voice=finds_voice)
+        audio = await self._audio(segment, plan, finds_voice=not self.is_known)
         self.is_sound = self.is_sound and audio.defect is None
         if not segment.leads:
             return await self._part(segment, audio, await self._level)
@@ -424,7 +411,7 @@ class Speaker:
         return part
 
     async def _audio(
-        self, segment: SegmentInProgress, *, needs_address: bool, finds_voice: bool
+        self, segment: SegmentInProgress, plan: SegmentPlan, *, finds_voice: bool
     ) -> SegmentAudio:
         saved = self._saved
         while True:
@@ -434,11 +421,17 @@ class Speaker:
                 replace(self._request, text=segment.segment.text, reference=reference),
                 segment.segment.seconds,
                 gate=saved,
-                needs_address=needs_address,
                 is_live=segment.is_live,
                 is_followed=segment.is_followed,
             )
             try:
+                await request.open()
+                if finds_voice and request.url is None and self._stats.gives_addresses:
+                    log.warning("generations have no address to clone a voice from: a line is one call each")
+                    self._stats.gives_addresses = False
+                    if plan.has_more_of(segment.speaker):  # the rest would be in another voice
+                        segment.segment, segment.is_followed = segment.line.whole(), plan.has_more
+                        continue
                 async with aclosing(request.frames()) as batches:
                     async for frames in batches:
                         if not segment.frames:
@@ -449,7 +442,7 @@ class Speaker:
                 if saved is not None and reference is not None and await saved.renew(reference):
                     continue
                 if saved is None and self._request.reference is None:  # it cannot fetch what it made itself
-                    self._stats.keeps_a_voice = False
+                    self._stats.gives_addresses = False
                 raise
             if not segment.frames:
                 self._use(request.audio.url, segment, finds_voice=finds_voice)
@@ -458,7 +451,7 @@ class Speaker:
 
     def _use(self, url: str | None, segment: SegmentInProgress, *, finds_voice: bool) -> None:
         """Use the generation at ``url`` as the voice of what follows, if that is still to be found."""
-        if finds_voice and url is not None and self._stats.keeps_a_voice:
+        if finds_voice and url is not None and self._stats.gives_addresses:
             self._reference = ReferenceAudio(url, text_with_style(segment.segment.text, None))
 
     async def _part(self, segment: SegmentInProgress, audio: SegmentAudio, lufs: float | None) -> Part:

@@ -256,4 +256,3 @@ async def test_progress_counts_the_parts_up_to_the_last(studio: Studio):
     assert counted[0].made < counted[0].of
     assert counted[-1].made == counted[-1].of == len(studio.calls)
     assert [parts.made for parts in counted] == sorted(parts.made for parts in counted)
-    assert any(progress.seconds_left is not None for progress in hearing.progress)
