@@ -47,9 +47,12 @@ STARTS_FILE: Final = "starts.json"
 MAX_STARTS_PER_HOUR: Final = 10
 """Discord resets the token of a bot that identifies itself 1,000 times a day; this is a quarter of it."""
 
+LIMITS_FILE: Final = "tts_limits.json"
+"""How many calls at once each TTS gateway has taken."""
+
 _HOUR: Final = 3_600.0
 
-_FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, LOCK_FILE)
+_FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, LIMITS_FILE, LOCK_FILE)
 _FOLDERS: Final = (CACHE_FOLDER, RECORDING_FOLDER, BACKUP_FOLDER)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS_HERE: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)

@@ -28,13 +28,11 @@ SpeechBotError
         ├── TTSDeniedError       401, 403: our key
         │   └── TTSQuotaError    403 that means: later, when the quota is filled again
         ├── TTSCreditError       402: our credit
-        ├── TTSBusyError         429, 503: it was not carried out, so it is tried again
+        ├── TTSBusyError         429, 503: tried again, a 503 only if it names a time
         └── TTSServerError       every other 5xx
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 
 class SpeechBotError(Exception):
@@ -104,13 +102,19 @@ class OtherDatabaseError(LibraryError):
 class TTSError(SpeechBotError):
     """The TTS gateway gave us no usable audio. The text is for the log and holds no secret."""
 
-    retryable: ClassVar[bool] = False
+    @property
+    def retryable(self) -> bool:
+        """Whether it may be tried again, because it was surely not carried out."""
+        return False
 
 
 class TTSUnreachableError(TTSError):
     """Nothing was sent: name not found, connection refused, TLS failed, connect timed out."""
 
-    retryable = True
+    @property
+    def retryable(self) -> bool:
+        """Whether it may be tried again: always."""
+        return True
 
 
 class TTSNoAnswerError(TTSError):
@@ -160,9 +164,12 @@ class TTSCreditError(TTSStatusError):
 
 
 class TTSBusyError(TTSStatusError):
-    """The TTS gateway is busy and says that it did not carry the request out."""
+    """The TTS gateway is busy. Of 503 only one that names a time says that nothing was carried out."""
 
-    retryable = True
+    @property
+    def retryable(self) -> bool:
+        """Whether it may be tried again, because it was surely not carried out."""
+        return self.status != 503 or self.retry_after is not None
 
 
 class TTSServerError(TTSStatusError):

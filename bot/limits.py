@@ -87,9 +87,15 @@ MAX_UTTERANCES_PER_GUILD: Final = 20
 MAX_QUEUED_SECONDS: Final = 600.0
 """Sound waiting in one guild: ten minutes is already longer than anybody listens."""
 
-MAX_SYNTHESES: Final = 4
-MAX_SYNTHESES_PER_MEMBER: Final = 2
-"""Calls under way at once, in the whole process and for one member."""
+CALLS_AT_ONCE_AT_FIRST: Final = 16
+MAX_CALLS_AT_ONCE: Final = 200
+"""Calls of the TTS gateway under way at once: learnt from the first of these on, and never more than the
+
+second, which is more than one process can make audible at once.
+"""
+
+MAX_CALLS_PER_UTTERANCE: Final = 75
+"""Calls for one text or dialogue: 40 lines are 40, and a few minutes of speech in parts as many again."""
 
 MAX_EXTRA_CALLS_PER_HOUR: Final = 10
 """Calls that one server may cost because a take was bad and is made again; for one utterance it is one."""

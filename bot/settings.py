@@ -17,7 +17,16 @@ from dotenv import dotenv_values
 from yarl import URL
 
 from bot.errors import SettingsError
-from bot.limits import MAX_CACHE_MEGABYTES, MAX_GUIDANCE, MAX_IDLE_MINUTES, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
+from bot.limits import (
+    CALLS_AT_ONCE_AT_FIRST,
+    MAX_CACHE_MEGABYTES,
+    MAX_CALLS_AT_ONCE,
+    MAX_GUIDANCE,
+    MAX_IDLE_MINUTES,
+    MAX_STEPS,
+    MIN_GUIDANCE,
+    MIN_STEPS,
+)
 from bot.models import RecordingPlace
 from untrusted.confinement import wipe_environment
 
@@ -116,6 +125,8 @@ class Settings:
     tts_api_key: Secret | None = None
     tts_guidance: float = 2.0
     tts_steps: int = 10
+    tts_concurrency_start: int = CALLS_AT_ONCE_AT_FIRST
+    tts_concurrency_max: int = MAX_CALLS_AT_ONCE
     data_dir: Path = field(default=Path("data"))
     database_url: Secret | None = None
     storage_channel_id: int | None = None
@@ -139,6 +150,8 @@ class Settings:
             tts_api_key=values.key("TTS_API_KEY"),
             tts_guidance=values.number("TTS_GUIDANCE", cls.tts_guidance, MIN_GUIDANCE, MAX_GUIDANCE),
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
+            tts_concurrency_start=values.calls("TTS_CONCURRENCY_START", cls.tts_concurrency_start),
+            tts_concurrency_max=values.calls("TTS_CONCURRENCY_MAX", cls.tts_concurrency_max),
             data_dir=values.path("DATA_DIR", Path("data")),
             database_url=values.database("DATABASE_URL"),
             storage_channel_id=values.discord_id("STORAGE_CHANNEL_ID"),
@@ -420,6 +433,9 @@ class _Reader:
             kind = "whole number" if whole else "number"
             raise SettingsError(f"{name} must be a {kind} from {lowest:g} to {highest:g}, not {value!r}.")
         return number
+
+    def calls(self, name: str, default: int) -> int:
+        return int(self.number(name, default, 1, MAX_CALLS_AT_ONCE, whole=True))
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = (self.text(name) or default).lower()

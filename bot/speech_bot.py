@@ -18,7 +18,7 @@ from discord.ext import commands
 
 from bot.audio.maker import Maker
 from bot.command_tree import SpeechTree, refusal_of
-from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE
+from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.playback_slot import PlaybackSlots
@@ -35,6 +35,7 @@ from bot.settings import HOSTED_TTS_BASE_URL, Settings
 from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.pacing import Speed
 from bot.speech.synthesizer import SpeechSynthesizer
+from bot.tts.call_queue import CallQueue, LimitMemory
 from bot.tts.client import TTSClient
 from bot.tts.http import seconds_to_wait
 from bot.tts.local_tts_gateway import OwnTTSGateway
@@ -48,6 +49,9 @@ _FIRST_TRY_SECONDS: Final = 20.0
 
 _LONGEST_PAUSE_SECONDS: Final = 3_600.0
 """Between two tries to register commands that Discord did not take."""
+
+_OWN_CALLS_AT_FIRST: Final = 4
+"""Our own TTS gateway works on two texts at once; two more wait there, so that it is never idle."""
 
 DISCORD_HOST: Final = "discord.com"
 
@@ -111,6 +115,7 @@ class SpeechBot(commands.AutoShardedBot):
                 guidance=self._settings.tts_guidance,
                 steps=self._settings.tts_steps,
                 proxy=self._settings.proxy,
+                queue=self._call_queue(),
             )
         )
         kept = self.library.settings
@@ -240,6 +245,15 @@ class SpeechBot(commands.AutoShardedBot):
         )
         self._parts.push_async_callback(own.aclose)
         return own
+
+    def _call_queue(self) -> CallQueue:
+        settings = self._settings
+        address, start = settings.tts_base_url or HOSTED_TTS_BASE_URL, settings.tts_concurrency_start
+        if settings.own_tts_gateway:
+            address, start = "own", min(start, _OWN_CALLS_AT_FIRST)
+        memory = LimitMemory(settings.data_dir / LIMITS_FILE, address)
+        limit = memory.limit(start, settings.tts_concurrency_max)
+        return CallQueue(limit, memory=memory)
 
     async def _beat(self) -> None:
         path = self._settings.data_dir / HEARTBEAT_FILE

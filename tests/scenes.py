@@ -31,6 +31,7 @@ from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.speech_bot import SpeechBot
+from bot.tts.call_queue import AdaptiveLimit, CallQueue
 from bot.tts.client import TTSClient
 from bot.tts.http import DownloadLimits, RetryPolicy
 from rehearsal.answers import Answer, AnswerState
@@ -387,19 +388,32 @@ class Studio:
         self.faults = faults
         self.cache = cache
         self.folder = folder
-        self.tts = TTSClient(
-            base_url, retry=RetryPolicy(base_delay=0), downloads=DownloadLimits(base_delay=0, tries=2)
-        )
+        self.base_url = base_url
+        self._clients: list[TTSClient] = []
+        self.tts = self._client(CallQueue())
         self.synthesizer = SpeechSynthesizer(self.tts, cache, Maker())
         self._members = count(1)
 
     def call_one_by_one(self) -> None:
         """Have calls arrive in the order of their parts from now on, each after the answer to the last."""
-        self.synthesizer = SpeechSynthesizer(self.tts, self.cache, Maker(), at_once=1)
+        self.tts = self._client(CallQueue(AdaptiveLimit(most=1)))
+        self.synthesizer = SpeechSynthesizer(self.tts, self.cache, Maker())
 
     async def aclose(self) -> None:
         await self.synthesizer.aclose()
-        await self.tts.aclose()
+        for client in self._clients:
+            await client.aclose()
+
+    def _client(self, queue: CallQueue) -> TTSClient:
+        self._clients.append(
+            TTSClient(
+                self.base_url,
+                retry=RetryPolicy(base_delay=0),
+                downloads=DownloadLimits(base_delay=0, tries=2),
+                queue=queue,
+            )
+        )
+        return self._clients[-1]
 
     async def make(
         self,

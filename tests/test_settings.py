@@ -123,6 +123,8 @@ def test_a_key_may_be_whatever_a_header_can_carry(key: str) -> None:
         ("TTS_GUIDANCE", "two", "a number from 1 to 3"),
         ("TTS_GUIDANCE", "nan", "a number from 1 to 3"),
         ("TTS_GUIDANCE", "inf", "a number from 1 to 3"),
+        ("TTS_CONCURRENCY_START", "0", "a whole number from 1 to 200"),
+        ("TTS_CONCURRENCY_MAX", "201", "a whole number from 1 to 200"),
         ("TTS_STEPS", "3", "a whole number from 4 to 30"),
         ("TTS_STEPS", "31", "a whole number from 4 to 30"),
         ("TTS_STEPS", "10.5", "a whole number from 4 to 30"),

@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.audio.maker import Part, pause_between
 from bot.audio.opus import FRAME_SECONDS
-from bot.errors import TTSError
+from bot.errors import MemberError, TTSError
 from bot.limits import MAX_UTTERANCE_SECONDS
 from bot.models import (
     Asker,
@@ -24,9 +24,9 @@ from bot.models import (
     Stage,
     VoiceAccess,
 )
-from bot.speech.segment_plan import LinePlan, NextSegment, PlaybackClock, SegmentPlan
+from bot.speech.segment_plan import MAX_CALLS_UNHURRIED, LinePlan, NextSegment, PlaybackClock, SegmentPlan
 from bot.speech.speaker import SavedReference, SegmentInProgress, Speaker, SpeechResources, TTSRequests
-from bot.text.segments import segmenter
+from bot.text.segments import MIN_SECONDS, segmenter
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +115,14 @@ class SpeechRun:
             if taken is None:
                 return
             leads = not self._under_way and not self._segments_done
+            before = self._clock.buffered if leads else self._buffered() + sum(self._in_flight())
             segment = SegmentInProgress(
                 taken,
                 self._changed,
                 leads=leads,
-                is_live=leads and self._clock.buffered < PATIENT_SECONDS,
+                is_live=leads and before < PATIENT_SECONDS,
                 is_followed=self._plan.has_more,
+                due=asyncio.get_running_loop().time() + before,
             )
             segment.task = asyncio.create_task(self._make(segment))
             self._under_way.append(segment)
@@ -209,7 +211,8 @@ async def speech_run_of(
 ) -> SpeechRun:
     """Return the run of ``request``, each line of it in its own voice.
 
-    Raises ValueError when it has saved voices and no ``access`` to them.
+    Raises `MemberError` if it needs too many calls, and ValueError when it has saved voices and no ``access``
+    to them.
     """
     lines = request.lines or (Line[SpokenVoice](None, request.text),)
     voices = [line.voice or request.voice for line in lines]
@@ -218,6 +221,7 @@ async def speech_run_of(
     requests = TTSRequests(resources, asker)
     speakers = [_speaker_of(request, voice, requests, level, access) for voice in cast]
     line_plans = await _line_plans([line.text for line in lines], resources)
+    await _check_calls(line_plans)
     numbers = [cast.index(voice) for voice in voices]
     plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)))
     return SpeechRun(speakers, plan, resources, clock, max_seconds=max_seconds)
@@ -236,6 +240,19 @@ def _speaker_of(
     if access is None:
         raise ValueError("a saved voice, and no way to its recording")
     return Speaker(replace(own, reference=None), requests, level, SavedReference(voice, access))
+
+
+async def _check_calls(line_plans: Sequence[LinePlan]) -> None:
+    """Raise `MemberError` if the lines need more calls than one utterance gets."""
+    most = sum(1 + plan.seconds_left / MIN_SECONDS for plan in line_plans)
+    if most <= MAX_CALLS_UNHURRIED:
+        return
+    least = await asyncio.to_thread(lambda: sum(plan.least_segments() for plan in line_plans))
+    if least > MAX_CALLS_UNHURRIED:
+        raise MemberError(
+            f"That text is too long: it falls into {least} parts, and I can make {MAX_CALLS_UNHURRIED} at "
+            "once. Say it in two goes, or with longer paragraphs."
+        )
 
 
 async def _line_plans(texts: Sequence[str], resources: SpeechResources) -> list[LinePlan]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bot.speech.pacing import Speed, next_target
+from bot.limits import MAX_CALLS_PER_UTTERANCE
+from bot.speech.pacing import COMFORTABLE_SECONDS, Speed, next_target
 from bot.text.segments import Segment, Segmenter
 from bot.text.speaking_time import speaking_seconds
 
@@ -35,6 +37,10 @@ class PlaybackClock:
 
 
 _MOST_COUNTED: Final = 99  # parts that an estimate looks ahead
+_HURRIED: Final = MAX_CALLS_PER_UTTERANCE // 3  # segments may be short because a listener waits
+
+MAX_CALLS_UNHURRIED: Final = MAX_CALLS_PER_UTTERANCE - _HURRIED
+"""The segments that a text may have at least."""
 
 
 class LinePlan:
@@ -66,6 +72,11 @@ class LinePlan:
             return segment
         return replace(segment, pause_after=self._pause_after)
 
+    def least_segments(self) -> int:
+        """Return how many segments are still to come if nobody hurries."""
+        rest = copy(self._segmenter)
+        return sum(1 for _ in iter(lambda: rest.next(COMFORTABLE_SECONDS), None))
+
     def whole(self) -> Segment:
         """Return all of the text as one segment, in one line; nothing is left after it."""
         self.seconds_left = 0.0
@@ -95,6 +106,7 @@ class SegmentPlan:
 
     def __init__(self, lines: Sequence[tuple[int, LinePlan]]) -> None:
         self._lines = lines
+        self._given = 0
 
     @property
     def has_more(self) -> bool:
@@ -115,8 +127,11 @@ class SegmentPlan:
     ) -> NextSegment | None:
         """Return the next segment, or ``whole_line`` as one; None after the last.
 
-        For the other arguments see `next_target`.
+        For the other arguments see `next_target`; after many segments nobody hurries any more.
         """
+        if self._given >= _HURRIED:
+            buffered = math.inf
+        self._given += 1
         for speaker, plan in self._lines:
             if whole_line and plan.has_more:
                 return NextSegment(plan.whole(), plan, speaker)

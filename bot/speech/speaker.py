@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
-from weakref import WeakValueDictionary
 
 from bot.audio.loudness import SPEECH_LUFS
 from bot.audio.maker import Maker, Part
 from bot.audio.opus import FRAME_SECONDS
 from bot.audio.stream import NOTHING_KNOWN
 from bot.errors import AudioError, MemberError, TTSReferenceError, TTSUnusableAudioError
-from bot.limits import MAX_EXTRA_CALLS_PER_HOUR, MAX_SYNTHESES, MAX_SYNTHESES_PER_MEMBER
+from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from bot.models import (
     Asker,
     Progress,
@@ -30,6 +30,7 @@ from bot.models import (
 )
 from bot.speech.pacing import Call, Speed
 from bot.speech.segment_plan import NextSegment, SegmentPlan
+from bot.tts.call_queue import CallPriority
 from bot.tts.client import CallGate, TTSCall, TTSClient
 from bot.tts.download import AudioDownload
 from bot.tts.wire import text_with_style
@@ -51,17 +52,27 @@ class TTSGatewayStats:
         self.speed = speed or Speed()
         self.gives_addresses = True
         self.gains = NOTHING_KNOWN
-        self._cloned: deque[str] = deque(maxlen=_VOICES)
+        self._has_learnt = False
+        self._cloned: dict[str, float] = {}
 
-    def is_new(self, reference: ReferenceAudio | None) -> bool:
-        """Return if no voice was cloned from this recording before, as far as is known."""
-        return reference is not None and reference.url not in self._cloned
+    def is_new(self, reference: ReferenceAudio | None, began: float = math.inf) -> bool:
+        """Return if no voice was cloned from this recording before ``began``, as far as is known."""
+        return reference is not None and self._cloned.get(reference.url, math.inf) >= began
 
-    def learn(self, call: Call, reference: ReferenceAudio | None) -> None:
+    def expected(self, seconds: float, reference: ReferenceAudio | None) -> float | None:
+        """Return how long a call for so much sound should take; None while nothing is known."""
+        if not self._has_learnt:
+            return None
+        return self.speed.expected(seconds) + (self.speed.new_voice if self.is_new(reference) else 0.0)
+
+    def learn(self, began: float, ended: float, seconds: float, reference: ReferenceAudio | None) -> None:
         """Take a finished call into account. Calls are given in the order in which they ended."""
-        self.speed.learn(call)
-        if reference is not None and self.is_new(reference):
-            self._cloned.append(reference.url)
+        self.speed.learn(Call(began, ended, seconds, self.is_new(reference, began)))
+        self._has_learnt = True
+        if reference is not None:
+            self._cloned.setdefault(reference.url, ended)
+            while len(self._cloned) > _VOICES:
+                del self._cloned[next(iter(self._cloned))]
 
 
 _HOUR: Final = 3600.0
@@ -95,24 +106,6 @@ class RetryBudget:
                 del self._spent[account]
 
 
-class CallSlots:
-    """Slots for calls of the TTS gateway: ``at_once`` in the whole process, ``per_member`` for one member."""
-
-    def __init__(self, *, at_once: int = MAX_SYNTHESES, per_member: int = MAX_SYNTHESES_PER_MEMBER) -> None:
-        self._all = asyncio.Semaphore(at_once)
-        self._per_member = per_member
-        self._of_members: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-
-    @asynccontextmanager
-    async def held(self, member_id: int, call: TTSCall) -> AsyncIterator[None]:
-        """Hold a slot of this member for ``call``, which waits for it if need be."""
-        own = self._of_members.setdefault(member_id, asyncio.Semaphore(self._per_member))
-        if own.locked() or self._all.locked():
-            call.stage = Stage.WAITING
-        async with own, self._all:
-            yield
-
-
 @dataclass(frozen=True, slots=True)
 class SpeechResources:
     """Resources that all utterances share: the TTS gateway, what is known of it, and the maker of sound."""
@@ -120,7 +113,6 @@ class SpeechResources:
     tts: TTSClient
     maker: Maker
     stats: TTSGatewayStats
-    slots: CallSlots
     retries: RetryBudget
 
 
@@ -141,13 +133,22 @@ class TTSRequests:
         self._asker = asker
         self._has_repeated = False
 
+    def call(self, request: SpeechRequest, gate: CallGate | None, segment: SegmentInProgress) -> TTSCall:
+        """Return the call that makes ``segment`` of ``request``."""
+        stats, reference, seconds = self.resources.stats, request.reference, segment.segment.seconds
+        return TTSCall(
+            request,
+            gate,
+            priority=CallPriority(self._asker.account, self._asker.member_id, segment.due, segment.is_live),
+            seconds=None if stats.is_new(reference) else seconds,
+            expected=stats.expected(seconds, reference),
+        )
+
     async def open(self, call: TTSCall, seconds: float) -> AudioDownload:
         """Return the generation of ``call``, which should sound for ``seconds``. Raises `TTSError`."""
-        stats, reference = self.resources.stats, call.request.reference
-        async with self.resources.slots.held(self._asker.member_id, call):
-            started, is_new = time.monotonic(), stats.is_new(reference)
-            download = await self.resources.tts.open(call)
-            stats.learn(Call(started, time.monotonic(), seconds, is_new), reference)
+        download = await self.resources.tts.open(call)
+        ended = asyncio.get_running_loop().time()
+        self.resources.stats.learn(call.began, ended, seconds, call.request.reference)
         return download
 
     def may_repeat(self) -> bool:
@@ -160,27 +161,22 @@ class TTSRequests:
 class SegmentRequest:
     """Request for one segment: iterate it for the frames that are heard as they come, then it has `audio`.
 
-    Without ``is_live`` there are no such frames: its generation is checked whole before anyone hears it. A
-    bad one is made again, unless some of it was heard. ``is_followed``: more is heard after it.
+    If the segment is not live there are no such frames: its generation is checked whole before anyone hears
+    it. A bad one is made again, unless some of it was heard.
     """
 
     def __init__(
         self,
         requests: TTSRequests,
         request: SpeechRequest,
-        seconds: float,
-        *,
+        segment: SegmentInProgress,
         gate: CallGate | None,
-        is_live: bool,
-        is_followed: bool,
     ) -> None:
         self._requests = requests
         self._request = request
-        self._seconds = seconds
+        self._segment = segment
         self._gate = gate
-        self._is_live = is_live
-        self._is_followed = is_followed
-        self._call = TTSCall(request, gate)
+        self._call = requests.call(request, gate, segment)
         self._download: AudioDownload | None = None
         self.audio: SegmentAudio
         """The whole, after the last frames."""
@@ -197,8 +193,8 @@ class SegmentRequest:
 
     async def open(self) -> AudioDownload:
         """Return as soon as the generation is made; nothing is fetched yet. Raises as `frames` does."""
-        self._call = TTSCall(self._request, self._gate)
-        self._download = await self._requests.open(self._call, self._seconds)
+        self._call = self._requests.call(self._request, self._gate, self._segment)
+        self._download = await self._requests.open(self._call, self._segment.segment.seconds)
         return self._download
 
     async def frames(self) -> AsyncGenerator[list[bytes]]:
@@ -214,9 +210,12 @@ class SegmentRequest:
             made: SegmentAudio | TTSUnusableAudioError
             was_heard = False
             try:
-                if self._is_live:
+                if self._segment.is_live:
                     live = maker.start(
-                        download.chunks(), text=text, gains=stats.gains, drops_silent_end=self._is_followed
+                        download.chunks(),
+                        text=text,
+                        gains=stats.gains,
+                        drops_silent_end=self._segment.is_followed,
                     )
                     async with aclosing(live):
                         async for frames in live:
@@ -304,12 +303,19 @@ class SavedReference:
 class SegmentInProgress:
     """Segment under way, filled by its `Speaker`; ``changed`` is set whenever there is something new.
 
-    ``leads``: it is the first of the utterance. ``is_live``: its frames are heard as they come.
-    ``is_followed``: more is heard after it.
+    ``leads``: it is the first of the utterance. ``is_live``: its frames are heard as they come, and nothing
+    before them. ``is_followed``: more is heard after it. ``due`` is as in `CallPriority`.
     """
 
     def __init__(
-        self, taken: NextSegment, changed: asyncio.Event, *, leads: bool, is_live: bool, is_followed: bool
+        self,
+        taken: NextSegment,
+        changed: asyncio.Event,
+        *,
+        leads: bool,
+        is_live: bool,
+        is_followed: bool,
+        due: float,
     ) -> None:
         self.segment = taken.segment
         self.line = taken.line
@@ -317,6 +323,7 @@ class SegmentInProgress:
         self.leads = leads
         self.is_live = is_live
         self.is_followed = is_followed
+        self.due = due
         self.request: SegmentRequest | None = None
         self.seconds_made: float | None = None
         """About how long it sounds, as soon as no other call for it is to be made."""
@@ -419,10 +426,8 @@ class Speaker:
             segment.request = request = SegmentRequest(
                 self._requests,
                 replace(self._request, text=segment.segment.text, reference=reference),
-                segment.segment.seconds,
-                gate=saved,
-                is_live=segment.is_live,
-                is_followed=segment.is_followed,
+                segment,
+                saved,
             )
             try:
                 await request.open()

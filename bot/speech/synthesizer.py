@@ -7,23 +7,22 @@ from collections.abc import Collection, Sequence
 
 from bot.audio.maker import Maker
 from bot.library.cached_speeches import voice_label
-from bot.limits import MAX_SYNTHESES, MAX_SYNTHESES_PER_MEMBER, MAX_UTTERANCES_PER_MEMBER
+from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
 from bot.speech.cache import KeptSpeech, SpeechCache, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.pacing import Speed
 from bot.speech.segment_plan import PlaybackClock
-from bot.speech.speaker import CallSlots, RetryBudget, SpeechResources, TTSGatewayStats
+from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
 from bot.tts.client import TTSClient
 
 
 class SpeechSynthesizer:
-    """Synthesizer of speech for members: a bounded number of calls at once, and a fair share for each.
+    """Synthesizer of speech for members, with the same TTS gateway, cache and maker for all of them.
 
-    ``at_once`` calls run in the whole process, ``per_member`` of them for one member; ``in_hand`` is how
-    many requests one member may have under way or waiting. ``source`` stands for the TTS gateway and its
-    defaults: what is kept in ``cache`` under another one is not used. ``speed`` is what is believed of it
-    before the first call.
+    ``in_hand`` is how many requests one member may have under way or waiting. ``source`` stands for the TTS
+    gateway and its defaults: what is kept in ``cache`` under another one is not used. ``speed`` is what is
+    believed of it before the first call.
     """
 
     def __init__(
@@ -34,15 +33,12 @@ class SpeechSynthesizer:
         *,
         source: str = "",
         speed: Speed | None = None,
-        at_once: int = MAX_SYNTHESES,
-        per_member: int = MAX_SYNTHESES_PER_MEMBER,
         in_hand: int = MAX_UTTERANCES_PER_MEMBER,
     ) -> None:
         self._cache = cache
         self._maker = maker
         self._source = source
-        slots = CallSlots(at_once=at_once, per_member=per_member)
-        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), slots, RetryBudget())
+        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), RetryBudget())
         self._jobs = SharedJobs(resources, cache)
         self._quota = MemberQuota(in_hand)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import re
 import time
@@ -32,6 +33,7 @@ from bot.models import Progress, SpeechRequest, Stage
 from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
+from bot.tts.call_queue import CallPriority, CallQueue, CallSlot
 from bot.tts.download import LOOPBACK_HOSTS, READ_BYTES, AudioDownload, Downloader
 from bot.tts.http import (
     WAV_BEGINNINGS,
@@ -172,6 +174,7 @@ def _progress_url(origin: URL, pending: wire.Pending) -> URL:
 _RETRY: Final = RetryPolicy()
 _TIMEOUTS: Final = Timeouts()
 _DOWNLOADS: Final = DownloadLimits()
+_ANYBODY: Final = CallPriority()
 
 
 class CallGate(Protocol):
@@ -184,12 +187,26 @@ class CallGate(Protocol):
 class TTSCall:
     """Call of the TTS gateway for ``request``; it is made by `TTSClient.open`.
 
-    ``gate`` is asked in front of every try.
+    ``gate`` is asked in front of every try; ``priority`` says how urgent it is. ``seconds`` is about how long
+    the sound of a known voice will be, and ``expected`` how long making it should take; None: nobody knows.
     """
 
-    def __init__(self, request: SpeechRequest, gate: CallGate | None = None) -> None:
+    def __init__(
+        self,
+        request: SpeechRequest,
+        gate: CallGate | None = None,
+        *,
+        priority: CallPriority = _ANYBODY,
+        seconds: float | None = None,
+        expected: float | None = None,
+    ) -> None:
         self.request = request
         self.gate = gate
+        self.priority = priority
+        self.seconds = seconds
+        self.expected = expected
+        self.began = math.nan
+        """When its newest try was sent, by the event loop's clock."""
         self.stage = Stage.MAKING
         """How far it is before its sound can be fetched."""
         self.download: AudioDownload | None = None
@@ -206,9 +223,9 @@ class TTSClient:
 
     ``base_url`` goes up to and without `/text-to-speech`. ``guidance`` and ``steps`` serve requests
     that bring none of their own. ``own`` is the child process behind that address, if we started it: it gets
-    recordings without an address. ``proxy`` leads to the TTS gateway and to what it has made. Objects of
-    this class may be made before the event loop runs and are used in one loop. ``clock`` is for tests of
-    the circuit breaker.
+    recordings without an address. ``proxy`` leads to the TTS gateway and to what it has made. All calls
+    stand in ``queue``. Objects of this class may be made before the event loop runs and are used in one loop.
+    ``clock`` is for tests of the circuit breaker.
     """
 
     def __init__(
@@ -223,6 +240,7 @@ class TTSClient:
         guidance: float = 2.0,
         steps: int = 10,
         proxy: Proxy | None = None,
+        queue: CallQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = URL(base_url.rstrip("/"))
@@ -232,7 +250,9 @@ class TTSClient:
         self._timeouts = timeouts
         self._guidance = guidance
         self._steps = steps
+        self._clock = clock
         self._breaker = CircuitBreaker(clock)
+        self._queue = queue or CallQueue()
         self._transport = Transport(self._base_url.origin(), api_key, timeouts, proxy)
         self._downloads = Downloader(
             allow_loopback=self._base_url.host in LOOPBACK_HOSTS,
@@ -244,9 +264,10 @@ class TTSClient:
     async def open(self, call: TTSCall) -> AudioDownload:
         """Return the generation of ``call`` as soon as the TTS gateway has made it: nothing is fetched yet.
 
-        Only what was surely not carried out is tried again. After a refused key or used-up credit further
-        calls fail at once, see `CircuitBreaker`. Raises `TTSError`: one of its subclasses; and what the gate
-        of the call raises.
+        It waits for its turn in the queue. Only what was surely not carried out is tried again, and waits in
+        the queue for that too. After a refused key or used-up credit, and while nobody is served, calls fail
+        at once, those that wait as well, see `CircuitBreaker`. Raises `TTSError`: one of its subclasses; and
+        what the gate of the call raises.
         """
         try:
             outcome = await self._outcome(call)
@@ -277,7 +298,8 @@ class TTSClient:
             raise error_for(received.status, detail, received.headers, cloning=False)
 
     async def aclose(self) -> None:
-        """Close all connections. Calls under way fail with a `TTSError`."""
+        """Close all connections. Calls under way, or in the queue, fail with a `TTSError`."""
+        await self._queue.aclose()
         await asyncio.gather(self._transport.aclose(), self._downloads.aclose())
 
     async def __aenter__(self) -> Self:
@@ -304,28 +326,67 @@ class TTSClient:
     async def _outcome(self, call: TTSCall) -> bytes | wire.AudioAt:
         cloning = call.request.reference is not None
         path = "voice-cloning" if cloning else "text-to-speech"
-        probing, tries = False, 0
+        probing, tries, delay = False, 0, 0.0
         while True:
-            if call.gate is not None:
-                await call.gate.check()
-            probing = probing or self._breaker.admit()
-            tries += 1
-            call.stage = Stage.MAKING
-            try:
-                return await self._call_once(path, await self._body(call.request), cloning=cloning)
-            except TTSError as error:
-                self._breaker.failed(error)
-                delay = self._retry.delay_after(tries, error, random.random())
-                if delay is None:
-                    raise
-                log.warning("%s: try %d failed, next in %.1f s: %s", path, tries, delay, error)
+            if not probing and self._breaker.admit():
+                probing = True
+                await self._look_at_outage()
             call.stage = Stage.WAITING
-            await asyncio.sleep(delay)
+            slot = await self._queue.take(call.priority, delay=delay)
+            if slot is None:  # the circuit has opened meanwhile
+                continue
+            with slot:
+                call.stage = Stage.MAKING
+                if call.gate is not None:
+                    await call.gate.check()
+                tries += 1
+                slot.begin(call.expected)
+                call.began, began = slot.began, self._clock()
+                try:
+                    outcome = await self._call_in_time(slot, path, call.request, cloning=cloning)
+                except TTSError as error:
+                    wait = self._retry.delay_after(tries, error, random.random())
+                    self._note_failure(slot, error, wait, began)
+                    if wait is None:
+                        raise
+                    log.warning("%s: try %d failed, next in %.1f s: %s", path, tries, wait, error)
+                    delay = wait
+                else:
+                    slot.answered(call.seconds)
+                    return outcome
+
+    async def _look_at_outage(self) -> None:
+        """Return if a call may be risked after an outage. Raises `TTSError` if there is nobody to call."""
+        outage = self._breaker.outage
+        if outage is not None:
+            await self.probe()
+            if isinstance(outage, TTSUnreachableError):
+                self._breaker.succeeded()
+
+    def _note_failure(self, slot: CallSlot, error: TTSError, wait: float | None, began: float) -> None:
+        if isinstance(error, TTSBusyError):
+            slot.refused(wait if wait is not None and error.retry_after else 0.0)
+        elif isinstance(error, TTSNoAnswerError):
+            slot.unanswered()
+        self._breaker.failed(error, began=began)
+        if self._breaker.is_open:
+            self._queue.send_all_away()
+
+    async def _call_in_time(
+        self, slot: CallSlot, path: str, request: SpeechRequest, *, cloning: bool
+    ) -> bytes | wire.AudioAt:
+        try:
+            async with asyncio.timeout_at(slot.ends) as slot.timeout:
+                return await self._call_once(path, await self._body(request), cloning=cloning)
+        except TimeoutError:
+            seconds = slot.ends - slot.began
+        raise TTSNoAnswerError(f"{path}: ended after {seconds:.0f} s, far longer than calls take")
 
     async def _call_once(self, path: str, body: bytes, *, cloning: bool) -> bytes | wire.AudioAt:
+        began = self._clock()
         received = await self._transport.send("POST", self._base_url / path, body)
         outcome = outcome_of(received, self._api_key, cloning=cloning, sent=body)
-        self._breaker.succeeded()
+        self._breaker.succeeded(self._clock() - began)
         if not isinstance(outcome, wire.Pending):
             return outcome
         return await wait_for_speech(

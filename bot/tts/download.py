@@ -310,12 +310,12 @@ class Downloader:
             if self._direct_session is None:
                 self._direct_session = self._session(
                     aiohttp.TCPConnector(
-                        socket_factory=self._guard, resolver=self._resolver, force_close=True
+                        limit=0, socket_factory=self._guard, resolver=self._resolver, force_close=True
                     )
                 )
             return self._direct_session.get(url, allow_redirects=False)
         if self._proxied_session is None:
-            self._proxied_session = self._session(aiohttp.TCPConnector(force_close=True))
+            self._proxied_session = self._session(aiohttp.TCPConnector(limit=0, force_close=True))
         return self._proxied_session.get(
             url.with_host(await self._judged_address(url)),
             headers={"Host": url.authority},

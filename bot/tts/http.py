@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import socket
 import time
@@ -18,6 +19,7 @@ from yarl import URL
 
 from bot import __version__
 from bot.errors import (
+    TTSBusyError,
     TTSCreditError,
     TTSDeniedError,
     TTSError,
@@ -187,72 +189,119 @@ def _words(detail: str) -> float | None:
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS: Final = 15 * 60.0
-"""How often a shut latch lets one call through, to see whether the operator has mended it."""
+"""How often an open circuit lets one call through, to see whether the operator has mended it."""
 
 MAX_REFUSALS: Final = 3
-"""Answers of 403 in a row that shut the latch; a single one may be about that one call."""
+"""Answers of 403 in a row that open the circuit; a single one may be about that one call."""
+
+OUTAGE_SECONDS: Final = 30.0
+"""So long, and `MAX_REFUSALS` calls, nobody must have been served for other trouble to open the circuit."""
+
+_OUTAGE_TIMES: Final = 4.0  # as long as a call takes: where they take long, nobody is served for long
+_USUAL_FORGOTTEN: Final = 0.9  # what the longest of the last calls counts for after the next
+_FIRST_LOOK_SECONDS: Final = 15.0
+_LONGEST_LOOK_SECONDS: Final = 300.0  # an outage is looked at again; the time doubles up to this
 
 
 class CircuitBreaker:
-    """Shut by a refused key (401, or 403 three times), used-up credit (402) and used-up quota (403).
+    """Circuit breaker, opened by a refused key (401, or three times 403), by no credit (402) or quota (403),
 
-    While it is shut, `admit` raises the error that shut it, so that members have their answer at
-    once and a bad key is not tried hundreds of times. It opens after any successful call, and a
-    quota whose time is known opens when that is over. ``clock`` counts seconds and never goes back.
+    and by an outage: nobody was served for `OUTAGE_SECONDS`, or for four times as long as calls take.
+    While it is open, `admit` raises the error that opened it, so that members have their answer at once and
+    a bad key is not tried hundreds of times. It closes after any successful call, and a quota whose time is
+    known closes it when that is over. ``clock`` counts seconds and never goes back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._error: TTSStatusError | None = None
+        self._error: TTSError | None = None
         self._until = 0.0
         self._refusals = 0
+        self._usual = 0.0
+        self._served_at = self._failing_since = -math.inf
+        self._failures = 0
+        self._look_seconds = _FIRST_LOOK_SECONDS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls fail at once now."""
+        return self._error is not None and self._clock() < self._until
+
+    @property
+    def outage(self) -> TTSError | None:
+        """What kept everybody from being served, while it is that what has opened it."""
+        return None if self._error is None or _is_for_the_operator(self._error) else self._error
 
     def admit(self) -> bool:
-        """Let a call through, or raise a `TTSStatusError`. True: this call is the one probe."""
+        """Let a call through, or raise the `TTSError` that opened it. True: this call is the one probe."""
         if self._error is None:
             return False
         remaining = self._until - self._clock()
-        if remaining <= 0 and _reopens_by_itself(self._error):
+        if remaining <= 0 and _closes_by_itself(self._error):
             self._error = None
             return False
-        if remaining <= 0:
+        if remaining > 0:
+            raise _again(self._error, remaining)
+        if self.outage is None:
             self._until = self._clock() + PROBE_SECONDS
-            return True
-        raise _again(self._error, remaining)
+        else:
+            self._look_seconds = min(_LONGEST_LOOK_SECONDS, 2 * self._look_seconds)
+            self._until = self._clock() + self._look_seconds
+        return True
 
-    def succeeded(self) -> None:
-        """A call was carried out: our key, credit and quota are good."""
+    def succeeded(self, took: float = 0.0) -> None:
+        """A call was carried out within ``took`` seconds: our key, credit and quota are good."""
         if self._error is not None:
             log.warning("the TTS gateway serves us again")
         self._error = None
-        self._refusals = 0
+        self._refusals = self._failures = 0
+        self._usual = max(took, _USUAL_FORGOTTEN * self._usual)
+        self._served_at = self._clock()
+        self._look_seconds = _FIRST_LOOK_SECONDS
 
-    def failed(self, error: TTSError) -> None:
-        """Take note of how a call failed."""
+    def failed(self, error: TTSError, *, began: float | None = None) -> None:
+        """Take note of how a call failed that ``began`` at this time."""
         if isinstance(error, TTSRejectedError):  # it looked at our text, so our key and credit are good
             self.succeeded()
         elif isinstance(error, TTSQuotaError):
-            self._shut(error, PROBE_SECONDS if error.retry_after is None else error.retry_after)
+            self._open(error, PROBE_SECONDS if error.retry_after is None else error.retry_after)
         elif isinstance(error, TTSCreditError) or (isinstance(error, TTSDeniedError) and error.status == 401):
-            self._shut(error, PROBE_SECONDS)
+            self._open(error, PROBE_SECONDS)
         elif isinstance(error, TTSDeniedError):
             self._refusals += 1
             if self._refusals >= MAX_REFUSALS:
-                self._shut(error, PROBE_SECONDS)
-        elif isinstance(error, TTSStatusError):
-            self._refusals = 0
+                self._open(error, PROBE_SECONDS)
+        else:
+            if isinstance(error, TTSStatusError):
+                self._refusals = 0
+            if not (isinstance(error, TTSBusyError) and error.retryable):  # it is there, and says "later"
+                self._note_trouble(error, self._clock() if began is None else began)
 
-    def _shut(self, error: TTSStatusError, seconds: float) -> None:
+    def _note_trouble(self, error: TTSError, began: float) -> None:
+        since = max(began, self._served_at)
+        self._failing_since = min(since, self._failing_since) if self._failures else since
+        self._failures += 1
+        has_lasted = self._clock() - self._failing_since >= max(OUTAGE_SECONDS, _OUTAGE_TIMES * self._usual)
+        if self._error is None and has_lasted and self._failures >= MAX_REFUSALS:
+            self._open(error, self._look_seconds)
+
+    def _open(self, error: TTSError, seconds: float) -> None:
         self._error = error.with_traceback(None)
         self._until = self._clock() + seconds
         log.error("no calls to the TTS gateway for %.0f s: %s", seconds, error)
 
 
-def _reopens_by_itself(error: TTSStatusError) -> bool:
+def _is_for_the_operator(error: TTSError) -> bool:
+    return isinstance(error, TTSDeniedError | TTSCreditError)
+
+
+def _closes_by_itself(error: TTSError) -> bool:
     return isinstance(error, TTSQuotaError) and error.retry_after is not None
 
 
-def _again(error: TTSStatusError, remaining: float) -> TTSStatusError:
+def _again(error: TTSError, remaining: float) -> TTSError:
+    if not isinstance(error, TTSStatusError):
+        return TTSUnreachableError(f"not called: {error}")
     retry_after = remaining if isinstance(error, TTSQuotaError) else None
     return type(error)(error.status, error.detail, retry_after=retry_after)
 
@@ -264,7 +313,7 @@ WAV_BEGINNINGS: Final = (b"RIFF", b"RF64")
 
 _READ_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 4.0  # below the 5 s of common servers: a call on a line just closed is lost money
-_CONNECTIONS = 32  # far above `MAX_SYNTHESES`: nobody may time out here while waiting for a free one
+_CONNECTIONS = 0  # as many as `bot.tts.call_queue` admits: nobody may time out waiting for a free one
 
 
 @dataclass(frozen=True, slots=True)

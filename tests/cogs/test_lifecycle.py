@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.data_folder import HEARTBEAT_FILE
+from bot.data_folder import HEARTBEAT_FILE, LIMITS_FILE
+from bot.limits import CALLS_AT_ONCE_AT_FIRST
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot, is_healthy
-from rehearsal.faulty_tts_gateway.faults import Hold
+from bot.tts.call_queue import LimitMemory
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.fakes.babble_engine import BabbleEngine
@@ -56,6 +58,17 @@ async def test_a_connected_bot_is_healthy_and_a_stale_one_is_not(scene: Scene, t
 async def test_its_own_tts_gateway_starts_with_the_bot_and_ends_with_it(tmp_path: Path):
     async with open_scene(tmp_path) as scene:
         await file_of(await scene.speak("All by myself"))
+
+
+async def test_what_the_tts_gateway_takes_at_once_is_remembered_over_a_restart(tmp_path: Path):
+    async with open_scene(tmp_path, BabbleEngine()) as scene:
+        scene.faults.on_post(Respond(429))
+        await file_of(await scene.speak("Not so many at once"))
+
+    assert scene.settings.tts_base_url is not None
+    memory = LimitMemory(tmp_path / LIMITS_FILE, scene.settings.tts_base_url)
+    assert memory.limit().slots == CALLS_AT_ONCE_AT_FIRST / 2
+    assert memory.limit().is_settled
 
 
 @pytest.mark.parametrize("engine", [BabbleEngine()], ids=["a quick engine"])

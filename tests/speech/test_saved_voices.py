@@ -18,7 +18,7 @@ from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
 ALICE = voice("Alice")
 TEXT = "Say it in a voice that is kept here."
 UNREACHABLE = Respond(400, '{"message": "reference_audio_url cannot be reached."}')
-BUSY = Respond(503, "busy")
+BUSY = Respond(429, "busy")
 
 
 async def test_every_part_is_cloned_from_the_recording_by_one_address(studio: Studio, shelf: Shelf):

@@ -5,12 +5,14 @@ from bot.errors import (
     TTSCreditError,
     TTSDeniedError,
     TTSNoAnswerError,
+    TTSPayloadError,
     TTSQuotaError,
     TTSRejectedError,
     TTSServerError,
+    TTSStatusError,
     TTSUnreachableError,
 )
-from bot.tts.http import CircuitBreaker
+from bot.tts.http import OUTAGE_SECONDS, CircuitBreaker
 from tests.tts.conftest import Clock
 
 REFUSED_KEY = TTSDeniedError(401, "invalid subscription key")
@@ -151,3 +153,110 @@ def test_passing_trouble_does_not_shut_it(clock: Clock, error):
         latch.failed(error)
 
     assert latch.admit() is False
+
+
+TROUBLE = [
+    TTSServerError(500),
+    TTSBusyError(503),
+    TTSNoAnswerError("silence"),
+    TTSUnreachableError("refused"),
+    TTSPayloadError("rubbish"),
+]
+
+
+@pytest.mark.parametrize("error", TROUBLE, ids=lambda error: type(error).__name__)
+def test_an_outage_opens_it_when_nobody_was_served_for_long(clock: Clock, error):
+    breaker = CircuitBreaker(clock)
+    breaker.succeeded()
+    began = clock.now
+
+    for _ in range(12):
+        clock.now += 3.0
+        breaker.failed(error, began=clock.now - 1.0)
+        if breaker.is_open:
+            break
+
+    assert clock.now - began == pytest.approx(OUTAGE_SECONDS + 3.0)
+    kind = type(error) if isinstance(error, TTSStatusError) else TTSUnreachableError  # nothing is sent now
+    with pytest.raises(kind) as raised:
+        breaker.admit()
+    assert raised.value is not error
+    assert str(error) in str(raised.value)
+
+
+def test_one_who_is_served_among_many_that_fail_keeps_it_closed(clock: Clock):
+    breaker = CircuitBreaker(clock)
+
+    for number in range(500):
+        clock.now += 1.0
+        breaker.failed(TTSServerError(500), began=clock.now - 1.0)
+        if number % 20 == 0:
+            breaker.succeeded(0.5)
+        assert breaker.admit() is False
+
+
+def test_where_calls_take_long_nobody_is_served_for_long_before_it_opens(clock: Clock):
+    breaker = CircuitBreaker(clock)
+    breaker.succeeded(took=20.0)
+    began = clock.now
+
+    while not breaker.is_open:
+        clock.now += 2.0
+        breaker.failed(TTSNoAnswerError("silence"), began=clock.now - 2.0)
+
+    assert clock.now - began == pytest.approx(80.0, abs=3.0)
+
+
+def test_two_failures_are_not_everybody_however_far_apart(clock: Clock):
+    breaker = CircuitBreaker(clock)
+
+    for _ in range(2):
+        clock.now += 3_600.0
+        breaker.failed(TTSServerError(500))
+
+    assert breaker.admit() is False
+
+
+def test_calls_that_hung_for_long_and_end_together_open_it_at_once(clock: Clock):
+    breaker = CircuitBreaker(clock)
+    began = clock.now
+    clock.now += 90.0
+
+    for _ in range(3):
+        breaker.failed(TTSNoAnswerError("silence"), began=began)
+
+    assert breaker.is_open
+
+
+def test_busy_answers_that_name_a_time_are_no_outage(clock: Clock):
+    breaker = CircuitBreaker(clock)
+
+    for _ in range(100):
+        clock.now += 5.0
+        breaker.failed(TTSBusyError(429))
+        breaker.failed(TTSBusyError(503, retry_after=5.0))
+
+    assert breaker.admit() is False
+
+
+def test_an_outage_is_looked_at_less_and_less_often_and_ends_with_a_success(clock: Clock):
+    breaker = CircuitBreaker(clock)
+    began = clock.now
+    clock.now += 60.0
+    for _ in range(3):
+        breaker.failed(TTSUnreachableError("refused"), began=began)
+    looks, opened = [], clock.now
+
+    for _ in range(900):
+        clock.now += 1.0
+        try:
+            assert breaker.admit() is True
+        except TTSUnreachableError:
+            continue
+        looks.append(clock.now - opened)
+        breaker.failed(TTSUnreachableError("refused"), began=clock.now)
+    breaker.succeeded()
+
+    assert looks == [15.0, 45.0, 105.0, 225.0, 465.0, 765.0]
+    assert breaker.admit() is False
+    assert breaker.outage is None

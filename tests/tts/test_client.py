@@ -60,7 +60,7 @@ async def test_every_shape_of_a_success_brings_the_wav(client: TTSClient, faults
 
 async def test_progress_tells_of_making_waiting_and_fetching(client: TTSClient, faults: FaultScript):
     call = TTSCall(HELLO)
-    faults.on_post(Respond(503))
+    faults.on_post(Respond(429, headers={"retry-after-ms": "20"}))
 
     async with progress_of(call) as progress:
         await (await client.open(call)).read()

@@ -162,7 +162,7 @@ async def test_a_dripping_answer_ends_with_the_time(make_client: MakeClient, fau
 
 
 async def test_service_is_normal_again_after_an_outage(client: TTSClient, faults: FaultScript):
-    faults.on_post(*[Respond(503)] * 9)
+    faults.on_post(*[Respond(503)] * 3)
 
     errors = [type(await failure(client)) for _ in range(3)]
 

@@ -120,7 +120,7 @@ async def test_a_probe_is_tried_again_like_any_other_call(
     make_client: MakeClient, faults: FaultScript, clock: Clock
 ):
     client = make_client(clock=clock)
-    faults.on_post(Respond(402), Respond(503), Respond(503))
+    faults.on_post(Respond(402), Respond(429), Respond(429))
     await failure(client)
     clock.now += 900
 
@@ -240,18 +240,28 @@ async def test_a_tts_gateway_that_stays_busy_is_asked_three_times(client: TTSCli
         (500, TTSServerError, 1),
         (501, TTSServerError, 1),
         (502, TTSServerError, 1),
-        (503, TTSBusyError, 3),
+        (503, TTSBusyError, 1),
         (504, TTSServerError, 1),
         (599, TTSServerError, 1),
     ],
 )
-async def test_only_a_503_says_that_nothing_was_carried_out(
+async def test_a_server_error_may_have_been_carried_out_so_it_is_not_asked_again(
     client: TTSClient, faults: FaultScript, status: int, error: type[TTSError], requests: int
 ):
     faults.every_post = Respond(status, {"message": "trouble"})
 
     assert type(await failure(client)) is error
     assert len(faults.requests) == requests
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "0"}, {"retry-after-ms": "1"}], ids=str)
+async def test_a_503_that_names_a_time_was_not_carried_out_so_it_is_asked_again(
+    client: TTSClient, faults: FaultScript, headers
+):
+    faults.on_post(Respond(503, b"", headers))
+
+    assert await client.synthesize(HELLO) == TONE
+    assert len(faults.requests) == 2
 
 
 async def test_a_failure_whose_text_does_not_come_is_still_that_failure(make_client: MakeClient):
