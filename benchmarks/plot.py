@@ -19,6 +19,7 @@ from benchmarks.figures import RESULTS, Figure, Goal, readable
 FILE_NAME: Final = "goals.svg"
 
 _DECADES: Final = 2  # shown on either side of the goal
+_WORST: Final = 10.0**-_DECADES
 _LEFT, _WIDE, _RIGHT = 500, 320, 290  # pixels: names, bars, values
 _ROW, _TOP, _BOTTOM = 24, 78, 34
 _MET, _MISSED, _INK, _PALE = "#0b7a63", "#b3411e", "#1c2330", "#c9cfd8"
@@ -90,6 +91,8 @@ def _row(benchmark: str, raw: dict[str, Any]) -> Row | None:
 
 
 def _score(goal: Goal, value: float) -> float:
+    if not goal.limit:  # of what must not happen at all nothing is twice as good
+        return 1.0 if goal.is_met(value) else _WORST
     value = max(value, 1e-9)
     return value / goal.limit if goal.at_least else goal.limit / value
 
@@ -121,7 +124,7 @@ def _axis(power: int, bottom: int) -> str:
 
 
 def _x(score: float) -> float:
-    decades = min(max(math.log10(score), -_DECADES), _DECADES)
+    decades = min(math.log10(max(score, _WORST)), _DECADES)
     return _LEFT + _WIDE * (decades + _DECADES) / (2 * _DECADES)
 
 

@@ -68,6 +68,15 @@ def test_better_lies_to_the_right_and_nothing_leaves_the_picture(tmp_path):
     assert all(x > 0 and x + wide < float(root.get("width", "")) for x, wide in edges)
 
 
+def test_of_what_must_not_happen_nothing_meets_the_goal_and_anything_misses_it(tmp_path):
+    root = picture(tmp_path, figure([0.0], Goal(0)), figure([3.0], Goal(0)), figure([float("inf")]))
+
+    assert "met: 0 ms (goal ≤ 0)" in words(root)
+    assert "missed: 3 ms (goal ≤ 0)" in words(root)
+    bars = list(root.iter(f"{SVG}rect"))[1:]
+    assert all(0 < float(bar.get("x", "")) < float(root.get("width", "")) for bar in bars)
+
+
 def test_only_the_newest_result_of_a_benchmark_is_drawn(tmp_path):
     save("memory", Benchmark("Memory", [figure([30.0])]), folder=tmp_path)
     old = next(tmp_path.glob("memory-*.json"))
