@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.far_line import FarLine, far_line
+from benchmarks.far_line import far_line
 from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.loop_watch import lags_of_loop
 from benchmarks.machine_state import load
@@ -24,7 +24,7 @@ from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
 from benchmarks.ways_to_play import OURS, MeasuredVoiceClient
-from bot.audio.stream import SpeechStream, frames_of
+from bot.audio.maker import Maker
 from bot.models import SpeechRequest
 from bot.tts.client import TTSCall, TTSClient
 
@@ -41,7 +41,9 @@ _REQUEST: Final = SpeechRequest(MINUTE_TEXT)
 
 
 @dataclass(slots=True)
-class _Made:
+class Made:
+    """How many utterances were made."""
+
     utterances: int = 0
 
 
@@ -61,10 +63,10 @@ async def _measure() -> list[Figure]:
             client.play(OURS.source())
         async with far_line(Path(folder)) as line:
             figures += await _rounds("only playing", None)
-            async with _making(line, _LINE, pause=_MODEL_SECONDS) as made:
+            async with making(line.base_url(_LINE, _SOUND), pause=_MODEL_SECONDS) as made:
                 figures += await _rounds("making as they come", Goal(20.0))
             figures.append(_amount("making as they come", made))
-            async with _making(line, _FAST, pause=0.0) as made:
+            async with making(line.base_url(_FAST, _SOUND), pause=0.0) as made:
                 figures += await _rounds("making all at once", None)
             figures.append(_amount("making all at once", made))
         disconnect(clients)
@@ -86,18 +88,18 @@ async def _rounds(name: str, goal: Goal | None) -> list[Figure]:
     return [*figures, Figure(f"{name}: lateness of packets, p99", late, "ms")] if late else figures
 
 
-def _amount(name: str, made: _Made) -> Figure:
+def _amount(name: str, made: Made) -> Figure:
     rate = made.utterances * _SECONDS / (ROUNDS * ROUND_SECONDS)
     return Figure(f"{name}: sound made in a second", [rate], "s")
 
 
 @asynccontextmanager
-async def _making(line: FarLine, mbits: int, *, pause: float) -> AsyncIterator[_Made]:
+async def making(base_url: str, *, pause: float) -> AsyncIterator[Made]:
     """Make utterances, `MAKINGS` at a time, each after a pause for the TTS gateway, while the block runs."""
-    made = _Made()
-    async with TTSClient(line.base_url(mbits, _SOUND)) as tts:
+    made, maker = Made(), Maker()
+    async with TTSClient(base_url) as tts:
         tasks = [
-            asyncio.create_task(_make_for_ever(tts, made, pause, pause * number / MAKINGS))
+            asyncio.create_task(_make_for_ever(tts, maker, made, pause, pause * number / MAKINGS))
             for number in range(MAKINGS)
         ]
         try:
@@ -110,11 +112,12 @@ async def _making(line: FarLine, mbits: int, *, pause: float) -> AsyncIterator[_
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _make_for_ever(tts: TTSClient, made: _Made, pause: float, begin: float) -> None:
+async def _make_for_ever(tts: TTSClient, maker: Maker, made: Made, pause: float, begin: float) -> None:
     await asyncio.sleep(begin)
     while True:
         await asyncio.sleep(pause)
         download = await tts.open(TTSCall(_REQUEST))
-        async for _frames in frames_of(download.chunks(), SpeechStream(text=_REQUEST.text)):
-            pass
+        async with aclosing(maker.start(download.chunks(), text=_REQUEST.text)) as live:
+            async for _frames in live:
+                pass
         made.utterances += 1

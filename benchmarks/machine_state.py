@@ -15,3 +15,13 @@ def load() -> str:
 def resident_megabytes(pid: int | None = None) -> float:
     """Return what a process (this one, if None) holds in memory, in units of a million bytes."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
+def allow_many_sockets() -> None:
+    """Let this process have as many sockets as its user may have."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -26,6 +26,7 @@ import discord
 import psutil
 
 from benchmarks.figures import Benchmark, Figure, Goal
+from benchmarks.machine_state import allow_many_sockets
 from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
@@ -290,18 +291,9 @@ def _ratio(name: str, theirs: Figure, ours: Figure, goal: Goal | None = None) ->
     return Figure(f"CPU of a channel, {name} : ours", values, "times", goal)
 
 
-def _allow_many_sockets() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def run() -> Benchmark:
     """Measure all ways in one process, one after the other; in less than two minutes."""
-    _allow_many_sockets()
+    allow_many_sockets()
     with sink() as address, tempfile.TemporaryDirectory(prefix="benchmark-playing-") as folder:
         figures, notes = asyncio.run(_measure(address, Path(folder)))
     return Benchmark("Playing: DAVE on, 50 packets a second in each channel", figures, notes)
