@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from benchmarks.figures import machine, print_table, save
+from benchmarks.figures import Benchmark, machine, print_table, save
 from benchmarks.plot import draw
 
 MODULES: Final = {
@@ -15,13 +16,44 @@ MODULES: Final = {
     "long_text": "how soon a minute of text is heard, and whether playing runs dry (for real)",
     "pacing": "how soon a minute of text is heard, and whether playing runs dry (simulated)",
     "encoding": "a minute of speech from WAV to Opus, and how long the event loop is held up",
+    "many": "many servers at once, each of its parts also by itself: many-100, many-hanging ...",
     "loop_lag": "the event loop with 500 voice channels playing and 20 utterances being made",
     "memory": "an idle voice channel and a minute that waits, in kB",
     "start": "from starting the bot to being logged in",
     "playing": "what a playing voice channel costs, and how many one process carries",
     "voice_fit": "how near the offline preview voice comes to a recording",
 }
-"""Each is a module of this package with `run() -> Benchmark`."""
+"""Each is a module of this package with `run() -> Benchmark`, or with `PARTS` and `run(part)`."""
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """Return ``names`` with the parts of a benchmark, as ``many-10``, in place of its own.
+
+    Raises ValueError, with what is no benchmark.
+    """
+    found = []
+    for name in names:
+        module, _, part = name.partition("-")
+        parts = _parts(module) if module in MODULES else {}
+        if name in MODULES:
+            found += [f"{name}-{one}" for one in parts] or [name]
+        elif part in parts:
+            found.append(name)
+        else:
+            raise ValueError(name)
+    return found
+
+
+def _parts(module: str) -> Mapping[str, object]:
+    parts: Mapping[str, object] = getattr(importlib.import_module(f"benchmarks.{module}"), "PARTS", {})
+    return parts
+
+
+def _run(name: str) -> Benchmark:
+    module, _, part = name.partition("-")
+    measure = importlib.import_module(f"benchmarks.{module}").run
+    benchmark: Benchmark = measure(part) if part else measure()
+    return benchmark
 
 
 def main() -> None:
@@ -32,13 +64,14 @@ def main() -> None:
         epilog="; ".join(f"{name}: {what}" for name, what in MODULES.items()),
     )
     parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(MODULES)}; all by default")
-    names = parser.parse_args().names or list(MODULES)
-    if unknown := [name for name in names if name not in MODULES]:
-        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    try:
+        names = expanded(parser.parse_args().names or list(MODULES))
+    except ValueError as error:
+        parser.error(f"no such benchmark: {error}")
     print("Measured on: " + ", ".join(f"{key} {value}" for key, value in machine().items()))
     for name in names:
         started = time.perf_counter()
-        benchmark = importlib.import_module(f"benchmarks.{name}").run()
+        benchmark = _run(name)
         print_table(benchmark)
         print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
     if picture := draw():

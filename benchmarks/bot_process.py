@@ -1,7 +1,8 @@
 """`python -m benchmarks.bot_process JSON`: the bot as `python -m bot` runs it, in a rehearsal elsewhere.
 
-JSON holds ``port`` and ``ca_file`` of the rehearsal, ``token``, ``data_dir``, and ``tts_base_url``; None: the
-bot starts its own TTS gateway. It is ready when it is logged in, and shuts down in order when stdin closes.
+JSON holds ``port`` and ``ca_file`` of the rehearsal, ``token``, ``data_dir``, ``tts_base_url``; None: the bot
+starts its own TTS gateway; and ``count_file``, see `benchmarks.statement_count`; None: nothing is counted.
+It is ready when it is logged in, and shuts down in order when stdin closes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import say_ready, stdin_closed
+from benchmarks.statement_count import count_into
 from bot.__main__ import run
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
@@ -21,6 +23,8 @@ from rehearsal.server import loopback_connector
 
 
 async def _main(wishes: dict[str, Any]) -> None:
+    if wishes["count_file"]:
+        count_into(Path(wishes["count_file"]))
     settings = Settings(tts_base_url=wishes["tts_base_url"], data_dir=Path(wishes["data_dir"]))
     connector = loopback_connector(wishes["port"], Path(wishes["ca_file"]))
     bot, stop = SpeechBot(settings, connector=connector), asyncio.Event()

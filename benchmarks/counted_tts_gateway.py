@@ -130,9 +130,9 @@ class CountedTTSGateway:
 
 
 async def _serve(manner: Manner) -> None:
-    gateway = CountedTTSGateway(ModelEngine(await speech_wav(60.0), CALL_SECONDS, 0.0), manner)
+    tts_gateway = CountedTTSGateway(ModelEngine(await speech_wav(60.0), CALL_SECONDS, 0.0), manner)
     app = web.Application()
-    app.add_routes(gateway.routes())
+    app.add_routes(tts_gateway.routes())
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
