@@ -101,9 +101,7 @@ class CountedTTSGateway:
                 response = await self._made(request, text, voice)
             finally:
                 self._under_way -= 1
-        await response.prepare(request)
-        await response.write_eof()
-        call.answered, call.status = time.monotonic(), response.status
+        call.answered, call.status = time.monotonic(), response.status  # before anybody can act on it
         return response
 
     async def _made(self, request: web.Request, text: str, voice: str | None) -> web.Response:

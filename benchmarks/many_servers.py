@@ -53,7 +53,7 @@ _SECOND: Final = (
 
 _END_SECONDS: Final = 6.0
 _LOOK_SECONDS: Final = 0.25
-_QUIET_SECONDS: Final = 0.7
+_QUIET_SECONDS: Final = 1.2
 """Nobody speaks any more after this long without a packet. Longer than from an answer to what it is about."""
 
 
@@ -118,7 +118,7 @@ class Round:
 
     ``first_packets`` are from a server's first order to its first packet, less what one call takes; one for
     each server, and the patience of the round where nothing was ``heard``. ``after_answers`` are from the
-    answer of the first call for what was said first. ``refusals`` are final answers without speech, in words.
+    first answer of the TTS gateway to any of its texts. ``refusals`` are final answers without speech.
     """
 
     orders: int
@@ -236,9 +236,12 @@ class ManyServers:
         answered = answer_times([one.order.opening for one in sent], found.calls)
         first: dict[int, tuple[_Sent, float | None]] = {}
         for one, at in zip(sent, answered, strict=True):
-            first.setdefault(one.order.server.guild.id, (one, at))
+            before, soonest = first.get(one.order.server.guild.id, (one, at))
+            known = [moment for moment in (soonest, at) if moment is not None]
+            first[one.order.server.guild.id] = before, min(known, default=None)
         for one, at in first.values():
-            packets = await self._take(one.order.server)
+            # What comes before any answer belongs to what was said before.
+            packets = [packet for packet in await self._take(one.order.server) if packet.at >= (at or one.at)]
             if not packets:
                 found.unheard += 1
                 found.first_packets.append(found.patience)
