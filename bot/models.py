@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -29,6 +28,7 @@ class SpokenVoice:
 
     ``transcript`` what is said there if known. Where the recording can be fetched changes; see `VoiceAccess`.
     A likeness, which is not saved, has no ``recording`` of ours but the ``url`` of a member's.
+    ``speaker_id`` is whose voice it is; None: nobody's.
     """
 
     id: str
@@ -36,6 +36,7 @@ class SpokenVoice:
     recording: str = field(repr=False)
     transcript: str | None = field(default=None, repr=False)
     url: str | None = field(default=None, repr=False)  # signed: it opens for anyone who reads it
+    speaker_id: int | None = None
 
 
 class RecordingPlace(Enum):
@@ -46,24 +47,26 @@ class RecordingPlace(Enum):
     OWNER = "owner"  # a direct message to whoever owns the application
 
 
-VoicePermission = Callable[[SpokenVoice], Awaitable[str | None]]
-"""Returns why a voice may not speak now, as a sentence for the member; None: it may."""
-
-
 class VoiceAccess(Protocol):
     """Access to saved voices and likenesses in one place; asked only when they are heard."""
 
     async def permission_error(self, voice: SpokenVoice) -> str | None:
         """Return why it may not speak now, as a sentence for the member; None: it may.
 
-        It is asked before a speech is begun, and again in front of every call of the TTS gateway.
+        It is asked in front of every call of the TTS gateway, and before speech made earlier is given.
         """
 
     async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return the recording of a saved voice for the TTS gateway."""
+        """Return the recording of a saved voice for the TTS gateway.
+
+        Raises `MemberError` rather than publish the recording of a voice that may not speak any more.
+        """
 
     async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
-        """Return its recording at a new address, after the TTS gateway could not use the one before."""
+        """Return its recording at a new address, after the TTS gateway could not use the one before.
+
+        Raises `MemberError` as `reference` does.
+        """
 
 
 @dataclass(frozen=True, slots=True)

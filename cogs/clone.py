@@ -101,7 +101,9 @@ class Clone(commands.Cog):
             likeness = await self._library.consents.own_likeness(scope_of(newest))
             await self._creation.examine(recording, member_id=newest.user.id)
             url = reference_from(recording).url
-            voice = SpokenVoice(likeness, "after your recording", "", transcript, url)
+            voice = SpokenVoice(
+                likeness, "after your recording", "", transcript, url, speaker_id=newest.user.id
+            )
             request = SpeechRequest(text, voice=voice)
             await self._deliveries.deliver(newest, SpeakRequest(request, to, likeness=recording.filename))
 

@@ -78,7 +78,7 @@ async def again(press: Press) -> None:
             raise MemberError(refusal)
     if request is None:
         scope = scope_of(press.interaction)
-        request = await press.bot.resolver.resolve_generation(scope, generation, access.permission_error)
+        request = await press.bot.resolver.resolve_generation(scope, generation, access)
     await press.bot.deliveries.deliver(press.interaction, request)
 
 

@@ -155,7 +155,7 @@ class Speak(commands.Cog):
             scope_of(interaction),
             text,
             names,
-            permission_error=self._accesses.at(interaction).permission_error,
+            access=self._accesses.at(interaction),
             can_create_default_voice=self._accesses.has_place,
             **options,
         )

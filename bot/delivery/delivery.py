@@ -12,6 +12,7 @@ import discord
 
 from bot.audio.maker import Maker
 from bot.audio.opus import FRAME_SECONDS
+from bot.delivery.credit import tags
 from bot.delivery.history import GenerationHistory, KeptGeneration
 from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
@@ -112,11 +113,11 @@ class Delivery:
             return
         with self._submit() as job:
             speech = await job.result()
-        kept = await self._parts.history.keep(self._interaction, self._request, speech)
         if self._target.to is Destination.VOICE_MESSAGE:
-            await self._finish_with_voice_message(speech, kept)
-        else:
-            await self._finish_with_file(speech, kept, note=note)
+            await self._finish_with_voice_message(speech)
+            return
+        file = await self._made_file(speech)
+        await self._finish_with_file(file, await self._kept(speech), note=note)
 
     async def check(self) -> None:
         """Raise `MemberError` if a voice in it may not be heard any more; asked after every longer step."""
@@ -198,13 +199,14 @@ class Delivery:
         if speech is None:
             return
         try:
-            kept = await self._parts.history.keep(self._interaction, self._request, speech)
+            file = await self._made_file(speech) if gives_file else None
+            kept = await self._kept(speech)
         except BaseException:
             slot.utterance.cancel()  # what may not be given is not heard to its end either
             raise
         if gives_file:
-            await self._finish_with_file(speech, kept)
-            del speech  # megabytes, which nobody needs while it waits
+            await self._finish_with_file(file, kept)
+            del file, speech  # megabytes, which nobody needs while it waits
             await self._amend(await slot.utterance.finished())
             return
         self.reply.show(f"{slot.where} · {kept.words}")
@@ -227,7 +229,9 @@ class Delivery:
             speech = await self._parts.synthesizer.made_before(
                 self._request.request, slot.frames, rest_is_missing=rest_is_missing
             )
-            await self._finish_with_file(speech, kept, because=UNHEARD[outcome])
+            file = await self._made_file(speech)
+            await self.check()
+            await self._finish_with_file(file, kept, because=UNHEARD[outcome])
         elif outcome is Outcome.PLAYED:
             words = f"Spoken in {slot.channel.mention} · {kept.words}"
             await self.reply.finish(words, view=kept.buttons)
@@ -235,49 +239,60 @@ class Delivery:
             buttons = None if outcome is Outcome.WITHDRAWN else kept.buttons
             await self.reply.finish(f"{ENDINGS[outcome]}\n{kept.words}", view=buttons)
 
+    async def _kept(self, speech: Speech) -> KeptGeneration:
+        """Return the generation as it is delivered: after the last look at its consents, and written down."""
+        return await self._parts.history.keep(self._interaction, self._request, speech)
+
+    async def _made_file(self, speech: Speech) -> SpeechFile | None:
+        """Return the file of a speech, made now because that takes a while; None where there can be none."""
+        if file_permission_error(self._interaction) is not None:
+            return None
+        stem = file_stem(self._request.request.text)
+        file = SpeechFile(self, self._parts.maker, speech, stem, self._tags)
+        await file.make(self._interaction.filesize_limit)
+        return file
+
+    @property
+    def _tags(self) -> Mapping[str, str]:
+        return tags(self._request, member=self._interaction.user.display_name)
+
     async def _finish_with_file(
-        self, speech: Speech, kept: KeptGeneration, *, note: str = "", because: str = ""
+        self, file: SpeechFile | None, kept: KeptGeneration, *, note: str = "", because: str = ""
     ) -> None:
         """Finish the reply with the file, or where there can be none with the missing permission.
 
         ``note`` is a sentence above the words, ``because`` the beginning of one that says why it is a file.
         """
-        no_file = file_permission_error(self._interaction)
-        if no_file is None:
-            name = file_stem(self._request.request.text)
-            file = SpeechFile(self, self._parts.maker, speech, name, kept.tags)
+        if file is not None:
             words = "\n".join(filter(None, (note, kept.words)))
             await self.reply.finish(words, file, kept.buttons, because=because)
         else:
-            reason = f"{because}. {no_file}" if because else no_file
+            reason = ". ".join(filter(None, (because, file_permission_error(self._interaction))))
             words = "\n".join(filter(None, (note, reason, kept.words)))
             await self.reply.finish(words, view=kept.buttons)
 
-    async def _finish_with_voice_message(self, speech: Speech, kept: KeptGeneration) -> None:
+    async def _finish_with_voice_message(self, speech: Speech) -> None:
         """Send a voice message, and finish the reply with the words and the buttons it cannot carry.
 
         Where there can be none, the file is sent instead.
         """
         reason = voice_message_permission_error(self._interaction)
-        if reason is None and self._interaction.channel_id is not None:
-            if await self._has_sent_voice_message(self._interaction.channel_id, speech, kept):
+        channel_id, message = self._interaction.channel_id, None
+        if reason is None:
+            with suppress(AudioError):
+                message = await self._parts.maker.voice_message(speech, tags=self._tags)
+        kept = await self._kept(speech)
+        if message is not None and channel_id is not None:
+            try:
+                await send_voice_message(self._interaction.client, channel_id, message)
+            except MemberError:
+                pass  # so the file is sent
+            else:
                 await self.reply.finish(kept.words, view=kept.buttons)
                 return
-            reason = "Discord did not take the voice message"
-        await self._finish_with_file(speech, kept, because=reason or "")
-
-    async def _has_sent_voice_message(self, channel_id: int, speech: Speech, kept: KeptGeneration) -> bool:
-        """Return whether it was sent. Raises `MemberError` if a voice in it may not be heard any more."""
-        try:
-            message = await self._parts.maker.voice_message(speech, tags=kept.tags)
-        except AudioError:
-            return False
-        await self.check()  # the encoding took a moment
-        try:
-            await send_voice_message(self._interaction.client, channel_id, message)
-        except MemberError:
-            return False
-        return True
+        file = await self._made_file(speech)
+        await self.check()  # that took a moment
+        await self._finish_with_file(file, kept, because=reason or "Discord did not take the voice message")
 
 
 class SpeechFile:
@@ -295,19 +310,33 @@ class SpeechFile:
         self._stem = stem
         self._tags = tags
         self._made: Upload | None = None
+        self._tried = 0
+        self._is_checked = False
+
+    async def make(self, max_bytes: int) -> None:
+        """Make the file with at most ``max_bytes``, if there is one so small.
+
+        Whoever sends it at once has asked before whether its voices may still be heard.
+        """
+        self._made, self._tried, self._is_checked = None, max_bytes, True
+        try:
+            file = await self._maker.file(self._speech, max_bytes=max_bytes, tags=self._tags)
+        except AudioError as error:
+            log.info("a speech is given without its file: %s", error)
+        else:
+            self._made = Upload(f"{self._stem}.{file.extension}", file.data)
 
     async def fitting(self, max_bytes: int) -> Upload | None:
         """Return the file with at most ``max_bytes``, or None if there is none so small.
 
         Raises `MemberError` if a voice in it may not be heard any more: the tries can take minutes.
         """
-        if self._made is None or len(self._made.data) > max_bytes:
-            self._made = None
-            try:
-                file = await self._maker.file(self._speech, max_bytes=max_bytes, tags=self._tags)
-            except AudioError as error:
-                log.info("a speech is given without its file: %s", error)
-                return None
-            self._made = Upload(f"{self._stem}.{file.extension}", file.data)
-        await self._delivery.check()
+        if self._made is None and max_bytes <= self._tried:
+            return None
+        is_made = self._made is not None and len(self._made.data) <= max_bytes
+        if not is_made:
+            await self.make(max_bytes)
+        if not (is_made and self._is_checked):
+            await self._delivery.check()
+        self._is_checked = False
         return self._made

@@ -23,10 +23,10 @@ from bot.delivery.voice_creation import VoiceCreation
 from bot.delivery.voice_message import send_voice_message
 from bot.errors import AudioError, LibraryError, MemberError
 from bot.interaction import guild_id_of, scope_of
-from bot.library.audit import OWN_RECORDING
+from bot.library.audit import OWN_RECORDING, Use
 from bot.library.generations import Generation
 from bot.library.library import Library
-from bot.library.voice import Kind, NewVoice, Scope, Voice
+from bot.library.voice import Kind, NewVoice, Scope, Voice, utc_now
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.messages import REST_IS_MISSING
 from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
@@ -55,10 +55,9 @@ _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one
 
 @dataclass(frozen=True, slots=True)
 class KeptGeneration:
-    """Generation that is ready to be delivered: the words above it, its tags, the buttons under it."""
+    """Generation that is ready to be delivered: the words above it, the buttons under it."""
 
     words: str
-    tags: dict[str, str]
     buttons: discord.ui.View | None
 
 
@@ -102,20 +101,29 @@ class GenerationHistory:
         Raises `MemberError` if a voice in it was withdrawn meanwhile, and `LibraryError` if the use of a
         cloned voice cannot be written down: then it must not be delivered.
         """
-        await self.check_request(interaction, request)
-        await self.note_use(interaction, request, speech.seconds)
         words, note = credit(request, speech, member_id=interaction.user.id), ""
-        tagged = tags(request, member=interaction.user.display_name)
-        cache_key = self._synthesizer.key_of(request.request)
+        cache_key, delivered = self._synthesizer.key_of(request.request), request
         try:
-            request, note = await self._with_default_voice(interaction, request, speech)
-            generation_id = await self._keep(interaction, request, cache_key)
+            delivered, note = await self._with_default_voice(interaction, request, speech)
         except (LibraryError, MemberError) as error:
+            log.warning("a generation does not become the default voice: %s", type(error).__name__)
+        generation = generation_of(
+            delivered,
+            guild_id=guild_id_of(interaction),
+            member_id=interaction.user.id,
+            cache_key=cache_key,
+        )
+        try:
+            await self._settle(interaction, request, speech.seconds, generation)
+        except LibraryError as error:
+            if request.is_audited:
+                raise
             log.warning("a generation is delivered without buttons: %s", type(error).__name__)
-            return KeptGeneration(words, tagged, None)
-        in_server = guild_id_of(interaction) is not None
-        buttons = self.buttons(generation_id, request, in_server) if self.buttons else None
-        return KeptGeneration(f"{words}\n{note}" if note else words, tagged, buttons)
+            return KeptGeneration(words, None)
+        self._remember_clone(delivered, generation)
+        in_server = generation.guild_id is not None
+        buttons = self.buttons(generation.id, delivered, in_server) if self.buttons else None
+        return KeptGeneration(f"{words}\n{note}" if note else words, buttons)
 
     async def check_request(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
         """Raise `MemberError` if a voice in ``request``, saved or not, may not be heard any more."""
@@ -125,20 +133,37 @@ class GenerationHistory:
                 raise MemberError(refusal)
 
     async def note_use(self, interaction: discord.Interaction, request: SpeakRequest, seconds: float) -> None:
-        """Write down that the voices of ``request`` were used. Raises `LibraryError` for a cloned one."""
-        await self._record_use(
-            scope_of(interaction),
-            request.cloned,
-            seconds,
-            is_likeness=request.likeness is not None,
-            channel_id=interaction.channel_id,
-            message_id=Reply.of(interaction).message_id,
-        )
+        """Write down that the voices of ``request`` were heard. Raises `LibraryError` for a cloned one."""
         try:
-            for voice in request.voices:
-                await self._library.voices.used(voice.id)
+            await self._settle(interaction, request, seconds, None)
         except LibraryError as error:
+            if request.is_audited:
+                raise
             log.warning("the use of a voice is not counted: %s", error)
+
+    async def _settle(
+        self,
+        interaction: discord.Interaction,
+        request: SpeakRequest,
+        seconds: float,
+        generation: Generation | None,
+    ) -> None:
+        """Write all of it down at once; a ``generation`` only if its voices may still be heard."""
+        scope = scope_of(interaction)
+        await self._library.generations.settle(
+            scope.guild_id,
+            request.request.voices if generation else (),
+            uses=_uses(
+                scope,
+                request.cloned,
+                seconds,
+                is_likeness=request.likeness is not None,
+                channel_id=interaction.channel_id,
+                message_id=Reply.of(interaction).message_id,
+            ),
+            counted=[voice.id for voice in request.voices],
+            generation=generation,
+        )
 
     async def _with_default_voice(
         self, interaction: discord.Interaction, request: SpeakRequest, speech: Speech
@@ -162,20 +187,13 @@ class GenerationHistory:
         words = _IS_OWN_DEFAULT if scope.is_private else _IS_SERVER_DEFAULT
         return replace(request, request=in_voice, voices=(voice,)), words.format(excerpt(voice.name))
 
-    async def _keep(self, interaction: discord.Interaction, request: SpeakRequest, cache_key: str) -> str:
-        generation = generation_of(
-            request,
-            guild_id=guild_id_of(interaction),
-            member_id=interaction.user.id,
-            cache_key=cache_key,
-        )
-        await self._library.generations.keep(generation)
-        if request.likeness is not None:
-            fresh = replace(request, request=replace(request.request, fresh=True))
-            self._clones[generation.id] = (interaction.user.id, fresh)
-            while len(self._clones) > _CLONES:
-                self._clones.popitem(last=False)
-        return generation.id
+    def _remember_clone(self, request: SpeakRequest, generation: Generation) -> None:
+        if request.likeness is None:
+            return
+        fresh = replace(request, request=replace(request.request, fresh=True))
+        self._clones[generation.id] = (generation.member_id, fresh)
+        while len(self._clones) > _CLONES:
+            self._clones.popitem(last=False)
 
     # -- afterwards: what its buttons ask for ---------------------------------------------------
 
@@ -222,8 +240,11 @@ class GenerationHistory:
         In ``guild`` it is looked up whether its speaker still belongs there.
         """
         for voice_id in dict.fromkeys(filter(None, generation.voice_ids)):
-            await self._membership.refresh_membership(guild, voice_id, member_id)
             voice = await self._library.voices.unscoped(voice_id)
+            speaker_id = (
+                voice.speaker_id if voice else await self._library.consents.speaker_of_likeness(voice_id)
+            )
+            await self._membership.refresh_membership(guild, speaker_id, member_id)
             if voice is None and generation.likeness is None:
                 raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
             heard = voice or SpokenVoice(voice_id, generation.likeness or "", recording="")
@@ -375,35 +396,17 @@ class GenerationHistory:
         Raises `LibraryError`, and `MemberError` if it may not be heard any more: encoding takes a moment.
         """
         await self.check(generation, _guild_of(generation, message), member_id)
-        await self._record_use(
-            Scope(generation.guild_id or generation.member_id, member_id),
+        scope = Scope(generation.guild_id or generation.member_id, member_id)
+        uses = _uses(
+            scope,
             await self.cloned_voices(generation),
             speech.seconds,
             is_likeness=generation.likeness is not None,
             channel_id=message.channel.id,
             message_id=message.id,
         )
-
-    async def _record_use(
-        self,
-        scope: Scope,
-        cloned: Collection[Voice],
-        seconds: float,
-        *,
-        is_likeness: bool,
-        channel_id: int | None,
-        message_id: int | None,
-    ) -> None:
-        """Write down that real people's voices were used: ``cloned`` ones, or a recording of /clone."""
-        for voice_id in [*(voice.id for voice in cloned), *([OWN_RECORDING] if is_likeness else [])]:
-            await self._library.audit.record(
-                scope.guild_id,
-                voice_id,
-                scope.member_id,
-                seconds=seconds,
-                channel_id=channel_id,
-                message_id=message_id,
-            )
+        if uses:
+            await self._library.generations.settle(scope.guild_id, (), uses=uses)
 
     async def _tags(self, generation: Generation, message: discord.Message) -> dict[str, str]:
         voices = tuple(await self.voices(generation))
@@ -416,3 +419,20 @@ class GenerationHistory:
 def _guild_of(generation: Generation, message: discord.Message | None) -> discord.Guild | None:
     """Return the server of a generation that was delivered in one of the bot's."""
     return message.guild if message is not None and generation.guild_id is not None else None
+
+
+def _uses(
+    scope: Scope,
+    cloned: Collection[Voice],
+    seconds: float,
+    *,
+    is_likeness: bool,
+    channel_id: int | None,
+    message_id: int | None,
+) -> list[Use]:
+    """Return the uses of real people's voices: of ``cloned`` ones, or of a recording of /clone."""
+    voice_ids = [*(voice.id for voice in cloned), *([OWN_RECORDING] if is_likeness else [])]
+    return [
+        Use(scope.guild_id, voice_id, scope.member_id, utc_now(), seconds, channel_id, message_id)
+        for voice_id in voice_ids
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,9 +17,10 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.delivery.request import SpeakRequest
-from bot.errors import LibraryError, NoRecordingPlaceError
+from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
 from bot.library.consent import Consents
+from bot.library.consent_rules import Standing
 from bot.library.library import Library
 from bot.library.recordings import Recordings
 from bot.library.voice import Clock, utc_now
@@ -37,6 +39,7 @@ REST_SECONDS: Final = 60.0
 """How long a place that refused a recording is not tried again: every try uploads a megabyte."""
 
 TIDY_SECONDS: Final = 3_600.0
+_SEEN: Final = 10_000  # voices whose address is remembered, about 5 MB
 _PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
 _INVALID_RECIPIENT: Final = 50033
 
@@ -80,11 +83,28 @@ class ReferencePosts:
         self._refused_until = 0.0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
+        self._seen: OrderedDict[str, RecordingPost | None] = OrderedDict()
+        """The post of each voice that was looked for, the newest use last; None where none is needed."""
 
     @property
     def has_place(self) -> bool:
         """Whether recordings reach the TTS gateway, as far as is known: nothing was refused just now."""
         return self._now().timestamp() >= self._refused_until
+
+    async def at_hand(self, voice: SpokenVoice) -> ReferenceAudio | None:
+        """Return the voice's recording if nothing has to be asked or posted for it; None if something has.
+
+        An address in it is valid for five minutes at least. Raises `LibraryError` if our copy is lost.
+        """
+        if voice.id not in self._seen:
+            return None
+        self._seen.move_to_end(voice.id)
+        post = self._seen[voice.id]
+        if post is None:
+            return await self._handed_over(voice)
+        if seconds_left(post.url, self._now().timestamp()) <= SPARE_SECONDS:
+            return None
+        return ReferenceAudio(post.url, voice.transcript)
 
     async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
         """Return the voice's recording; an address in it is valid for five minutes at least.
@@ -114,14 +134,19 @@ class ReferencePosts:
 
     async def _reference(self, voice: SpokenVoice) -> ReferenceAudio:
         async with self._lock(voice):
+            at_hand = await self.at_hand(voice)
+            if at_hand is not None:
+                return at_hand
             posts = await self._posts.of(voice.id)
             if self.place is RecordingPlace.THIS_MACHINE:
                 await self._delete_posts(posts)
+                self._note_seen(voice.id, None)
                 return await self._handed_over(voice)
             channel = await self._private_channel()
             for post in posts:
                 url = await self._usable_address(post) if post.channel_id == channel.id else None
                 if url is not None:
+                    self._note_seen(voice.id, replace(post, url=url))
                     await self._delete_posts([one for one in posts if one is not post])
                     return ReferenceAudio(url, voice.transcript)
             return await self._post_anew(voice, channel)
@@ -134,6 +159,9 @@ class ReferencePosts:
 
     async def delete(self, posts: Sequence[Post]) -> None:
         """Delete these messages in Discord, and forget those that are gone; the others are tried again."""
+        gone = {post.message_id for post in posts}
+        for voice_id in [key for key, seen in self._seen.items() if seen and seen.message_id in gone]:
+            del self._seen[voice_id]
         for post in posts:
             channel = self._client.get_partial_messageable(post.channel_id)
             try:
@@ -262,16 +290,22 @@ class ReferencePosts:
     async def _remember(
         self, voice_id: str, message: discord.Message, attachment: discord.Attachment
     ) -> None:
-        await self._posts.remember(
-            RecordingPost(
-                voice_id=voice_id,
-                channel_id=message.channel.id,
-                message_id=message.id,
-                attachment_id=attachment.id,
-                url=attachment.url,
-                posted_at=self._now(),
-            )
+        post = RecordingPost(
+            voice_id=voice_id,
+            channel_id=message.channel.id,
+            message_id=message.id,
+            attachment_id=attachment.id,
+            url=attachment.url,
+            posted_at=self._now(),
         )
+        await self._posts.remember(post)
+        self._note_seen(voice_id, post)
+
+    def _note_seen(self, voice_id: str, post: RecordingPost | None) -> None:
+        self._seen[voice_id] = post
+        self._seen.move_to_end(voice_id)
+        while len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
 
 
 def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
@@ -354,20 +388,21 @@ class Membership:
         self._clock = clock
         self._confirmed_at: dict[tuple[int, int], float] = {}
 
-    async def refresh_membership(self, guild: discord.Guild | None, voice_id: str, asker_id: int) -> None:
-        """Ask whether the speaker of this voice is still in ``guild``, and note it in the consent.
+    async def refresh_membership(
+        self, guild: discord.Guild | None, speaker_id: int | None, asker_id: int
+    ) -> bool:
+        """Ask whether this speaker is still in ``guild``, and note it in their consents.
 
-        Where Discord does not answer, what was known before still holds.
+        Returns whether anything was noted. Where Discord does not answer, what was known before still holds.
         """
-        speaker_id = None if guild is None else await self._speaker_of(voice_id)
         if guild is None or speaker_id is None:
-            return
+            return False
         key = (guild.id, speaker_id)
         if self._clock() < self._confirmed_at.get(key, float("-inf")) + MEMBERSHIP_SECONDS:
-            return
+            return False
         is_here = speaker_id == asker_id or await _is_member(guild, speaker_id)
         if is_here is None:
-            return
+            return False
         if len(self._confirmed_at) >= _FEW:
             self._confirmed_at.clear()
         if is_here:
@@ -375,10 +410,7 @@ class Membership:
             await self._library.consents.speaker_returned(*key)
         else:
             await self._library.consents.speaker_left(*key)
-
-    async def _speaker_of(self, voice_id: str) -> int | None:
-        voice = await self._library.voices.unscoped(voice_id)
-        return voice.speaker_id if voice else await self._library.consents.speaker_of_likeness(voice_id)
+        return True
 
 
 async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
@@ -438,18 +470,46 @@ class PlaceAccess:
     ) -> None:
         self._consents = consents
         self._membership = membership
+        self._posts = posts
         self._scope = scope_of(interaction)
         self._guild = interaction.guild if interaction.is_guild_integration() else None
-        self.reference = posts.reference
-        self.renew = posts.renew
 
     async def permission_error(self, voice: SpokenVoice) -> str | None:
         """Return why it may not speak now, as a sentence for the member; None: it may.
 
         In a server it is looked up whether its speaker still belongs there.
         """
-        await self._membership.refresh_membership(self._guild, voice.id, self._scope.member_id)
+        await self._membership.refresh_membership(self._guild, voice.speaker_id, self._scope.member_id)
         return await self._consents.permission_error(voice, self._scope.guild_id)
+
+    async def permission_error_of(self, found: Standing) -> str | None:
+        """Return the same of a voice that was found this moment, without reading it again."""
+        voice, member_id = found.voice, self._scope.member_id
+        if await self._membership.refresh_membership(self._guild, voice.speaker_id, member_id):
+            return await self._consents.permission_error(voice, self._scope.guild_id)
+        return self._consents.permission_error_of(found, self._scope.guild_id)
+
+    async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return the recording of a saved voice for the TTS gateway.
+
+        Raises `MemberError` where it had to be published and the voice may not speak.
+        """
+        at_hand = await self._posts.at_hand(voice)
+        if at_hand is not None:
+            return at_hand
+        await self._check(voice)
+        return await self._posts.reference(voice)
+
+    async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        """Return its recording at a new address. Raises `MemberError` as `reference` does."""
+        await self._check(voice)
+        return await self._posts.renew(voice)
+
+    async def _check(self, voice: SpokenVoice) -> None:
+        """Raise `MemberError` if it may not speak: a revoked recording is not published again."""
+        refusal = await self.permission_error(voice)
+        if refusal is not None:
+            raise MemberError(refusal)
 
 
 class VoiceSilencer:

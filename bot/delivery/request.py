@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from bot.errors import MemberError
+from bot.library.consent_rules import Standing
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
-from bot.models import Destination, Line, SpeechRequest, SpokenVoice, VoicePermission
+from bot.models import Destination, Line, SpeechRequest, SpokenVoice
 from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 from bot.text.speakable import check_text, speakable
@@ -40,6 +41,11 @@ class SpeakRequest:
         return tuple(voice for voice in self.voices if voice.kind is Kind.CLONED)
 
     @property
+    def is_audited(self) -> bool:
+        """Whether the voice of a real person is in it, whose every use is written down."""
+        return bool(self.cloned) or self.likeness is not None
+
+    @property
     def can_be_saved(self) -> bool:
         """Whether its generation can be saved as a voice: it has one voice, and no real person's."""
         return self.likeness is None and not self.cloned and len(self.voices) <= 1
@@ -47,7 +53,7 @@ class SpeakRequest:
 
 def spoken(voice: Voice) -> SpokenVoice:
     """Return a saved voice as a request names it."""
-    return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript)
+    return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript, speaker_id=voice.speaker_id)
 
 
 def generation_of(
@@ -81,6 +87,13 @@ def title_of(generation: Generation) -> str:
 _FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
 
 
+class FoundAccess(Protocol):
+    """Access to voices in one place, for those that were just found there."""
+
+    async def permission_error_of(self, found: Standing) -> str | None:
+        """Return why a voice may not speak now, as a sentence for the member; None: it may."""
+
+
 class RequestResolver:
     """Resolver of requests: it finds the words and the voice for everything that is to be said.
 
@@ -97,7 +110,7 @@ class RequestResolver:
         text: str,
         names: Names,
         *,
-        permission_error: VoicePermission,
+        access: FoundAccess,
         voice: str | None = None,
         style: str | None = None,
         guidance: float | None = None,
@@ -107,21 +120,21 @@ class RequestResolver:
     ) -> SpeakRequest:
         """Return the request for ``text`` as it was typed; it may be a dialogue.
 
-        ``voice`` is a name or an id; ``permission_error`` says whether it may speak. Unless
+        ``voice`` is a name or an id; ``access`` says whether it may speak. Unless
         ``can_create_default_voice``, what is made does not become the default voice. Raises `MemberError`:
         an unknown voice, one that may not speak now, or a text that cannot be said.
         """
         usable = await self._library.voices.named(scope, labels_in(text))
         lines = lines_of(text, lambda label: usable.get(name_key(label)))
         request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
-        named = await self._named(scope, voice, permission_error) if voice else None
+        named = await self._named(scope, voice, access) if voice else None
         if lines:
-            voiced = await self._voiced(scope, check_lines(lines, names), named, permission_error)
+            voiced = await self._voiced(scope, check_lines(lines, names), named, access)
             return _in_lines(request, voiced, to)
         said = check_text(speakable(text, names))
         found, is_first = named, False
         if found is None and style is None:
-            found, is_first = await self._unnamed(scope, permission_error)
+            found, is_first = await self._unnamed(scope, access)
         return SpeakRequest(
             _with(request, said, found),
             to,
@@ -131,13 +144,13 @@ class RequestResolver:
         )
 
     async def resolve_generation(
-        self, scope: Scope, generation: Generation, permission_error: VoicePermission
+        self, scope: Scope, generation: Generation, access: FoundAccess
     ) -> SpeakRequest:
         """Return the request that makes a kept generation anew, in the same voices. Raises `MemberError`."""
         if generation.likeness is not None:
             raise MemberError(_FORGOTTEN)
         ids = [voice_id for voice_id in dict.fromkeys(generation.voice_ids) if voice_id]
-        known = await self._all_named(scope, ids, permission_error)
+        known = await self._all_named(scope, ids, access)
         request = SpeechRequest(
             "", style=generation.style, guidance=generation.guidance, steps=generation.steps, fresh=True
         )
@@ -150,19 +163,19 @@ class RequestResolver:
         ]
         return _in_lines(request, lines, None)
 
-    async def _named(self, scope: Scope, name: str, permission_error: VoicePermission) -> Voice:
+    async def _named(self, scope: Scope, name: str, access: FoundAccess) -> Voice:
         """Return the voice with this name or id. Raises `MemberError` if it may not speak now."""
-        voice = await self._library.voices.find(scope, name)
-        refusal = await permission_error(spoken(voice))
+        found = await self._library.voices.find_standing(scope, name)
+        refusal = await access.permission_error_of(found)
         if refusal is not None:
             raise MemberError(refusal)
-        return voice
+        return found.voice
 
     async def _all_named(
-        self, scope: Scope, voice_ids: Iterable[str], permission_error: VoicePermission
+        self, scope: Scope, voice_ids: Iterable[str], access: FoundAccess
     ) -> dict[str, Voice]:
         """Return these voices by their ids, looked up together. Raises `MemberError` as `_named` does."""
-        looked_up = [self._named(scope, voice_id, permission_error) for voice_id in voice_ids]
+        looked_up = [self._named(scope, voice_id, access) for voice_id in voice_ids]
         found = await asyncio.gather(*looked_up, return_exceptions=True)
         voices = {}
         for voice in found:
@@ -171,15 +184,15 @@ class RequestResolver:
             voices[voice.id] = voice
         return voices
 
-    async def _unnamed(self, scope: Scope, permission_error: VoicePermission) -> tuple[Voice | None, bool]:
+    async def _unnamed(self, scope: Scope, access: FoundAccess) -> tuple[Voice | None, bool]:
         """Return the voice for what names none, and whether the server has no default voice yet.
 
         A voice that may not speak now is passed over: nobody has asked for it.
         """
         chosen = await self._library.voices.chosen_voices(scope)
-        for voice in (chosen.mine, chosen.default):
-            if voice is not None and await permission_error(spoken(voice)) is None:
-                return voice, False
+        for found in (chosen.mine, chosen.default):
+            if found is not None and await access.permission_error_of(found) is None:
+                return found.voice, False
         return None, chosen.default is None
 
     async def _voiced(
@@ -187,13 +200,13 @@ class RequestResolver:
         scope: Scope,
         lines: Sequence[Line[VoiceName]],
         named: Voice | None,
-        permission_error: VoicePermission,
+        access: FoundAccess,
     ) -> list[Line[Voice]]:
         """Return the lines with their voices; ``named`` says what stands before the first name."""
         ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
-        voices = await self._all_named(scope, ids, permission_error)
+        voices = await self._all_named(scope, ids, access)
         if named is None and any(line.voice is None for line in lines):
-            named, _ = await self._unnamed(scope, permission_error)
+            named, _ = await self._unnamed(scope, access)
         return [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -87,18 +88,9 @@ class Audit:
         message_id: int | None = None,
     ) -> None:
         """Write down a use of a voice, now."""
+        use = Use(guild_id, voice_id, member_id, self._now(), seconds, channel_id, message_id)
         async with self._database.session() as session:
-            await session.execute(
-                insert(UseRow).values(
-                    guild_id=guild_id,
-                    voice_id=voice_id,
-                    member_id=member_id,
-                    used_at=self._now(),
-                    seconds=seconds,
-                    channel_id=channel_id,
-                    message_id=message_id,
-                )
-            )
+            await add_uses(session, [use])
 
     async def page(
         self, scope: Scope, number: int = 0, size: int = 10, *, voice_id: str | None = None
@@ -215,6 +207,13 @@ class Audit:
 
     def _oldest(self) -> datetime:
         return self._now() - timedelta(days=AUDIT_DAYS)
+
+
+async def add_uses(session: AsyncSession, uses: Sequence[Use]) -> None:
+    """Write uses of cloned voices down, in the caller's transaction."""
+    rows = [{name: value for name, value in asdict(use).items() if name != "voice_name"} for use in uses]
+    if rows:
+        await session.execute(insert(UseRow), rows)
 
 
 def check_moderator(scope: Scope) -> None:

@@ -17,6 +17,7 @@ from bot.library.consent_rules import (
     Consent,
     Request,
     Shares,
+    Standing,
     answer_permission_error,
     ask_permission_error,
     cloning_permission_error,
@@ -217,13 +218,20 @@ class Consents:
         is a likeness. Designed and default voices need no consent, but none may speak that is deleted,
         frozen, or another server's.
         """
-        request_id = consent_behind(voice.id)
         async with self._database.reading() as session:
-            rows = self._rows(session)
-            if request_id is None:
-                standing = await rows.standing(voice.id)
-            else:
-                standing = await rows.standing_of_likeness(request_id)
+            return await self.permission_error_in(session, voice, guild_id)
+
+    async def permission_error_in(self, session: AsyncSession, voice: Spoken, guild_id: int) -> str | None:
+        """Return the same in the caller's transaction, so that what it writes down hangs on it."""
+        request_id, rows = consent_behind(voice.id), self._rows(session)
+        if request_id is None:
+            standing = await rows.standing(voice.id)
+        else:
+            standing = await rows.standing_of_likeness(request_id)
+        return self.permission_error_of(standing, guild_id)
+
+    def permission_error_of(self, standing: Standing | None, guild_id: int) -> str | None:
+        """Return the same of a voice that was just found and stands like this; None: there is none."""
         return speech_permission_error(standing, guild_id, policy=self._policy, now=self._now())
 
     async def revoke(self, speaker_id: int, voice_id: str | None = None) -> list[Voice]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -46,20 +46,8 @@ class ConsentRows:
 
     async def standing(self, voice_id: str) -> Standing | None:
         """Return what decides about a voice, in one statement; None: there is no such voice."""
-        wanted = (
-            select_voices()
-            .add_columns(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
-            .outerjoin(ConsentRow, ConsentRow.id == VoiceRow.consent_id)
-            .outerjoin(NeverCloneRow, NeverCloneRow.member_id == VoiceRow.speaker_id)
-            .outerjoin(GuildSettingsRow, _is_on(VoiceRow.guild_id))
-            .where(VoiceRow.id == voice_id)
-        )
-        rows = (await self._session.execute(wanted)).all()
-        if not rows:
-            return None
-        _, _, consent, never_cloned, policy = rows[0]
-        request = None if consent is None else to_request(consent)
-        return Standing(to_voices(rows)[0], request, never_cloned is not None, policy)
+        rows = (await self._session.execute(select_standings().where(VoiceRow.id == voice_id))).all()
+        return next(iter(to_standings(rows)), None)
 
     async def standing_of_likeness(self, request_id: str) -> Standing | None:
         """Return what decides about the likeness under this consent, in one statement; None: it is gone."""
@@ -215,6 +203,28 @@ class ConsentRows:
     async def _requests(self, *conditions: ColumnElement[bool]) -> list[Request]:
         found = await self._session.execute(select(*ConsentRow.__table__.columns).where(*conditions))
         return [to_request(row) for row in found]
+
+
+def select_standings() -> Select[tuple[Any, ...]]:
+    """Return the statement that `to_standings` reads: voices, and beside each what decides about it."""
+    return (
+        select_voices()
+        .add_columns(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
+        .outerjoin(ConsentRow, ConsentRow.id == VoiceRow.consent_id)
+        .outerjoin(NeverCloneRow, NeverCloneRow.member_id == VoiceRow.speaker_id)
+        .outerjoin(GuildSettingsRow, _is_on(VoiceRow.guild_id))
+    )
+
+
+def to_standings(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Standing]:
+    """Return the standings in the rows of `select_standings`, in their order; further columns may follow."""
+    beside = {row.id: (consent, never, policy) for row, _, consent, never, policy, *_ in rows}
+    standings = []
+    for voice in to_voices(rows):
+        consent, never_cloned, policy = beside[voice.id]
+        request = None if consent is None else to_request(consent)
+        standings.append(Standing(voice, request, never_cloned is not None, policy))
+    return standings
 
 
 def _is_on(guild_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:

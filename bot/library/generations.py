@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.errors import MemberError
+from bot.library.audit import Use, add_uses
 from bot.library.cached_speeches import CachedSpeeches
+from bot.library.consent import Consents, Spoken
 from bot.library.database import Database, upsert
-from bot.library.tables import GenerationRow
+from bot.library.tables import GenerationRow, VoiceRow
 from bot.library.voice import Clock, utc_now
 from bot.limits import GENERATION_DAYS
 
@@ -37,17 +42,45 @@ class Generation:
 class Generations:
     """The generations of the last `GENERATION_DAYS` days; who may press what, their buttons check."""
 
-    def __init__(self, database: Database, speeches: CachedSpeeches, *, now: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, speeches: CachedSpeeches, consents: Consents, *, now: Clock = utc_now
+    ) -> None:
         self._database = database
         self._speeches = speeches
+        self._consents = consents
         self._now = now
 
     async def keep(self, generation: Generation) -> None:
         """Keep a generation; one with the same id is replaced."""
-        values = asdict(generation)
-        key = {"id": values.pop("id")}
         async with self._database.session() as session:
-            await upsert(session, GenerationRow, key, values)
+            await _keep(session, generation)
+
+    async def settle(
+        self,
+        guild_id: int,
+        voices: Collection[Spoken],
+        *,
+        uses: Sequence[Use] = (),
+        counted: Collection[str] = (),
+        generation: Generation | None = None,
+    ) -> None:
+        """Write down what was made with these voices, if they may still be heard here: all or nothing.
+
+        The ``uses`` are for the audit, ``counted`` are the ids of the saved voices that have spoken once
+        more, ``generation`` is kept. Raises `MemberError` with the reason why a voice may not be heard, and
+        `LibraryError`; nothing is written then.
+        """
+        async with self._database.session() as session:
+            for voice in voices:
+                refusal = await self._consents.permission_error_in(session, voice, guild_id)
+                if refusal is not None:
+                    raise MemberError(refusal)
+            await add_uses(session, uses)
+            if counted:
+                once_more = {"uses": VoiceRow.uses + 1, "last_used_at": self._now()}
+                await session.execute(update(VoiceRow).where(VoiceRow.id.in_(counted)).values(once_more))
+            if generation is not None:
+                await _keep(session, generation)
 
     async def get(self, generation_id: str) -> Generation | None:
         """Return a generation that is kept and not too old."""
@@ -86,6 +119,12 @@ class Generations:
 
     def _oldest(self) -> datetime:
         return self._now() - timedelta(days=GENERATION_DAYS)
+
+
+async def _keep(session: AsyncSession, generation: Generation) -> None:
+    values = asdict(generation)
+    key = {"id": values.pop("id")}
+    await upsert(session, GenerationRow, key, values)
 
 
 def _to_generation(row: GenerationRow) -> Generation:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ScalarSelect, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError, NameTakenError
 from bot.library.consent import Consents
+from bot.library.consent_rows import select_standings, to_standings
+from bot.library.consent_rules import Standing
 from bot.library.database import Database, upsert
 from bot.library.recordings import Recordings
 from bot.library.tables import ChosenVoiceRow, GuildSettingsRow, VoiceRow
@@ -43,9 +45,7 @@ from bot.library.voice_rows import (
     known_to,
     load_names,
     load_voices,
-    select_voices,
     set_members,
-    to_voices,
     unless_taken,
     usable_by,
 )
@@ -71,10 +71,13 @@ _NOT_OWNER = "Only its owner can say who may use this voice."
 
 @dataclass(frozen=True, slots=True)
 class ChosenVoices:
-    """The voices a member may speak with when they name none: their own choice here, and the default."""
+    """The voices a member may use when they name none: their own choice here, and the default.
 
-    mine: Voice | None
-    default: Voice | None
+    Each with what decides whether it may be heard now.
+    """
+
+    mine: Standing | None
+    default: Standing | None
 
 
 class Voices:
@@ -104,13 +107,20 @@ class Voices:
 
         Raises `MemberError`; its sentence does not tell whether there is such a voice for others.
         """
+        return (await self.find_standing(scope, name)).voice
+
+    async def find_standing(self, scope: Scope, name: str) -> Standing:
+        """Return the same voice with what decides whether it may be heard now; one statement."""
         async with self._database.reading() as session:
-            voice = await _named(session, scope, name)
-        if voice is None or not may_use(scope, voice):
+            named = select_standings().where(VoiceRow.guild_id == scope.guild_id, _is_named(name))
+            rows = (await session.execute(named)).all()
+            standing = min(to_standings(rows), key=lambda one: one.voice.id != name, default=None)
+        voice = standing.voice if standing else None
+        if standing is None or voice is None or not may_use(scope, voice):
             raise MemberError(NO_SUCH_VOICE)
         if voice.is_frozen:
             raise MemberError("A moderator has frozen this voice here. Ask them, or choose another voice.")
-        return voice
+        return standing
 
     async def find_to_manage(self, scope: Scope, name: str) -> Voice:
         """Return the voice with this name or id that this member may know of: to look at, change or delete.
@@ -220,15 +230,16 @@ class Voices:
         )
         default = _default_id(scope)
         wanted = (
-            select_voices()
+            select_standings()
             .add_columns(chosen.label("chosen_id"), default.label("default_id"))
             .where(VoiceRow.guild_id == scope.guild_id, or_(VoiceRow.id == chosen, VoiceRow.id == default))
         )
         async with self._database.reading() as session:
             rows = (await session.execute(wanted)).all()
-            usable = {voice.id: voice for voice in to_voices(rows) if is_usable(scope, voice)}
+            standings = to_standings(rows)
         if not rows:
             return ChosenVoices(None, None)
+        usable = {one.voice.id: one for one in standings if is_usable(scope, one.voice)}
         return ChosenVoices(usable.get(rows[0].chosen_id), usable.get(rows[0].default_id))
 
     async def create_default_voice(self, scope: Scope, new: NewVoice) -> Voice:
@@ -332,12 +343,6 @@ class Voices:
         await self._withdrawals.announce(withdrawal)
         return voice
 
-    async def used(self, voice_id: str) -> None:
-        """Count one use. Of a voice that is gone by now, nothing."""
-        async with self._database.session() as session:
-            counted = {"uses": VoiceRow.uses + 1, "last_used_at": self._now()}
-            await session.execute(update(VoiceRow).where(VoiceRow.id == voice_id).values(counted))
-
     async def _allowed(
         self,
         session: AsyncSession,
@@ -364,9 +369,12 @@ async def _of_scope(session: AsyncSession, scope: Scope, voice_id: str) -> Voice
 
 async def _named(session: AsyncSession, scope: Scope, name: str) -> Voice | None:
     """Return the voice of the scope's server with this id or name; an id wins over a name like it."""
-    named = or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, named)
+    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, _is_named(name))
     return min(found, key=lambda voice: voice.id != name, default=None)
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    return or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
 
 
 async def _choose(session: AsyncSession, scope: Scope, voice_id: str) -> None:

@@ -132,7 +132,7 @@ class SharedJobs:
 
         ``clock`` and ``access`` only count for one that begins.
         """
-        shared = None if request.fresh else self._find(key)
+        shared = self.find(request, key)
         if shared is not None:
             shared.keeping.add([member_label(asker.member_id)])
             return shared
@@ -141,6 +141,10 @@ class SharedJobs:
         self._under_way[shared.task] = shared
         shared.task.add_done_callback(self._under_way.pop)
         return shared
+
+    def find(self, request: SpeechRequest, key: str) -> SharedJob | None:
+        """Return the job under way that ``request`` can share, if there is one."""
+        return None if request.fresh else self._find(key)
 
     async def withdraw(self, *voice_ids: str) -> None:
         """End everything that is being made with these voices or likenesses.
@@ -191,6 +195,7 @@ class SharedJobs:
     ) -> SpeechResult:
         kept = None if shared.request.fresh else await self._cache.get(shared.key, shared.keeping)
         if kept is not None:
+            await check_voices(shared.request, access)
             shared.add(kept.frames)
             return SpeechResult(kept.speech, is_worth_keeping=False)
         run = shared.run = await speech_run_of(shared.request, self._resources, asker, clock, access)
@@ -198,6 +203,19 @@ class SharedJobs:
             async for frames in batches:
                 shared.add(frames)
         return run.result
+
+
+async def check_voices(request: SpeechRequest, access: VoiceAccess | None) -> None:
+    """Return if every voice of ``request`` may speak now: asked before speech is given that others had made.
+
+    What is made anew asks in front of each call. Raises `MemberError` with the reason if one may not.
+    """
+    if access is None:  # there are no such voices in it then
+        return
+    for voice in request.voices:
+        reason = await access.permission_error(voice)
+        if reason is not None:
+            raise MemberError(reason)
 
 
 class MemberQuota:
@@ -302,14 +320,11 @@ class SpeechJob:
             self._shared = None
 
     async def _joined(self) -> SharedJob:
-        """Return the making, which this one has joined after the voices were asked for their consent."""
-        if self._shared is None:
-            for voice in self._request.voices:
-                reason = await self._access.permission_error(voice) if self._access else None
-                if reason is not None:
-                    raise MemberError(reason)
-            if self._is_over:
-                raise asyncio.CancelledError
+        """Return the making that this one has joined or begun."""
+        if self._shared is None and self._jobs.find(self._request, self._key) is not None:
+            await check_voices(self._request, self._access)
+        if self._is_over:
+            raise asyncio.CancelledError
         if self._shared is None:  # or it was joined meanwhile, by whoever waits for the result
             self._shared = self._jobs.join(self._request, self._key, self._asker, self._clock, self._access)
             self._shared.subscribe()

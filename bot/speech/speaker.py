@@ -271,17 +271,16 @@ class SavedReference:
             raise MemberError(reason)
 
     async def audio(self) -> ReferenceAudio:
-        """Return its recording as the TTS gateway can have it now. Raises what `check` raises."""
+        """Return its recording as the TTS gateway can have it now. Raises `MemberError`."""
         async with self._lock:
             if self._audio is None:
-                await self.check()  # the recording of a revoked voice is not published again
                 self._audio = self._members_own() or await self._access.reference(self._voice)
             return self._audio
 
     async def renew(self, refused: ReferenceAudio) -> bool:
         """Return whether there is another address than that of ``refused``; if need be, a fresh one.
 
-        Raises what `check` raises.
+        Raises `MemberError`.
         """
         async with self._lock:
             if self._audio is not refused:  # another call has renewed it already
@@ -289,7 +288,6 @@ class SavedReference:
             if self._was_renewed or self._voice.url is not None:
                 return False
             self._was_renewed = True
-            await self.check()
             log.info("the TTS gateway could not use a reference; it gets a fresh address once")
             self._audio = await self._access.renew(self._voice)
             return True

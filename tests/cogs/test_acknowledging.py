@@ -16,8 +16,8 @@ from discord import AppCommandOptionType, app_commands
 
 from bot.command_tree import acknowledged
 from bot.delivery.reply import Acknowledgement
+from bot.library.consent_rules import Standing
 from bot.library.voice import Scope
-from bot.models import SpokenVoice
 from bot.text.discord_markup import Names
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.cdn import SentFile
@@ -377,19 +377,20 @@ async def test_the_speakers_of_a_dialogue_are_looked_up_together(scene: Scene):
     begun: set[str] = set()
     all_begun = asyncio.Event()
 
-    async def permission_error(voice: SpokenVoice) -> str | None:
-        begun.add(voice.name)
-        if begun == names:
-            all_begun.set()
-        await all_begun.wait()
-        return None
+    class Access:
+        async def permission_error_of(self, found: Standing) -> str | None:
+            begun.add(found.voice.name)
+            if begun == names:
+                all_begun.set()
+            await all_begun.wait()
+            return None
 
     async with asyncio.timeout(DEADLINE):
         request = await scene.bot.resolver.resolve_request(
             Scope(scene.guild.id, scene.alice.id),
             "Robin: One\nWren: Two\nRook: Three",
             Names(members={}, roles={}, channels={}, now=discord.utils.utcnow()),
-            permission_error=permission_error,
+            access=Access(),
         )
 
     assert [line.voice.name for line in request.request.lines if line.voice] == ["Robin", "Wren", "Rook"]

@@ -11,6 +11,7 @@ from typing import Self
 from aiohttp import web
 
 from bot.audio.wav import write_wav
+from bot.errors import MemberError
 from bot.models import ReferenceAudio, SpokenVoice
 from tests.fakes.babble_engine import babble
 from tts_gateway.server import serving
@@ -63,12 +64,19 @@ class Shelf:
         return None
 
     async def reference(self, voice: SpokenVoice) -> ReferenceAudio:
+        await self._check(voice)
         self.addresses[voice.id] += 1
         return self._place(voice)
 
     async def renew(self, voice: SpokenVoice) -> ReferenceAudio:
+        await self._check(voice)
         self.renewals[voice.id] += 1
         return self._place(voice)
+
+    async def _check(self, voice: SpokenVoice) -> None:
+        reason = await self.permission_error(voice)
+        if reason is not None:
+            raise MemberError(reason)
 
     def _place(self, voice: SpokenVoice) -> ReferenceAudio:
         name = f"{voice.id}-{self.addresses[voice.id]}-{self.renewals[voice.id]}.wav"

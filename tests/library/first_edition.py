@@ -26,6 +26,7 @@ from bot.library.migrating import bring_up_to_date
 from bot.library.migrations import OURS, Migrations
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.voice import Kind, Scope, Sharing
+from tests.library.shelves import voice_for
 
 AVIARY, ROOKERY = 810_000_000_000_000_001, 810_000_000_000_000_002
 ADA, BEN, CAT, MOD = (710_000_000_000_000_001 + number for number in range(4))
@@ -236,9 +237,11 @@ async def _check_voices(library: Library) -> None:
     robot = await library.voices.find(cat, "röbot 🎉")
     assert (robot.kind, robot.role_id, robot.description) == (Kind.DESIGNED, SINGERS, "a rusty robot")
     alone = await library.voices.find(Scope.alone(CAT), "Robot")
-    assert (await library.voices.chosen_voices(Scope.alone(CAT))).mine == alone
+    assert await voice_for(library.voices, Scope.alone(CAT)) == alone
     chosen = await library.voices.chosen_voices(ben)
-    assert (chosen.mine, chosen.default and chosen.default.name) == (hers, "Default")
+    assert chosen.mine is not None
+    assert chosen.default is not None
+    assert (chosen.mine.voice, chosen.default.voice.name) == (hers, "Default")
     frozen = await library.voices.unscoped("frozen-by-a-moderator0")
     assert frozen is not None
     assert frozen.is_frozen

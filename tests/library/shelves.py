@@ -10,8 +10,9 @@ from bot.errors import MemberError
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
 from bot.library.database import Database
+from bot.library.generations import Generations
 from bot.library.recordings import Recordings
-from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
+from bot.library.voice import Clock, Kind, NewVoice, Scope, Sharing, Voice, utc_now
 from bot.library.voices import Voices
 from bot.library.withdrawal import Withdrawals
 
@@ -64,7 +65,14 @@ def voices_in(database: Database, recordings: Recordings) -> Voices:
 async def voice_for(voices: Voices, scope: Scope) -> Voice | None:
     """Return what this member speaks with when they name no voice."""
     chosen = await voices.chosen_voices(scope)
-    return chosen.mine or chosen.default
+    found = chosen.mine or chosen.default
+    return None if found is None else found.voice
+
+
+def generations_in(database: Database, *, now: Clock = utc_now) -> Generations:
+    """Return the generations of a database."""
+    speeches = CachedSpeeches(database)
+    return Generations(database, speeches, Consents(database, speeches, Withdrawals()), now=now)
 
 
 async def refusal(doing: Awaitable[object]) -> str:

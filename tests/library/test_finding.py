@@ -5,7 +5,19 @@ from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
 from bot.library.voice import Scope, Sharing, VoiceName
 from bot.library.voices import NO_SUCH_VOICE, Voices
-from tests.library.shelves import ADA, BEN, a_voice, ada, ben, moderator, refusal, stranger, voices_in
+from tests.library.shelves import (
+    ADA,
+    AVIARY,
+    BEN,
+    a_voice,
+    ada,
+    ben,
+    generations_in,
+    moderator,
+    refusal,
+    stranger,
+    voices_in,
+)
 
 
 async def test_an_id_wins_over_a_name_that_looks_like_it(voices: Voices, recordings: Recordings) -> None:
@@ -37,10 +49,8 @@ async def test_completion_begins_with_what_was_used_last_also_after_a_restart(
     database: Database, voices: Voices, recordings: Recordings
 ) -> None:
     saved = [await a_voice(voices, recordings, name) for name in ("One", "Two", "Three")]
-    await voices.used(saved[0].id)
-    await voices.used(saved[1].id)
-    await voices.used(saved[1].id)
-    await voices.used("no such voice")
+    for spoken in (saved[0], saved[1], saved[1]):
+        await generations_in(database).settle(AVIARY, [], counted=[spoken.id, "no such voice"])
     again = voices_in(database, recordings)
 
     for shelf in (voices, again):
@@ -73,7 +83,7 @@ async def test_what_another_process_does_counts_here_at_once(
     assert [voice.name for voice in await voices.complete(ada, "")] == ["Bob", "Alice"]
 
     await other.rename(ada, bob.id, "Robert")
-    await other.used(alice.id)
+    await generations_in(database).settle(AVIARY, [], counted=[alice.id])
     assert [voice.name for voice in await voices.complete(ada, "")] == ["Alice", "Robert"]
     assert await voices.complete(ada, "bob") == []
     await other.delete(ada, alice.id)

@@ -6,15 +6,14 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
-from bot.library.cached_speeches import CachedSpeeches
 from bot.library.database import Database
-from bot.library.generations import Generation, Generations
+from bot.library.generations import Generation
 from bot.library.recordings import Recordings
 from bot.library.tables import GenerationRow
 from bot.library.voices import Voices
 from bot.library.withdrawal import MAX_TRIES, Post, RecordingPost, RecordingPosts, Undeleted
 from bot.limits import GENERATION_DAYS
-from tests.library.shelves import AVIARY, a_voice, ada
+from tests.library.shelves import AVIARY, a_voice, ada, generations_in
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LINES = ("Hello “you”", "“Me?”")
@@ -22,7 +21,7 @@ KEPT = Generation("t1", AVIARY, 11, LINES, "calm", 2.5, 12, ("v1", "v2"), "liken
 
 
 async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> None:
-    generations = Generations(database, CachedSpeeches(database), now=lambda: NOW)
+    generations = generations_in(database, now=lambda: NOW)
     bare = Generation("t2", None, 11, ("",), None, None, None, (), None, None, NOW)
     for generation in (KEPT, bare):
         await generations.keep(generation)
@@ -34,7 +33,7 @@ async def test_a_generation_comes_back_as_it_was_kept(database: Database) -> Non
 
 
 async def test_a_generation_kept_again_is_replaced_and_one_forgotten_is_gone(database: Database) -> None:
-    generations = Generations(database, CachedSpeeches(database), now=lambda: NOW)
+    generations = generations_in(database, now=lambda: NOW)
     await generations.keep(KEPT)
     await generations.keep(replace(KEPT, cache_key=None))
     assert await generations.get("t1") == replace(KEPT, cache_key=None)
@@ -46,7 +45,7 @@ async def test_a_generation_kept_again_is_replaced_and_one_forgotten_is_gone(dat
 
 async def test_generations_are_kept_for_a_week(database: Database) -> None:
     now = NOW
-    generations = Generations(database, CachedSpeeches(database), now=lambda: now)
+    generations = generations_in(database, now=lambda: now)
     await generations.keep(KEPT)
     await generations.keep(replace(KEPT, id="t2", created_at=NOW + timedelta(hours=1)))
 

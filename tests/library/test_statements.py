@@ -24,7 +24,9 @@ READS: dict[str, Read] = {
     ),
     "completion of where one is heard": lambda library, _voice: library.voices.complete_spoken_by(ADA, "a"),
     "the names in a dialogue": lambda library, _voice: library.voices.named(ben, ["Alice", "Bob"]),
-    "a voice by its name": lambda library, _voice: library.voices.find(ben, "alice"),
+    "a voice by its name, and whether it may be heard": lambda library, _voice: library.voices.find_standing(
+        ben, "alice"
+    ),
     "a voice by its id": lambda library, voice: library.voices.find(ben, voice.id),
     "a voice to manage": lambda library, _voice: library.voices.find_to_manage(ada, "alice"),
     "what one speaks with": lambda library, _voice: library.voices.chosen_voices(ben),
@@ -86,10 +88,11 @@ async def test_chosen_voices_are_ones_own_and_the_default(library: Library) -> N
     voice = await a_cloned_voice(library)
 
     chosen = await library.voices.chosen_voices(ben)
-    assert chosen.mine == voice
+    assert chosen.mine is not None
+    assert chosen.mine.voice == voice
     assert chosen.default is not None
-    assert chosen.default.name == "Bob"
-    await library.voices.choose(ben, chosen.default.id)
+    assert chosen.default.voice.name == "Bob"
+    await library.voices.choose(ben, chosen.default.voice.id)
     assert await library.voices.chosen_voices(ben) == type(chosen)(chosen.default, chosen.default)
     assert (await library.voices.chosen_voices(moderator)).mine is None
 

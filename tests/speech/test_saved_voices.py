@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,21 @@ async def test_a_silenced_voice_is_not_heard_from_the_cache_either(studio: Studi
         await studio.make(TEXT, hearing=hearing, voice=ALICE, access=shelf.access)
 
     assert hearing.frames == []
+    assert len(studio.calls) == 1
+
+
+async def test_a_silenced_voice_is_not_heard_from_what_another_has_begun(studio: Studio, shelf: Shelf):
+    studio.faults.on_post(hold := Hold())
+    making = studio.making(TEXT, voice=ALICE, access=shelf.access)
+    await studio.called(times=1)
+    elsewhere = Shelf()
+    elsewhere.silenced.add(ALICE.id)
+
+    with pytest.raises(MemberError, match=WITHDRAWN):
+        await studio.make(TEXT, voice=ALICE, access=elsewhere)
+
+    hold.released.set()
+    assert (await making).seconds > 1
     assert len(studio.calls) == 1
 
 
@@ -124,13 +140,13 @@ async def test_in_the_middle_of_a_text_no_further_call_is_made(studio: Studio, s
     with pytest.raises(MemberError, match=WITHDRAWN):
         await making
 
-    assert len(studio.calls) == shelf.granted[ALICE.id] - 2, "one for all of it, and one for its address"
+    assert len(studio.calls) == shelf.granted[ALICE.id] - 1, "one was for its address"
     assert len(studio.texts) == len(set(studio.texts))
 
 
 async def test_the_leave_is_asked_before_every_try_of_a_call(studio: Studio, shelf: Shelf):
     studio.faults.on_post(BUSY, BUSY)
-    shelf.silenced_after[ALICE.id] = 4  # at the beginning, for the address, and before two tries
+    shelf.silenced_after[ALICE.id] = 3  # for the address, and before two tries
 
     with pytest.raises(MemberError, match=WITHDRAWN):
         await studio.make(TEXT, voice=ALICE, access=shelf.access)
@@ -140,7 +156,7 @@ async def test_the_leave_is_asked_before_every_try_of_a_call(studio: Studio, she
 
 async def test_a_bad_generation_is_made_again_only_with_leave(studio: Studio, shelf: Shelf):
     studio.faults.on_download(Respond(200, howl(3.0), content_type="audio/wav"))
-    shelf.silenced_after[ALICE.id] = 3
+    shelf.silenced_after[ALICE.id] = 2
 
     with pytest.raises(MemberError, match=WITHDRAWN):
         await studio.make(TEXT, aloud=False, voice=ALICE, access=shelf.access)
@@ -150,7 +166,7 @@ async def test_a_bad_generation_is_made_again_only_with_leave(studio: Studio, sh
 
 async def test_withdrawn_at_the_last_moment_it_gets_no_fresh_address(studio: Studio, shelf: Shelf):
     shelf.broken = 1
-    shelf.silenced_after[ALICE.id] = 3
+    shelf.silenced_after[ALICE.id] = 2
 
     with pytest.raises(MemberError, match=WITHDRAWN):
         await studio.make(TEXT, voice=ALICE, access=shelf.access)
@@ -177,7 +193,7 @@ async def test_equal_requests_with_a_voice_are_one_call(studio: Studio, shelf: S
 
 
 def test_a_voice_is_its_recording_and_its_place_not_its_name():
-    def key(**changes: str) -> str:
+    def key(**changes: Any) -> str:
         return speech_key(SpeechRequest(TEXT, voice=replace(ALICE, **changes)), "here")
 
     assert key() == key(name="Alys")
@@ -204,13 +220,13 @@ async def test_a_likeness_asks_leave_before_every_try_and_has_no_other_address(s
 
     assert [fields["reference_audio_url"] for _, fields in studio.calls] == [OWN.url, OWN.url]
     assert [fields["prompt_text"] for _, fields in studio.calls] == ["Hello there", "Hello there"]
-    assert shelf.granted[OWN.id] == 4  # at the order, for its address, and before each try
+    assert shelf.granted[OWN.id] == 2  # before each try
     assert not shelf.addresses
     assert not shelf.renewals
 
 
 async def test_a_silenced_likeness_is_never_called(studio: Studio, shelf: Shelf):
-    shelf.silenced_after[OWN.id] = 2  # the order, and the address of its recording
+    shelf.silenced.add(OWN.id)
 
     with pytest.raises(MemberError, match=WITHDRAWN):
         await studio.make(TEXT, voice=OWN, access=shelf.access)

@@ -11,7 +11,7 @@ from tests.scenes import DEADLINE, Scene, file_of, typed, words_of
 async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene) -> None:
     await scene.let_clone()
     voice = await cloned(scene, scene.alice, "Ada", sharing=Sharing.SERVER)
-    await scene.bot.library.voices.used(voice.id)
+    await scene.bot.library.generations.settle(scene.guild.id, [], counted=[voice.id])
     await designed(scene, scene.alice, "Old man", sharing=Sharing.ME)
 
     answer = await typed(scene.alice, scene.general, "voice list")

@@ -1,0 +1,33 @@
+"""What an utterance asks of the database and writes down: few statements, most behind the first sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cogs.saved_voices import chosen, cloned
+from tests.library.statements import Statements, statements
+from tests.scenes import Scene, file_of
+
+
+async def said(scene: Scene, text: str) -> Statements:
+    """Return what was sent to the database while Alice had ``text`` said, until she had the file."""
+    with statements() as counted:
+        await file_of(await scene.speak(text))
+    return counted
+
+
+@pytest.mark.parametrize("is_cloned", [False, True])
+async def test_an_utterance_of_one_call_reads_three_times_and_writes_once(
+    scene: Scene, is_cloned: bool
+) -> None:
+    if is_cloned:
+        await chosen(scene, await cloned(scene, scene.alice, "Ada"), scene.alice)
+    await said(scene, "The first finds or makes the voice.")
+    await said(scene, "The second gives it a place.")
+
+    for text in ("From then on it is known.", "And again with other words."):
+        counted = await said(scene, text)
+        reads = [one for one, _ in counted.sent if one.startswith("SELECT")]
+        assert len(reads) == 3
+        assert len(counted.sent) <= 6
+        assert counted.transactions == 3
