@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakSet
 
-from sqlalchemy import ColumnElement, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.library.database import Database, insert_missing
+from bot.library.database import Database, insert_missing, upsert
 from bot.library.tables import CachedSpeechLabelRow, CachedSpeechRow
 from bot.library.voice import Clock, utc_now
 
@@ -70,6 +70,7 @@ class CachedSpeeches:
         self._database = database
         self.now = now
         self._keepings: WeakSet[Keeping] = WeakSet()
+        self._bytes: int | None = None  # as far as this process knows; None: it has not looked yet
 
     def keeping(self, key: str, labels: Iterable[str]) -> Keeping:
         """Return the leave to keep speech with these ``labels``, as long as none of them is forgotten."""
@@ -93,10 +94,11 @@ class CachedSpeeches:
                 await insert_missing(session, CachedSpeechLabelRow, _label_rows(keeping))
 
     async def note(
-        self, keeping: Keeping, size: int, made_at: datetime, *, most_bytes: int
+        self, keeping: Keeping, size: int, made_at: datetime, *, most_bytes: int, is_new: bool = False
     ) -> list[str] | None:
         """Note speech of ``size`` bytes, in place of what was kept under its key; its file is written after.
 
+        ``is_new``: as far as is known there is none under it, and whom it would concern need not be forgotten.
         Returns the keys of what has to go for it, so that all is at most ``most_bytes``; their files are
         deleted first. None: it must not be kept, or is too large.
         """
@@ -106,11 +108,15 @@ class CachedSpeeches:
             await self._database.lock(session, _LOCK)
             if keeping.is_forgotten:
                 return None
-            await _delete(session, CachedSpeechRow.key == keeping.key)
-            made = {"key": keeping.key, "bytes": size, "made_at": made_at, "used_at": made_at}
-            await session.execute(insert(CachedSpeechRow).values(made))
+            if not is_new:
+                await _delete(session, CachedSpeechRow.key == keeping.key)
+            made = {"bytes": size, "made_at": made_at, "used_at": made_at}
+            await upsert(session, CachedSpeechRow, {"key": keeping.key}, made)
             await insert_missing(session, CachedSpeechLabelRow, _label_rows(keeping))
-            gone = await self._tidy(session, most_bytes)
+            if self._bytes is not None:
+                self._bytes += size
+            is_full = self._bytes is None or self._bytes > most_bytes
+            gone = await self._tidy(session, most_bytes) if is_full else []
         return None if keeping.key in gone else gone  # it is the oldest where the clock has gone back
 
     async def forget(
@@ -154,7 +160,9 @@ class CachedSpeeches:
         up_to_it = func.sum(CachedSpeechRow.bytes).over(order_by=newest_first).label("up_to_it")
         ranked = select(CachedSpeechRow.key, up_to_it).subquery()
         has_no_room = CachedSpeechRow.key.in_(select(ranked.c.key).where(ranked.c.up_to_it > most_bytes))
-        return await _delete(session, or_(self._is_stale(), has_no_room))
+        gone = await _delete(session, or_(self._is_stale(), has_no_room))
+        self._bytes = await session.scalar(select(func.coalesce(func.sum(CachedSpeechRow.bytes), 0)))
+        return gone
 
     def _is_stale(self) -> ColumnElement[bool]:
         now = self.now()

@@ -223,6 +223,7 @@ class SpeechCache:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="speech-cache")
         self._writing = asyncio.Lock()  # no file is missed by who tidies up between its row and itself
         self._being_kept: set[str] = set()
+        self._keys: set[str] = set()  # what may be there; the database says whether it is
         self._notes: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
 
@@ -248,7 +249,7 @@ class SpeechCache:
 
     async def get(self, key: str, keeping: Keeping | None = None) -> KeptSpeech | None:
         """Return what is kept under ``key``; from now on it concerns whom ``keeping`` names too."""
-        if not self._max_bytes:
+        if key not in self._keys and key not in self._being_kept:
             return None
         if key in self._being_kept:  # whoever got it may ask for it before it is written
             async with self._writing:
@@ -275,11 +276,19 @@ class SpeechCache:
             async with self._writing:
                 made_at = self._speeches.now()
                 data = await self._run(packed, kept, made_at)
-                gone = await self._speeches.note(keeping, len(data), made_at, most_bytes=self._max_bytes)
+                gone = await self._speeches.note(
+                    keeping,
+                    len(data),
+                    made_at,
+                    most_bytes=self._max_bytes,
+                    is_new=keeping.key not in self._keys,
+                )
                 if gone is None:
                     return
                 await self._run(self._folder.drop, gone)
                 is_there = await self._run(self._folder.write, keeping, data)
+                self._keys -= set(gone)
+                self._keys.add(keeping.key)
             if not is_there:
                 await self.forget(keys=[keeping.key])
         except LibraryError as error:
@@ -293,6 +302,7 @@ class SpeechCache:
         Raises `LibraryError` where it may be left, for a fault of the database.
         """
         gone = await self._speeches.forget_now(labels, keys)
+        self._keys -= {*keys, *gone}
         await self._run(self._folder.drop, {*keys, *gone})
 
     async def _note_use(self, key: str, keeping: Keeping | None) -> None:
@@ -310,6 +320,7 @@ class SpeechCache:
         try:
             async with self._writing:
                 made = await self._speeches.tidy(most_bytes=self._max_bytes)
+                self._keys = set(made)
                 await self._run(self._folder.drop_all_but, made)
         except LibraryError as error:
             log.warning("kept speech is not tidied up: %s", error)
