@@ -73,6 +73,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "alembic": ("bot.library",),
     "aiosqlite": ("bot.library",),
     "asyncpg": ("bot.library",),
+    "babel": ("bot.text",),
     "emoji": ("bot.text",),
     "regex": ("bot.text", "rehearsal.rules"),
     "sentencex": ("bot.text",),

@@ -32,6 +32,8 @@ def pattern(expression: str, flags: int = 0) -> re.Pattern[str]:
 MAX_MARKS: Final = 4
 """Combining marks kept on one letter: Vietnamese needs two, Tibetan four; more is a joke called zalgo."""
 
+_MAX_MARKS_OF_ALPHABETS: Final = 2  # Latin, Cyrillic; Greek of old has three
+
 _FOLDED = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′‵ʼ＇", "'"),  # curly quotes bring artefacts into VoxCPM's speech
@@ -49,9 +51,15 @@ _FOLDED = str.maketrans(
 )
 
 _FANCY = pattern(
-    # letters and digits in costume: mathematical, full-width, circled
-    r"[\U0001D400-\U0001D7FF\uFF10-\uFF19\uFF21-\uFF3A\uFF41-\uFF5A\u2460-\u24FF]"
+    # letters and digits in costume: mathematical, full-width, circled, squared; and ligatures
+    r"[\U0001D400-\U0001D7FF\uFF10-\uFF19\uFF21-\uFF3A\uFF41-\uFF5A\u2460-\u24FF\U0001F130-\U0001F149"
+    r"\uFB00-\uFB4F]|[\uFB50-\uFDFF\uFE70-\uFEFC]"
+    # raised letters, when a word is written with them: 1ˢᵗ, ᴴᵉˡˡᵒ
+    r"|[ᴬ-ᵪʰ-ʸˠ-ˤⁱⁿᶛ-ᶿⱼⱽₐ-ₜ]{2,}+"
 )
+_BOXED = pattern(r"(?:[\U0001F110-\U0001F129\U0001F150-\U0001F169\U0001F170-\U0001F189]\uFE0F?+){2,}+")
+_SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz")
+_SMALL_CAPITAL_WORD = pattern(r"[ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢxs]{2,}+")
 
 _DROPPED = pattern(
     # A flag of England, Scotland or Wales is a black flag and tags; tags alone are invisible writing.
@@ -69,6 +77,13 @@ _DROPPED = pattern(
 )
 
 _TOO_MANY_MARKS = pattern(rf"(\p{{M}}{{{MAX_MARKS}}})\p{{M}}++")
+_ALPHABETIC = pattern(r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}\p{M}]++")
+_COSTUME = pattern(
+    # strokes through a word, or more marks on a letter than any alphabet has
+    rf"[\u0334-\u0338]|[\p{{Latin}}\p{{Cyrillic}}]\p{{M}}{{{_MAX_MARKS_OF_ALPHABETS + 1}}}"
+)
+_MARK = pattern(r"\p{M}")
+_QUOTED = pattern(r"(?<![^\s(])«\s++|(?<!\s)\s++»(?![\p{L}\p{N}])")
 
 GRAPHEME = pattern(
     # Flags are taken pair by pair: `regex` counts all of them anew at each (2026.11.19, `\X`).
@@ -85,10 +100,36 @@ def clean_characters(text: str) -> str:
     Invisible, unassigned and private characters are gone; joiners stay where a script or an emoji needs
     them. The only control character left is the line feed.
     """
-    text = text.replace("\r\n", "\n").translate(_FOLDED)
+    if text.isascii():
+        return _DROPPED.sub("", text.replace("\r\n", "\n").translate(_FOLDED))
+    text = _QUOTED.sub('"', text).replace("\r\n", "\n").translate(_FOLDED)
     text = _DROPPED.sub(lambda match: match["kept"] or "", text)
-    text = _FANCY.sub(lambda match: normalize("NFKC", match[0]), text)
+    text = _FANCY.sub(lambda match: _plain(match[0]), text)
+    text = _BOXED.sub(lambda match: _unboxed(match[0]), text)
+    text = _SMALL_CAPITAL_WORD.sub(lambda match: _in_full(match[0]), text)
+    text = _without_costume(normalize("NFD", text)) if _MARK.search(text) else text
     return _TOO_MANY_MARKS.sub(r"\1", normalize("NFC", text))
+
+
+def _plain(letters: str) -> str:
+    plain = normalize("NFKC", letters)
+    return plain[1:-1] if plain[0] == "(" else plain  # ⒜ is (a)
+
+
+def _unboxed(letters: str) -> str:
+    return "".join(chr(ord("A") + (ord(letter) - 0x1F110) % 0x20) for letter in letters if letter != "\ufe0f")
+
+
+def _in_full(letters: str) -> str:
+    plain = letters.translate(_SMALL_CAPITALS)
+    return letters if plain == letters else plain
+
+
+def _without_costume(text: str) -> str:
+    """Return decomposed ``text`` without the marks of words that are covered with them."""
+    return _ALPHABETIC.sub(
+        lambda match: _MARK.sub("", match[0]) if _COSTUME.search(match[0]) else match[0], text
+    )
 
 
 def has_words(text: str) -> bool:

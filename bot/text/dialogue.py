@@ -12,6 +12,7 @@ from bot.models import Line
 from bot.text.characters import has_words, pattern
 from bot.text.discord_markup import Names
 from bot.text.labels import excerpt
+from bot.text.markdown import cover
 from bot.text.speakable import check_length, check_text, speakable
 
 V = TypeVar("V")
@@ -47,12 +48,13 @@ def lines_of(text: str, known: Callable[[str], V | None]) -> list[Line[V]]:
     ``known`` gives the voice of a name, written in any way that counts as the same name, or None. A line
     begins with the name of a known voice and a colon: at the beginning, after " / ", or after a line break.
     What stands before the first line is one of nobody's voice. Lines in a row of one voice are one line.
+    Spoilers and code blocks are part of the line they stand in, without their content.
 
     Raises `MemberError` when somebody speaks who is not known, with too many voices or lines, and where
     `check_length` does.
     """
     check_length(text)
-    pieces = list(_pieces("\n".join(text.splitlines())))
+    pieces = list(_pieces(text))
     voices = [known(piece.label) if piece.label else None for piece in pieces]
     if all(voice is None for voice in voices):
         return []
@@ -75,7 +77,7 @@ def labels_in(text: str) -> set[str]:
     Raises `MemberError` where `check_length` does.
     """
     check_length(text)
-    return {piece.label for piece in _pieces("\n".join(text.splitlines())) if piece.label}
+    return {piece.label for piece in _pieces(text) if piece.label}
 
 
 def check_lines(lines: Sequence[Line[V]], names: Names = _NOBODY) -> tuple[Line[V], ...]:
@@ -90,7 +92,8 @@ def check_lines(lines: Sequence[Line[V]], names: Names = _NOBODY) -> tuple[Line[
 
 
 def _pieces(text: str) -> Iterator[_Piece]:
-    parts = ["", *_BETWEEN.split(text)]
+    # What is hidden is covered before anything is split: a piece of a spoiler would no longer be one.
+    parts = ["", *_BETWEEN.split("\n".join(cover(text).splitlines()))]
     for before, piece in zip(parts[::2], parts[1::2], strict=True):
         colon = _COLON.search(piece, 0, _LABEL_CHARS)
         label = " ".join(_AROUND_NAME.sub("", piece[: colon.start()]).split()) if colon else ""

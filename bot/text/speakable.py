@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Final
 from unicodedata import category
 
 from bot.errors import MemberError
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.characters import IGNORE_CASE, clean_characters, count_characters, has_words, pattern
-from bot.text.discord_markup import Names, drop_marks, name_emoji, read_layout, resolve_names, say_addresses
+from bot.text.discord_markup import Names, resolve_names, say_addresses
+from bot.text.emoji_words import name_emoji
+from bot.text.exaggeration import calm
+from bot.text.faces import drop_faces
+from bot.text.languages import language_of
+from bot.text.markdown import PieceKind, drop_layout, pieces
+from bot.text.signs import say_code, say_signs
 from bot.text.speaking_time import speaking_seconds
+from bot.text.words import WORDS
 
 _TAGS = ("laughing", "sigh", "Uhm", "Shh", "Question-ah")  # sounds that VoxCPM2 makes when it reads these
 
@@ -41,28 +47,8 @@ def disarm_brackets(text: str) -> str:
     return f"{aside}{comma} {rest}"
 
 
-MAX_REPEATS: Final = 3
-"""How often the same letter, syllable, word or line is said in a row."""
-
-_LETTERS = pattern(rf"(\p{{L}})\1{{{MAX_REPEATS},}}", IGNORE_CASE)
-_SYLLABLES = pattern(rf"(\p{{L}}{{2,4}}?)\1{{{MAX_REPEATS},}}", IGNORE_CASE)
-_CRIES = pattern(r"[!?]{2,}+")
-_DOTS = pattern(r"\.{3,}")
-_SIGNS = pattern(r"([^\w\s.])\1+")
-_SHOUTED = pattern(r"(?<![\p{L}\p{M}])[\p{Lu}\p{M}]{5,}(?![\p{L}\p{M}])")
 _CLOSERS = "\"'-)]}」』）"
-_SPACE_TO_DROP = pattern(r"(?<=\() | (?=[,.;:!?)](?!\w))")
-
-
-def shorten_repeats(text: str) -> str:
-    """Return ``text`` with runs of letters, syllables, signs, words and lines cut short, and no shouting."""
-    text = _LETTERS.sub(r"\1" * MAX_REPEATS, text)
-    text = _SYLLABLES.sub(r"\1" * MAX_REPEATS, text)
-    text = _CRIES.sub(lambda match: "?!" if len(set(match[0])) == 2 else match[0][0], text)
-    text = _SIGNS.sub(r"\1", _DOTS.sub("...", text))
-    text = _SHOUTED.sub(lambda match: match[0].lower(), text)  # an engine may spell out capitals
-    lines = (" ".join(_few(line.split())) for line in text.split("\n"))
-    return "\n".join(_few_lines(lines))
+_SPACE_TO_DROP = pattern(r"(?<=[(（「『【《]) | (?=[,.;:!?)](?!\w)|[，。、！？；：）」』】》])")
 
 
 def join_lines(text: str) -> str:
@@ -79,22 +65,6 @@ def join_lines(text: str) -> str:
     return "\n\n".join(map("\n".join, ended))
 
 
-def _few(words: Iterable[str]) -> Iterator[str]:
-    for _, same in groupby(words, key=str.casefold):
-        yield from islice(same, MAX_REPEATS)
-
-
-def _few_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Do as `_few` does, across empty lines too."""
-    said, times = "", 0
-    for line in lines:
-        if line:
-            times = times + 1 if line.casefold() == said else 1
-            said = line.casefold()
-        if not line or times <= MAX_REPEATS:
-            yield line
-
-
 def _has_stop(line: str) -> bool:
     return category(line.rstrip(_CLOSERS)[-1:] or "-").startswith("P")
 
@@ -105,15 +75,16 @@ _SIGN = pattern(r"[^\p{L}\p{M}\p{N}\s]++")
 
 
 def speakable(text: str, names: Names = _NO_NAMES) -> str:
-    """Return ``text`` as it can be said: no notation, no addresses, no decoration.
+    """Return ``text`` as it can be said: no notation, no addresses, no decoration, and nothing hidden.
 
     It has the lines that it was written in, each ended by a stop, and an empty line between two paragraphs.
-    What is speakable already comes back as it is. The result may be empty. Raises `MemberError` where
-    `check_length` does.
+    Words of our own are in its language. What is speakable already comes back as it is. The result may be
+    empty. Raises `MemberError` where `check_length` does.
     """
     check_length(text)
+    text, language = _show(text)
     for _ in range(_PASSES):
-        before, text = text, _read(text, names)
+        before, text = text, _read(text, names, language)
         if text == before:  # taking one thing away may have shown another
             return text
     return _words_only(text)
@@ -149,20 +120,39 @@ def check_text(text: str) -> str:
     return text
 
 
-def _read(text: str, names: Names) -> str:
+def _show(text: str) -> tuple[str, str]:
+    """Return ``text`` with what is hidden in it named, and its language."""
+    # As it was written: a character that is not shown may stand between two bars.
+    found = list(pieces(text))
+    shown = "\n".join(piece.text for piece in found if piece.kind is PieceKind.PLAIN)
+    language = language_of(drop_faces(clean_characters(shown)))
+    words = WORDS[language]
+    said = {PieceKind.SPOILER: f" {words.spoiler} ", PieceKind.CODE_BLOCK: f" {words.code_block} "}
+    return "".join(
+        said[piece.kind]
+        if piece.kind in said
+        else say_code(piece.text, language)
+        if piece.kind is PieceKind.CODE
+        else piece.text
+        for piece in found
+    ), language
+
+
+def _read(text: str, names: Names, language: str) -> str:
     # Characters come first: an invisible one dropped later could complete a mention or an address.
     text = clean_characters(text)
-    text = resolve_names(text, names)
-    text = read_layout(text)
-    text = say_addresses(text)
-    text = name_emoji(text)
-    text = drop_marks(text)
-    text = shorten_repeats(text)
+    text = resolve_names(text, names, language)
+    text = drop_faces(text, WORDS[language].shrug)
+    text = drop_layout(text)
+    text = say_addresses(text, language)
+    text = name_emoji(text, language)
+    text = say_signs(text, language)
+    text = calm(text, language)
     return join_lines(disarm_brackets(text))
 
 
 def _words_only(text: str) -> str:
-    return join_lines(shorten_repeats(_SIGN.sub(" ", text)))
+    return join_lines(calm(_SIGN.sub(" ", text)))
 
 
 def _too_long(length: int, limit: int, unit: str) -> str:

@@ -33,7 +33,9 @@ from bot.settings import Secret
 from bot.text.characters import count_characters, first_characters
 from bot.text.dialogue import check_lines, lines_of
 from bot.text.discord_markup import Names, resolve_names
+from bot.text.exaggeration import calm
 from bot.text.labels import check_style, excerpt, file_stem, one_line
+from bot.text.markdown import pieces
 from bot.text.segments import Segmenter
 from bot.text.speakable import check_text, speakable
 from bot.tts import http, wire
@@ -180,6 +182,8 @@ def _text_functions() -> Iterator[tuple[str, Callable[..., object]]]:
 _OF_NO_TEXT: Final = {
     "pattern": "compiles what is written here",
     "Segment": "a result",
+    "Piece": "a result",
+    "OurWords": "a row of a table",
     "segmenter": "a Segmenter, in a thread",
 }
 _FORMATTER: Final = RedactingFormatter("text", ["a1 /-.ßword-0123456789abcdef"])
@@ -197,6 +201,10 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     ),
     "bot.text.discord_markup.Names.of": lambda text: Names(members={1: text}).of("@", 1),
     "bot.text.segments.Segmenter": _segments,
+    "bot.text.markdown.pieces": lambda text: list(pieces(text)),
+    "bot.text.exaggeration.calm, Japanese": lambda text: calm(text, "ja"),
+    "bot.text.exaggeration.calm, Chinese": lambda text: calm(text, "zh"),
+    "bot.text.exaggeration.calm, Thai": lambda text: calm(text, "th"),
     "bot.library.voice.check_name": voice_names.check_name,
     "bot.library.voice.name_key": voice_names.name_key,
     "bot.tts.wire.text_with_style": lambda text: wire.text_with_style(text, text),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import emoji
 import pytest
 
-from bot.text.discord_markup import Names, name_emoji
+from bot.text.discord_markup import Names
+from bot.text.emoji_words import name_emoji
 from bot.text.speakable import speakable
 
 NAMES = Names(
@@ -26,7 +27,7 @@ NOTATION = [
     ("hi <@1>", "hi Bob"),
     ("hi <@!1>", "hi Bob"),
     ("hi <@999>", "hi someone"),
-    ("<@2> is here", "xX Z" + "\u0338" * 4 + "o Xx is here"),
+    ("<@2> is here", "xX Zo Xx is here"),
     ("<@3>", "https evil.example"),
     ("<@4> left", "someone left"),
     ("<@5>です", "名前です"),
@@ -46,7 +47,7 @@ NOTATION = [
     (f"<t:{NOON}>", "24 November 2026 at 12:00 UTC"),
     (f"<t:{NOON + 7200}:R>", "in 2 hours"),
     (f"<t:{NOON - 86400}:R>", "1 day ago"),
-    (f"<t:{NOON + 3}:R>", "now"),
+    (f"<t:{NOON + 3}:R>", "in 3 seconds"),
     ("<t:99999999999999999:R>", "some time"),
     ("https://discord.com/channels/5/10/77", "link to general"),
     ("https://discord.com/channels/5/6", "link to a channel"),
@@ -60,7 +61,7 @@ CHARACTERS = [
     ("3–5", "3-5"),
     ("wait…", "wait..."),
     ("e\u0301", "é"),
-    ("Z" + "\u0338" * 7 + "al", "Z" + "\u0338" * 4 + "al"),
+    ("Z" + "\u0338" * 7 + "al", "Zal"),
     ("Việt Nam", "Việt Nam"),
     ("a\u202eb\u202cc", "abc"),
     ("a\u2066b\u2069c", "abc"),
@@ -215,6 +216,85 @@ BRACKETS = [
     ("[[x]]", "x"),
 ]
 
+FACES = [
+    ("hey (^_^) hi", "hey hi"),
+    ("(づ｡◕‿‿◕｡)づ hug", "hug"),
+    ("ʕ•ᴥ•ʔ bear", "bear"),
+    ("にゃん(=^･ω･^=)", "にゃん"),
+    ("しょぼん(´・ω・`)", "しょぼん"),
+    ("ヽ(´▽`)/ yay", "yay"),
+    ("٩(◕‿◕)۶ party", "party"),
+    ("d(^_^)b good", "good"),
+    ("T_T no ¬_¬ >_< ^^", "no"),
+    ("thanks:) bye", "thanks bye"),
+    ("спасибо))) да((", "спасибо да"),
+    ("he said (foo) bar", "he said (foo) bar"),
+    ("so f(x) = (a)", "so f(x) = (a)"),
+    ("all (5 €) of it", "all (5 €) of it"),
+    ("日本の(人口)", "日本の(人口)"),
+    ("we won (1-0)", "we won (1-0)"),
+    ("see (note:) ok", "see (note:) ok"),
+    ("▀▄█ ⣿⣿ ┌─┐ok", "ok"),
+]
+
+SIGNS = [
+    ("x<-5", "x less than -5"),
+    ("if x->y then", "if x → y then"),
+    ("-> go", "go"),
+    ("3>=2 and 2=<3", "3 greater than or equal to 2 and 2 less than or equal to 3"),
+    ("a <> b, c=/=d", "a not equal to b, c not equal to d"),
+    ("no!= yes", "no not equal to yes"),
+    ("g++ and i++ and ++i", "g++ and i++ and ++i"),
+    ("wow++++++", "wow++"),
+    ("x^2 and 10^-3", "x to the power of 2 and 10 to the power of -3"),
+    ("2 * x and a*b", "2 times x and a times b"),
+    ("5 \\* 3", "5 times 3"),
+    ("3pm~5pm", "3pm-5pm"),
+    ("File > Save As > PDF", "File, Save As, PDF"),
+    ("tea > coffee", "tea greater than coffee"),
+    ("std::map<int> x", "std:map int x"),
+    ("s**t happens", "s bleep happens"),
+    ("un**believ**able", "unbelievable"),
+    ("!@#$ you", "bleep you"),
+    ("$$$ money", "$ money"),
+    ("rm *.log", "rm star dot log"),
+    ("in `x ** 2` and `a | b`", "in x to the power of 2 and a bar b"),
+    ("the `~` and `||`", "the tilde and bar bar"),
+    ("rated ★★☆☆☆", "rated 2 out of 5 stars"),
+    ("⭐⭐⭐ SALE", "star SALE"),
+    ("I </3 u", "I broken heart u"),
+]
+
+CODES = [
+    ("AAAAB1 and BBBB-1111", "AAAAB1 and BBBB-1111"),
+    ("code 0 0 0 0 0", "code 0 0 0 0 0"),
+    ("id deadbeefdeadbeefdeadbeef", "id deadbee"),
+    ("key sk_9aF3kQ81xZ22mmPq0aB1", "key sk 9aF3kQ8"),
+    ("Rindfleischetikettierungsgesetz", "Rindfleischetikettierungsgesetz"),
+    ("MCMXC and LXXXVIII", "MCMXC and LXXXVIII"),
+]
+
+COSTUMES = [
+    ("ɴɪᴄᴇ ᴛʀʏ", "nice try"),
+    ("🄷🄸 🅱️ruh", "HI Bruh"),
+    ("⒣⒤", "hi"),
+    ("1ˢᵗ and 5 km²", "1st and 5 km²"),
+    ("🇭 🇮", "H I"),
+    ("h̶e̶l̶l̶o̶", "hello"),
+    ("ᾧ ἄνδρες", "ᾧ ἄνδρες"),
+]
+
+LINKS = [
+    ("amzn.to/3xYz9A and youtu.be/x", "link to amzn dot to and link to youtu dot be"),
+    ("km/h, w/o, and/or, e.g./i.e., 24/7", "km/h, w/o, and/or, e.g./i.e., 24/7"),
+    ("gg wp.gg ez", "gg wp.gg ez"),
+    ("https://example.com/a.jpg?x=1", "an image"),
+    ("mailto:bob@example.com", "bob at example dot com"),
+    ("spotify:track:4uLU6hMCjMI75M1A2tKUQC", "a link"),
+    ("about: this", "about: this"),
+    ("hi@everyone.com @everyone", "hi at everyone dot com everyone"),
+]
+
 TONES_AND_SIGNS = {
     f":{tone}_skin_tone:" for tone in ("light", "medium-light", "medium", "medium-dark", "dark")
 } | {
@@ -223,6 +303,7 @@ TONES_AND_SIGNS = {
 }
 
 TABLE = [*NOTATION, *CHARACTERS, *MARKDOWN, *ADDRESSES, *EMOJI, *REPEATS, *PARAGRAPHS, *BRACKETS]
+TABLE += [*FACES, *SIGNS, *CODES, *COSTUMES, *LINKS]
 
 
 @pytest.mark.parametrize(("written", "said"), TABLE)
@@ -240,7 +321,7 @@ def test_every_emoji_there_is_becomes_words() -> None:
         said = name_emoji(f"a {one} b")
 
         assert not emoji.emoji_count(said), one
-        assert len(said.split()) > 2 or data["en"] in TONES_AND_SIGNS, one
+        assert len(said.split()) > 2 or data["en"] in TONES_AND_SIGNS or one[0] in "©®™", one
 
 
 def test_nested_notation_is_taken_apart_in_bounded_time() -> None:
