@@ -21,7 +21,7 @@ from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
 from cogs.attachments import RECORDING_OPTIONS, recording_from, recording_in, reference_from
 from cogs.consent import Asking, with_own_voice
-from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_in
+from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_for
 
 SpeakAfter = Callable[
     [discord.Interaction, str, discord.Attachment, str | None, Destination | None], Awaitable[None]
@@ -63,7 +63,7 @@ class Clone(commands.Cog):
         to: str | None = None,
     ) -> None:
         """Say something in the voice of a recording."""
-        spoken = check_text(speakable(text, names_in(interaction)))
+        spoken = check_text(speakable(text, await names_for(interaction, text)))
         found = await recording_from(interaction, reference, message, of)
         if found.speaker.id != interaction.user.id:
             await self._asking.begin(
@@ -132,7 +132,7 @@ class CloneForm(Form, title="Clone this voice"):
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Speak what was typed."""
-        spoken = check_text(speakable(_typed(self.text), names_in(interaction)))
+        spoken = check_text(speakable(_typed(self.text), await names_for(interaction, _typed(self.text))))
         transcript = _typed(self.transcript).strip() or None
         await self._speak(interaction, spoken, self._recording, transcript, None)
 

@@ -23,7 +23,7 @@ from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
 from bot.text.labels import check_style, one_line
-from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Question, everywhere, names_in
+from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Question, everywhere, names_for, names_in
 from cogs.voice_views import usable as usable_voices
 
 _MAX_CHOICES: Final = 25
@@ -119,7 +119,7 @@ class Speak(commands.Cog):
         await self._speak(
             interaction,
             text,
-            names_in(interaction),
+            await names_for(interaction, text),
             voice=voice,
             style=check_style(style) if style else None,
             guidance=guidance,
@@ -147,7 +147,7 @@ class Speak(commands.Cog):
         self, interaction: discord.Interaction, message: discord.Message, voice: str | None = None
     ) -> None:
         _check_words(message)
-        await self._speak(interaction, message.content, names_in(interaction, message), voice=voice)
+        await self._speak(interaction, words_of_message(message), names_in(interaction, message), voice=voice)
 
     async def _speak(self, interaction: discord.Interaction, text: str, names: Names, **options: Any) -> None:
         """Deliver ``text`` with these options of `RequestResolver.resolve_request`."""
@@ -163,8 +163,20 @@ class Speak(commands.Cog):
 
 
 def _check_words(message: discord.Message) -> None:
-    if not message.content.strip():
+    if not words_of_message(message).strip():
         raise MemberError(_NO_TEXT)
+
+
+def words_of_message(message: discord.Message) -> str:
+    """Return what ``message`` says: its own words, those it forwards, a poll's question, a bot's card."""
+    cards = [embed for embed in message.embeds if embed.type == "rich"]  # the others belong to a link
+    words = [
+        message.content,
+        *(forwarded.content for forwarded in message.message_snapshots),
+        message.poll.question if message.poll else "",
+        *(text for card in cards for text in (card.title, card.description)),
+    ]
+    return "\n".join(text for text in words if text)
 
 
 async def setup(bot: SpeechBot) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -265,6 +267,34 @@ def names_in(interaction: discord.Interaction, message: discord.Message | None =
     if message is not None:
         members |= {user.id: user.display_name for user in message.mentions}
     return Names(members=members, roles=roles, channels=channels, now=discord.utils.utcnow())
+
+
+_MENTIONED: Final = re.compile(r"<@!?(\d{1,20})>")
+_MAX_LOOKED_UP: Final = 5
+"""So many mentions of one text are looked up; others are somebody."""
+
+_LOOK_SECONDS: Final = 2.0
+
+
+async def names_for(interaction: discord.Interaction, text: str) -> Names:
+    """Return the names known where ``interaction`` happens, and of those whom ``text`` mentions.
+
+    Discord keeps us no list of members: who is not known is asked for, a few of them, together and not for
+    long. Whom Discord does not name in time stays without a name.
+    """
+    names = names_in(interaction)
+    guild = interaction.guild
+    unknown = [int(found) for found in _MENTIONED.findall(text) if int(found) not in names.members]
+    if guild is None or not interaction.is_guild_integration() or not unknown:
+        return names
+    looked_up = list(dict.fromkeys(unknown))[:_MAX_LOOKED_UP]
+    tasks = [asyncio.create_task(guild.fetch_member(one)) for one in looked_up]
+    done, late = await asyncio.wait(tasks, timeout=_LOOK_SECONDS)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    found = [task.result() for task in done if task.exception() is None]
+    return replace(names, members={**names.members, **{one.id: one.display_name for one in found}})
 
 
 def name_of(person: discord.abc.User) -> str:

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import wave
+from dataclasses import replace
 from io import BytesIO
+from typing import Any, Final
 
+import discord
 import pytest
 
 from bot.text.labels import one_line
+from bot.text.speakable import speakable
+from cogs.speak import words_of_message
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.scenes import DEADLINE, Scene, file_of, words_of
+from tests.text.discord_cases import CASES, complaints, names_for
 
 
 async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
@@ -228,6 +234,71 @@ async def test_speak_this_on_a_message_without_words_says_so(scene: Scene):
     answer = await scene.alice.message_menu("Speak this", message)
 
     assert "no text" in await words_of(answer)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.get("surface") == "message"], ids=lambda case: case["id"]
+)
+async def test_a_message_is_read_as_an_accepted_reading(scene: Scene, case: dict[str, Any]):
+    message = _message(scene, case["message"])
+
+    words = words_of_message(message)
+
+    mentioned = {user.id: user.display_name for user in message.mentions}
+    names = names_for(case)
+    said = speakable(words, replace(names, members={**names.members, **mentioned}))
+    assert complaints(case, said) == [], said
+
+
+async def test_a_forwarded_message_is_read(scene: Scene):
+    inside = {"content": "the original", "timestamp": "2026-11-24T12:00:00+00:00", "edited_timestamp": None}
+    message = _message(
+        scene,
+        {"content": "", "message_snapshots": [{"message": {**inside, **_EMPTY, "type": 0, "flags": 0}}]},
+    )
+
+    assert words_of_message(message) == "the original"
+
+
+async def test_the_card_of_a_link_is_not_read(scene: Scene):
+    card = {"type": "article", "title": "Somebody else's words"}
+
+    assert words_of_message(_message(scene, {"content": "see", "embeds": [card]})) == "see"
+
+
+_EMPTY: Final[dict[str, Any]] = {"attachments": [], "embeds": [], "mentions": [], "mention_roles": []}
+
+
+def _message(scene: Scene, payload: dict[str, Any]) -> discord.Message:
+    """Return a message as discord.py makes it of what Discord sends."""
+    channel = scene.bot.get_channel(scene.general.id)
+    assert isinstance(channel, discord.TextChannel)
+    author = {"id": "3", "username": "carla", "discriminator": "0", "avatar": None}
+    data: Any = {
+        "id": "77",
+        "channel_id": str(channel.id),
+        "author": author,
+        "type": 0,
+        "flags": 0,
+        "pinned": False,
+        "tts": False,
+        "mention_everyone": False,
+        "edited_timestamp": None,
+        "components": [],
+        "timestamp": "2026-11-24T12:00:00+00:00",
+        **_EMPTY,
+        **payload,
+    }
+    return discord.Message(state=scene.bot._connection, channel=channel, data=data)
+
+
+async def test_a_member_whom_the_bot_has_not_seen_is_called_by_their_name(scene: Scene):
+    carol = scene.rehearsal.world.add_person("Carol")
+    scene.guild.add_member(carol)
+
+    await file_of(await scene.speak(f"hi {carol.mention} and <@123456789012345678>"))
+
+    assert scene.asked[0]["text"] == "hi Carol and someone"
 
 
 async def test_speak_works_in_a_direct_message(scene: Scene):
