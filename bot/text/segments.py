@@ -16,6 +16,7 @@ import sentencex
 
 from bot.text.characters import GRAPHEME, IGNORE_CASE, LINES, has_words, pattern
 from bot.text.speaking_time import seconds_up_to, speaking_seconds
+from bot.text.words import WORDS
 
 PROTECTED_SECONDS: Final = 15.0
 """A number, an address or a bracket that takes longer may be cut: the model would not survive it whole."""
@@ -38,6 +39,24 @@ _CLAUSE_END = pattern(
     rf"(?:[、，；：،؛፣፤፥၊᠂៖]++{_CLOSERS}\s*+|(?<![,;:])[,;:]++{_CLOSERS}\s++|\s-++\s++"
     r"|(?<=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\s++(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]))"
 )
+_CONNECTED = pattern(
+    # The last syllables of a Korean verb that goes on ("and", "because", "but"): no comma is written.
+    r"(?<=[\uAC00-\uD7A3](?:고|서|면|며|지만|니까|는데|은데|려고|도록|자마자))\s++(?=\p{Hangul})"
+)
+_ABBREVIATED = pattern(
+    # Where sentencex has no list, these stand in front of a name or a number; and letters with stops.
+    r"(?<![\p{L}\p{M}.])(?:"
+    r"κ|κα|κος|κυρ|δρ|καθ|αρ|τηλ|οδ|λεωφ|π\.χ|δηλ|βλ|σελ|εκ|χιλ"
+    r"|डॉ|श्री|श्रीमती|प्रो|पं|कु|रु|सं|पृ"
+    r"|د|أ|م|ص|ت|هـ|ق\.م|ب\.م"
+    r"|TS|ThS|PGS|GS|BS|KS|LS|Tp|TP|Q|P|Đ|Ths|tr|đ/c|v\.v"
+    r"|ดร|ศ|รศ|ผศ|นพ|พญ|น\.ส|ด\.ช|ด\.ญ|พ\.ศ|ค\.ศ|จ|อ|ต|ถ|โทร|บ|ร\.ต|พล\.อ"
+    r"|вул|просп|пров|пл|бул|буд|кв|м|с|смт|обл|р|рр|ст|проф|акад|доц|ім|гр|грн|тис|млн|млрд|див|напр|тел"
+    r"|(?:\p{L}\p{M}*+\.){1,3}\p{L}\p{M}*+"
+    r")\.[\s\u200B]*+\Z|(?<![\p{L}\p{M}.])\p{L}\p{M}*+\.\Z",
+    IGNORE_CASE,
+)
+_ABBREVIATION_CHARS: Final = 20
 _SPACE = pattern(r"\s++")
 _LINE = pattern(rf"[^\n]{{1,{_CHARACTERS_AT_ONCE}}}+(?:\S{{0,99}}+[^\S\n])?+|\n\s*+")
 _SURROGATE = pattern(r"\p{Cs}")
@@ -49,11 +68,14 @@ _NUMBER = pattern(
     r"(?:-?\p{Latin}++)?+(?:\s?[%‰°€$£¥₹])?+"
 )
 _ITEM = pattern(r"^\d{1,3}+[.)][^\S\n]++\S", LINES)  # the number of a list's item is no sentence
+_DOT = f"(?:{'|'.join(sorted({words.dot for words in WORDS.values() if words.dot.isalpha()}))})"
+_AT = f"(?:{'|'.join(sorted({words.at for words in WORDS.values() if words.at[0].isalpha()}))})"
 _ADDRESS = pattern(
     r"(?<!\S)[^\s@]{1,64}+@[^\s@]++|(?<![\p{L}\p{N}])[a-z][a-z0-9+.-]{0,20}+://\S++"
     r"|(?<![\w.-])(?:[\w-]++\.)++[\w-]++(?:[/?#:]\S*+)?+"
     # what `bot.text.discord_markup` makes of them
-    r"|(?<![\w-])(?:link to )?+[\w-]{1,63}+(?:(?: at [\w-]{1,63}+)?(?: dot [\w-]{1,63}+)++)",
+    rf"|(?<![\w-])(?:link to )?+[\w-]{{1,63}}+(?: {_DOT} [\w-]{{1,63}}+)*+"
+    rf"(?: {_AT} [\w-]{{1,63}}+(?: {_DOT} [\w-]{{1,63}}+)++|(?<= {_DOT} [\w-]{{1,63}}))",
     IGNORE_CASE,
 )
 _PAIRS: Final = dict(zip("([{（「『【《〈«“", ")]}）」』】》〉»”", strict=True))
@@ -116,7 +138,7 @@ class Breaks:
 
 
 def _ends(text: str) -> Iterator[tuple[int, Break]]:
-    for expression, kind in ((_SPACE, Break.SPACE), (_CLAUSE_END, Break.CLAUSE)):
+    for expression, kind in ((_SPACE, Break.SPACE), (_CLAUSE_END, Break.CLAUSE), (_CONNECTED, Break.CLAUSE)):
         yield from ((match.end(), kind) for match in expression.finditer(text))
     continued = {match.end() for match in _QUOTED_END.finditer(text)}
     for match in _PLAIN_END.finditer(text):
@@ -126,8 +148,9 @@ def _ends(text: str) -> Iterator[tuple[int, Break]]:
             yield match.end(), Break.PARAGRAPH if match[0].count("\n") > 1 else Break.SENTENCE
             continue
         for index in _sentence_ends(match[0]):
-            if match.start() + index not in continued:
-                yield match.start() + index, Break.SENTENCE
+            end = match.start() + index
+            if end not in continued and not _ABBREVIATED.search(text, max(0, end - _ABBREVIATION_CHARS), end):
+                yield end, Break.SENTENCE
 
 
 def _sentence_ends(line: str) -> set[int]:

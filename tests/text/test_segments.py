@@ -226,3 +226,53 @@ async def test_a_text_can_be_read_off_the_loop():
 
     assert first is not None
     assert first.text.startswith("See you at eight.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ο κ. Παπαδόπουλος ήρθε στις 5 μ.μ. στο σπίτι μας.",
+        "Η οδ. Ερμού, π.χ. εδώ.",
+        "कल डॉ. शर्मा आए।",
+        "قال د. أحمد اليوم.",
+        "Gặp TS. Nguyễn ở TP. Hồ Chí Minh.",
+        "น.ส. สมหญิงและ ดร. สมชายมา",
+        "Проф. Шевченко живе на вул. Хрещатик у м. Київ.",
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(text: str) -> None:
+    assert [text[:index] for index, kind in Breaks(text).words if kind is Break.SENTENCE] == []
+
+
+def test_after_an_abbreviated_word_sentences_still_end() -> None:
+    text = "Ο κ. Νίκος ήρθε. Μετά έφυγε. Проф. Коваль прийшов. Він пішов."
+
+    ends = [text[:index].split()[-1] for index, kind in Breaks(text).words if kind is Break.SENTENCE]
+
+    assert ends == ["ήρθε.", "έφυγε.", "прийшов."]
+
+
+def test_a_long_korean_sentence_is_cut_where_a_verb_goes_on() -> None:
+    text = "오늘은 정말 좋은 날씨네요 그래서 공원에 가서 산책을 하려고 합니다 그리고 저녁을 먹을 거예요."
+
+    first = Segmenter(text).next(4)
+
+    assert first is not None
+    assert first.text.endswith(("가서", "하려고"))
+    assert first.seconds < 6
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jane dot doe at mail dot example dot com",
+        "a Punkt b ät example Punkt com",
+        "bob arroba ejemplo punto es",
+    ],
+)
+def test_an_address_in_words_is_not_cut(address: str) -> None:
+    text = f"one two {address} three four"
+
+    inside = range(text.index(address) + 1, text.index(address) + len(address))
+
+    assert [index for index, _ in Breaks(text).words if index in inside] == []
