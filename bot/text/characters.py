@@ -53,7 +53,7 @@ _FOLDED = str.maketrans(
 _FANCY = pattern(
     # letters and digits in costume: mathematical, full-width, circled, squared; and ligatures
     r"[\U0001D400-\U0001D7FF\uFF10-\uFF19\uFF21-\uFF3A\uFF41-\uFF5A\u2460-\u24FF\U0001F130-\U0001F149"
-    r"\uFB00-\uFB4F]|[\uFB50-\uFDFF\uFE70-\uFEFC]"
+    r"\uFB00-\uFB4Fℂℊ-ℓℕℙ-ℝℤℨℬℭℯ-ℴ]|[\uFB50-\uFDFF\uFE70-\uFEFC]"
     # raised letters, when a word is written with them: 1ˢᵗ, ᴴᵉˡˡᵒ
     r"|[ᴬ-ᵪʰ-ʸˠ-ˤⁱⁿᶛ-ᶿⱼⱽₐ-ₜ]{2,}+"
 )
@@ -80,7 +80,8 @@ _TOO_MANY_MARKS = pattern(rf"(\p{{M}}{{{MAX_MARKS}}})\p{{M}}++")
 _ALPHABETIC = pattern(r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}\p{M}]++")
 _COSTUME = pattern(
     # strokes through a word, or more marks on a letter than any alphabet has
-    rf"[\u0334-\u0338]|[\p{{Latin}}\p{{Cyrillic}}]\p{{M}}{{{_MAX_MARKS_OF_ALPHABETS + 1}}}"
+    rf"[\u0305\u0332-\u0338\u033F\u20D0-\u20DF\u20E5-\u20F0]"
+    rf"|[\p{{Latin}}\p{{Cyrillic}}]\p{{M}}{{{_MAX_MARKS_OF_ALPHABETS + 1}}}"
 )
 _MARK = pattern(r"\p{M}")
 _QUOTED = pattern(r"(?<![^\s(])«\s++|(?<!\s)\s++»(?![\p{L}\p{N}])")

@@ -11,10 +11,12 @@ from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
 
 from bot.text.characters import IGNORE_CASE, clean_characters, has_words, pattern
+from bot.text.faces import drop_faces
 from bot.text.languages import ENGLISH, UNKNOWN
 from bot.text.words import WORDS, OurWords
 
 _MENTION = pattern(r"<(?P<kind>@!?|@&|#)(?P<id>\d{1,20})>")
+_TOUCHING = pattern(r"(?<=[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}>])(?=<(?:@[!&]?|#)\d{1,20}>)")
 _EVERYONE = pattern(r"(?<![@\w])@++(everyone|here)\b(?!\.\w)")
 _COMMAND = pattern(r"</(?P<name>[^<>:\n]{1,100}):\d{1,20}>")
 _GUIDE = pattern(r"<id:(customize|browse|guide|home|linked-roles)(?::\d{1,20})?>")
@@ -53,7 +55,9 @@ _NOBODY: Final = Names()
 def resolve_names(text: str, names: Names = _NOBODY, language: str = ENGLISH) -> str:
     """Return ``text`` with Discord's notation in words; custom emoji become ``:name:``."""
     words = WORDS[language]
-    text = _MENTION.sub(lambda match: names.of(match["kind"], int(match["id"]), words), text)
+    text = _MENTION.sub(
+        lambda match: names.of(match["kind"], int(match["id"]), words), _TOUCHING.sub(" ", text)
+    )
     text = _EVERYONE.sub(r"\1", text)
     text = _COMMAND.sub(lambda match: _sayable(match["name"], words.command), text)
     text = _GUIDE.sub(lambda match: words.page.format(_page(match[1], language)), text)
@@ -71,7 +75,7 @@ def _page(name: str, language: str) -> str:
 
 
 def _sayable(name: str | None, otherwise: str) -> str:
-    plain = " ".join(_UNSAYABLE.sub(" ", clean_characters(name or "")).split()).strip(" -.&'")
+    plain = " ".join(_UNSAYABLE.sub(" ", drop_faces(clean_characters(name or ""))).split()).strip(" -.&'")
     return plain if has_words(plain) else otherwise
 
 
@@ -122,9 +126,9 @@ _EMAIL = pattern(
 )
 _PATH_AT_DOMAIN = pattern(
     # A domain with a path, in any country (two letters) or in one of the commonest endings of others.
-    r"(?<![\w.@/-])(?P<host>(?:[\w-]{1,63}\.){0,3}[\w-]{2,63}\."
+    r"(?<![\w.@/-])(?:[\w-]{1,63}\.){0,3}(?:[\w-]{2,63}\.[a-z]{2}|t\.(?:me|co)|[\w-]{1,63}\."
     r"(?:com|org|net|edu|gov|dev|app|wiki|info|biz|xyz|online|site|shop|store|blog|page|link|live|club|cloud"
-    r"|games|media|news|space|tech|chat|[a-z]{2}))(?::\d{1,5})?"
+    r"|games|media|news|space|tech|chat))(?::\d{1,5})?"
     rf"/[^\s<>{_END_OF_URL}]*[^\s<>.,!?;:'\"()\[\]{{}}{_END_OF_URL}]",
     IGNORE_CASE,
 )

@@ -52,7 +52,7 @@ _ID_KEPT: Final = 7  # what git shows of its own
 
 _TOKEN_WITH_DIGIT = pattern(r"(?<![\p{L}\p{N}-])(?=[\p{L}-]*+\p{N})[\p{L}\p{N}-]{2,24}+(?![\p{L}\p{N}-])")
 _LETTERS = pattern(rf"(\p{{L}})\1{{{MAX_REPEATS},}}", IGNORE_CASE)
-_SYLLABLES = pattern(rf"(\p{{L}}{{2,4}}?)\1{{{MAX_REPEATS},}}", IGNORE_CASE)
+_SYLLABLES = pattern(rf"([\p{{L}}\p{{M}}]{{2,4}}?)\1{{{MAX_REPEATS},}}", IGNORE_CASE)
 _CRIES = pattern(r"[!?]{2,}+")
 _DOTS = pattern(r"\.{3,}")
 _PLUSES = pattern(r"(?<=[\p{L}\p{N}])\+{3,}")

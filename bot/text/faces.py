@@ -12,30 +12,34 @@ _EYES_OF_LETTERS = r"oO0xXTtuUnQvVಠಥಡʘᵔᵕ눈ㅠㅜㅡㅇωшಸ"
 _MOUTH = r"_.o0Oω∀Ддωェロワ□▽﹏‿ʖᴥᴗ益皿人口3vwu\-~^,⌣︿̮"
 
 _MORE_LETTERS: Final = frozenset(
-    "ಠಥಡʘʖᴥᴗᵔᵕωДд益皿人口艸彡ノﾉヽっつづツﾂｼシロワェεᕕᕗლงςшσ눈ㅅㅂㅁㅇㅠㅜㅡ٩۶дಸɷəʕʔヾзШ"
+    "ಠಥಡʘʖᴥᴗᵔᵕωДд益皿人口艸彡ノﾉヽっつづツﾂｼシロワェεᕕᕗლงςшσ눈ㅅㅂㅁㅇㅠㅜㅡ٩۶дಸɷəʕʔヾзШง"
 )
 """Letters that are drawn with. With nothing but signs around them they are no words."""
 
 _BRACKETED = pattern(r"[(（༼ʕ](?P<face>[^()（）༼༽ʕʔ\n]{1,20})[)）༽ʔ]")
 _ARMS = r"[\\/＼／ヽヾノﾉﾉ╯╰︵┻━┳┬┴─彡づっつゞ☆♪ლ٩۶งᕕᕗ凸ヘ⊃⊂ﾟ゜∩⌒▿◞◟¯_<>～]"
 _ARMS_BEFORE = pattern(rf"{_ARMS}{{1,8}}+\Z")
-_ARMS_AFTER = pattern(rf"[^\S\n]?{_ARMS}{{1,8}}+(?:[^\S\n]?┻[━─]+┻)?|[^\S\n]?[┻┳┬┴][━─]{{1,5}}+[┻┳┬┴]")
+_ARMS_AFTER = pattern(
+    rf"[^\S\n]?{_ARMS}{{1,8}}+(?:[^\S\n]?┻[━─]+┻)?|[^\S\n]?[┻┳┬┴][━─]{{1,5}}+[┻┳┬┴]"
+    r"|[ozZ]{1,3}+(?![\p{L}\p{N}])"
+)
 _PAIRED_ARMS: Final = ("m", "d", "b", "q", "o", "Ψ", "9", "c")
 
 _PLAIN_FACE = rf"(?P<eye>[{_EYES_OF_SIGNS}])[{_MOUTH}\s]{{1,4}}(?P=eye)|[><]\s*+[{_MOUTH}]{{1,3}}\s*+[<>]"
 _LETTER_FACE = rf"(?P<letter>[{_EYES_OF_LETTERS}])(?:_{{1,3}}|[.ωДдェ益﹏ʖ‿︵])(?P=letter)"
-_FACE = pattern(rf"{_PLAIN_FACE}|{_LETTER_FACE}|(?P<crying>[TQ;])[-.](?P=crying)")
+_FACE = pattern(rf"{_PLAIN_FACE}|{_LETTER_FACE}|(?P<crying>[TQ;])[-.oO](?P=crying)")
 _BARE = pattern(
     r"(?<!\S)(?:(?P<letter>[oOxXTtuUnQ0ಠಥʘ])_{1,3}+(?P<other>[oOxXTtuUnQ0ಠಥʘ])|\^[_.o-]?\^|-_{1,3}+-|>[_.]{1,3}+<"
-    r"|;[_-]{1,3}+;|T[-.]T|=[_.]=|[•·◕⊙°¬][_.‿][•·◕⊙°¬]|[._]{1}_[._]|¬_¬)(?!\S)"
+    r"|;[_-]{1,3}+;|T[-.]T|=[_.]=|[•·◕⊙°¬][_.‿][•·◕⊙°¬]|[._]{1}_[._]|¬_¬|⌐■[_-]■|\\[oO0]/)(?!\S)"
 )
 _SHRUG = pattern(r"¯\\*_*[(（]ツ[)）]_*/¯")
 _EMOTICON = pattern(r"(?<!\S)>?(?:[:;=]'?-?[()DPpOo3/\\|*\[\]]++|[:;]'-?[()]|8-?\)|D:|:-?[$#@])(?!\S)")
 _ATTACHED = pattern(r"(?<=[\p{L}!?.,])[:;=]'?-?(?:\)++|D(?!\w))")
 _BRACKETS = pattern(r"[()]++")
+_ORNAMENT = pattern(r"彡|(?<![\uFF66-\uFF9D])[･ﾟ]")
 _WORD = pattern(r"[\p{L}\p{N}]{2}")
 _LETTER = pattern(r"\p{L}")
-_ODD_SIGN = pattern(r"[^\p{L}\p{N}\p{M}\s.,!?'\"\-:;/&%+=$€£¥*()#@~<>_…]")
+_ODD_SIGN = pattern(r"(?<![\p{L}\p{M}])\p{M}|[^\p{L}\p{N}\p{M}\s.,!?'\"\-:;/&%+=$€£¥*()#@~<>_…]")
 _BLOCKS = pattern(r"[\u2500-\u259F\u2800-\u28FF]++")
 
 
@@ -49,7 +53,7 @@ def drop_faces(text: str, shrug: str = "") -> str:
     text = _BARE.sub(_bare, text)
     text = _EMOTICON.sub(" ", text)
     text = "\n".join(_attached(line) for line in text.split("\n"))
-    return _BLOCKS.sub(" ", text)
+    return _BLOCKS.sub(" ", _ORNAMENT.sub(" ", text))
 
 
 def _bracketed(text: str) -> str:
@@ -82,8 +86,8 @@ def _is_face(content: str) -> bool:
     found = _FACE.search(content)
     if found is not None:
         around = words[: found.start()] + " " + words[found.end() :]
-        return not _WORD.search(around) and not any(letter.isdigit() for letter in content)
-    if _LETTER.search(words) or any(letter.isdigit() for letter in content):
+        return not _WORD.search(around) and not any(letter.isdecimal() for letter in content)
+    if _LETTER.search(words) or any(letter.isdecimal() for letter in content):
         return False
     return len(_ODD_SIGN.findall(content)) > 1
 

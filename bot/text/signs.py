@@ -11,7 +11,9 @@ from bot.text.words import WORDS, OurWords
 _ESCAPED = pattern(r"\\(?=[*_~|<>^`#])")
 _APOSTROPHE = pattern(r"(?<=\p{L})[´`](?=\p{L})")
 _GRAWLIX = pattern(r"(?<!\S)[@#$%&*!?^]{3,}+(?=[\s.,;:)]|\Z)")
-_MASKED_LETTERS = pattern(r"(?<![\w*])(?P<first>\p{L}{1,20})\*{2,}+\p{L}{1,20}+(?![\w*])")
+_MASKED_LETTERS = pattern(
+    r"(?<![\w*])(?P<first>\p{L}{1,20})(?:\*{2,}+\p{L}{1,20}+|(?<=\b\p{L})\*{3,}+)(?![\w*])"
+)
 _POWER = pattern(r"(?<=[\p{L}\p{N})]) ?(?:\^|(?<=\d ?)\*\*(?= ?\d)) ?(?=-?[\p{L}\p{N}(])")
 _TIMES = pattern(r"(?<=\d) ?\*{1,2} ?(?=\d)|(?<=\b\p{L})\*(?=\p{L}\b)|(?<=\d) ?\* ?(?=\p{L}\b(?!\*))")
 _GLOB = pattern(r"(?<![\w*.])\*\.(?=\p{L})")

@@ -25,6 +25,7 @@ NOON = int(datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp())
 
 NOTATION = [
     ("hi <@1>", "hi Bob"),
+    ("<@1><#10>hi<@1>s", "Bob generalhi Bobs"),
     ("hi <@!1>", "hi Bob"),
     ("hi <@999>", "hi someone"),
     ("<@2> is here", "xX Zo Xx is here"),
@@ -227,6 +228,9 @@ FACES = [
     ("d(^_^)b good", "good"),
     ("T_T no ¬_¬ >_< ^^", "no"),
     ("thanks:) bye", "thanks bye"),
+    ("(ง'\u0300-'\u0301)ง fight", "fight"),
+    ("( •_•)>⌐■-■ (⌐■_■) deal", "deal"),
+    ("\\o/ yay (ToT)", "yay"),
     ("спасибо))) да((", "спасибо да"),
     ("he said (foo) bar", "he said (foo) bar"),
     ("so f(x) = (a)", "so f(x) = (a)"),
@@ -254,6 +258,7 @@ SIGNS = [
     ("tea > coffee", "tea greater than coffee"),
     ("std::map<int> x", "std:map int x"),
     ("s**t happens", "s bleep happens"),
+    ("f*** that", "f bleep that"),
     ("un**believ**able", "unbelievable"),
     ("!@#$ you", "bleep you"),
     ("$$$ money", "$ money"),
@@ -280,7 +285,8 @@ COSTUMES = [
     ("⒣⒤", "hi"),
     ("1ˢᵗ and 5 km²", "1st and 5 km²"),
     ("🇭 🇮", "H I"),
-    ("h̶e̶l̶l̶o̶", "hello"),
+    ("h̶e̶l̶l̶o̶ h̲i̲", "hello hi"),
+    ("ℌ𝔢𝔩𝔩𝔬 5 ℃", "Hello 5 ℃"),
     ("ᾧ ἄνδρες", "ᾧ ἄνδρες"),
 ]
 
