@@ -100,19 +100,20 @@ def _bare(match: re.Match[str]) -> str:
 
 
 def _attached(line: str) -> str:
+    """Return ``line`` without faces at the end of a word, ``so:)`` and the brackets alone: ``привет))``."""
     if "(" not in line:  # else it may end what that begins
         line = _ATTACHED.sub(" ", line)
-    opened = 0
-
-    def shown(match: re.Match[str]) -> str:
-        nonlocal opened
+    said: list[str] = []
+    index = opened = 0
+    for match in _BRACKETS.finditer(line):
         brackets = match[0]
-        is_smile = len(brackets) > 1 and match.start() and not line[match.start() - 1].isspace()
-        if is_smile and set(brackets) == {")"} and not opened:
-            return ""
-        if is_smile and set(brackets) == {"("} and line[match.end() : match.end() + 1].strip() == "":
-            return ""
+        is_behind_a_word = match.start() > 0 and not line[match.start() - 1].isspace()
+        ends_nothing = set(brackets) == {")"} and not opened
+        begins_nothing = set(brackets) == {"("} and not line[match.end() : match.end() + 1].strip()
+        said.append(line[index : match.start()])
+        index = match.end()
+        if len(brackets) > 1 and is_behind_a_word and (ends_nothing or begins_nothing):
+            continue
+        said.append(brackets)
         opened = max(0, opened + brackets.count("(") - brackets.count(")"))
-        return brackets
-
-    return _BRACKETS.sub(shown, line)
+    return "".join([*said, line[index:]])
