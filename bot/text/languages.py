@@ -66,7 +66,8 @@ _COMMON_WORDS: Final[Mapping[str, str]] = {
         "stop wait help need why where too very much many more really never always still again off down "
         "right left home friend friends people thing things something anything nothing everyone someone "
         "check link password test die hell war hat gift ship same done ready sick rated score red green "
-        "blue open read rules try fire info min sec kg km cm mm pm am vs etc"
+        "blue open read rules try fire info min sec kg km cm mm pm am vs etc sus bruh gm gn nvm wyd idc "
+        "mood slay bday lets xd"
     ),
     "de": (
         "an also man will mehr gibt schreib der die das es bis und ich ist nicht du ein eine einen einem "
@@ -78,12 +79,12 @@ _COMMON_WORDS: Final[Mapping[str, str]] = {
         "zum zur beim nach bei aus über wer wo warum uns euch kauf"
     ),
     "fr": (
-        "me as le la les à un une des du de et est je tu il elle on nous vous ils ne pas que qui quoi où "
-        "dans pour sur avec ce cette ça c'est j'ai t'as l'ai mais ou donc si plus bien très trop tout tous "
-        "fait être avoir suis es sont ai avons avez va vais aller mon ma mes ton ta tes son sa ses au aux "
-        "par bonjour salut coucou bonsoir merci oui non ouais mdr ptdr svp stp quand comment pourquoi "
-        "aujourd'hui demain soir nuit bonne bon joyeux anniversaire félicitations bravo aime t'aime drôle "
-        "lis regarde gars"
+        "hier vu me as le la les à un une des du de et est je tu il elle on nous vous ils ne pas que qui "
+        "quoi où dans pour sur avec ce cette ça c'est j'ai t'as l'ai mais ou donc si plus bien très trop "
+        "tout tous fait être avoir suis es sont ai avons avez va vais aller mon ma mes ton ta tes son sa "
+        "ses au aux par bonjour salut coucou bonsoir merci oui non ouais mdr ptdr svp stp quand comment "
+        "pourquoi aujourd'hui demain soir nuit bonne bon joyeux anniversaire félicitations bravo aime "
+        "t'aime drôle lis regarde gars"
     ),
     "es": (
         "me he has el la los las un una de del y que en es no sí se lo le por con para su al como más pero "
@@ -200,21 +201,29 @@ def _weights() -> dict[str, dict[str, float]]:
         for word in words.split():
             found.setdefault(word, {})[language] = 1.0
     return {
-        word: {one: (_OF_A_LETTER if len(word) == 1 else 1) / len(languages) for one in languages}
+        word: {
+            one: (_OF_A_LETTER if len(word) == 1 else 1) / len(languages) / (4 if word in _EVERYWHERE else 1)
+            for one in languages
+        }
         for word, languages in found.items()
     }
 
 
-_OF_A_LETTER: Final = 0.15
+_OF_A_LETTER: Final = 0.05
 """A word of one letter may as well be a variable."""
+
+_EVERYWHERE: Final = frozenset(
+    ("ok", "okay", "lol", "wow", "cool", "hey", "hi", "hello", "sorry", "super", "omg", "gg", "wp", "xd")
+)
+"""English that all the world writes."""
 
 _WEIGHT_OF: Final = _weights()
 _BY_LETTER: Final = {
     letter: languages.split() for letters, languages in _LETTERS_OF.items() for letter in letters
 }
 _BY_LETTER_SET: Final = frozenset(_BY_LETTER)
-_CERTAIN: Final = 0.2
-"""A word that five languages have is enough, if none of them is English."""
+_CERTAIN: Final = 0.1
+"""A word that ten languages have is enough, if none of them is English."""
 
 
 def language_of(text: str) -> str:
