@@ -157,6 +157,11 @@ class SpeechBot(commands.AutoShardedBot):
             await asyncio.wait_for(tried.wait(), _FIRST_TRY_SECONDS)
         tidying = asyncio.create_task(self.reference_posts.keep_tidy(), name="reference-posts")
         self._parts.callback(tidying.cancel)
+        posting = asyncio.create_task(
+            self.reference_posts.post_ahead(self.library.voices.new_voices(), self.library.consents),
+            name="new-voices",
+        )
+        self._parts.callback(posting.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -16,14 +16,14 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.delivery.request import SpeakRequest
+from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
 from bot.library.consent import Consents
 from bot.library.consent_rules import Standing
 from bot.library.library import Library
 from bot.library.recordings import Recordings
-from bot.library.voice import Clock, utc_now
+from bot.library.voice import Clock, Voice, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
 from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
 from bot.playback.players import GuildPlayers
@@ -191,6 +191,15 @@ class ReferencePosts:
         for number, post in enumerate(dict.fromkeys(unwanted)):
             await asyncio.sleep(pace if number else 0.0)
             await self.delete([post])
+
+    async def post_ahead(self, voices: AsyncIterable[Voice], consents: Consents) -> None:
+        """Post the recording of each of these voices, so that its first use waits for no upload."""
+        async for voice in voices:
+            try:
+                if await consents.permission_error(voice, voice.guild_id) is None:
+                    await self.reference(spoken(voice))
+            except (LibraryError, MemberError, discord.HTTPException, OSError) as error:
+                log.info("the recording of a new voice is posted at its first use: %s", type(error).__name__)
 
     async def keep_tidy(self) -> None:
         """Log what is wrong with the storage channel, then tidy now and every hour. It never returns."""

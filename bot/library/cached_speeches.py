@@ -98,7 +98,7 @@ class CachedSpeeches:
     ) -> list[str] | None:
         """Note speech of ``size`` bytes, in place of what was kept under its key; its file is written after.
 
-        ``is_new``: as far as is known there is none under it, and whom it would concern need not be forgotten.
+        ``is_new``: as far as is known there is none under it, whose labels would have to go.
         Returns the keys of what has to go for it, so that all is at most ``most_bytes``; their files are
         deleted first. None: it must not be kept, or is too large.
         """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +63,9 @@ from bot.limits import (
 NO_SUCH_VOICE = "There is no voice with that name here. /voice list shows those you can use."
 """The same for a voice that does not exist, belongs to another server, or is not shared with this member."""
 
+_MOST_NEW = 1_000
+"""Voices that were saved and are not prepared yet; what does not fit is prepared at its first use."""
+
 _FROZEN = "This voice is frozen here. Choose another one."
 _NOT_FOR_ALL = "Members could not use that voice. Share it with the whole server first: /voice share."
 _NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
@@ -101,6 +106,7 @@ class Voices:
         self._consents = consents
         self._withdrawals = withdrawals
         self._now = now
+        self._new: asyncio.Queue[Voice] = asyncio.Queue(_MOST_NEW)
 
     async def find(self, scope: Scope, name: str) -> Voice:
         """Return the voice with this name or id that this member may speak with.
@@ -263,6 +269,8 @@ class Voices:
             else:
                 await _set_default(session, scope.guild_id, voice.id)
         await self._recordings.saved(new.recording)
+        with suppress(asyncio.QueueFull):  # whoever is so far behind does without
+            self._new.put_nowait(voice)
         return voice
 
     async def save(self, scope: Scope, new: NewVoice) -> Voice:
@@ -282,7 +290,14 @@ class Voices:
             voice = await insert_voice(session, scope.guild_id, scope.member_id, new, self._now())
             await self._recordings.hold(session, new.recording)
         await self._recordings.saved(new.recording)
+        with suppress(asyncio.QueueFull):  # whoever is so far behind does without
+            self._new.put_nowait(voice)
         return voice
+
+    async def new_voices(self) -> AsyncGenerator[Voice]:
+        """Yield each voice as soon as it is saved here, for one who prepares it; it never ends."""
+        while True:
+            yield await self._new.get()
 
     async def check_place(self, scope: Scope, name: str) -> str:
         """Return the name as it will be shown, if `save` would take it now: before work is spent on a voice.

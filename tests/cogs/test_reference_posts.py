@@ -70,6 +70,7 @@ class Shelf:
 @pytest.fixture
 async def shelf(scene: Scene) -> Shelf:
     library = scene.bot.library
+    scene.bot.reference_posts.place = RecordingPlace.THIS_MACHINE  # it posts nothing beside the shelf
     recording = await library.recordings.keep(WAV)
     new = NewVoice("Sister", Kind.DESIGNED, recording, seconds=4.0, transcript="Hello")
     saved = await library.voices.save(Scope(scene.guild.id, scene.alice.id), new)

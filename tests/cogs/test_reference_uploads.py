@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.check import Finding, findings
-from bot.library.voice import Scope, Sharing
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
 from bot.library.withdrawal import RecordingPost
 from bot.settings import Secret, Settings
 from rehearsal.faulty_tts_gateway.faults import Respond
@@ -19,10 +19,10 @@ from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
 from rehearsal.server import Rehearsal
-from tests.cogs.saved_voices import cloned, designed, sent
+from tests.cogs.saved_voices import WAV, cloned, designed, sent
 from tests.fakes.babble_engine import BabbleEngine
 from tests.running_bot import restarted
-from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
+from tests.scenes import DEADLINE, Scene, file_of, open_scene, until, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -84,6 +84,25 @@ async def test_without_a_storage_channel_they_go_silently_to_the_owner_and_once_
     private = sent_to(scene.alice)
     assert len(private) == 5  # Rook, Vicky, and the first generations of the server, of Bob and of Carol
     assert all(message.silent for message in private)
+
+
+async def test_the_recording_of_a_new_voice_is_posted_before_anybody_uses_it(scene: Scene) -> None:
+    await designed(scene, scene.bob, "Robin")
+    await until(lambda: len(sent_to(scene.alice)) == 1)
+
+    await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+
+    assert len(sent_to(scene.alice)) == 1
+
+
+async def test_the_recording_of_a_voice_that_may_not_speak_is_not_posted(scene: Scene) -> None:
+    recording = await scene.bot.library.recordings.keep(WAV)
+    new = NewVoice("Unknown", Kind.CLONED, recording, 4.0, speaker_id=scene.alice.id)  # and no consent
+    unknown = await scene.bot.library.voices.save(Scope(scene.guild.id, scene.bob.id), new)
+    await designed(scene, scene.bob, "Robin")
+    await until(lambda: len(sent_to(scene.alice)) == 1)
+
+    assert await scene.bot.library.posts.of(unknown.id) == []
 
 
 async def test_a_recording_that_could_not_be_fetched_is_posted_anew_in_private(
