@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
+from bot.delivery.offer import brief
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
@@ -169,7 +170,9 @@ class ReferencePosts:
             except discord.NotFound:
                 pass
             except (discord.HTTPException, OSError) as error:
-                log.warning("a recording in channel %d could not be deleted: %s", post.channel_id, error)
+                log.warning(
+                    "a recording in channel %d could not be deleted: %s", post.channel_id, brief(error)
+                )
                 await self._posts.not_deleted(post.message_id, self._now())
                 continue
             await self._posts.forget(post.message_id)
@@ -199,7 +202,7 @@ class ReferencePosts:
                 if await consents.permission_error(voice, voice.guild_id) is None:
                     await self.reference(spoken(voice))
             except (LibraryError, MemberError, discord.HTTPException, OSError) as error:
-                log.info("the recording of a new voice is posted at its first use: %s", type(error).__name__)
+                log.info("the recording of a new voice is posted at its first use: %s", brief(error))
 
     async def keep_tidy(self) -> None:
         """Log what is wrong with the storage channel, then tidy now and every hour. It never returns."""
@@ -209,12 +212,14 @@ class ReferencePosts:
                 if problem is not None:
                     log.warning("%s", problem)
         except (discord.HTTPException, OSError) as error:
-            log.warning("the storage channel could not be looked at: %s", error)
+            log.warning("the storage channel could not be looked at: %s", brief(error))
         while True:
             try:
                 await self.tidy()
-            except (LibraryError, discord.HTTPException, OSError) as error:
+            except LibraryError as error:
                 log.warning("messages with recordings are not tidied up: %s", error)
+            except (discord.HTTPException, OSError) as error:
+                log.warning("messages with recordings are not tidied up: %s", brief(error))
             await asyncio.sleep(TIDY_SECONDS)
 
     def _lock(self, voice: SpokenVoice) -> asyncio.Lock:
@@ -289,7 +294,7 @@ class ReferencePosts:
     def _refused(self, error: discord.HTTPException) -> NoRecordingPlaceError:
         self._refused_until = self._now().timestamp() + REST_SECONDS
         where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
-        log.error("%s takes no recordings, so saved voices are silent: %s", where, error)
+        log.error("%s takes no recordings, so saved voices are silent: %s", where, brief(error))
         return NoRecordingPlaceError(self._sentence)
 
     @property

@@ -153,10 +153,10 @@ async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_
 
 
 async def test_a_default_voice_without_a_private_place_is_done_without(scene: Scene) -> None:
+    scene.alice.refuse_dms()
     robin = await designed(scene, scene.bob, "Robin")
     moderator = Scope(scene.guild.id, scene.bob.id, is_moderator=True)
     await scene.bot.library.voices.set_default(moderator, robin.id)
-    scene.alice.refuse_dms()
 
     for number in range(2):
         answer = await scene.speak(f"{TEXT} {number}", to="here")

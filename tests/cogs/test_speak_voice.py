@@ -118,8 +118,8 @@ async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Sce
 
 
 async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_default_voice(scene: Scene):
-    await file_of(await scene.speak(TEXT, to="here"))
     scene.alice.refuse_dms()  # the application is hers
+    await file_of(await scene.speak(TEXT, to="here"))
 
     for text in ("Something that was never said.", "And something else."):
         answer = await scene.speak(text, to="here")
