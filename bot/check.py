@@ -12,13 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 import aiohttp
 import discord
 
+from bot.audio.sound import SpeechSound
 from bot.command_tree import refused
 from bot.data_folder import COMMANDS_FILE, DataFolder
 from bot.delivery.reference_uploads import owner_of, storage_problem
 from bot.errors import DataFolderError, LibraryError, TTSError
 from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
-from bot.models import RecordingPlace, Speech, SpeechRequest
+from bot.models import RecordingPlace, SpeechRequest
 from bot.playback.packets import native_calls
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
 from bot.speech_bot import DISCORD_HOST
@@ -101,7 +102,7 @@ async def _opus() -> Finding:
     try:
         from bot.audio.opus import opus_frames
 
-        frames = await opus_frames(Speech(bytes(2 * 4_800)))
+        frames = await opus_frames(SpeechSound(bytes(2 * 4_800)))
     except ImportError:
         return Finding(False, "PyAV: makes Opus for voice channels", _INSTALL)
     return Finding(len(frames) >= 5, f"PyAV {version('av')}: makes Opus for voice channels")

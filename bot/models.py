@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 V = TypeVar("V")
+
+FRAME_SECONDS: Final = 0.02
+"""How long a frame of Opus lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +151,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Finished speech: validated, levelled 48 kHz 16-bit mono PCM, little-endian.
+    """Finished speech: its Opus frames of 20 ms, as it is played.
 
     ``rest_is_missing``: it breaks off between two parts of its text, because the next could not be made.
+    ``sound`` stands for its samples, which the `Maker` has and nobody else looks into; None if there is no
+    more of it than the frames.
     """
 
-    pcm: bytes = field(repr=False)
+    frames: tuple[bytes, ...] = field(repr=False)
     rest_is_missing: bool = False
+    sound: object = field(default=None, repr=False, compare=False)
 
     @property
     def seconds(self) -> float:
         """Return the length in seconds."""
-        return len(self.pcm) / (2 * 48_000)
+        return len(self.frames) * FRAME_SECONDS
 
 
 class Destination(Enum):

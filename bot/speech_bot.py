@@ -133,12 +133,14 @@ class SpeechBot(commands.AutoShardedBot):
         await self._parts.enter_async_context(cache)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
         maker = Maker()
+        self._parts.push_async_callback(maker.aclose)
         synthesizer = self.synthesizer = SpeechSynthesizer(
             tts, cache, maker, source=self._settings.tts_source, speed=speed
         )
         self._parts.push_async_callback(synthesizer.aclose)
         fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
-        self.voice_creation = VoiceCreation(self.library, await self._parts.enter_async_context(fetching))
+        session = await self._parts.enter_async_context(fetching)
+        self.voice_creation = VoiceCreation(self.library, session, maker)
         self.voice_designer = VoiceDesigner(synthesizer, self.voice_creation)
         self._parts.push_async_callback(self.voice_designer.aclose)
         self.reference_posts = ReferencePosts(

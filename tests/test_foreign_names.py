@@ -104,7 +104,7 @@ def voice_called(name: str) -> Voice:
 
 def _sentences(name: str) -> Iterator[str]:
     """Yield every sentence that takes a name, each as it is written for a message."""
-    voice, speech = voice_called(name), Speech(b"\0\0" * 48_000)
+    voice, speech = voice_called(name), Speech((b"frame",) * 50)
     request = Request("a" * 22, 1, 2, 3, Consent.ASKED, 1, None, name, Shares(), MOMENT, None)
     for voices in ((voice,), (voice, voice)):
         yield credit(SpeakRequest(SpeechRequest(name), voices=voices), speech, member_id=7)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.loudness import SPEECH_LUFS, samples_at, to_pcm
+from bot.audio.sound import SpeechSound
 from bot.audio.workers import run_batch
 from bot.errors import AudioError
-from bot.models import Speech
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pydub misses an ffmpeg that it is never asked to run
@@ -68,9 +68,9 @@ _SILENCE_BELOW_LOUDEST_DB: Final = -45.0
 _SILENCE_DBFS: Final = -60.0
 
 
-async def trimmed(speech: Speech) -> Speech:
+async def trimmed(speech: SpeechSound) -> SpeechSound:
     """Return ``speech`` with at most 60 ms of silence at each end, faded there; empty if all is silence."""
-    return await run_batch(_trimmed, speech)
+    return await run_batch(trimmed_sound, speech)
 
 
 def sounding_range(samples: NDArray[np.int16]) -> tuple[int, int]:
@@ -86,11 +86,12 @@ def sounding_range(samples: NDArray[np.int16]) -> tuple[int, int]:
     return int(loud[0]) * _WINDOW, min(len(samples), (int(loud[-1]) + 1) * _WINDOW)
 
 
-def _trimmed(speech: Speech) -> Speech:
-    return Speech(to_pcm(_joins_faded(_cut(speech))))
+def trimmed_sound(speech: SpeechSound) -> SpeechSound:
+    """Do what `trimmed` does, in this thread."""
+    return SpeechSound(to_pcm(_joins_faded(_cut(speech))))
 
 
-def _cut(speech: Speech) -> Wave:
+def _cut(speech: SpeechSound) -> Wave:
     samples = np.frombuffer(speech.pcm, "<i2")
     start, end = sounding_range(samples)
     edge = round(EDGE_SECONDS * _RATE) if end else 0

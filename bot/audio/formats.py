@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, Literal
 
 import av
@@ -17,15 +16,20 @@ from bot import limits
 from bot.audio.edit import sound_of, trimmed
 from bot.audio.quality import FRAME_SAMPLES, FRAME_SECONDS, activity, runs
 from bot.audio.resampling import RATE
+from bot.audio.sound import SpeechSound
 from bot.audio.wav import NO_TAGS, parse_wav, vorbis_comments, write_wav
-from bot.audio.workers import run_batch
+from bot.audio.workers import Pieces, run_batch, run_batch_pieces
 from bot.errors import AudioError, RecordingError
-from bot.models import Speech
 from untrusted.decoder import DecodeLimits, DecodingError, decode
 
 OPUS_BITRATES: Final = (64_000, 32_000, 16_000)
 """Bits per second, best first; the last is a telephone's quality, still good to understand."""
 
+_Codec = Literal["flac", "libopus", "libmp3lame"]
+_COMPRESSED: Final[tuple[tuple[str, _Codec, int | None], ...]] = (
+    ("flac", "flac", None),
+    *(("ogg", "libopus", bitrate) for bitrate in OPUS_BITRATES),
+)
 _SAMPLES_AT_ONCE: Final = 48_000
 _OPTIONS: Final = {"libopus": {"compression_level": "5"}}  # half the work of 10 for one voice
 _SAMPLE_FORMS: Final = {"flac": "s16", "libopus": "s16", "libmp3lame": "s16p"}
@@ -39,19 +43,22 @@ class AudioFile:
     extension: str
 
 
-async def export(speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
+async def export(speech: SpeechSound, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
     """Return ``speech`` as the best file of at most ``max_bytes``: WAV, else FLAC, else Ogg Opus.
 
     ``tags`` go by their INFO names, see `bot.audio.wav`.
     Raises AudioError when even the smallest is too large.
     """
-    return await run_batch(_first_that_fits, speech.pcm, max_bytes, tags)
+    return await run_batch_pieces(_first_that_fits, speech.pcm, max_bytes, tags)
 
 
-def _first_that_fits(pcm: bytes, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:
-    for extension, make in _formats():
+def _first_that_fits(pcm: bytes, max_bytes: int, tags: Mapping[str, str]) -> Pieces[AudioFile]:
+    wav = write_wav(pcm, tags=tags)
+    if len(wav) <= max_bytes:
+        return AudioFile(wav, "wav")
+    for extension, codec, bitrate in _COMPRESSED:
         try:
-            data = make(pcm, tags=tags)
+            data = yield from encoded(extension, codec, bitrate, pcm, tags=tags)
         except av.FFmpegError as error:
             raise AudioError(f"could not be written as {extension}") from error
         if len(data) <= max_bytes:
@@ -59,24 +66,17 @@ def _first_that_fits(pcm: bytes, max_bytes: int, tags: Mapping[str, str]) -> Aud
     raise AudioError(f"{len(pcm) / 96_000:.0f} s of sound do not fit into {max_bytes} bytes")
 
 
-def _formats() -> Iterator[tuple[str, Callable[..., bytes]]]:
-    yield "wav", write_wav
-    yield "flac", partial(encoded, "flac", "flac", None)
-    for bitrate in OPUS_BITRATES:
-        yield "ogg", partial(encoded, "ogg", "libopus", bitrate)
-
-
 def encoded(
     container_name: str,
-    codec_name: Literal["flac", "libopus", "libmp3lame"],
+    codec_name: _Codec,
     bitrate: int | None,
     pcm: bytes,
     *,
     tags: Mapping[str, str],
-) -> bytes:
+) -> Pieces[bytes]:
     """Return ``pcm`` in this container and codec, with ``tags`` as Vorbis comments, or as ID3 in an MP3.
 
-    It takes processor time. Raises av.FFmpegError.
+    It is work in pieces, see `bot.audio.workers`. Raises av.FFmpegError.
     """
     file = io.BytesIO()
     form = _SAMPLE_FORMS[codec_name]
@@ -94,6 +94,7 @@ def encoded(
             )
             part.sample_rate, part.pts = 48_000, start
             container.mux(stream.encode(part))
+            yield
         container.mux(stream.encode(None))
     return file.getvalue()
 
@@ -123,23 +124,23 @@ class SoundboardClip:
     was_cut: bool
 
 
-async def soundboard_clip(speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> SoundboardClip:
+async def soundboard_clip(speech: SpeechSound, *, tags: Mapping[str, str] = NO_TAGS) -> SoundboardClip:
     """Return as much of ``speech`` as a soundboard takes, cut at a pause, its file with ``tags`` as ID3.
 
     Silence at both ends is trimmed first. ``tags`` go by their INFO names, see `bot.audio.wav`.
     Raises AudioError when all is silence, or the encoder fails.
     """
-    return await run_batch(_clip, await trimmed(speech), tags)
+    return await run_batch_pieces(_clip, await trimmed(speech), tags)
 
 
-def _clip(speech: Speech, tags: Mapping[str, str]) -> SoundboardClip:
+def _clip(speech: SpeechSound, tags: Mapping[str, str]) -> Pieces[SoundboardClip]:
     if not speech.pcm:
         raise AudioError("no sound for a soundboard")
     longest = MAX_CLIP_SECONDS - _PADDING_SECONDS
     was_cut = speech.seconds > longest
     pcm = _beginning(speech.pcm, longest) if was_cut else speech.pcm
     try:
-        data = encoded("mp3", "libmp3lame", _BIT_RATE, pcm, tags=tags)
+        data = yield from encoded("mp3", "libmp3lame", _BIT_RATE, pcm, tags=tags)
     except av.FFmpegError as error:
         raise AudioError("could not be written as MP3") from error
     if len(data) > MAX_CLIP_BYTES:  # the sound itself takes 84 kB
@@ -174,7 +175,7 @@ _LIMITS: Final = DecodeLimits(
 _SENTENCE: Final = "I can no longer read the sound of that message. Ask me for it again."
 
 
-async def speech_from_file(data: bytes, *, name: str) -> Speech:
+async def speech_from_file(data: bytes, *, name: str) -> SpeechSound:
     """Return the speech in ``data``, a file called ``name`` that `bot.audio.formats` made: WAV, FLAC or Ogg.
 
     It comes back as it was written, neither levelled nor faded again. A WAV is read here; anything else is
@@ -191,10 +192,10 @@ async def speech_from_file(data: bytes, *, name: str) -> Speech:
         raise RecordingError(_SENTENCE) from None
     if decoded.is_cut:
         raise RecordingError(_SENTENCE)
-    return Speech(decoded.samples.tobytes())
+    return SpeechSound(decoded.samples.tobytes())
 
 
-def _from_wav(data: bytes) -> Speech | None:
+def _from_wav(data: bytes) -> SpeechSound | None:
     """Return the speech in a WAV of the form we write, None for any other."""
     try:
         sound = parse_wav(data, max_seconds=_SECONDS)
@@ -202,7 +203,7 @@ def _from_wav(data: bytes) -> Speech | None:
         return None
     if sound.rate != RATE or sound.channels != 1 or not len(sound.samples):
         return None
-    return Speech(sound.samples.tobytes())
+    return SpeechSound(sound.samples.tobytes())
 
 
 MAX_POINTS: Final = 256
@@ -222,20 +223,20 @@ class VoiceMessage:
     waveform: str = field(repr=False)
 
 
-async def voice_message(speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
+async def voice_message(speech: SpeechSound, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
     """Return ``speech`` as a voice message, its file with ``tags`` as comments.
 
     ``tags`` go by their INFO names, see `bot.audio.wav`. Raises AudioError when there is no sound, or
     the encoder fails.
     """
-    return await run_batch(_voice_message, speech, tags)
+    return await run_batch_pieces(_voice_message, speech, tags)
 
 
-def _voice_message(speech: Speech, tags: Mapping[str, str]) -> VoiceMessage:
+def _voice_message(speech: SpeechSound, tags: Mapping[str, str]) -> Pieces[VoiceMessage]:
     if not speech.pcm:
         raise AudioError("no sound for a voice message")
     try:
-        ogg = encoded("ogg", "libopus", OPUS_BITRATES[0], speech.pcm, tags=tags)
+        ogg = yield from encoded("ogg", "libopus", OPUS_BITRATES[0], speech.pcm, tags=tags)
     except av.FFmpegError as error:
         raise AudioError("could not be written as a voice message") from error
     points = _waveform(np.frombuffer(speech.pcm, "<i2"))

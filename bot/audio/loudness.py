@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.audio.sound import SpeechSound
 from bot.audio.workers import run_batch
 from bot.errors import AudioError
-from bot.models import Speech
 
 Matrix = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -150,12 +150,17 @@ def loudness(samples: NDArray[np.int16] | NDArray[np.float32], *, full_scale: fl
     return lufs_of(float(heard[heard > heard.mean() * 10 ** (_RELATIVE_GATE / 10)].mean()))
 
 
-async def speech_loudness(speech: Speech) -> float:
+async def speech_loudness(speech: SpeechSound) -> float:
     """Return the integrated loudness of ``speech`` in LUFS; −inf for silence."""
-    return await run_batch(loudness, np.frombuffer(speech.pcm, "<i2"))
+    return await run_batch(loudness_of, speech)
 
 
-async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
+def loudness_of(speech: SpeechSound) -> float:
+    """Do what `speech_loudness` does, in this thread."""
+    return loudness(np.frombuffer(speech.pcm, "<i2"))
+
+
+async def brought_to(speech: SpeechSound, lufs: float = SPEECH_LUFS) -> SpeechSound:
     """Return ``speech`` at this loudness (±1 LU), no sample above −1 dBFS.
 
     Where single peaks would be higher they are turned down softly, for some milliseconds, never cut off.
@@ -164,10 +169,10 @@ async def brought_to(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
     return await run_batch(speech_at, speech, lufs)
 
 
-def speech_at(speech: Speech, lufs: float = SPEECH_LUFS) -> Speech:
+def speech_at(speech: SpeechSound, lufs: float = SPEECH_LUFS) -> SpeechSound:
     """Do what `brought_to` does, in this thread."""
     samples = np.frombuffer(speech.pcm, "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
-    return Speech(to_pcm(samples_at(samples, lufs)))
+    return SpeechSound(to_pcm(samples_at(samples, lufs)))
 
 
 def samples_at(

@@ -1,81 +1,153 @@
-"""Maker: the one object behind which samples are touched; outside it sound is bytes, frames and values."""
+"""Maker: the one object behind which samples are touched; outside it sound is bytes, frames and values.
+
+The functions of this module that begin with an underscore are the work, done in whichever process has the
+samples; what they are given and what they return can be sent there and back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from bot.audio import formats, opus, quality
-from bot.audio.edit import sounding_range, trimmed
+from bot.audio.edit import sounding_range, trimmed_sound
 from bot.audio.formats import AudioFile, SoundboardClip, VoiceMessage
 from bot.audio.live_gain import GainMemory
-from bot.audio.loudness import brought_to, speech_loudness
-from bot.audio.opus import FRAME_SAMPLES, FRAME_SECONDS, LOOKAHEAD_SAMPLES, SILENCE_FRAME, opus_frames
+from bot.audio.loudness import SPEECH_LUFS, loudness, loudness_of, speech_at
+from bot.audio.opus import FRAME_SAMPLES, LOOKAHEAD_SAMPLES, SILENCE_FRAME, all_frames
+from bot.audio.sound import SpeechSound
 from bot.audio.stream import (
     NOTHING_KNOWN,
     DurationLimiter,
     HeldFrames,
     SpeechStream,
     frames_of,
+    prepared,
     shortened,
-    speech_from_wav,
 )
-from bot.audio.wav import NO_TAGS, write_wav
-from bot.audio.workers import run_batch
-from bot.models import Speech
+from bot.audio.wav import NO_TAGS, parse_wav, write_wav
+from bot.audio.workers import Deadline, run_batch
+from bot.models import FRAME_SECONDS, Speech
 
 _RATE: Final = 48_000
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
 _NEAR_LU: Final = 0.3  # nobody hears less, and every change of level costs a little
+_LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first generation be out of it
+_SHARE_WORTH_TELLING: Final = 0.05  # of a download
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedSpeech:
-    """Speech of one generation, no longer than its text can last; ``defect`` is what is wrong with it."""
+class Source(Protocol):
+    """Source of a WAV, which is fetched while it is read; it can be sent to another process."""
 
-    speech: Speech
-    defect: str | None
+    @property
+    def fraction(self) -> float | None:
+        """How much of it has been fetched, 0 to 1; None: its length is not known."""
+
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield its bytes as they arrive, cut anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Part of an utterance: whole frames of sound and their PCM, equally long.
+    """Part of an utterance: whole frames of sound. ``sound`` stands for its samples, as in `Speech`.
 
-    ``lead`` and ``tail`` are the silence at its beginning and its end, in seconds.
+    ``lead`` and ``tail`` are the silence at its beginning and its end, in seconds. ``level`` is how loud the
+    parts beside it should be, in LUFS.
     """
 
-    pcm: bytes = field(repr=False)
     frames: tuple[bytes, ...] = field(repr=False)
     lead: float
     tail: float
+    level: float = SPEECH_LUFS
+    sound: object = field(default=None, repr=False, compare=False)
 
     @property
     def seconds(self) -> float:
         """The length in seconds."""
-        return len(self.pcm) / (2 * _RATE)
+        return len(self.frames) * FRAME_SECONDS
 
 
-class LiveSpeech:
-    """Speech that is heard while its WAV comes in: iterate it, once, for its Opus frames.
+@dataclass(frozen=True, slots=True)
+class CheckedSpeech:
+    """Speech of one generation, no longer than its text can last; ``defect`` is what is wrong with it.
 
-    After the last of them `checked` and `gains` are there. Closing it (`contextlib.aclosing`) ends the work,
-    and the reading of its bytes. Raises AudioError, and what reading raises, also after the first frames.
+    ``part`` is what was heard of it as it came, if anything was. ``sound`` stands for its samples, and
+    ``gains`` is what the next generation of the same origin needs.
     """
 
-    def __init__(
-        self, chunks: AsyncGenerator[bytes], *, text: str, gains: GainMemory, drops_silent_end: bool
-    ) -> None:
-        self._text = text
-        self._drops_silent_end = drops_silent_end
-        self._frames = self._heard(chunks, gains)
+    seconds: float
+    defect: str | None
+    gains: GainMemory
+    part: Part | None = None
+    sound: object = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What has come of a generation: frames to be heard, and how much of it has been fetched, 0 to 1."""
+
+    frames: list[bytes] = field(repr=False)
+    fraction: float | None
+
+
+class SoundLostError(Exception):
+    """The samples that a value stands for are gone, with the process that had them. It never leaves here."""
+
+
+class Workplace(Protocol):
+    """Where the work of a `Maker` is done."""
+
+    async def run(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what ``work`` returns. Raises what it raises."""
+
+    def stream(
+        self, work: Callable[P, AsyncGenerator[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T]:
+        """Yield what ``work`` yields. Raises what it raises."""
+
+    async def aclose(self) -> None:
+        """End it, and whatever is under way there."""
+
+
+class InThreads:
+    """Workplace in the threads of this process, see `bot.audio.workers`."""
+
+    async def run(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what `Workplace` says."""
+        return await work(*args, **kwargs)
+
+    def stream(
+        self, work: Callable[P, AsyncGenerator[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T]:
+        """Do what `Workplace` says."""
+        return work(*args, **kwargs)
+
+    async def aclose(self) -> None:
+        """Do what `Workplace` says: its threads end by themselves."""
+
+
+class IncomingSpeech:
+    """Speech of one generation that comes in: iterate it, once, for the frames that are heard as they come.
+
+    After the last of them `checked` is there. Closing it (`contextlib.aclosing`) ends the work, and the
+    download. Raises AudioError, and what reading its source raises, also after the first frames.
+    """
+
+    def __init__(self, source: Source, text: str, arrivals: AsyncGenerator[Arrival | CheckedSpeech]) -> None:
+        self.source = source
+        self.text = text
+        self.fraction: float | None = None
+        """How much of it has been fetched, 0 to 1, as far as that is known."""
         self.checked: CheckedSpeech
         """The whole, after the last frames."""
-        self.gains = gains
-        """What the next generation of the same origin needs, after the last frames."""
+        self._frames = self._heard(arrivals)
 
     def __aiter__(self) -> AsyncIterator[list[bytes]]:
         return self._frames
@@ -84,116 +156,231 @@ class LiveSpeech:
         """End it."""
         await self._frames.aclose()
 
-    async def _heard(self, chunks: AsyncGenerator[bytes], gains: GainMemory) -> AsyncGenerator[list[bytes]]:
-        limiter, stream = DurationLimiter(self._text), SpeechStream(text=self._text, gains=gains)
-        held = HeldFrames() if self._drops_silent_end else None
-        async with (
-            aclosing(chunks),
-            aclosing(limiter.chunks(chunks)) as limited,
-            aclosing(frames_of(limited, stream)) as batches,
-        ):
-            async for frames in batches:
-                if released := held.add(frames) if held else frames:
-                    yield released
-        whole = await run_batch(stream.result)
-        if held and (released := await run_batch(held.finish, whole.speech)):
-            yield released
-        self.gains = whole.gains
-        seconds = whole.speech.seconds
-        cut = f"cut off after {seconds:.1f} s" if limiter.was_needed else None
-        self.checked = CheckedSpeech(whole.speech, cut or await quality.find_defect(whole.speech, self._text))
+    async def _heard(self, arrivals: AsyncGenerator[Arrival | CheckedSpeech]) -> AsyncGenerator[list[bytes]]:
+        async with aclosing(arrivals):
+            async for arrival in arrivals:
+                if isinstance(arrival, CheckedSpeech):
+                    self.checked = arrival
+                    continue
+                self.fraction = arrival.fraction
+                if arrival.frames:
+                    yield arrival.frames
 
 
 class Maker:
-    """Maker of sound: it encodes, judges, levels and cuts speech, in a few worker threads.
+    """Maker of sound: it fetches, encodes, judges, levels and cuts speech, at its ``workplace``.
 
-    Whoever uses it passes bytes, frames and `Speech` on, and looks into none of them.
+    Whoever uses it passes bytes, frames and `Speech` on, and looks into none of them. ``buffered`` is always
+    for how many seconds a deadline has something to hear until then, infinite for a file: who runs dry first
+    is served first.
     """
+
+    def __init__(self, workplace: Workplace | None = None) -> None:
+        self._workplace: Workplace = workplace or InThreads()
+        self._gains = NOTHING_KNOWN
 
     def start(
         self,
-        chunks: AsyncGenerator[bytes],
+        source: Source,
         *,
         text: str,
-        gains: GainMemory = NOTHING_KNOWN,
+        is_live: bool,
+        buffered: float = 0.0,
         drops_silent_end: bool = False,
-    ) -> LiveSpeech:
-        """Return the speech of a WAV that arrives in ``chunks``, to be heard as it comes.
+    ) -> IncomingSpeech:
+        """Return the speech of the WAV at ``source``, which is fetched and checked while it is iterated.
 
-        ``gains`` are those of earlier generations. ``drops_silent_end``: more follows it, so silence at its
-        end is left out.
+        With ``is_live`` it is heard as it comes, as loud as earlier generations let one expect.
+        ``drops_silent_end``: more follows it, so silence at its end is left out. Without, nothing of it is
+        heard before it has become a part.
         """
-        return LiveSpeech(chunks, text=text, gains=gains, drops_silent_end=drops_silent_end)
+        stream = self._workplace.stream
+        arrivals = (
+            stream(_live, source, text, self._gains, buffered=buffered, drops_silent_end=drops_silent_end)
+            if is_live
+            else stream(_whole, source, text, self._gains, buffered=buffered)
+        )
+        return IncomingSpeech(source, text, arrivals)
 
-    async def speech(self, wav: bytes, *, text: str) -> CheckedSpeech:
-        """Return the speech in a whole WAV, judged by its text. Raises AudioError if it cannot be used."""
-        speech = await speech_from_wav(wav, text=text)
-        return CheckedSpeech(shortened(speech, text), await quality.find_defect(speech, text))
+    async def part(self, speech: IncomingSpeech, *, lufs: float | None = None, buffered: float = 0.0) -> Part:
+        """Return what ``speech``, which is all there, becomes: what was heard, else trimmed and levelled.
+
+        ``lufs`` is the loudness to have; None: this is the first, and as loud as it is. Raises AudioError
+        when there is nothing to be heard in it.
+        """
+        if speech.checked.part is not None:
+            self._gains = speech.checked.gains
+            return speech.checked.part
+        try:
+            return await self._workplace.run(_part, speech.checked.sound, lufs, buffered=buffered)
+        except SoundLostError:
+            again = self.start(speech.source, text=speech.text, is_live=False, buffered=buffered)
+            async for _ in again:
+                pass
+            return await self._workplace.run(_part, again.checked.sound, lufs, buffered=buffered)
+
+    async def joined(self, parts: Sequence[Part], *, rest_is_missing: bool = False) -> Speech:
+        """Return ``parts``, pauses among them, as one speech."""
+        sound = await self._workplace.run(_joined, tuple(parts))
+        return Speech(tuple(frame for part in parts for frame in part.frames), rest_is_missing, sound)
 
     async def find_defect(self, speech: Speech, text: str) -> str | None:
         """Return what is wrong with ``speech`` of ``text``, for the log; None if nothing was found."""
-        return await quality.find_defect(speech, text)
+        return await self._workplace.run(_defect, speech, text)
 
-    async def loudness(self, speech: Speech) -> float:
-        """Return the loudness of ``speech`` in LUFS."""
-        return await speech_loudness(speech)
+    async def wav(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
+        """Return ``speech`` as a WAV. ``tags`` go by their INFO names, see `bot.audio.wav`."""
+        return await self._workplace.run(_wav, speech, tags)
 
-    async def part(self, speech: Speech, *, lufs: float | None = None) -> Part:
-        """Return ``speech`` trimmed and at this loudness (as it is, if None).
-
-        Raises AudioError when there is nothing to be heard in it.
-        """
-        speech = await trimmed(speech)
-        if lufs is not None and abs(await speech_loudness(speech) - lufs) > _NEAR_LU:
-            speech = await brought_to(speech, lufs)
-        # The encoder lags behind: room for that, so that as many frames come out as samples go in.
-        count = -(-(len(speech.pcm) // 2 + LOOKAHEAD_SAMPLES) // FRAME_SAMPLES)
-        pcm = speech.pcm.ljust(count * _FRAME_BYTES, b"\0")
-        frames = await opus_frames(Speech(pcm[: len(pcm) - 2 * LOOKAHEAD_SAMPLES]))
-        return await self.played_part(Speech(pcm), frames)
-
-    async def played_part(self, speech: Speech, frames: Sequence[bytes]) -> Part:
-        """Return what was played as it was: ``frames``, and ``speech`` made as long as they are."""
-        pcm = speech.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
-        return Part(pcm, tuple(frames), *await run_batch(_silence_around, pcm))
-
-    async def frames(self, speech: Speech) -> tuple[bytes, ...]:
-        """Return ``speech`` as Opus frames of 20 ms. Raises AudioError."""
-        return await opus_frames(speech)
-
-    async def decoded(self, frames: Sequence[bytes], *, rest_is_missing: bool = False) -> Speech:
-        """Return what listeners hear of ``frames``. Raises AudioError."""
-        return await opus.speech_from_frames(frames, rest_is_missing=rest_is_missing)
-
-    async def wav(self, speech: Speech) -> bytes:
-        """Return ``speech`` as a WAV."""
-        return await run_batch(write_wav, speech.pcm)
+    async def speech_from_wav(self, wav: bytes, frames: tuple[bytes, ...]) -> Speech:
+        """Return the speech with these ``frames`` that `wav` has made a WAV of. Raises AudioError."""
+        return Speech(frames, sound=await self._workplace.run(_sound_in, wav))
 
     async def file(self, speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
         """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits."""
-        return await formats.export(speech, max_bytes=max_bytes, tags=tags)
+        return await self._workplace.run(_file, speech, max_bytes, tags)
 
     async def voice_message(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
         """Return ``speech`` as a voice message. Raises AudioError."""
-        return await formats.voice_message(speech, tags=tags)
+        return await self._workplace.run(_voice_message, speech, tags)
 
     async def soundboard_clip(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> SoundboardClip:
         """Return the beginning of ``speech`` as a sound for a soundboard. Raises AudioError."""
-        return await formats.soundboard_clip(speech, tags=tags)
+        return await self._workplace.run(_soundboard_clip, speech, tags)
 
     async def speech_from_file(self, data: bytes, *, name: str) -> Speech:
         """Return the speech in a file that `file` has made. Raises AudioError."""
-        return await formats.speech_from_file(data, name=name)
+        return await self._workplace.run(_speech_from_file, data, name)
+
+    async def aclose(self) -> None:
+        """End it, and whatever is under way there."""
+        await self._workplace.aclose()
 
 
 def pause_between(before: Part, after: Part, pause: float) -> Part:
     """Return what is missing between two parts so that ``pause`` seconds of silence are heard there."""
     count = max(0, round((pause - before.tail - after.lead) / FRAME_SECONDS))
     seconds = count * FRAME_SECONDS
-    return Part(bytes(count * _FRAME_BYTES), (SILENCE_FRAME,) * count, seconds, seconds)
+    return Part((SILENCE_FRAME,) * count, seconds, seconds)
 
 
-def _silence_around(pcm: bytes) -> tuple[float, float]:
+async def _live(
+    source: Source, text: str, gains: GainMemory, *, buffered: float, drops_silent_end: bool
+) -> AsyncGenerator[Arrival | CheckedSpeech]:
+    deadline, limiter, stream = (
+        Deadline(buffered),
+        DurationLimiter(text),
+        SpeechStream(text=text, gains=gains),
+    )
+    held = HeldFrames() if drops_silent_end else None
+    heard: list[bytes] = []
+    async with (
+        aclosing(source.chunks()) as chunks,
+        aclosing(limiter.chunks(chunks)) as limited,
+        aclosing(frames_of(limited, stream, deadline)) as batches,
+    ):
+        async for frames in batches:
+            if released := held.add(frames) if held else frames:
+                heard += released
+                yield Arrival(released, source.fraction)
+    whole = await deadline.run(stream.result)
+    if held and (released := await deadline.run(held.finish, whole.speech)):
+        heard += released
+        yield Arrival(released, source.fraction)
+    seconds = whole.speech.seconds
+    cut = f"cut off after {seconds:.1f} s" if limiter.was_needed else None
+    defect = cut or await deadline.run(quality.defect_in, whole.speech, text)
+    if heard:
+        part = await deadline.run(_played_part, whole.speech, heard, None)
+        yield CheckedSpeech(seconds, defect, whole.gains, part)
+    else:
+        yield CheckedSpeech(seconds, defect, whole.gains, sound=whole.speech)
+
+
+async def _whole(
+    source: Source, text: str, gains: GainMemory, *, buffered: float
+) -> AsyncGenerator[Arrival | CheckedSpeech]:
+    deadline, told, wav = Deadline(buffered), 0.0, bytearray()
+    async with aclosing(source.chunks()) as chunks:
+        async for chunk in chunks:
+            wav += chunk
+            if source.fraction is not None and abs(source.fraction - told) >= _SHARE_WORTH_TELLING:
+                told = source.fraction
+                yield Arrival([], told)
+    whole = await deadline.run(prepared, bytes(wav), text)
+    defect = await deadline.run(quality.defect_in, whole, text)
+    sound = shortened(whole, text)
+    yield CheckedSpeech(sound.seconds, defect, gains, sound=sound)
+
+
+async def _part(sound: object, lufs: float | None, *, buffered: float) -> Part:
+    deadline = Deadline(buffered)
+    trimmed = await deadline.run(trimmed_sound, _samples(sound))
+    if lufs is not None and abs(await deadline.run(loudness_of, trimmed) - lufs) > _NEAR_LU:
+        trimmed = await deadline.run(speech_at, trimmed, lufs)
+    # The encoder lags behind: room for that, so that as many frames come out as samples go in.
+    count = -(-(len(trimmed.pcm) // 2 + LOOKAHEAD_SAMPLES) // FRAME_SAMPLES)
+    pcm = trimmed.pcm.ljust(count * _FRAME_BYTES, b"\0")
+    frames = await deadline.run_pieces(all_frames, pcm[: len(pcm) - 2 * LOOKAHEAD_SAMPLES])
+    return await deadline.run(_played_part, SpeechSound(pcm), frames, lufs)
+
+
+def _played_part(sound: SpeechSound, frames: Sequence[bytes], level: float | None) -> Part:
+    """Return what was played as it was: ``frames``, and ``sound`` made as long as they are."""
+    pcm = sound.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
     samples = np.frombuffer(pcm, "<i2")
     start, end = sounding_range(samples)
-    return start / _RATE, (len(samples) - end) / _RATE
+    if level is None:
+        level = loudness(samples)
+        level = level if abs(level - SPEECH_LUFS) <= _LOUDNESS_RANGE else SPEECH_LUFS
+    return Part(tuple(frames), start / _RATE, (len(samples) - end) / _RATE, level, SpeechSound(pcm))
+
+
+async def _joined(parts: Sequence[Part]) -> SpeechSound:
+    return SpeechSound(b"".join([await _pcm_of(part) for part in parts]))
+
+
+async def _defect(speech: Speech, text: str) -> str | None:
+    return await run_batch(quality.defect_in, await _sound_of(speech), text)
+
+
+async def _wav(speech: Speech, tags: Mapping[str, str]) -> bytes:
+    return await run_batch(write_wav, (await _sound_of(speech)).pcm, tags=tags)
+
+
+async def _sound_in(wav: bytes) -> SpeechSound:
+    return SpeechSound((await run_batch(parse_wav, wav)).samples.tobytes())
+
+
+async def _file(speech: Speech, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:
+    return await formats.export(await _sound_of(speech), max_bytes=max_bytes, tags=tags)
+
+
+async def _voice_message(speech: Speech, tags: Mapping[str, str]) -> VoiceMessage:
+    return await formats.voice_message(await _sound_of(speech), tags=tags)
+
+
+async def _soundboard_clip(speech: Speech, tags: Mapping[str, str]) -> SoundboardClip:
+    return await formats.soundboard_clip(await _sound_of(speech), tags=tags)
+
+
+async def _speech_from_file(data: bytes, name: str) -> Speech:
+    sound = await formats.speech_from_file(data, name=name)
+    return Speech(await opus.opus_frames(sound), sound=sound)
+
+
+async def _sound_of(held: Speech | Part) -> SpeechSound:
+    """Return its samples; what its frames sound like, where there is no more of it than these."""
+    return held.sound if isinstance(held.sound, SpeechSound) else await opus.speech_from_frames(held.frames)
+
+
+async def _pcm_of(part: Part) -> bytes:
+    if part.sound is None and set(part.frames) <= {SILENCE_FRAME}:
+        return bytes(len(part.frames) * _FRAME_BYTES)
+    return (await _sound_of(part)).pcm
+
+
+def _samples(sound: object) -> SpeechSound:
+    if not isinstance(sound, SpeechSound):
+        raise TypeError("the samples are elsewhere")
+    return sound

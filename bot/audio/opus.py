@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from bot.audio.live_gain import Limiter
 from bot.audio.loudness import PEAK_CEILING, to_pcm
 from bot.audio.resampling import RATE, Resampler
-from bot.audio.workers import run_batch
+from bot.audio.sound import SpeechSound
+from bot.audio.workers import Pieces, run_batch_pieces
 from bot.errors import AudioError
-from bot.models import Speech
 
-FRAME_SECONDS: Final = 0.02
 FRAME_SAMPLES: Final = 960
 SILENCE_FRAME: Final = b"\xf8\xff\xfe"
 """20 ms of silence; a voice channel wants five after the last word, or clients make up a sound."""
@@ -34,15 +33,16 @@ _OPTIONS: Final = {
     "vbr": "constrained",  # or one voice takes up to twice its bitrate: in memory, and on everybody's line
 }
 _SAMPLES_AT_ONCE: Final = 48_000  # a whole number of frames; small enough never to hold the GIL long
+_FRAMES_AT_ONCE: Final = 50  # to decode: as much
 
 
-async def opus_frames(speech: Speech) -> tuple[bytes, ...]:
+async def opus_frames(speech: SpeechSound) -> tuple[bytes, ...]:
     """Return ``speech`` as Opus frames of exactly 20 ms each; the last is padded with silence.
 
     There is one more than the samples fill when the encoder's lag would swallow the end.
     Raises AudioError if the encoder fails or makes a frame of another length.
     """
-    return await run_batch(_all_frames, speech.pcm)
+    return await run_batch_pieces(all_frames, speech.pcm)
 
 
 def is_20_ms(frame: bytes) -> bool:
@@ -97,9 +97,14 @@ def _context() -> av.AudioCodecContext:
     return context
 
 
-def _all_frames(pcm: bytes) -> tuple[bytes, ...]:
-    encoder = OpusEncoder()
-    return (*encoder.feed(np.frombuffer(pcm, "<i2")), *encoder.finish())
+def all_frames(pcm: bytes) -> Pieces[tuple[bytes, ...]]:
+    """Return what `opus_frames` does, in this thread; it is work in pieces, see `bot.audio.workers`."""
+    encoder, samples = OpusEncoder(), np.frombuffer(pcm, "<i2")
+    frames: list[bytes] = []
+    for start in range(0, len(samples), _SAMPLES_AT_ONCE):
+        frames += encoder.feed(samples[start : start + _SAMPLES_AT_ONCE])
+        yield
+    return (*frames, *encoder.finish())
 
 
 def _checked(packet: av.Packet[av.AudioStream]) -> bytes:
@@ -131,16 +136,21 @@ class OpusDecoder:
         return np.concatenate([np.zeros(0, np.int16), *(sound.to_ndarray().reshape(-1) for sound in decoded)])
 
 
-async def speech_from_frames(frames: Sequence[bytes], *, rest_is_missing: bool = False) -> Speech:
+async def speech_from_frames(frames: Sequence[bytes]) -> SpeechSound:
     """Return what listeners hear of ``frames``: as long and as loud, no sample above −1 dBFS.
 
     Raises AudioError when they cannot be decoded.
     """
-    return Speech(await run_batch(_decoded, frames), rest_is_missing)
+    return SpeechSound(await run_batch_pieces(_decoded, frames))
 
 
-def _decoded(frames: Sequence[bytes]) -> bytes:
-    wave = Resampler(RATE).feed(OpusDecoder().feed(frames))
+def _decoded(frames: Sequence[bytes]) -> Pieces[bytes]:
+    decoder, resampler = OpusDecoder(), Resampler(RATE)
+    waves = []
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        waves.append(resampler.feed(decoder.feed(frames[start : start + _FRAMES_AT_ONCE])))
+        yield
+    wave = np.concatenate([np.zeros(0, np.float32), *waves])
     wave = np.pad(wave[LOOKAHEAD_SAMPLES:], (0, min(LOOKAHEAD_SAMPLES, len(wave))))
     limiter = Limiter(PEAK_CEILING)  # the encoder is not exact, least of all about peaks
     return to_pcm(np.concatenate([limiter.feed(wave), limiter.finish()]))

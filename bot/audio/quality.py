@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.edit import sounding_range
+from bot.audio.sound import SpeechSound
 from bot.audio.wav import WavHeader
 from bot.audio.workers import run_batch
-from bot.models import Speech
 from bot.text.speaking_time import speaking_seconds
 
 Samples = NDArray[np.int16]
@@ -132,12 +132,12 @@ _TOP: Final = 0.995
 _STREAM_BYTES: Final = 0x7F00_0000  # a size from here on is what writers put who do not know it
 
 
-async def find_defect(speech: Speech, text: str) -> str | None:
+async def find_defect(speech: SpeechSound, text: str) -> str | None:
     """Return why ``speech`` cannot be a good take of ``text``, in a few words for the log; None if it can."""
     return await run_batch(defect_in, speech, text)
 
 
-def defect_in(speech: Speech, text: str) -> str | None:
+def defect_in(speech: SpeechSound, text: str) -> str | None:
     """Do what `why_not` does, in this thread."""
     samples = np.frombuffer(speech.pcm, "<i2")
     start, end = sounding_range(samples)

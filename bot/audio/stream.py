@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,26 +15,27 @@ from numpy.typing import NDArray
 from bot import limits
 from bot.audio.edit import EDGE_SECONDS, level, sounding_range
 from bot.audio.live_gain import GainMemory, Leveller
-from bot.audio.opus import FRAME_SECONDS, OpusEncoder
+from bot.audio.opus import OpusEncoder
 from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in
 from bot.audio.resampling import Resampler
+from bot.audio.sound import SpeechSound
 from bot.audio.wav import WavHeader, WavStream, parse_wav
-from bot.audio.workers import run_batch, run_realtime
+from bot.audio.workers import Deadline, run_batch, run_realtime
 from bot.errors import AudioError
-from bot.models import Speech
+from bot.models import FRAME_SECONDS
 from bot.text.speaking_time import speaking_seconds
 
 MIN_SECONDS: Final = 0.05
 """The shortest sound that can be a word."""
 
 
-async def speech_from_wav(wav: bytes, *, text: str) -> Speech:
+async def speech_from_wav(wav: bytes, *, text: str) -> SpeechSound:
     """Return the speech in ``wav``: 48 kHz mono, safe to hear, faded at both ends.
 
     Raises AudioError when the bytes are no WAV we accept, when there is nothing to be heard, and
     when it is too short, or too long for ``text``.
     """
-    return await run_batch(_prepare, wav, plausible_seconds(text))
+    return await run_batch(prepared, wav, text)
 
 
 def plausible_seconds(text: str) -> float:
@@ -42,12 +44,13 @@ def plausible_seconds(text: str) -> float:
     return min(plausible, limits.MAX_AUDIO_SECONDS)
 
 
-def _prepare(wav: bytes, max_seconds: float) -> Speech:
-    sound = parse_wav(wav, max_seconds=max_seconds)
+def prepared(wav: bytes, text: str) -> SpeechSound:
+    """Do what `speech_from_wav` does, in this thread."""
+    sound = parse_wav(wav, max_seconds=plausible_seconds(text))
     if sound.seconds < MIN_SECONDS:
         raise AudioError(f"only {sound.seconds:.3f} s of sound")
     resampler = Resampler(sound.rate)
-    return Speech(level(np.concatenate([resampler.feed(sound.samples), resampler.finish()])))
+    return SpeechSound(level(np.concatenate([resampler.feed(sound.samples), resampler.finish()])))
 
 
 def longest_seconds(text: str) -> float:
@@ -55,9 +58,9 @@ def longest_seconds(text: str) -> float:
     return min(LONGEST * speaking_seconds(text) + LONG_SLACK_SECONDS, plausible_seconds(text))
 
 
-def shortened(speech: Speech, text: str) -> Speech:
+def shortened(speech: SpeechSound, text: str) -> SpeechSound:
     """Return no more of ``speech`` than ``text`` can last."""
-    return Speech(speech.pcm[: 2 * int(48_000 * longest_seconds(text))])
+    return SpeechSound(speech.pcm[: 2 * int(48_000 * longest_seconds(text))])
 
 
 _LOOKED_AT_ONCE: Final = 4_096  # bytes: a header that is longer is read again only after so many more
@@ -115,7 +118,7 @@ _FIRST_FRAMES: Final = math.ceil(MIN_SECONDS / 0.02)  # less than a word is not 
 class StreamedSpeech:
     """Speech that was handed out as frames, whole; and the gains for the next of the same origin."""
 
-    speech: Speech
+    speech: SpeechSound
     gains: GainMemory
 
 
@@ -159,7 +162,7 @@ class SpeechStream:
         """Return the whole, after `finish`."""
         needed = self._leveller.needed_gain
         gains = self._gains if math.isnan(needed) else self._gains.with_take(needed)
-        return StreamedSpeech(Speech(b"".join(self._pcm)), gains)
+        return StreamedSpeech(SpeechSound(b"".join(self._pcm)), gains)
 
     def _add(self, samples: NDArray[np.int16]) -> None:
         if self._wav.header is None:
@@ -184,27 +187,32 @@ _SHARE_WORTH_A_CALL: Final = 16  # ... and later a sixteenth: whoever sends fast
 _BYTES_AT_ONCE: Final = 64 * 1024  # the most that a download hands on: 0.7 s of 48 kHz mono, 6 ms of work
 
 
-async def frames_of(chunks: AsyncIterator[bytes], stream: SpeechStream) -> AsyncGenerator[list[bytes]]:
+async def frames_of(
+    chunks: AsyncIterator[bytes], stream: SpeechStream, deadline: Deadline | None = None
+) -> AsyncGenerator[list[bytes]]:
     """Yield the Opus frames of a WAV that arrives in ``chunks``; after the last ``stream`` has its speech.
 
-    The work is done in worker threads, a little at a time, so that fast senders wait. Raises AudioError as
+    The work is done in a worker thread, a little at a time, so that fast senders wait; and the longer, the
+    later its ``deadline`` is. Raises AudioError as
     `speech_from_wav` does; also, when that is found out only then, after the first frames. What ``chunks``
     raises goes through.
     """
+    deadline = deadline or Deadline()
     waiting, wanted, size, done = b"", _FIRST_BYTES, _FIRST_BYTES, 0
     async for chunk in chunks:
         waiting += chunk
         while len(waiting) >= wanted:
             piece, waiting = waiting[:size], waiting[size:]
-            if frames := await run_realtime(stream.feed, piece):
+            if frames := await deadline.run(stream.feed, piece):
+                deadline.add(len(frames) * FRAME_SECONDS)
                 yield frames
             done += len(piece)
             wanted, size = max(_BYTES_WORTH_A_CALL, done // _SHARE_WORTH_A_CALL), _BYTES_AT_ONCE
             wanted = min(wanted, size)
-    if frames := await run_realtime(stream.feed, waiting):
-        yield frames
-    if frames := await run_realtime(stream.finish):
-        yield frames
+    for work in (partial(stream.feed, waiting), stream.finish):
+        if frames := await deadline.run(work):
+            deadline.add(len(frames) * FRAME_SECONDS)
+            yield frames
 
 
 HELD_FRAMES: Final = 25
@@ -228,7 +236,7 @@ class HeldFrames:
         self._held += frames
         return self._release(max(len(self._held) - HELD_FRAMES, _AT_ONCE_FRAMES - self._released))
 
-    def finish(self, speech: Speech) -> list[bytes]:
+    def finish(self, speech: SpeechSound) -> list[bytes]:
         """Return the last frames of what is ``speech`` as a whole, without the silence after it."""
         return self._release(len(self._held) - silent_frames(speech)) if self._held else []
 
@@ -238,7 +246,7 @@ class HeldFrames:
         return released
 
 
-def silent_frames(speech: Speech) -> int:
+def silent_frames(speech: SpeechSound) -> int:
     """Return how many frames at the end of ``speech`` hold nothing but silence that is not wanted."""
     samples = np.frombuffer(speech.pcm, "<i2")
     silence = (len(samples) - sounding_range(samples)[1]) / 48_000

@@ -11,7 +11,6 @@ from typing import ClassVar
 import discord
 
 from bot.audio.maker import Maker
-from bot.audio.opus import FRAME_SECONDS
 from bot.delivery.credit import tags
 from bot.delivery.history import GenerationHistory, KeptGeneration
 from bot.delivery.offer import Upload
@@ -23,7 +22,7 @@ from bot.delivery.voice_message import send_voice_message, voice_message_permiss
 from bot.errors import AudioError, MemberError, PlaybackError
 from bot.interaction import file_permission_error, target_of
 from bot.messages import RESTARTING, sentence_for
-from bot.models import Asker, Destination, Speech
+from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer

@@ -279,9 +279,8 @@ class GenerationHistory:
         voice_ids = frozenset(filter(None, generation.voice_ids))
         slot = await self._slots.reserve(channel, member, title_of(generation), voice_ids)
         with slot.released_on_failure():
-            frames = await self._maker.frames(speech)
             await self._note_another_use(generation, message, member.id, speech)
-            slot.append(frames)
+            slot.append(speech.frames)
             await slot.sound.complete()
         return slot
 
@@ -386,7 +385,7 @@ class GenerationHistory:
         kept = await self._synthesizer.kept(generation.cache_key) if generation.cache_key else None
         if kept is None:
             raise MemberError(NOT_KEPT)
-        return kept.speech
+        return kept
 
     async def _note_another_use(
         self, generation: Generation, message: discord.Message, member_id: int, speech: Speech

@@ -14,8 +14,9 @@ from typing import Final
 import aiohttp
 import discord
 
+from bot.audio.maker import Maker
 from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
-from bot.audio.wav import COMMENT, parse_wav, write_wav
+from bot.audio.wav import COMMENT, parse_wav
 from bot.errors import LibraryError, MemberError, NameTakenError, RecordingError, TTSError
 from bot.library.consent_rules import Request, Shares
 from bot.library.library import Library
@@ -121,10 +122,12 @@ class VoiceCreation:
         self,
         library: Library,
         session: aiohttp.ClientSession,
+        maker: Maker,
         *,
         fetch_times: aiohttp.ClientTimeout = FETCH_TIMES,
     ) -> None:
         self._library = library
+        self._maker = maker
         self._fetch_times = fetch_times
         self._session = session
         self._queue = ExaminationQueue()
@@ -197,8 +200,8 @@ class VoiceCreation:
             raise RecordingError(
                 f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
             )
-        wav = write_wav(speech.pcm, tags={COMMENT: f"AI-generated voice, for {one_line(asked_by)}"})
-        recording = await self._library.recordings.keep(wav)
+        tags = {COMMENT: f"AI-generated voice, for {one_line(asked_by)}"}
+        recording = await self._library.recordings.keep(await self._maker.wav(speech, tags=tags))
         return KeptRecording(recording, speech.seconds, transcript, ())
 
     async def save_designed(

@@ -19,10 +19,9 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from bot.audio.wav import parse_wav, write_wav
-from bot.errors import AudioError, LibraryError
+from bot.errors import LibraryError
 from bot.library.cached_speeches import CachedSpeeches, Keeping, member_label, recording_label, voice_label
-from bot.models import ReferenceAudio, Speech, SpeechRequest, SpokenVoice
+from bot.models import ReferenceAudio, SpeechRequest, SpokenVoice
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +80,17 @@ _DIGEST_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class KeptSpeech:
-    """A finished speech and the frames it is played as."""
+    """A finished speech as a WAV, and the frames it is played as."""
 
-    speech: Speech
+    wav: bytes = field(repr=False)
     frames: tuple[bytes, ...] = field(repr=False)
 
 
 def packed(kept: KeptSpeech, made_at: datetime) -> bytes:
     """Return ``kept`` as the bytes of a file, which tell when it was made."""
-    wav = write_wav(kept.speech.pcm)
     lengths = struct.pack(f"<{len(kept.frames)}H", *map(len, kept.frames))
-    header = _HEADER.pack(_MAGIC, made_at.timestamp(), len(kept.frames), len(wav))
-    body = b"".join((header, lengths, *kept.frames, wav))
+    header = _HEADER.pack(_MAGIC, made_at.timestamp(), len(kept.frames), len(kept.wav))
+    body = b"".join((header, lengths, *kept.frames, kept.wav))
     return body + hashlib.sha256(body).digest()
 
 
@@ -106,12 +104,8 @@ def unpacked(data: bytes, made_at: datetime) -> KeptSpeech | None:
     lengths = struct.unpack_from(f"<{count}H", body, _HEADER.size)
     if start + sum(lengths) != end:
         return None
-    try:
-        pcm = parse_wav(body[end:]).samples.tobytes()
-    except AudioError:
-        return None
     bounds = pairwise(accumulate(lengths, initial=start))
-    return KeptSpeech(Speech(pcm), tuple(body[begin:end] for begin, end in bounds))
+    return KeptSpeech(body[end:], tuple(body[begin:end] for begin, end in bounds))
 
 
 def _was_made(header: bytes, at: datetime) -> bool:

@@ -187,8 +187,15 @@ class SharedJobs:
             return
         shared.finish(result.speech)
         if result.is_worth_keeping:
-            kept = KeptSpeech(result.speech, tuple(shared.frames))
-            await self._cache.put(kept, shared.keeping)
+            await self._keep(shared, result.speech)
+
+    async def _keep(self, shared: SharedJob, speech: Speech) -> None:
+        try:
+            wav = await self._resources.maker.wav(speech)
+        except SpeechBotError as error:
+            log.warning("a speech is not kept: %s", error)
+            return
+        await self._cache.put(KeptSpeech(wav, speech.frames), shared.keeping)
 
     async def _made(
         self, shared: SharedJob, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
@@ -197,7 +204,8 @@ class SharedJobs:
         if kept is not None:
             await check_voices(shared.request, access)
             shared.add(kept.frames)
-            return SpeechResult(kept.speech, is_worth_keeping=False)
+            speech = await self._resources.maker.speech_from_wav(kept.wav, kept.frames)
+            return SpeechResult(speech, is_worth_keeping=False)
         run = shared.run = await speech_run_of(shared.request, self._resources, asker, clock, access)
         async with aclosing(run.frames()) as batches:
             async for frames in batches:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.audio.maker import Part, pause_between
-from bot.audio.opus import FRAME_SECONDS
 from bot.errors import MemberError, TTSError
 from bot.limits import MAX_UTTERANCE_SECONDS
 from bot.models import (
+    FRAME_SECONDS,
     Asker,
     Line,
     Parts,
@@ -64,6 +64,7 @@ class SpeechRun:
         self._speakers = speakers
         self._plan = plan
         self._stats = resources.stats
+        self._maker = resources.maker
         self._clock = clock
         self._max_seconds = max_seconds
         self._under_way: deque[SegmentInProgress] = deque()
@@ -93,7 +94,7 @@ class SpeechRun:
                 self._begin_more()
         finally:
             await self._drop_all()
-        speech = Speech(b"".join(part.pcm for part in self._done), rest_is_missing=self._rest_is_missing)
+        speech = await self._maker.joined(self._done, rest_is_missing=self._rest_is_missing)
         self._done.clear()  # megabytes, twice
         is_sound = all(speaker.is_sound for speaker in self._speakers)
         self.result = SpeechResult(speech, is_sound and not self._rest_is_missing)

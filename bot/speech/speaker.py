@@ -12,17 +12,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bot.audio.loudness import SPEECH_LUFS
-from bot.audio.maker import Maker, Part
-from bot.audio.opus import FRAME_SECONDS
-from bot.audio.stream import NOTHING_KNOWN
+from bot.audio.maker import IncomingSpeech, Maker, Part
 from bot.errors import AudioError, MemberError, TTSReferenceError, TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from bot.models import (
+    FRAME_SECONDS,
     Asker,
     Progress,
     ReferenceAudio,
-    Speech,
     SpeechRequest,
     SpokenVoice,
     Stage,
@@ -43,15 +40,14 @@ _VOICES: Final = 64  # whose recordings are remembered, as many as our own TTS g
 class TTSGatewayStats:
     """Statistics of one TTS gateway; all utterances learn and use them together.
 
-    ``speed`` is how fast it makes speech; ``gains`` are the levels of its generations. Without
-    ``gives_addresses`` it cannot clone a voice from what it made itself: a line in a voice without a
-    reference is one call then, as no other call would have the same voice.
+    ``speed`` is how fast it makes speech. Without ``gives_addresses`` it cannot clone a voice from what it
+    made itself: a line in a voice without a reference is one call then, as no other call would have the same
+    voice.
     """
 
     def __init__(self, speed: Speed | None = None) -> None:
         self.speed = speed or Speed()
         self.gives_addresses = True
-        self.gains = NOTHING_KNOWN
         self._has_learnt = False
         self._cloned: dict[str, float] = {}
 
@@ -118,11 +114,15 @@ class SpeechResources:
 
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
-    """Audio of a segment. ``defect`` is what is wrong with it although it is used, for the log."""
+    """Audio of a segment, all there; it may have a defect although it is used."""
 
-    speech: Speech
+    speech: IncomingSpeech
     url: str | None
-    defect: str | None = None
+
+    @property
+    def defect(self) -> str | None:
+        """What is wrong with it, for the log."""
+        return self.speech.checked.defect
 
 
 class TTSRequests:
@@ -178,13 +178,15 @@ class SegmentRequest:
         self._gate = gate
         self._call = requests.call(request, gate, segment)
         self._download: AudioDownload | None = None
+        self._incoming: IncomingSpeech | None = None
         self.audio: SegmentAudio
         """The whole, after the last frames."""
 
     @property
     def progress(self) -> Progress:
         """How far its newest call is."""
-        return self._call.progress
+        incoming = self._incoming
+        return Progress(Stage.FETCHING, incoming.fraction) if incoming else Progress(self._call.stage)
 
     @property
     def url(self) -> str | None:
@@ -194,37 +196,30 @@ class SegmentRequest:
     async def open(self) -> AudioDownload:
         """Return as soon as the generation is made; nothing is fetched yet. Raises as `frames` does."""
         self._call = self._requests.call(self._request, self._gate, self._segment)
+        self._incoming = None
         self._download = await self._requests.open(self._call, self._segment.segment.seconds)
         return self._download
 
     async def frames(self) -> AsyncGenerator[list[bytes]]:
         """Yield the frames that are heard as they come. Raises `TTSError`; and what the gate raises."""
-        maker, stats, text = (
-            self._requests.resources.maker,
-            self._requests.resources.stats,
-            self._request.text,
-        )
         usable: SegmentAudio | TTSUnusableAudioError | None = None
         while True:
             download = self._download or await self.open()
             made: SegmentAudio | TTSUnusableAudioError
             was_heard = False
             try:
-                if self._segment.is_live:
-                    live = maker.start(
-                        download.chunks(),
-                        text=text,
-                        gains=stats.gains,
-                        drops_silent_end=self._segment.is_followed,
-                    )
-                    async with aclosing(live):
-                        async for frames in live:
-                            was_heard = True
-                            yield frames
-                    stats.gains, checked = live.gains, live.checked
-                else:
-                    checked = await maker.speech(await download.read(), text=text)
-                made = SegmentAudio(checked.speech, self.url, checked.defect)
+                incoming = self._incoming = self._requests.resources.maker.start(
+                    download,
+                    text=self._request.text,
+                    is_live=self._segment.is_live,
+                    buffered=self._segment.buffered,
+                    drops_silent_end=self._segment.is_followed,
+                )
+                async with aclosing(incoming):
+                    async for frames in incoming:
+                        was_heard = True
+                        yield frames
+                made = SegmentAudio(incoming, self.url)
             except AudioError as error:
                 made = TTSUnusableAudioError(str(error))
             if isinstance(made, SegmentAudio) or not isinstance(usable, SegmentAudio):
@@ -335,6 +330,11 @@ class SegmentInProgress:
         self._changed = changed
 
     @property
+    def buffered(self) -> float:
+        """For how many seconds there is something to be heard before it; infinite when nobody listens."""
+        return self.due - asyncio.get_running_loop().time()
+
+    @property
     def is_in_flight(self) -> bool:
         """Whether the TTS gateway is still busy with it."""
         return self.seconds_made is None
@@ -363,9 +363,6 @@ class SegmentInProgress:
         """Note what became of it."""
         self.outcome = outcome
         self._changed.set()
-
-
-_LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first generation be out of it
 
 
 class Speaker:
@@ -411,8 +408,7 @@ class Speaker:
         if not segment.leads:
             return await self._part(segment, audio, await self._level)
         part = await self._part(segment, audio, None)
-        lufs = await self._maker.loudness(Speech(part.pcm))
-        self._level.set_result(lufs if abs(lufs - SPEECH_LUFS) <= _LOUDNESS_RANGE else SPEECH_LUFS)
+        self._level.set_result(part.level)
         return part
 
     async def _audio(
@@ -449,7 +445,7 @@ class Speaker:
                 raise
             if not segment.frames:
                 self._use(request.audio.url, segment, finds_voice=finds_voice)
-                segment.note_made(request.audio.speech.seconds)
+                segment.note_made(request.audio.speech.checked.seconds)
             return request.audio
 
     def _use(self, url: str | None, segment: SegmentInProgress, *, finds_voice: bool) -> None:
@@ -458,9 +454,7 @@ class Speaker:
             self._reference = ReferenceAudio(url, text_with_style(segment.segment.text, None))
 
     async def _part(self, segment: SegmentInProgress, audio: SegmentAudio, lufs: float | None) -> Part:
-        if segment.frames:
-            return await self._maker.played_part(audio.speech, segment.frames)
         try:
-            return await self._maker.part(audio.speech, lufs=lufs)
+            return await self._maker.part(audio.speech, lufs=lufs, buffered=segment.buffered)
         except AudioError as error:
             raise TTSUnusableAudioError(str(error)) from error

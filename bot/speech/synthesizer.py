@@ -9,7 +9,7 @@ from bot.audio.maker import Maker
 from bot.library.cached_speeches import voice_label
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
-from bot.speech.cache import KeptSpeech, SpeechCache, labels_of, speech_key
+from bot.speech.cache import SpeechCache, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.pacing import Speed
 from bot.speech.segment_plan import PlaybackClock
@@ -74,20 +74,20 @@ class SpeechSynthesizer:
         """Return the speech of a job that gave these ``frames``, for whoever did not hold on to it.
 
         It is the very same while it is kept in the cache, and else what the frames sound like.
-        Raises AudioError.
         """
-        kept = await self._cache.get(self.key_of(request))
+        kept = await self.kept(self.key_of(request))
         if kept is not None and kept.frames == tuple(frames):
-            return kept.speech
-        return await self._maker.decoded(frames, rest_is_missing=rest_is_missing)
+            return kept
+        return Speech(tuple(frames), rest_is_missing)
 
     def key_of(self, request: SpeechRequest) -> str:
         """Return the word under which the speech of ``request`` is kept; it tells nothing of what it says."""
         return speech_key(request, self._source)
 
-    async def kept(self, key: str) -> KeptSpeech | None:
+    async def kept(self, key: str) -> Speech | None:
         """Return the speech that is kept under ``key``, a word of `key_of`."""
-        return await self._cache.get(key)
+        kept = await self._cache.get(key)
+        return None if kept is None else await self._maker.speech_from_wav(kept.wav, kept.frames)
 
     async def forget(self, key: str) -> None:
         """Throw away the speech that is kept under ``key``."""

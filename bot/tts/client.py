@@ -8,7 +8,7 @@ import math
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -29,12 +29,12 @@ from bot.errors import (
     TTSStatusError,
     TTSUnreachableError,
 )
-from bot.models import Progress, SpeechRequest, Stage
+from bot.models import SpeechRequest, Stage
 from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
 from bot.tts.call_queue import CallPriority, CallQueue, CallSlot
-from bot.tts.download import LOOPBACK_HOSTS, READ_BYTES, AudioDownload, Downloader
+from bot.tts.download import LOOPBACK_HOSTS, AudioDownload, Downloader
 from bot.tts.http import (
     WAV_BEGINNINGS,
     CircuitBreaker,
@@ -209,13 +209,6 @@ class TTSCall:
         """When its newest try was sent, by the event loop's clock."""
         self.stage = Stage.MAKING
         """How far it is before its sound can be fetched."""
-        self.download: AudioDownload | None = None
-        """What it became."""
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is, the download of its sound included."""
-        return self.download.progress if self.download else Progress(self.stage)
 
 
 class TTSClient:
@@ -274,10 +267,8 @@ class TTSClient:
         except TTSError as error:
             raise bare(error) from None
         if isinstance(outcome, bytes):
-            call.download = AudioDownload(None, _in_chunks(outcome))
-        else:
-            call.download = self._downloads.download(outcome.url)
-        return call.download
+            return AudioDownload(None, self._downloads, outcome)
+        return self._downloads.download(outcome.url)
 
     async def synthesize(self, request: SpeechRequest) -> bytes:
         """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
@@ -398,8 +389,3 @@ class TTSClient:
             cloning=cloning,
             sent=body,
         )
-
-
-async def _in_chunks(body: bytes) -> AsyncGenerator[bytes]:
-    for start in range(0, len(body), READ_BYTES):
-        yield body[start : start + READ_BYTES]

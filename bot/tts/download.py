@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -19,9 +20,8 @@ from yarl import URL
 
 from bot.errors import TTSError, TTSFetchError
 from bot.limits import MAX_URL_CHARS
-from bot.models import Progress, Stage
 from bot.secrets import bare
-from bot.settings import Proxy
+from bot.settings import Proxy, Secret
 from bot.tts.http import USER_AGENT, WAV_BEGINNINGS, DownloadLimits, RetryPolicy, name_of, seconds_to_wait
 from untrusted.addresses import AddressGuard, AddressRefused
 
@@ -148,33 +148,41 @@ def _new_hash() -> blake2b:
 
 
 class AudioDownload:
-    """Download of a WAV that the TTS gateway has made; it is fetched while it is read.
+    """Download of a WAV that the TTS gateway has made; it is fetched while it is read, wherever that is.
 
-    ``url`` is its public address, None when the answer was the sound itself. Whoever reads the address
-    can hear the recording, so it is never shown or logged.
+    It can be pickled before it is read. ``url`` is its public address, None when the answer was the sound
+    itself, ``body``. Whoever reads the address can hear the recording, so it is never shown or logged.
     """
 
-    def __init__(self, url: str | None, body: AsyncGenerator[bytes], fetched: Fetched | None = None) -> None:
+    def __init__(self, url: str | None, downloader: Downloader, body: bytes = b"") -> None:
         self.url = url
+        self._downloader = downloader
         self._body = body
-        self._fetched = fetched or Fetched()
+        self._fetched = Fetched()
 
     def __repr__(self) -> str:
         return "AudioDownload(at an address)" if self.url else "AudioDownload(in the answer)"
 
+    def __reduce__(self) -> tuple[type[AudioDownload], tuple[str | None, Downloader, bytes]]:
+        return AudioDownload, (self.url, self._downloader, self._body)
+
     @property
-    def progress(self) -> Progress:
-        """How much of it has been fetched."""
-        return Progress(Stage.FETCHING, self._fetched.fraction)
+    def fraction(self) -> float | None:
+        """How much of it has been fetched, 0 to 1; None: its length is not known."""
+        return self._fetched.fraction
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield the bytes as they arrive, cut anywhere; they begin as a WAV. It can be read once.
+        """Yield the bytes as they arrive, cut anywhere; they begin as a WAV.
 
         Close it (`contextlib.aclosing`) when its end is not awaited. Raises `TTSFetchError`, also after
         the first chunks: then the rest could not be had in several tries.
         """
+        if self.url is None:
+            for start in range(0, len(self._body), READ_BYTES):
+                yield self._body[start : start + READ_BYTES]
+            return
         try:
-            async with aclosing(self._body) as body:
+            async with aclosing(self._downloader.chunks(self.url, self._fetched)) as body:
                 async for chunk in body:
                     yield chunk
         except TTSError as error:
@@ -199,7 +207,8 @@ class Downloader:
     ``allow_loopback`` permits addresses on this machine and plain http to them; it is meant for a
     TTS gateway that itself runs here. ``trusted`` holds further addresses: those of a TTS gateway in
     the operator's own network, which mostly serves its recordings itself. Behind a ``proxy`` the name is
-    looked up here all the same, and the proxy is told the address that was judged.
+    looked up here all the same, and the proxy is told the address that was judged. Pickled it stands for one
+    with the same settings in the other process, which keeps it.
     """
 
     def __init__(
@@ -212,6 +221,7 @@ class Downloader:
         proxy: Proxy | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
+        self._trusted = trusted
         self._limits = limits
         self._retry = RetryPolicy(tries=limits.tries, base_delay=limits.base_delay, max_retry_after=10.0)
         self._guard = AddressGuard(allow_loopback=allow_loopback, trusted=trusted)
@@ -228,10 +238,14 @@ class Downloader:
         One that breaks off is begun again, and goes on behind what was read already, provided that it is the
         same. Reading it raises `TTSFetchError`, whose text names the host and never the address.
         """
-        fetched = Fetched()
-        return AudioDownload(address, self._chunks(address, fetched), fetched)
+        return AudioDownload(address, self)
 
-    async def _chunks(self, address: str, fetched: Fetched) -> AsyncGenerator[bytes]:
+    def __reduce__(self) -> tuple[object, ...]:
+        proxy = (self._proxy.address.reveal(), self._proxy.exempt) if self._proxy else None
+        return _kept_downloader, (self._allow_loopback, self._limits, frozenset(self._trusted), proxy)
+
+    async def chunks(self, address: str, fetched: Fetched) -> AsyncGenerator[bytes]:
+        """Yield what is at ``address``, see `AudioDownload.chunks`; how far it is stands in ``fetched``."""
         resumable, tries = ResumableDownload(), 0
         while True:
             tries += 1
@@ -353,6 +367,21 @@ class Downloader:
             trust_env=False,
             middlewares=(_once,),
         )
+
+
+@lru_cache(maxsize=64)
+def _kept_downloader(
+    allow_loopback: bool,
+    limits: DownloadLimits,
+    trusted: frozenset[str],
+    proxy: tuple[str, str] | None,
+) -> Downloader:
+    return Downloader(
+        allow_loopback=allow_loopback,
+        limits=limits,
+        trusted=trusted,
+        proxy=Proxy(Secret(proxy[0]), proxy[1]) if proxy else None,
+    )
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.live_gain import GainMemory
+from bot.audio.sound import SpeechSound
 from bot.audio.stream import NOTHING_KNOWN, SpeechStream, StreamedSpeech, frames_of
-from bot.models import Speech
 
 TEXT = "A sentence of some length, as people say it, and then a little more of it."
 
@@ -46,6 +46,6 @@ def frames_after(data: bytes, *, text: str = TEXT) -> list[bytes]:
     return SpeechStream(text=text).feed(data)
 
 
-def samples_of(speech: Speech) -> NDArray[np.float64]:
+def samples_of(speech: SpeechSound) -> NDArray[np.float64]:
     """Return the samples of ``speech``, full scale at 1.0."""
     return np.frombuffer(speech.pcm, "<i2") / 32_768

@@ -11,12 +11,12 @@ import pytest
 
 from bot.audio.formats import export, soundboard_clip, speech_from_file, voice_message
 from bot.audio.opus import opus_frames
+from bot.audio.sound import SpeechSound
 from bot.audio.stream import speech_from_wav
-from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike, wav
 
 WAVE = speechlike(0.5)
-SPEECH = Speech(pcm16(WAVE))
+SPEECH = SpeechSound(pcm16(WAVE))
 WORK: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
     "speech": lambda: speech_from_wav(wav(WAVE), text="a word"),
     "frames": lambda: opus_frames(SPEECH),

@@ -10,15 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from bot.audio.formats import AudioFile, export
+from bot.audio.sound import SpeechSound
 from bot.audio.wav import ARTIST, COMMENT, COPYRIGHT, DATE, SOFTWARE, TITLE, write_wav
 from bot.errors import AudioError
-from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike
 from tests.audio.reading import info_tags
 
 SECONDS = 6.3
 WAVE = speechlike(SECONDS)
-SPEECH = Speech(pcm16(WAVE))
+SPEECH = SpeechSound(pcm16(WAVE))
 TAGS = {
     TITLE: "Grüße 🎉",
     ARTIST: "Myna",
@@ -124,7 +124,7 @@ async def test_a_file_needs_no_tags():
 
 
 async def test_two_minutes_fit_into_discords_smallest_upload():
-    speech = Speech(SPEECH.pcm * 19)
+    speech = SpeechSound(SPEECH.pcm * 19)
 
     file = await export(speech, max_bytes=10 * 1024 * 1024)
 

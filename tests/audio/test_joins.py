@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from bot.audio.edit import EDGE_SECONDS, sounding_range, trimmed
-from bot.models import Speech
+from bot.audio.sound import SpeechSound
 from tests.audio.handmade import Wave, pcm16, sine, speechlike
 
 
-def speech(*waves: Wave) -> Speech:
-    return Speech(pcm16(np.concatenate(waves)))
+def speech(*waves: Wave) -> SpeechSound:
+    return SpeechSound(pcm16(np.concatenate(waves)))
 
 
-def samples_of(speech: Speech) -> Wave:
+def samples_of(speech: SpeechSound) -> Wave:
     return np.frombuffer(speech.pcm, "<i2") / 32_768
 
 

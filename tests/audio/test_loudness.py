@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bot.audio.loudness import SPEECH_LUFS, brought_to, loudness, speech_loudness
+from bot.audio.sound import SpeechSound
 from bot.errors import AudioError
-from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike, tone_level
 
 PEAK_LIMIT = 10 ** (-1 / 20)
@@ -21,7 +21,7 @@ def lufs(wave: Wave) -> float:
     return loudness(wave.astype(np.float32), full_scale=1.0)
 
 
-def samples_of(speech: Speech) -> Wave:
+def samples_of(speech: SpeechSound) -> Wave:
     return np.frombuffer(speech.pcm, "<i2") / 32_768
 
 
@@ -92,7 +92,7 @@ def test_silence_has_no_loudness(wave: Wave):
 async def test_integers_and_floats_are_measured_alike():
     wave = speechlike(3.0)
 
-    assert await speech_loudness(Speech(pcm16(wave))) == pytest.approx(lufs(wave), abs=0.01)
+    assert await speech_loudness(SpeechSound(pcm16(wave))) == pytest.approx(lufs(wave), abs=0.01)
 
 
 def test_a_minute_is_measured_in_a_thousandth_of_it():
@@ -109,7 +109,7 @@ def test_a_minute_is_measured_in_a_thousandth_of_it():
 @pytest.mark.parametrize("rms", [0.003, 0.03, 0.1, 0.3])
 @pytest.mark.parametrize("seconds", [0.5, 3.0])
 async def test_speech_of_any_level_is_brought_to_one_loudness(rms: float, seconds: float):
-    speech = await brought_to(Speech(pcm16(speechlike(seconds, rms=rms))))
+    speech = await brought_to(SpeechSound(pcm16(speechlike(seconds, rms=rms))))
 
     assert await speech_loudness(speech) == pytest.approx(SPEECH_LUFS, abs=0.3)
     assert np.abs(samples_of(speech)).max() <= PEAK_LIMIT
@@ -135,7 +135,7 @@ def bursts() -> Wave:
 )
 @pytest.mark.parametrize("target", [-20.0, -14.0])
 async def test_whatever_the_sound_no_peak_is_too_high_and_the_loudness_is_right(wave: Wave, target: float):
-    speech = await brought_to(Speech(pcm16(wave)), target)
+    speech = await brought_to(SpeechSound(pcm16(wave)), target)
 
     assert np.abs(samples_of(speech)).max() <= PEAK_LIMIT
     assert await speech_loudness(speech) == pytest.approx(target, abs=1.0)
@@ -144,7 +144,7 @@ async def test_whatever_the_sound_no_peak_is_too_high_and_the_loudness_is_right(
 async def test_where_no_peak_is_too_high_only_the_gain_changes():
     wave = speechlike(3.0, rms=0.03)
 
-    heard = samples_of(await brought_to(Speech(pcm16(wave))))
+    heard = samples_of(await brought_to(SpeechSound(pcm16(wave))))
 
     gain = np.dot(heard, wave) / np.dot(wave, wave)
     assert np.abs(heard - gain * wave).max() < 1e-4 * gain
@@ -154,7 +154,7 @@ async def test_peaks_are_turned_down_and_not_cut_off():
     wave = sine(440, level=0.1, seconds=3.0)
     wave[72_000:74_400] = sine(440, level=1.0, seconds=0.05)
 
-    heard = samples_of(await brought_to(Speech(pcm16(wave)), -17.0))
+    heard = samples_of(await brought_to(SpeechSound(pcm16(wave)), -17.0))
     loud = heard[72_480:73_920]
 
     assert 0.7 < np.abs(loud).max() <= PEAK_LIMIT
@@ -166,7 +166,7 @@ async def test_far_from_a_peak_nothing_is_turned_down():
     wave = sine(440, level=0.1, seconds=3.0)
     wave[72_000] = 1.0
 
-    heard = samples_of(await brought_to(Speech(pcm16(wave)), -17.0))
+    heard = samples_of(await brought_to(SpeechSound(pcm16(wave)), -17.0))
 
     steady = [tone_level(heard[a : a + 4_800], 440, 48_000) for a in (48_000, 66_000, 73_000, 96_000)]
     assert max(steady) / min(steady) < 1.001
@@ -174,4 +174,4 @@ async def test_far_from_a_peak_nothing_is_turned_down():
 
 async def test_what_is_silent_cannot_be_brought_up():
     with pytest.raises(AudioError, match="silent"):
-        await brought_to(Speech(bytes(96_000)))
+        await brought_to(SpeechSound(bytes(96_000)))

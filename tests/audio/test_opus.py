@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from bot.audio.opus import (
     BITRATE,
     FRAME_SAMPLES,
-    FRAME_SECONDS,
     LOOKAHEAD_SAMPLES,
     SILENCE_FRAME,
     is_20_ms,
     opus_frames,
 )
-from bot.models import Speech
+from bot.audio.sound import SpeechSound
+from bot.models import FRAME_SECONDS
 from tests.audio.handmade import pcm16, sine, speechlike
 
 
@@ -40,7 +40,7 @@ def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 async def test_every_frame_lasts_20_ms_and_there_are_as_many_as_the_sound_needs(samples: int):
     wave = sine(440, seconds=3.0)[:samples]
 
-    frames = await opus_frames(Speech(pcm16(wave)))
+    frames = await opus_frames(SpeechSound(pcm16(wave)))
 
     assert all(is_20_ms(frame) for frame in frames)
     assert len(frames) == math.ceil((samples + LOOKAHEAD_SAMPLES) / FRAME_SAMPLES)
@@ -51,14 +51,14 @@ async def test_every_frame_lasts_20_ms_and_there_are_as_many_as_the_sound_needs(
 async def test_what_is_heard_is_what_was_said():
     wave = speechlike(5.0)
 
-    heard = decoded(await opus_frames(Speech(pcm16(wave))))
+    heard = decoded(await opus_frames(SpeechSound(pcm16(wave))))
 
     assert likeness(heard[LOOKAHEAD_SAMPLES : LOOKAHEAD_SAMPLES + len(wave)], wave) >= 0.98
 
 
 async def test_the_sound_comes_a_few_milliseconds_late_and_no_more():
     wave = speechlike(2.0)
-    heard = decoded(await opus_frames(Speech(pcm16(wave))))
+    heard = decoded(await opus_frames(SpeechSound(pcm16(wave))))
 
     lags = range(960)
     best = max(lags, key=lambda lag: float(heard[lag : lag + 48_000] @ wave[:48_000]))
@@ -70,7 +70,7 @@ async def test_the_sound_comes_a_few_milliseconds_late_and_no_more():
 async def test_the_first_and_the_last_20_ms_are_heard(samples: int):
     wave = sine(523, level=0.3, seconds=2.0)[:samples]
 
-    heard = decoded(await opus_frames(Speech(pcm16(wave))))
+    heard = decoded(await opus_frames(SpeechSound(pcm16(wave))))
 
     aligned = heard[LOOKAHEAD_SAMPLES : LOOKAHEAD_SAMPLES + samples]
     for part in (slice(0, 960), slice(-960, None)):
@@ -79,11 +79,11 @@ async def test_the_first_and_the_last_20_ms_are_heard(samples: int):
 
 
 async def test_no_speech_is_no_frames():
-    assert await opus_frames(Speech(b"")) == ()
+    assert await opus_frames(SpeechSound(b"")) == ()
 
 
 async def test_the_frames_keep_to_the_bitrate():
-    speech = Speech(pcm16(speechlike(5.0)))
+    speech = SpeechSound(pcm16(speechlike(5.0)))
 
     frames = await opus_frames(speech)
 
@@ -114,7 +114,7 @@ def test_an_empty_speech_has_no_frame():
 async def test_loud_and_busy_sound_takes_no_more_than_the_bitrate_says():
     wave = np.clip(speechlike(10.0) * 4 + np.random.default_rng(1).normal(0, 0.1, 480_000), -1, 1)
 
-    frames = await opus_frames(Speech(pcm16(wave)))
+    frames = await opus_frames(SpeechSound(pcm16(wave)))
 
     bits = 8 * sum(map(len, frames)) / (len(frames) * FRAME_SECONDS)
     assert bits <= 1.05 * BITRATE

@@ -7,20 +7,20 @@ import pytest
 
 from bot.audio.loudness import brought_to, loudness
 from bot.audio.opus import FRAME_SAMPLES, opus_frames, speech_from_frames
+from bot.audio.sound import SpeechSound
 from bot.errors import AudioError
-from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike
 
 PEAK_LIMIT = 10 ** (-1 / 20)
 
 
-def samples_of(speech: Speech) -> np.ndarray:
+def samples_of(speech: SpeechSound) -> np.ndarray:
     return np.frombuffer(speech.pcm, "<i2") / 32_768
 
 
 async def test_it_is_as_long_as_the_frames_and_sounds_like_what_was_said_at_the_same_time():
     wave = speechlike(3.0)
-    frames = await opus_frames(Speech(pcm16(wave)))
+    frames = await opus_frames(SpeechSound(pcm16(wave)))
 
     heard = samples_of(await speech_from_frames(frames))
 
@@ -29,7 +29,7 @@ async def test_it_is_as_long_as_the_frames_and_sounds_like_what_was_said_at_the_
 
 
 async def test_it_is_as_loud_and_no_peak_is_above_the_ceiling():
-    speech = await brought_to(Speech(pcm16(np.clip(speechlike(3.0) * 3, -1, 1))), -9.0)
+    speech = await brought_to(SpeechSound(pcm16(np.clip(speechlike(3.0) * 3, -1, 1))), -9.0)
 
     heard = await speech_from_frames(await opus_frames(speech))
 
@@ -41,12 +41,11 @@ async def test_it_is_as_loud_and_no_peak_is_above_the_ceiling():
 
 @pytest.mark.parametrize("count", [0, 1])
 async def test_even_the_shortest_comes_back(count: int):
-    frames = (await opus_frames(Speech(pcm16(speechlike(0.1)))))[:count]
+    frames = (await opus_frames(SpeechSound(pcm16(speechlike(0.1)))))[:count]
 
-    speech = await speech_from_frames(frames, rest_is_missing=True)
+    speech = await speech_from_frames(frames)
 
     assert len(speech.pcm) == count * 2 * FRAME_SAMPLES
-    assert speech.rest_is_missing
 
 
 async def test_bytes_that_are_no_frame_are_an_audio_error():

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.sentences import SENTENCES
 from bot.audio.loudness import speech_at
 from bot.audio.quality import clipped_share, defect_in, find_defect
+from bot.audio.sound import SpeechSound
 from bot.audio.stream import speech_from_wav
 from bot.errors import AudioError
-from bot.models import Speech
 from tests.audio.handmade import Wave, pcm16, sine, speechlike, wav
 from tests.text.offline_speech import offline_speech
 
@@ -21,8 +21,8 @@ SPOKEN = speechlike(5.0)
 FADING = np.linspace(0.6, 0.1, 96_000)
 
 
-def generation(*waves: Wave) -> Speech:
-    return Speech(pcm16(np.concatenate(waves)))
+def generation(*waves: Wave) -> SpeechSound:
+    return SpeechSound(pcm16(np.concatenate(waves)))
 
 
 def noise(seconds: float, *, rms: float = 0.1, seed: int = 4) -> Wave:
@@ -78,7 +78,7 @@ async def test_a_generation_of_the_right_length_is_good(seed: int):
         ("overdriven", generation(np.clip(speechlike(5.0, rms=0.5), -0.8, 0.8)), "clipped"),
     ],
 )  # fmt: skip
-def test_each_fault_is_noticed(name: str, speech: Speech, reason: str):
+def test_each_fault_is_noticed(name: str, speech: SpeechSound, reason: str):
     assert reason in (defect_in(speech, TEXT) or ""), name
 
 

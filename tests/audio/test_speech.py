@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from bot import limits
 from bot.audio.loudness import SPEECH_LUFS, loudness
+from bot.audio.sound import SpeechSound
 from bot.audio.stream import plausible_seconds, speech_from_wav
 from bot.errors import AudioError
-from bot.models import Speech
 from tests.audio.handmade import Wave, chunk, fmt, riff, sine, speechlike, tone_level, wav
 
 TEXT = "A sentence of some length, as people say it."
@@ -21,7 +21,7 @@ PEAK_LIMIT = 0.891
 RMS_LIMIT_DB = -16.0
 
 
-def samples_of(speech: Speech) -> NDArray[np.float64]:
+def samples_of(speech: SpeechSound) -> NDArray[np.float64]:
     return np.frombuffer(speech.pcm, "<i2") / 32_768
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bot.audio.formats import MAX_POINTS, VoiceMessage, voice_message
+from bot.audio.sound import SpeechSound
 from bot.audio.wav import COMMENT, TITLE
 from bot.errors import AudioError
-from bot.models import Speech
 from rehearsal.voice.sound_file import voice_message as accepted_by_the_rehearsal
 from tests.audio.reading import read
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, likeness, silence, speech, times
@@ -93,4 +93,4 @@ async def test_the_same_speech_gives_the_same_message():
 
 async def test_an_empty_speech_becomes_no_voice_message():
     with pytest.raises(AudioError, match="no sound"):
-        await voice_message(Speech(b""))
+        await voice_message(SpeechSound(b""))

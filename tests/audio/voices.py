@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.loudness import loudness
-from bot.models import Speech
+from bot.audio.sound import SpeechSound
 from rehearsal.recordings import RECORDINGS
 from tests.audio.reading import read
 
@@ -28,8 +28,8 @@ def voice(name: str) -> Wave:
 MAN, CHILD, WOMAN = voice("harbour-master"), voice("little-sister"), voice("night-nurse")
 
 
-def speech(wave: Wave) -> Speech:
-    return Speech(np.rint(np.clip(wave, -1, 1) * 32_767).astype("<i2").tobytes())
+def speech(wave: Wave) -> SpeechSound:
+    return SpeechSound(np.rint(np.clip(wave, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
 def silence(seconds: float) -> Wave:

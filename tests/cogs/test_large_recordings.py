@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from bot.audio.maker import Maker
 from bot.audio.wav import write_wav
 from bot.delivery.voice_creation import FETCH_TIMES, ExaminationQueue, VoiceCreation
 from bot.errors import MemberError, RecordingError
@@ -215,7 +216,7 @@ async def _making(
     tmp_path: Path, fetch_times: aiohttp.ClientTimeout = FETCH_TIMES
 ) -> AsyncIterator[VoiceCreation]:
     async with Library(None, tmp_path) as library, aiohttp.ClientSession() as session:
-        yield VoiceCreation(library, session, fetch_times=fetch_times)
+        yield VoiceCreation(library, session, Maker(), fetch_times=fetch_times)
 
 
 async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path):

@@ -18,7 +18,6 @@ from bot.library.privacy import Deleted
 from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
 from bot.library.voice import NOBODY, Scope, Sharing
 from bot.library.withdrawal import Post, RecordingPost, Withdrawal
-from bot.models import Speech
 from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache
 from tests.library.consents import (
     ELSEWHERE,
@@ -103,7 +102,7 @@ async def fill(cache: SpeechCache, library: Library) -> None:
     (voice, *_) = await library.voices.complete(member, NAME)
     for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
         sound = b"of others " if number == 2 else RECORDING
-        kept = KeptSpeech(Speech((sound * 20)[: len(sound) * 20 // 2 * 2]), (sound,))
+        kept = KeptSpeech(sound * 20, (sound,))
         await cache.put(kept, cache.keeping(str(number) * 64, [label]))
 
 

@@ -21,7 +21,6 @@ from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import utc_now
 from bot.library.withdrawal import Withdrawal
-from bot.models import Speech
 from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache
 from tests.library.consents import GUILD, OTHER, SPEAKER, agreed_voice, cloning_on, owner, speaker
 
@@ -40,8 +39,8 @@ GONE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 })  # fmt: skip
 """What is forgotten in each way."""
 
-KEPT: Final = KeptSpeech(Speech(b"\1\2" * 500), (b"frame", b"another"))
-ANEW: Final = KeptSpeech(Speech(b"\3\4" * 500), (b"frame",))
+KEPT: Final = KeptSpeech(b"\1\2" * 500, (b"frame", b"another"))
+ANEW: Final = KeptSpeech(b"\3\4" * 500, (b"frame",))
 
 
 def cache_of(library: Library, folder: Path) -> SpeechCache:

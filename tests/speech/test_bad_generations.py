@@ -12,6 +12,7 @@ from rehearsal.faulty_tts_gateway.faults import BadWav, Respond, SoundItself
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble, howl
 from tests.scenes import TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 
 HOWL = Respond(200, howl(3.0), content_type="audio/wav")
 ENDLESS = Respond(200, write_wav(babble(TWO_PARTS, pace=4.0)), content_type="audio/wav")
@@ -27,7 +28,7 @@ async def test_a_bad_generation_is_made_again_once_and_the_log_says_why_without_
 
     assert len(studio.calls) == 3
     assert studio.texts[1] == studio.texts[2]
-    assert likeness(babble(studio.texts[1]), speech.pcm).correlation > 0.9
+    assert likeness(babble(studio.texts[1]), pcm_of(speech)).correlation > 0.9
     (said,) = [record.getMessage() for record in caplog.records if "bad generation" in record.getMessage()]
     assert "made again" in said
     assert "steady" in said
@@ -45,8 +46,8 @@ async def test_a_first_generation_of_endless_length_is_made_again_before_it_is_h
 
     assert studio.texts[0] == studio.texts[1]
     assert studio.calls[2][1]["reference_audio_url"].endswith(studio.faults.downloads[1].path)
-    assert likeness(babble(studio.texts[0]), speech.pcm).correlation > 0.9
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
+    assert likeness(babble(studio.texts[0]), pcm_of(speech)).correlation > 0.9
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
 
 
 async def test_a_bad_generation_that_is_heard_already_is_not_paid_for_again(
@@ -66,7 +67,7 @@ async def test_with_much_to_be_heard_before_it_a_first_generation_is_checked_who
     speech = await studio.make(TWO_PARTS, seconds_before=20.0)
 
     assert studio.texts[0] == studio.texts[1]
-    assert likeness(babble(studio.texts[0]), speech.pcm).correlation > 0.9
+    assert likeness(babble(studio.texts[0]), pcm_of(speech)).correlation > 0.9
 
 
 async def test_only_one_call_of_an_utterance_is_made_again(studio: Studio):
@@ -102,7 +103,7 @@ async def test_an_unusable_later_part_leaves_the_rest_out(studio: Studio):
     speech = await studio.make(TWO_PARTS)
 
     assert speech.rest_is_missing
-    assert likeness(babble(studio.texts[0]), speech.pcm).correlation > 0.9
+    assert likeness(babble(studio.texts[0]), pcm_of(speech)).correlation > 0.9
 
 
 async def test_without_an_address_to_clone_from_the_text_is_made_in_one_call(studio: Studio):
@@ -113,7 +114,7 @@ async def test_without_an_address_to_clone_from_the_text_is_made_in_one_call(stu
 
     assert studio.texts[1:] == [TWO_PARTS, TWO_PARTS.replace("bird", "crow")]
     assert {path for path, _ in studio.calls} == {"text-to-speech"}
-    assert likeness(babble(TWO_PARTS), speech.pcm).correlation > 0.9
+    assert likeness(babble(TWO_PARTS), pcm_of(speech)).correlation > 0.9
     assert not again.rest_is_missing
 
 

@@ -16,7 +16,6 @@ import pytest
 from bot.errors import LibraryError
 from bot.library.cached_speeches import KEPT_FOR, CachedSpeeches, Keeping
 from bot.library.database import Database
-from bot.models import Speech
 from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache, packed, unpacked
 from tests.library.consents import Clock
 from tests.library.statements import statements
@@ -28,7 +27,7 @@ NOW = Clock().now
 
 def kept(seed: int = 1, kilobytes: int = 10) -> KeptSpeech:
     pcm = bytes((seed * number) % 251 for number in range(kilobytes * 1_024))
-    return KeptSpeech(Speech(pcm), tuple(bytes([seed, number]) * (number + 1) for number in range(7)))
+    return KeptSpeech(pcm, tuple(bytes([seed, number]) * (number + 1) for number in range(7)))
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def size(path: Path) -> int:
 
 
 class TestPacking:
-    @pytest.mark.parametrize("speech", [kept(), KeptSpeech(Speech(b"\1\2"), ())], ids=["whole", "no frame"])
+    @pytest.mark.parametrize("speech", [kept(), KeptSpeech(b"\1\2", ())], ids=["whole", "no frame"])
     def test_what_is_packed_comes_back(self, speech: KeptSpeech):
         assert unpacked(packed(speech, NOW), NOW) == speech
 

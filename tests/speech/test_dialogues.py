@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from bot.audio.loudness import speech_loudness
+from bot.audio.loudness import loudness
 from bot.models import Line, Speech, SpokenVoice
 from bot.text.dialogue import check_lines, lines_of
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond, SoundItself
@@ -15,6 +16,7 @@ from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
 from tests.fakes.voice_access import Shelf, voice
 from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 from tests.speech.test_long_texts import gaps
 
 ALICE, BOB = voice("Alice"), voice("Bob")
@@ -73,8 +75,8 @@ async def test_each_line_is_said_in_its_voice_and_in_order(play: Play):
     assert play.cast == {line.text: line.voice.id for line in SHORT if line.voice}
     assert {fields["prompt_text"] for _, fields in play.studio.calls} == {ALICE.transcript, BOB.transcript}
     assert play.shelf.addresses == {ALICE.id: 1, BOB.id: 1}
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
-    delays = [likeness(babble(line.text), speech.pcm) for line in SHORT]
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
+    delays = [likeness(babble(line.text), pcm_of(speech)) for line in SHORT]
     assert all(match.correlation > 0.9 for match in delays)
     assert [match.delay for match in delays] == sorted(match.delay for match in delays)
 
@@ -103,8 +105,7 @@ async def test_all_voices_are_equally_loud(play: Play):
     words = "This is as loud as all the rest of it is, or so they say."
     speech = await play.make([Line(None, words), Line(ALICE, words), Line(BOB, words)])
 
-    third = len(speech.pcm) // 6 * 2
-    levels = [await speech_loudness(Speech(speech.pcm[at : at + third])) for at in (0, third, 2 * third)]
+    levels = [loudness(third) for third in np.array_split(np.frombuffer(pcm_of(speech), "<i2"), 3)]
     assert max(levels) - min(levels) < 1.5
 
 
@@ -181,7 +182,7 @@ async def test_where_generations_have_no_address_each_line_of_nobody_is_one_call
     spoken = [fields["text"] for path, fields in play.studio.calls if path == "text-to-speech"]
     assert spoken[1:] == [TWO_PARTS, f"It is. {TWO_PARTS}"]
     assert not speech.rest_is_missing
-    assert likeness(babble(spoken[-1]), speech.pcm).correlation > 0.9
+    assert likeness(babble(spoken[-1]), pcm_of(speech)).correlation > 0.9
 
 
 async def test_with_a_style_every_line_has_it(play: Play):
@@ -206,7 +207,7 @@ async def test_a_line_that_fails_leaves_out_the_rest(play: Play):
     speech = await play.make()
 
     assert speech.rest_is_missing
-    assert likeness(babble(SHORT[0].text), speech.pcm).correlation > 0.9
+    assert likeness(babble(SHORT[0].text), pcm_of(speech)).correlation > 0.9
     assert len(play.studio.calls) <= 4
 
 

@@ -12,6 +12,7 @@ from bot.speech.job import SpeechJob
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
 from tests.scenes import DEADLINE, GUILD, SENTENCES, Hearing, Studio
+from tests.speech.sounds import pcm_of
 
 ALICE = voice("Alice")
 TEXT = "Say it once, and everybody hears it."
@@ -34,7 +35,7 @@ async def test_its_frames_are_its_speech_however_it_is_asked(studio: Studio):
         only = await again.result()
         all_the_same = await frames_of(again)
 
-    assert len(frames) * 1_920 == len(speech.pcm)
+    assert len(frames) * 1_920 == len(pcm_of(speech))
     assert (only, all_the_same) == (speech, frames)
     assert len(studio.calls) == 1
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bot.audio.loudness import speech_loudness
+from bot.audio.loudness import loudness
 from bot.audio.maker import Maker
 from bot.audio.wav import write_wav
 from bot.errors import TTSError, TTSServerError
@@ -19,6 +19,7 @@ from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
 from tests.scenes import GUILD, SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 
 
 def decoded(frames: list[bytes]) -> bytes:
@@ -35,7 +36,7 @@ def decoded(frames: list[bytes]) -> bytes:
 
 def gaps(speech: Speech) -> list[float]:
     """Return the lengths of all silences inside, in seconds."""
-    samples: NDArray[np.int16] = np.frombuffer(speech.pcm, "<i2")
+    samples: NDArray[np.int16] = np.frombuffer(pcm_of(speech), "<i2")
     windows = np.abs(samples[: len(samples) // 480 * 480].reshape(-1, 480)).max(axis=1) > 100
     loud = np.flatnonzero(windows)
     return [float(step - 1) * 0.01 for step in np.diff(loud) if step > 1]
@@ -62,7 +63,7 @@ async def test_all_the_words_are_said_once_and_in_order(studio: Studio):
     assert " ".join(studio.texts) == SENTENCES
     place = -0.1
     for text in studio.texts:
-        match = likeness(babble(text), speech.pcm)
+        match = likeness(babble(text), pcm_of(speech))
         assert match.correlation > 0.9, text
         assert match.delay >= place, "in order"
         place = match.delay
@@ -73,9 +74,9 @@ async def test_what_is_heard_is_what_is_in_the_file(studio: Studio):
 
     speech = await studio.make(hearing=hearing)
 
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
     heard = decoded(hearing.frames)
-    match = likeness(speech.pcm[: -2 * 960], heard)
+    match = likeness(pcm_of(speech)[: -2 * 960], heard)
     assert match.correlation > 0.97
     assert match.delay == pytest.approx(312 / 48_000, abs=0.001)  # the lag of the encoder, and nothing else
 
@@ -104,7 +105,7 @@ async def test_the_whole_has_a_longest_length(studio: Studio):
     heard = [frame async for frames in run.frames() for frame in frames]
 
     assert 6.0 < run.result.speech.seconds < 20.0
-    assert len(heard) * 1_920 == len(run.result.speech.pcm)
+    assert len(heard) * 1_920 == len(pcm_of(run.result.speech))
     assert run.result.speech.rest_is_missing
     assert not run.result.is_worth_keeping
 
@@ -112,8 +113,7 @@ async def test_the_whole_has_a_longest_length(studio: Studio):
 async def test_the_parts_are_equally_loud(studio: Studio):
     speech = await studio.make()
 
-    half = len(speech.pcm) // 4 * 2
-    first, second = [await speech_loudness(Speech(pcm)) for pcm in (speech.pcm[:half], speech.pcm[half:])]
+    first, second = map(loudness, np.array_split(np.frombuffer(pcm_of(speech), "<i2"), 2))
     assert first == pytest.approx(second, abs=1.5)
 
 
@@ -143,7 +143,7 @@ async def test_a_later_part_that_is_made_first_waits_for_its_turn(studio: Studio
     speech = await making
 
     assert before <= len(hearing.frames)
-    second, third = (likeness(babble(text), speech.pcm).delay for text in studio.texts[1:3])
+    second, third = (likeness(babble(text), pcm_of(speech)).delay for text in studio.texts[1:3])
     assert second < third
 
 
@@ -207,9 +207,9 @@ async def test_a_failure_in_the_middle_keeps_what_was_made(studio: Studio):
     speech = await studio.make(hearing=hearing)
 
     assert speech.rest_is_missing
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
     for text in studio.texts[:2]:
-        assert likeness(babble(text), speech.pcm).correlation > 0.9
+        assert likeness(babble(text), pcm_of(speech)).correlation > 0.9
     assert len(studio.calls) <= 4, "the one behind it was under way already, and no other was begun"
 
 

@@ -9,6 +9,7 @@ from benchmarks.sentences import SENTENCES
 from bot.text.speakable import check_text, speakable
 from rehearsal.faulty_tts_gateway.faults import SoundItself
 from tests.scenes import TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 from tests.speech.test_long_texts import decoded
 
 SCRIPTS = ("en", "ru", "ar", "hi", "zh", "ja", "th", "ko")
@@ -37,7 +38,7 @@ async def test_a_paragraph_is_heard_as_four_tenths_of_a_second(studio: Studio, l
     speech = await studio.make(text, seconds_before=60.0)
 
     assert studio.texts == [" ".join(part.split()) for part in text.split("\n\n")]
-    assert silences(speech.pcm) == [pytest.approx(0.4, abs=0.03)]
+    assert silences(pcm_of(speech)) == [pytest.approx(0.4, abs=0.03)]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -47,7 +48,7 @@ async def test_between_sentences_it_is_shorter(studio: Studio, language: str):
     speech = await studio.make(space.join(SENTENCES[language] * 2), seconds_before=4.0)
 
     assert len(studio.calls) > 1
-    assert all(seconds < 0.29 for seconds in silences(speech.pcm))
+    assert all(seconds < 0.29 for seconds in silences(pcm_of(speech)))
 
 
 async def test_what_is_played_has_the_same_pauses(studio: Studio):
@@ -72,7 +73,7 @@ async def test_the_lines_of_a_list_are_sentences(studio: Studio):
     assert "\n" not in "".join(studio.texts)
     assert "Bread from the shop at the corner. Milk" in " ".join(studio.texts)
     assert len(studio.calls) <= 5
-    assert all(0.15 <= pause <= 0.43 for pause in silences(speech.pcm))
+    assert all(0.15 <= pause <= 0.43 for pause in silences(pcm_of(speech)))
 
 
 async def test_short_paragraphs_are_said_together(studio: Studio):

@@ -15,6 +15,7 @@ from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
 from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 
 WORDS = "The bird sat on the wire above the yard, and nobody had seen it come."
 NONSENSE = "And so on and so forth, and again and again, and then it begins anew, as it did before. " * 6
@@ -40,8 +41,8 @@ async def test_no_more_of_it_is_heard_than_its_text_can_last(
     speech = await studio.make(WORDS, hearing=hearing)
 
     assert speech.seconds == pytest.approx(longest_seconds(WORDS), abs=0.05)
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
-    assert likeness(babble(WORDS)[9_600:-9_600], speech.pcm).correlation > 0.9
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
+    assert likeness(babble(WORDS)[9_600:-9_600], pcm_of(speech)).correlation > 0.9
     assert "cut off" in caplog.text
     assert len(studio.calls) == 1
 
@@ -51,7 +52,7 @@ async def test_a_runaway_generation_ends_softly(studio: Studio):
 
     speech = await studio.make(WORDS)
 
-    samples = np.abs(np.frombuffer(speech.pcm, "<i2").astype(np.int32))
+    samples = np.abs(np.frombuffer(pcm_of(speech), "<i2").astype(np.int32))
     last = int(np.flatnonzero(samples)[-1])
     assert samples[last - 480 : last].max() > 0
     assert samples[last - 10 : last + 1].max() < 0.1 * samples.max()
@@ -65,8 +66,8 @@ async def test_the_rest_of_the_text_is_said_after_it(studio: Studio):
 
     assert not speech.rest_is_missing
     assert " ".join(studio.texts) == SENTENCES
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
-    after = speech.pcm[2 * int(48_000 * longest_seconds(studio.texts[0])) :]
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
+    after = pcm_of(speech)[2 * int(48_000 * longest_seconds(studio.texts[0])) :]
     second, *others = (likeness(babble(text), after) for text in studio.texts[1:])
     assert all(match.correlation > 0.9 for match in (second, *others))
     assert second.delay < 0.5

@@ -15,6 +15,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from tests.fakes.babble_engine import howl
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
 from tests.scenes import SENTENCES, TWO_PARTS, Hearing, Studio
+from tests.speech.sounds import pcm_of
 
 ALICE = voice("Alice")
 TEXT = "Say it in a voice that is kept here."
@@ -32,7 +33,7 @@ async def test_every_part_is_cloned_from_the_recording_by_one_address(studio: St
     assert {fields["prompt_text"] for _, fields in studio.calls} == {ALICE.transcript}
     assert len({fields["reference_audio_url"] for _, fields in studio.calls}) == 1
     assert " ".join(studio.texts) == SENTENCES
-    assert len(hearing.frames) * 1_920 == len(speech.pcm)
+    assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
     assert shelf.addresses == {ALICE.id: 1}
     assert not shelf.renewals
 

@@ -8,14 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bot.audio.maker import Maker, pause_between
-from bot.models import Speech
+from bot.audio.maker import Maker, Part, pause_between
+from bot.audio.wav import write_wav
 from bot.speech.pacing import Speed
 from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
 from bot.speech.speaker import RetryBudget
 from bot.text.segments import Segmenter
 from tests.fakes.babble_engine import babble
 from tests.scenes import SENTENCES, TWO_PARTS
+from tests.speech.sounds import WavInPieces, pcm_of
 
 
 class Clock:
@@ -103,31 +104,37 @@ def test_a_line_for_one_call_has_nothing_left():
     assert plan.parts_left(buffered=0.0) == 1
 
 
+async def part_of(pcm: bytes, *, lufs: float | None = None, is_live: bool = False) -> Part:
+    """Return what becomes of a generation with these samples."""
+    maker = Maker()
+    speech = maker.start(WavInPieces(write_wav(pcm)), text="A bird in the hand.", is_live=is_live)
+    async for _ in speech:
+        pass
+    return await maker.part(speech, lufs=lufs)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 959, 960, 961, 1_919, 648])
 async def test_a_part_has_as_many_frames_as_its_sound_is_long(cut: int):
     pcm = babble("A bird in the hand.")
 
-    part = await Maker().part(Speech(pcm[: len(pcm) - 2 * cut - 2 * 4_800]))
+    part = await part_of(pcm[: len(pcm) - 2 * cut - 2 * 4_800])
 
-    assert len(part.pcm) == 1_920 * len(part.frames)
+    assert len(pcm_of(part)) == 1_920 * len(part.frames)
 
 
 async def test_a_part_is_brought_to_the_level_of_the_others():
     pcm = babble("A bird in the hand.")
 
-    loud, soft = await Maker().part(Speech(pcm), lufs=-20), await Maker().part(Speech(pcm), lufs=-30)
+    loud, soft = await part_of(pcm, lufs=-20), await part_of(pcm, lufs=-30)
 
-    peaks = [int(np.abs(np.frombuffer(part.pcm, "<i2")).max()) for part in (loud, soft)]
+    peaks = [int(np.abs(np.frombuffer(pcm_of(part), "<i2")).max()) for part in (loud, soft)]
     assert peaks[0] > 2.5 * peaks[1]
 
 
 @pytest.mark.parametrize("around", [0.0, 0.04, 0.1, 0.3, 1.0])
 async def test_a_pause_counts_the_silence_that_is_there_already(around: float):
     silence, sound = bytes(2 * round(48_000 * around)), babble("A bird in the hand.")[9_600:-9_600]
-    before, after = [
-        await Maker().played_part(Speech(pcm), (b"frame",) * -(-len(pcm) // 1_920))
-        for pcm in (sound + silence, silence + sound)
-    ]
+    before, after = [await part_of(pcm, is_live=True) for pcm in (sound + silence, silence + sound)]
 
     heard = before.tail + pause_between(before, after, 0.2).seconds + after.lead
 

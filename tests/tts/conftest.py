@@ -3,16 +3,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import pytest
 from hypothesis import settings
 
 from bot.errors import TTSError
-from bot.models import Progress, ReferenceAudio, SpeechRequest
+from bot.models import ReferenceAudio, SpeechRequest, Stage
 from bot.settings import Secret
-from bot.tts.client import TTSClient
-from bot.tts.download import Downloader
+from bot.tts.client import TTSCall, TTSClient
+from bot.tts.download import AudioDownload, Downloader
 from bot.tts.http import DownloadLimits, RetryPolicy, Timeouts
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.faulty_tts_gateway.server import create_faulty_app
@@ -95,22 +94,16 @@ def clock() -> Iterator[Clock]:
     yield Clock()
 
 
-class HasProgress(Protocol):
-    """Something that says how far it is."""
-
-    @property
-    def progress(self) -> Progress: ...
-
-
 @asynccontextmanager
-async def progress_of(source: HasProgress) -> AsyncIterator[list[Progress]]:
+async def progress_of(source: TTSCall | AudioDownload) -> AsyncIterator[list[Stage | float | None]]:
     """Ask ``source`` how far it is in every turn of the event loop, and give what was new."""
-    said: list[Progress] = []
+    said: list[Stage | float | None] = []
 
     async def ask() -> None:
         while True:
-            if not said or said[-1] != source.progress:
-                said.append(source.progress)
+            now = source.stage if isinstance(source, TTSCall) else source.fraction
+            if not said or said[-1] != now:
+                said.append(now)
             await asyncio.sleep(0)
 
     asking = asyncio.create_task(ask())
