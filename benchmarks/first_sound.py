@@ -12,6 +12,7 @@ import asyncio
 import statistics
 import tempfile
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -25,7 +26,8 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect
-from bot.audio.stream import SpeechStream, frames_of
+from bot.audio.maker import Maker
+from bot.audio.maker_process import build_maker
 from bot.models import SpeechRequest
 from bot.playback.player import GuildPlayer
 from bot.playback.queue import Utterance
@@ -34,8 +36,6 @@ from bot.tts.client import TTSCall, TTSClient
 
 ROUNDS: Final = 3
 OURS: Final = 5  # in a round, to one of the tutorial way
-
-REQUEST: Final = SpeechRequest(MINUTE_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Case:
         return f"{self.seconds} s WAV at {self.mbits} Mbit/s"
 
     @property
+    def request(self) -> SpeechRequest:
+        """Words that last about as long."""
+        return SpeechRequest(MINUTE_TEXT[: len(MINUTE_TEXT) * self.seconds // 60])
+
+    @property
     def sound(self) -> str:
         """The name of its recording at the far end."""
         return f"speech-{self.seconds}"
@@ -67,6 +72,22 @@ class _Measured:
     tutorial: list[Arrival] = field(default_factory=list)
     floor: list[float] = field(default_factory=list)
     sooner: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    tts: TTSClient
+    maker: Maker
+    player: GuildPlayer
+    request: SpeechRequest
+
+    async def make(self, utterance: Utterance) -> None:
+        """Have the request made, and put into ``utterance`` what comes of it."""
+        download = await self.tts.open(TTSCall(self.request))
+        async with aclosing(self.maker.start(download, text=self.request.text, is_live=True)) as speech:
+            async for frames in speech:
+                utterance.append(frames)
+        utterance.complete()
 
 
 def run() -> Benchmark:
@@ -106,15 +127,20 @@ async def _case(
 ) -> _Measured:
     base_url, measured = line.base_url(case.mbits, case.sound), _Measured()
     player = GuildPlayer(ours, stalled=_nothing)
-    async with TTSClient(base_url) as tts:
+    async with (
+        TTSClient(base_url) as tts,
+        aclosing(await build_maker("auto")) as maker,
+    ):
         for number in range(1 + ROUNDS):  # in turn, so that both ways have the machine as it is
             if number == 1:  # the first is not counted: imports, the connection, the encoder
                 measured = _Measured()
-            mine = [await _our_arrival(line, tts, player, ours) for _ in range(OURS)]
+            mine = [
+                await _our_arrival(line, _Way(tts, maker, player, case.request), ours) for _ in range(OURS)
+            ]
             measured.ours += mine
             measured.floor += [await _floor(line, base_url) for _ in range(OURS)]
             if with_tutorial:
-                other = await _tutorial_arrival(line, base_url, theirs)
+                other = await _tutorial_arrival(line, base_url, case.request.text, theirs)
                 measured.tutorial.append(other)
                 middle = statistics.median(arrival.first_packet for arrival in mine)
                 measured.sooner.append(other.first_packet / middle)
@@ -126,16 +152,14 @@ async def _nothing(_player: GuildPlayer) -> None:
     raise RuntimeError("the connection stands still")
 
 
-async def _our_arrival(
-    line: FarLine, tts: TTSClient, player: GuildPlayer, client: discord.VoiceClient
-) -> Arrival:
+async def _our_arrival(line: FarLine, way: _Way, client: discord.VoiceClient) -> Arrival:
     await line.quiet(client.ssrc)
-    utterance = player.reserve(member_id=1, title="a minute")
-    making = asyncio.create_task(_make(tts, utterance))
+    utterance = way.player.reserve(member_id=1, title="a minute")
+    making = asyncio.create_task(way.make(utterance))
     try:
         return await _after_answer(line, client)
     finally:
-        player.skip()
+        way.player.skip()
         making.cancel()
         await asyncio.gather(making, return_exceptions=True)
 
@@ -146,16 +170,9 @@ async def _after_answer(line: FarLine, client: discord.VoiceClient) -> Arrival:
     return Arrival(arrival.first_packet - answered, arrival.first_sound - answered)
 
 
-async def _make(tts: TTSClient, utterance: Utterance) -> None:
-    download = await tts.open(TTSCall(REQUEST))
-    async for frames in frames_of(download.chunks(), SpeechStream(text=REQUEST.text)):
-        utterance.append(frames)
-    utterance.complete()
-
-
-async def _tutorial_arrival(line: FarLine, base_url: str, client: discord.VoiceClient) -> Arrival:
+async def _tutorial_arrival(line: FarLine, base_url: str, text: str, client: discord.VoiceClient) -> Arrival:
     await line.quiet(client.ssrc)
-    await tutorial.speak(base_url, REQUEST.text, client)
+    await tutorial.speak(base_url, text, client)
     arrival = await _after_answer(line, client)
     await tutorial.stop(client)
     return arrival

@@ -35,11 +35,13 @@ HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 
 _CHILD_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH"),
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE"),  # how numpy reckons
     *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "COMSPEC", "PATHEXT"),
 )
 
 _SECRETS = ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL", "HTTPS_PROXY")
 
+_SOUND_PROCESSES = ("auto", "on", "off")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
 _DATABASES = ("postgresql", "postgres", "postgresql+asyncpg", "sqlite", "sqlite+aiosqlite")
@@ -134,6 +136,7 @@ class Settings:
     no_proxy: str | None = None
     cache_megabytes: int = 200
     idle_minutes: int = 0
+    sound_process: str = "auto"
     log_level: str = "info"
     log_format: str = "text"
 
@@ -163,6 +166,7 @@ class Settings:
             idle_minutes=int(
                 values.number("IDLE_MINUTES", cls.idle_minutes, 0, MAX_IDLE_MINUTES, whole=True)
             ),
+            sound_process=values.choice("SOUND_PROCESS", cls.sound_process, _SOUND_PROCESSES),
             log_level=values.choice("LOG_LEVEL", cls.log_level, _LOG_LEVELS),
             log_format=values.choice("LOG_FORMAT", cls.log_format, _LOG_FORMATS),
         )

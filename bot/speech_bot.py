@@ -17,6 +17,7 @@ import discord
 from discord.ext import commands
 
 from bot.audio.maker import Maker
+from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE
 from bot.delivery.delivery import Deliveries
@@ -132,7 +133,7 @@ class SpeechBot(commands.AutoShardedBot):
         )
         await self._parts.enter_async_context(cache)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
-        maker = Maker()
+        maker = await build_maker(self._settings.sound_process)
         self._parts.push_async_callback(maker.aclose)
         synthesizer = self.synthesizer = SpeechSynthesizer(
             tts, cache, maker, source=self._settings.tts_source, speed=speed

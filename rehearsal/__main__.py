@@ -66,7 +66,7 @@ async def opened_stage(settings: Settings, options: RunOptions) -> AsyncIterator
     """Yield a stage on which the bot is logged in; everything on it ends with the context."""
     async with AsyncExitStack() as parts:
         data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
-        settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None)
+        settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None, sound_process="off")
         rehearsal = await parts.enter_async_context(Rehearsal())
         stage = TourStage(rehearsal, options.output)
         tts = TTSSwitches(free_port() if options.room and settings.own_tts_gateway else None)

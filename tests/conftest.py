@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
@@ -37,6 +38,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with ThreadPoolExecutor(1) as thread:  # although the tests have a loop of their own
         thread.submit(asyncio.run, make_tables()).result()
     return folder / DATABASE_FILE
+
+
+@pytest.fixture(autouse=True)
+def sound_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let bots make sound in threads, unless their settings say otherwise: a process takes a second."""
+    monkeypatch.setattr("bot.audio.maker_process.MIN_CORES", math.inf)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
     "bot.text": GROUND,
     "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
+    "bot.audio.maker_process": (*GROUND, "bot.audio", "bot.settings"),  # what a child of ours inherits
+    "bot.audio.maker_child": (*GROUND, "bot.allocator", "bot.audio", "untrusted"),  # it sets up a process
     "bot.tts": (*GROUND, "bot", "bot.secrets", "bot.settings", "untrusted"),
     "bot.playback": (*GROUND, "bot.audio"),
     "bot.library": (*GROUND, "bot.text.characters"),  # a name is as long as people count it

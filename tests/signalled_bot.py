@@ -29,9 +29,8 @@ async def main(data_dir: Path) -> None:
     async with Rehearsal() as rehearsal, serving(app) as tts_base_url:
         stage = Stage(rehearsal)
         await stage.alice.join(stage.perch)
-        bot = SpeechBot(
-            Settings(tts_base_url=tts_base_url, data_dir=data_dir), connector=rehearsal.connector()
-        )
+        settings = Settings(tts_base_url=tts_base_url, data_dir=data_dir, sound_process="off")
+        bot = SpeechBot(settings, connector=rehearsal.connector())
         stop = stop_on_signals(asyncio.get_running_loop())
         running = asyncio.create_task(run(bot, rehearsal.token, stop))
         await bot.heart_has_beaten.wait()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -31,12 +32,15 @@ from bot.audio.stream import (
 )
 from bot.audio.wav import NO_TAGS, parse_wav, write_wav
 from bot.audio.workers import Deadline, run_batch
+from bot.errors import AudioError
 from bot.models import FRAME_SECONDS, Speech
 
 _RATE: Final = 48_000
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
 _NEAR_LU: Final = 0.3  # nobody hears less, and every change of level costs a little
 _LOUDNESS_RANGE: Final = 3.0  # LU around that of all speech, should a first generation be out of it
+_TRIES: Final = 2
+_BLOCK_BYTES: Final = 4_096
 _SHARE_WORTH_TELLING: Final = 0.05  # of a download
 
 P = ParamSpec("P")
@@ -78,8 +82,8 @@ class Part:
 class CheckedSpeech:
     """Speech of one generation, no longer than its text can last; ``defect`` is what is wrong with it.
 
-    ``part`` is what was heard of it as it came, if anything was. ``sound`` stands for its samples, and
-    ``gains`` is what the next generation of the same origin needs.
+    ``part`` is what was heard of it as it came, if anything was; `IncomingSpeech` puts its frames in.
+    ``sound`` stands for its samples, and ``gains`` is what the next generation of the same origin needs.
     """
 
     seconds: float
@@ -91,10 +95,14 @@ class CheckedSpeech:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What has come of a generation: frames to be heard, and how much of it has been fetched, 0 to 1."""
+    """What has come of a generation: frames to be heard, and how much of it has been fetched, 0 to 1.
+
+    ``blocks`` are fingerprints of what has come of its source, by which the same recording is known again.
+    """
 
     frames: list[bytes] = field(repr=False)
     fraction: float | None
+    blocks: tuple[bytes, ...] = ()
 
 
 class SoundLostError(Exception):
@@ -108,8 +116,8 @@ class Workplace(Protocol):
         """Return what ``work`` returns. Raises what it raises."""
 
     def stream(
-        self, work: Callable[P, AsyncGenerator[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncGenerator[T]:
+        self, work: Callable[P, AsyncGenerator[Arrival | CheckedSpeech]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[Arrival | CheckedSpeech]:
         """Yield what ``work`` yields. Raises what it raises."""
 
     async def aclose(self) -> None:
@@ -124,8 +132,8 @@ class InThreads:
         return await work(*args, **kwargs)
 
     def stream(
-        self, work: Callable[P, AsyncGenerator[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncGenerator[T]:
+        self, work: Callable[P, AsyncGenerator[Arrival | CheckedSpeech]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[Arrival | CheckedSpeech]:
         """Do what `Workplace` says."""
         return work(*args, **kwargs)
 
@@ -157,13 +165,16 @@ class IncomingSpeech:
         await self._frames.aclose()
 
     async def _heard(self, arrivals: AsyncGenerator[Arrival | CheckedSpeech]) -> AsyncGenerator[list[bytes]]:
+        heard: list[bytes] = []
         async with aclosing(arrivals):
             async for arrival in arrivals:
                 if isinstance(arrival, CheckedSpeech):
-                    self.checked = arrival
+                    part = arrival.part and replace(arrival.part, frames=tuple(heard))
+                    self.checked = replace(arrival, part=part)
                     continue
                 self.fraction = arrival.fraction
                 if arrival.frames:
+                    heard += arrival.frames
                     yield arrival.frames
 
 
@@ -211,13 +222,14 @@ class Maker:
         if speech.checked.part is not None:
             self._gains = speech.checked.gains
             return speech.checked.part
-        try:
-            return await self._workplace.run(_part, speech.checked.sound, lufs, buffered=buffered)
-        except SoundLostError:
-            again = self.start(speech.source, text=speech.text, is_live=False, buffered=buffered)
-            async for _ in again:
-                pass
-            return await self._workplace.run(_part, again.checked.sound, lufs, buffered=buffered)
+        for _ in range(_TRIES):
+            try:
+                return await self._workplace.run(_part, speech.checked.sound, lufs, buffered=buffered)
+            except SoundLostError:  # there are no frames of it yet: it is fetched once more
+                speech = self.start(speech.source, text=speech.text, is_live=False, buffered=buffered)
+                async for _ in speech:
+                    pass
+        raise AudioError("its samples were lost again and again")
 
     async def joined(self, parts: Sequence[Part], *, rest_is_missing: bool = False) -> Speech:
         """Return ``parts``, pauses among them, as one speech."""
@@ -230,7 +242,7 @@ class Maker:
 
     async def wav(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
         """Return ``speech`` as a WAV. ``tags`` go by their INFO names, see `bot.audio.wav`."""
-        return await self._workplace.run(_wav, speech, tags)
+        return await self._workplace.run(_wav, speech, dict(tags))
 
     async def speech_from_wav(self, wav: bytes, frames: tuple[bytes, ...]) -> Speech:
         """Return the speech with these ``frames`` that `wav` has made a WAV of. Raises AudioError."""
@@ -238,15 +250,15 @@ class Maker:
 
     async def file(self, speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
         """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits."""
-        return await self._workplace.run(_file, speech, max_bytes, tags)
+        return await self._workplace.run(_file, speech, max_bytes, dict(tags))
 
     async def voice_message(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
         """Return ``speech`` as a voice message. Raises AudioError."""
-        return await self._workplace.run(_voice_message, speech, tags)
+        return await self._workplace.run(_voice_message, speech, dict(tags))
 
     async def soundboard_clip(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> SoundboardClip:
         """Return the beginning of ``speech`` as a sound for a soundboard. Raises AudioError."""
-        return await self._workplace.run(_soundboard_clip, speech, tags)
+        return await self._workplace.run(_soundboard_clip, speech, dict(tags))
 
     async def speech_from_file(self, data: bytes, *, name: str) -> Speech:
         """Return the speech in a file that `file` has made. Raises AudioError."""
@@ -264,6 +276,28 @@ def pause_between(before: Part, after: Part, pause: float) -> Part:
     return Part((SILENCE_FRAME,) * count, seconds, seconds)
 
 
+class _Blocks:
+    """Blocks of a source, cut at the same places whatever pieces it comes in: a fingerprint of each."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._done: list[bytes] = []
+
+    async def read(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """Pass ``chunks`` on."""
+        async for chunk in chunks:
+            self._rest += chunk
+            while len(self._rest) >= _BLOCK_BYTES:
+                block, self._rest = self._rest[:_BLOCK_BYTES], self._rest[_BLOCK_BYTES:]
+                self._done.append(blake2b(block, digest_size=8, usedforsecurity=False).digest())
+            yield chunk
+
+    def taken(self) -> tuple[bytes, ...]:
+        """Return the fingerprints of the blocks that have come since the last call."""
+        done, self._done = tuple(self._done), []
+        return done
+
+
 async def _live(
     source: Source, text: str, gains: GainMemory, *, buffered: float, drops_silent_end: bool
 ) -> AsyncGenerator[Arrival | CheckedSpeech]:
@@ -273,20 +307,21 @@ async def _live(
         SpeechStream(text=text, gains=gains),
     )
     held = HeldFrames() if drops_silent_end else None
-    heard: list[bytes] = []
+    heard, blocks = 0, _Blocks()
     async with (
         aclosing(source.chunks()) as chunks,
-        aclosing(limiter.chunks(chunks)) as limited,
+        aclosing(blocks.read(chunks)) as read,
+        aclosing(limiter.chunks(read)) as limited,
         aclosing(frames_of(limited, stream, deadline)) as batches,
     ):
         async for frames in batches:
             if released := held.add(frames) if held else frames:
-                heard += released
-                yield Arrival(released, source.fraction)
+                heard += len(released)
+                yield Arrival(released, source.fraction, blocks.taken())
     whole = await deadline.run(stream.result)
     if held and (released := await deadline.run(held.finish, whole.speech)):
-        heard += released
-        yield Arrival(released, source.fraction)
+        heard += len(released)
+        yield Arrival(released, source.fraction, blocks.taken())
     seconds = whole.speech.seconds
     cut = f"cut off after {seconds:.1f} s" if limiter.was_needed else None
     defect = cut or await deadline.run(quality.defect_in, whole.speech, text)
@@ -322,18 +357,19 @@ async def _part(sound: object, lufs: float | None, *, buffered: float) -> Part:
     count = -(-(len(trimmed.pcm) // 2 + LOOKAHEAD_SAMPLES) // FRAME_SAMPLES)
     pcm = trimmed.pcm.ljust(count * _FRAME_BYTES, b"\0")
     frames = await deadline.run_pieces(all_frames, pcm[: len(pcm) - 2 * LOOKAHEAD_SAMPLES])
-    return await deadline.run(_played_part, SpeechSound(pcm), frames, lufs)
+    part = await deadline.run(_played_part, SpeechSound(pcm), len(frames), lufs)
+    return replace(part, frames=frames)
 
 
-def _played_part(sound: SpeechSound, frames: Sequence[bytes], level: float | None) -> Part:
-    """Return what was played as it was: ``frames``, and ``sound`` made as long as they are."""
-    pcm = sound.pcm.ljust(len(frames) * _FRAME_BYTES, b"\0")[: len(frames) * _FRAME_BYTES]
+def _played_part(sound: SpeechSound, count: int, level: float | None) -> Part:
+    """Return ``sound`` made as long as ``count`` frames, which are to be put in."""
+    pcm = sound.pcm.ljust(count * _FRAME_BYTES, b"\0")[: count * _FRAME_BYTES]
     samples = np.frombuffer(pcm, "<i2")
     start, end = sounding_range(samples)
     if level is None:
         level = loudness(samples)
         level = level if abs(level - SPEECH_LUFS) <= _LOUDNESS_RANGE else SPEECH_LUFS
-    return Part(tuple(frames), start / _RATE, (len(samples) - end) / _RATE, level, SpeechSound(pcm))
+    return Part((), start / _RATE, (len(samples) - end) / _RATE, level, SpeechSound(pcm))
 
 
 async def _joined(parts: Sequence[Part]) -> SpeechSound:

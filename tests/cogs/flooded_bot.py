@@ -32,7 +32,7 @@ async def main(data_dir: Path, large: SentFile, count: int) -> None:
         rehearsal = await parts.enter_async_context(Rehearsal())
         rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
         scene = Scene(rehearsal, FaultScript())
-        settings = Settings(tts_base_url="http://127.0.0.1:9", data_dir=data_dir)
+        settings = Settings(tts_base_url="http://127.0.0.1:9", data_dir=data_dir, sound_process="off")
         bot = SpeechBot(settings, connector=rehearsal.connector())
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
         await scene.let_clone(scene.alice)

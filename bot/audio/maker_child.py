@@ -1,0 +1,183 @@
+"""The child in which sound is made: `python -m bot.audio.maker_child`, at the other end of a socket.
+
+It does what `bot.audio.maker` has in functions: downloads in its loop, the rest in the threads of
+`bot.audio.workers`. Samples stay here, under a number, until its parent lets go of what stands for them. It
+ends when the socket does, which its parent holds alone; so none is left behind, however that one ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from importlib import import_module
+from itertools import count
+from typing import Any, Final, Literal
+
+from bot.allocator import give_large_blocks_back
+from bot.audio.sound import SpeechSound
+from bot.errors import SpeechBotError
+from untrusted.confinement import close_memory
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
+"""No message is longer: twice the WAV of the longest speech."""
+
+READER_BYTES: Final = 1024 * 1024  # what waits in a reader before its socket is read no further
+_LENGTH: Final = struct.Struct("!I")
+
+
+Call = tuple[int, Callable[..., Any], tuple[object, ...], dict[str, object]]
+"""A number, which the answers bear, and what to call with which arguments."""
+
+Notice = tuple[Literal["cancel", "release"], int]
+"""Nobody wants an answer to the call with this number any more, or the sound with this number."""
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """Return the next message. Raises `asyncio.IncompleteReadError` at the end, and ValueError."""
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    if length > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message of {length} bytes")
+    return await reader.readexactly(length)
+
+
+async def write_message(writer: asyncio.StreamWriter, message: bytes) -> None:
+    """Write a message, and wait while the other end does not read. Raises OSError when it is gone."""
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message of {len(message)} bytes")
+    writer.write(_LENGTH.pack(len(message)))
+    writer.write(message)
+    await writer.drain()
+
+
+class _Sounds:
+    """Sounds that the parent holds, by number."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._held: dict[int, SpeechSound] = {}
+
+    def add(self, sound: SpeechSound) -> int:
+        number = next(self._numbers)
+        self._held[number] = sound
+        return number
+
+    def get(self, number: int) -> SpeechSound:
+        return self._held[number]
+
+    def release(self, number: int) -> None:
+        self._held.pop(number, None)
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, sounds: _Sounds) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._sounds = sounds
+
+    def persistent_id(self, obj: object) -> int | None:
+        return self._sounds.add(obj) if isinstance(obj, SpeechSound) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, sounds: _Sounds) -> None:
+        super().__init__(file)
+        self._sounds = sounds
+
+    def persistent_load(self, pid: int) -> SpeechSound:
+        return self._sounds.get(pid)
+
+
+class _Child:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._sounds = _Sounds()
+        self._calls: dict[int, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Answer calls until the parent is gone."""
+        await self._send(0, "ready", None)
+        while True:
+            try:
+                data = await read_message(self._reader)
+            except (asyncio.IncompleteReadError, OSError):
+                return
+            message = _Unpickler(io.BytesIO(data), self._sounds).load()
+            if message[0] == "release":
+                self._sounds.release(message[1])
+            elif message[0] == "cancel":
+                if task := self._calls.get(message[1]):
+                    task.cancel()
+            else:
+                self._calls[message[0]] = asyncio.create_task(self._answer(*message))
+
+    async def _answer(
+        self, number: int, work: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> None:
+        try:
+            made = work(*args, **kwargs)
+            if isinstance(made, AsyncGenerator):
+                async with aclosing(made):
+                    async for item in made:
+                        await self._send(number, "item", item)
+                await self._send(number, "end", None)
+            else:
+                await self._send(number, "end", await made)
+        except SpeechBotError as error:
+            await self._send(number, "error", (type(error).__name__, str(error)))
+        except OSError:
+            log.debug("the parent is gone")
+        except Exception as error:
+            log.exception("a call failed")
+            await self._send(number, "error", (type(error).__name__, "see the log"))
+        finally:
+            del self._calls[number]
+
+    async def _send(self, number: int, kind: str, value: object) -> None:
+        file = io.BytesIO()
+        _Pickler(file, self._sounds).dump((number, kind, value))
+        await write_message(self._writer, file.getvalue())
+
+
+async def _serve(connection: socket.socket) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=READER_BYTES)
+    await _Child(reader, writer).serve()
+    os._exit(0)  # nobody is left who wants what is under way, and nothing of it is kept
+
+
+def _connection(argument: str) -> socket.socket:
+    """Return the socket that the parent has handed over: a descriptor, or on Windows what shares it."""
+    if argument == "stdin":
+        shared: socket.socket = socket.fromshare(  # type: ignore[attr-defined, unused-ignore]
+            sys.stdin.buffer.read()
+        )
+        return shared
+    descriptor = int(argument)
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
+
+
+def main() -> None:
+    """Serve at the socket that the first argument tells of; import what the others name before that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent, which ends us
+    give_large_blocks_back()
+    close_memory()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    connection = _connection(sys.argv[1])
+    for module in sys.argv[2:]:
+        import_module(module)
+    asyncio.run(_serve(connection))
+
+
+if __name__ == "__main__":
+    main()
