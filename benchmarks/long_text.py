@@ -1,7 +1,7 @@
 """A text of a minute's speech: how soon it is heard, and whether it runs dry, for real and by the clock.
 
 The TTS gateway is our own, made as slow as a model: 0.3 s, and 0.3 s for every second of sound. Each text has
-a voice channel and a maker of its own, so that none waits for another. Measured is from the order to the
+a voice channel and a synthesizer of its own, so that none waits for another. Measured is from the order to the
 first packet with sound at the voice server, and until all of the text is made: nothing can run dry later.
 The tutorial way asks once for the whole text. `benchmarks.pacing` simulates the same for two hundred texts.
 """
@@ -26,6 +26,7 @@ from benchmarks.machine_state import load
 from benchmarks.pacing import OVERHEAD, PER_SECOND, texts
 from benchmarks.voice_channels import connect, disconnect
 from bot.audio.maker import Maker
+from bot.audio.maker_process import build_maker
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.database import Database
 from bot.models import Asker, SpeechRequest
@@ -73,6 +74,12 @@ class _Heard:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    cache: SpeechCache
+    maker: Maker
+
+
 def run() -> Benchmark:
     """Measure; in about 40 seconds."""
     skipped = tutorial.why_not()
@@ -107,8 +114,9 @@ async def _measure(*, with_tutorial: bool) -> tuple[list[_Heard], list[float]]:
             )
             others = await _others(line, count)
             base_url = tts_gateway.hello["base_url"]
+            shared = _Shared(cache, await build_maker("auto"))
             orders = [
-                _heard(line, base_url, text, client, cache, number * _APART_SECONDS)
+                _heard(line, base_url, text, client, shared, number * _APART_SECONDS)
                 for number, (text, client) in enumerate(zip(texts(TEXTS), clients, strict=True))
             ]
             tutorials = [
@@ -116,6 +124,7 @@ async def _measure(*, with_tutorial: bool) -> tuple[list[_Heard], list[float]]:
                 for text, client in zip(texts(count), others, strict=True)
             ]
             heard, theirs = await asyncio.gather(asyncio.gather(*orders), asyncio.gather(*tutorials))
+            await shared.maker.aclose()
             disconnect([*clients, *others])
     return heard, theirs
 
@@ -126,13 +135,13 @@ async def _others(line: FarLine, count: int) -> list[discord.VoiceClient]:
 
 
 async def _heard(
-    line: FarLine, base_url: str, text: str, client: SpeechVoiceClient, cache: SpeechCache, delay: float
+    line: FarLine, base_url: str, text: str, client: SpeechVoiceClient, shared: _Shared, delay: float
 ) -> _Heard:
     await asyncio.sleep(delay)
     player = GuildPlayer(client, stalled=_nothing)
     async with TTSClient(base_url) as tts, asyncio.timeout(_MOST_SECONDS):
         supply = Supply(player.reserve(member_id=1, title="a minute"))
-        synthesizer, began = SpeechSynthesizer(tts, cache, Maker()), time.monotonic()
+        synthesizer, began = SpeechSynthesizer(tts, shared.cache, shared.maker), time.monotonic()
         arriving = asyncio.create_task(line.arrival(client.ssrc))
         with synthesizer.submit(SpeechRequest(text), Asker(1, 1), seconds_before=0.0) as job:
             async for frames in job:

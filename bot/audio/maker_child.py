@@ -22,7 +22,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any, Final, Literal
 
-from bot.allocator import give_large_blocks_back
+from bot.allocator import give_free_memory_back, give_large_blocks_back
 from bot.audio.sound import SpeechSound
 from bot.errors import SpeechBotError
 from untrusted.confinement import close_memory
@@ -33,6 +33,7 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 """No message is longer: twice the WAV of the longest speech."""
 
 READER_BYTES: Final = 1024 * 1024  # what waits in a reader before its socket is read no further
+_REST_SECONDS: Final = 5.0  # after so long without a call memory is given back
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -103,6 +104,7 @@ class _Child:
         self._writer = writer
         self._sounds = _Sounds()
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
 
     async def serve(self) -> None:
         """Answer calls until the parent is gone."""
@@ -119,6 +121,7 @@ class _Child:
                 if task := self._calls.get(message[1]):
                     task.cancel()
             else:
+                self._resting.cancel()
                 self._calls[message[0]] = asyncio.create_task(self._answer(*message))
 
     async def _answer(
@@ -142,6 +145,8 @@ class _Child:
             await self._send(number, "error", (type(error).__name__, "see the log"))
         finally:
             del self._calls[number]
+            if not self._calls:
+                self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
 
     async def _send(self, number: int, kind: str, value: object) -> None:
         file = io.BytesIO()

@@ -40,7 +40,7 @@ TRIES: Final = 2
 
 MIN_CORES: Final = 2
 MIN_MEMORY_BYTES: Final = 768 * 1024**2
-"""With less it is not worthwhile: it takes about 130 MB, and on one core it only stands in the bot's way."""
+"""With less it is not worthwhile: it takes up to 200 MB, and on one core it only stands in the bot's way."""
 
 _VALUES: Final = {
     (one.__module__, one.__qualname__): one
@@ -424,7 +424,8 @@ class MakerProcess:
             async with asyncio.timeout(self._start_seconds):
                 await self._is_there.wait()
         except TimeoutError:
-            log.warning("there is no process that makes sound")
+            if self._keeper is not None:
+                log.warning("there is no process that makes sound")
             return None
         return self._child
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,6 +110,32 @@ async def test_samples_that_nobody_holds_any_more_are_given_back(process: MakerP
     await asyncio.sleep(0)  # they are released by the loop
 
     assert await process.run(in_child.sounds_held) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is that of glibc")
+async def test_after_many_at_once_its_memory_is_what_it_was_before(process: MakerProcess):
+    maker = Maker(process)
+    await speech_of(maker)
+    before = rss(process)
+
+    speeches = await asyncio.gather(*(speech_of(maker) for _ in range(50)))
+    most = rss(process)
+    del speeches
+
+    def is_given_back() -> bool:
+        until = time.monotonic() + DEADLINE
+        while rss(process) - before > (most - before) / 4 and time.monotonic() < until:
+            time.sleep(0.05)
+        return rss(process) - before <= (most - before) / 4
+
+    assert most > before + 10_000_000
+    assert await asyncio.to_thread(is_given_back)
+
+
+def rss(process: MakerProcess) -> int:
+    """Return the bytes that the process has in memory."""
+    size: int = psutil.Process(process.process_id).memory_info().rss
+    return size
 
 
 async def test_a_finished_speech_outlives_the_process_as_what_its_frames_sound_like(process: MakerProcess):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 
 import pytest
@@ -64,6 +65,22 @@ async def test_the_proxy_is_told_the_address_that_was_judged_and_no_name() -> No
             )
 
         assert set(asked_of.asked) == {"93.184.216.34:443"}
+
+
+async def test_a_recording_is_asked_of_the_proxy_in_another_process_too() -> None:
+    async with connect_proxy(status=502) as asked_of:
+        downloader = Downloader(
+            allow_loopback=True, limits=DOWNLOADS, proxy=Proxy(Secret(asked_of.address)), trusted={"10.0.0.9"}
+        )
+        sent = [pickle.dumps(downloader.download("https://1.1.1.1/x.wav")) for _ in range(2)]
+
+        for data in sent:
+            download = pickle.loads(data)
+            with pytest.raises(TTSFetchError):
+                await download.read()
+        await download._downloader.aclose()
+
+    assert asked_of.asked == ["1.1.1.1:443", "1.1.1.1:443"]
 
 
 async def test_a_tts_gateway_on_this_machine_is_not_asked_of_the_proxy(make_client: MakeClient) -> None:
