@@ -1,7 +1,7 @@
 """A text of a minute's speech: how soon it is heard, and whether it runs dry, for real and by the clock.
 
 The TTS gateway is our own, made as slow as a model: 0.3 s, and 0.3 s for every second of sound. Each text has
-a voice channel and a synthesizer of its own, so that none waits for another. Measured is from the order to the
+a voice channel and a synthesizer of its own, and none waits for another. Measured is from the order to the
 first packet with sound at the voice server, and until all of the text is made: nothing can run dry later.
 The tutorial way asks once for the whole text. `benchmarks.pacing` simulates the same for two hundred texts.
 """

@@ -213,6 +213,7 @@ class _Child:
         try:
             await write_message(self._writer, message)
         except OSError:
+            self.has_died = True  # its end is not read yet
             raise _DiedError from None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:

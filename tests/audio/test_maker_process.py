@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from rehearsal.likeness import likeness
 from tests.audio import in_child
 from tests.fakes.babble_engine import babble
 from tests.fakes.raw_server import answer, saying, serving
+from tests.scenes import until
 from tests.speech.sounds import WavInPieces
 from tests.speech.test_long_texts import decoded
 from tests.tts.test_stream import in_turn
@@ -122,14 +122,8 @@ async def test_after_many_at_once_its_memory_is_what_it_was_before(process: Make
     most = rss(process)
     del speeches
 
-    def is_given_back() -> bool:
-        until = time.monotonic() + DEADLINE
-        while rss(process) - before > (most - before) / 4 and time.monotonic() < until:
-            time.sleep(0.05)
-        return rss(process) - before <= (most - before) / 4
-
     assert most > before + 10_000_000
-    assert await asyncio.to_thread(is_given_back)
+    await until(lambda: rss(process) - before <= (most - before) / 4)
 
 
 def rss(process: MakerProcess) -> int:

@@ -65,7 +65,7 @@ async def test_the_first_second_of_everybody_comes_before_the_tenth_of_anybody()
 
     def busy() -> None:
         is_busy.set()
-        end.wait(PATIENCE)
+        end.wait(DEADLINE)
 
     async def made(sound: int) -> None:
         deadline = Deadline()
@@ -74,7 +74,7 @@ async def test_the_first_second_of_everybody_comes_before_the_tenth_of_anybody()
             deadline.add(1.0)
 
     blocking = asyncio.create_task(run_realtime(busy))
-    assert await asyncio.to_thread(is_busy.wait, PATIENCE)
+    assert await asyncio.to_thread(is_busy.wait, DEADLINE)
     making = [asyncio.create_task(made(sound)) for sound in range(10)]
     await asyncio.sleep(0)  # until each of them has work that waits
     end.set()
@@ -91,7 +91,7 @@ async def test_a_file_gives_way_between_its_pieces():
 
     def file() -> Pieces[str]:
         begun.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(DEADLINE)
         yield
         done.append("file")
         yield
@@ -103,9 +103,9 @@ async def test_a_file_gives_way_between_its_pieces():
             await deadline.run(done.append, "heard")
 
     making = asyncio.create_task(run_batch_pieces(file))
-    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    assert await asyncio.to_thread(begun.wait, DEADLINE)
     hold = threading.Event()
-    holding = asyncio.create_task(run_realtime(hold.wait, PATIENCE))
+    holding = asyncio.create_task(run_realtime(hold.wait, DEADLINE))
     await asyncio.sleep(0)
     listening = asyncio.create_task(listened())
     await asyncio.sleep(0)
@@ -122,12 +122,12 @@ async def test_work_that_nobody_wants_any_more_is_left_out():
 
     def pieces() -> Pieces[None]:
         begun.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(DEADLINE)
         yield
         done.append("second piece")
 
     making = asyncio.create_task(Deadline().run_pieces(pieces))
-    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    assert await asyncio.to_thread(begun.wait, DEADLINE)
     making.cancel()
     await asyncio.wait([making])
     go_on.set()
@@ -139,7 +139,7 @@ async def test_work_that_nobody_wants_any_more_is_left_out():
 
 async def test_what_becomes_a_file_goes_where_files_go():
     end = threading.Event()
-    holding = asyncio.create_task(run_realtime(end.wait, PATIENCE))
+    holding = asyncio.create_task(run_realtime(end.wait, DEADLINE))
 
     assert await Deadline(math.inf).run(sum, [1, 2]) == 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from rehearsal.likeness import likeness
 from rehearsal.stage import pcm_of_wav
-from tests.scenes import PATIENCE, Scene, file_of, open_scene
+from tests.scenes import DEADLINE, Scene, file_of, open_scene
 from tts_gateway.engines.base import Engine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
@@ -37,7 +37,7 @@ async def test_what_is_heard_is_what_is_given_and_kept(scene: Scene):
     listener = await scene.alice.join(scene.perch)
 
     made = pcm_of_wav(await (await file_of(await scene.speak(TEXT))).read())
-    await listener.wait_for_silence(seconds=1.0, timeout=PATIENCE)
+    await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
     again = pcm_of_wav(await (await file_of(await scene.speak(TEXT))).read())
 
     assert len(children()) == 1
