@@ -25,6 +25,7 @@ from benchmarks.sounds import MINUTE_TEXT, speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
 from benchmarks.ways_to_play import OURS, MeasuredVoiceClient
 from bot.audio.maker import Maker
+from bot.audio.maker_process import build_maker
 from bot.models import SpeechRequest
 from bot.tts.client import TTSCall, TTSClient
 
@@ -37,7 +38,7 @@ _SECONDS: Final = 10.0
 _MODEL_SECONDS: Final = 0.3 + 0.3 * _SECONDS
 _SOUND: Final = "speech"
 _LINE, _FAST = 10, 1000  # Mbit/s
-_REQUEST: Final = SpeechRequest(MINUTE_TEXT)
+_REQUEST: Final = SpeechRequest(MINUTE_TEXT[: round(len(MINUTE_TEXT) * _SECONDS / 60)])
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ def _amount(name: str, made: Made) -> Figure:
 @asynccontextmanager
 async def making(base_url: str, *, pause: float) -> AsyncIterator[Made]:
     """Make utterances, `MAKINGS` at a time, each after a pause for the TTS gateway, while the block runs."""
-    made, maker = Made(), Maker()
+    made, maker = Made(), await build_maker("auto")
     async with TTSClient(base_url) as tts:
         tasks = [
             asyncio.create_task(_make_for_ever(tts, maker, made, pause, pause * number / MAKINGS))
@@ -110,6 +111,7 @@ async def making(base_url: str, *, pause: float) -> AsyncIterator[Made]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await maker.aclose()
 
 
 async def _make_for_ever(tts: TTSClient, maker: Maker, made: Made, pause: float, begin: float) -> None:
@@ -117,7 +119,7 @@ async def _make_for_ever(tts: TTSClient, maker: Maker, made: Made, pause: float,
     while True:
         await asyncio.sleep(pause)
         download = await tts.open(TTSCall(_REQUEST))
-        async with aclosing(maker.start(download.chunks(), text=_REQUEST.text)) as live:
+        async with aclosing(maker.start(download, text=_REQUEST.text, is_live=True)) as live:
             async for _frames in live:
                 pass
         made.utterances += 1
