@@ -178,6 +178,7 @@ def main() -> None:
     give_large_blocks_back()
     close_memory()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every message to a parent that is gone
     connection = _connection(sys.argv[1])
     for module in sys.argv[2:]:
         import_module(module)
