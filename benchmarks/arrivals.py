@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from bot.audio.opus import FRAME_SECONDS
+from bot.models import FRAME_SECONDS
 
 CLOCK: Final = 48_000
 """Of RTP, in hertz."""
