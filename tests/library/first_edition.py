@@ -132,10 +132,14 @@ DROPPED: Final[Mapping[str, str]] = {"takes.text": "its lines are a list: takes.
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def first_revisions(folder: Path, last: str) -> Migrations:
-    """Return the migrations up to ``last``, as the edition had them that ended there; in ``folder``."""
+def first_revisions(folder: Path, last: str = OURS.newest) -> Migrations:
+    """Return the migrations up to ``last``, as the edition had them that ended there; in ``folder``.
+
+    They begin with nothing: the first one makes its tables.
+    """
     revisions = OURS.revisions[: OURS.revisions.index(last) + 1]
     shutil.copytree(OURS.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).with_name("v0001_begin.py"), folder / "versions")
     for path in (folder / "versions").glob("v*_*.py"):
         if path.name[1:].partition("_")[0] not in revisions:
             path.unlink()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -19,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, MemberError
 from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE
-from bot.library.migrations import OURS, Migrations
+from bot.library.migrations import OURS
 from bot.library.tables import Base, ChosenVoiceRow, GenerationRow, GuildSettingsRow, NeverCloneRow
+from tests.library.first_edition import first_revisions
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -60,8 +60,7 @@ async def test_the_tables_of_a_new_database_are_those_the_code_knows(
 ) -> None:
     migrations = OURS
     if how == "by all migrations":
-        shutil.copytree(OURS.folder, tmp_path / "migrations")
-        migrations = Migrations(tmp_path / "migrations", OURS.revisions)
+        migrations = first_revisions(tmp_path / "migrations")
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

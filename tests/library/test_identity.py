@@ -22,7 +22,6 @@ from bot.library.engine import DATABASE_FILE, address, engine_for
 from bot.library.identity import ID_FILE
 from bot.library.library import Library
 from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
-from bot.library.migrations import OURS, Migrations
 from bot.library.recording_folder import ASIDE, RECORDING_FOLDER
 from bot.library.recordings import GRACE_SECONDS
 from bot.library.voice import Kind, NewVoice, Sharing, Voice
@@ -30,6 +29,7 @@ from bot.library.voice_rows import delete_voices
 from bot.limits import ASIDE_DAYS
 from tests.library.conftest import a_database
 from tests.library.consents import GUILD, OWNER, SPEAKER, Clock, agreed_voice, cloning_on, owner
+from tests.library.first_edition import first_revisions
 from tests.library.postgresql import PostgreSQL
 from tests.library.shelves import a_voice, ada
 
@@ -516,12 +516,11 @@ _COLUMNS = {
 
 async def make_first_edition(url: str | None, folder: Path) -> dict[str, str]:
     """Make a data directory as the first edition left it."""
-    steps = folder / "first edition"
-    shutil.copytree(OURS.folder, steps, ignore=shutil.ignore_patterns("__pycache__", "v000[2-9]*"))
+    first = first_revisions(folder / "first edition", "0001")
     where = address(url, folder)
     if where.database and url is not None and url.startswith("sqlite"):
         Path(where.database).parent.mkdir(parents=True, exist_ok=True)
-    await bring_up_to_date(where, Migrations(steps, ("0001",)), busy_seconds=5)
+    await bring_up_to_date(where, first, busy_seconds=5)
     recordings = {}
     (folder / RECORDING_FOLDER).mkdir()
     for what in ("voice", "question", "left over"):

@@ -19,6 +19,7 @@ from bot.library.migrating import BACKUP_FOLDER
 from bot.library.migrations import OURS, Migrations
 from bot.library.tables import NeverCloneRow
 from bot.limits import BACKUP_DAYS, MAX_BACKUPS
+from tests.library.first_edition import first_revisions
 
 _STEP = """
 import sqlalchemy as sa
@@ -42,8 +43,7 @@ def migrations(tmp_path: Path, *steps: str) -> Migrations:
     """Return ours, and after them ``steps``."""
     folder = tmp_path / "migrations"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(OURS.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    revisions = list(OURS.revisions)
+    revisions = list(first_revisions(folder).revisions)
     for number, work in enumerate(steps):
         revision = f"later_{number}"
         source = _STEP.format(revision=revision, before=revisions[-1], work=work)
