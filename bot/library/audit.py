@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError
 from bot.library.database import Database
-from bot.library.tables import ReportRow, UseRow, VoiceRow
+from bot.library.tables import ReportRow, UseRow, VoiceRow, read_as
 from bot.library.voice import Clock, Scope, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.voices import NO_SUCH_VOICE
@@ -115,7 +115,7 @@ class Audit:
                 .limit(size)
                 .offset(number * size)
             )
-            uses = tuple(_use(row, name) for row, name in found)
+            uses = tuple(read_as(Use, row, voice_name=name) for row, name in found)
         return UsePage(uses, number, pages, total)
 
     async def report(
@@ -146,18 +146,7 @@ class Audit:
             )
             if before is not None:
                 raise MemberError("You have reported this voice already. The moderators can see it.")
-            await session.execute(
-                insert(ReportRow).values(
-                    guild_id=report.guild_id,
-                    voice_id=voice_id,
-                    reporter_id=report.reporter_id,
-                    reported_at=report.reported_at,
-                    take_id=take_id,
-                    member_id=member_id,
-                    channel_id=channel_id,
-                    message_id=message_id,
-                )
-            )
+            await session.execute(insert(ReportRow).values(asdict(report)))
         return report
 
     async def reports(self, scope: Scope, *, voice_id: str | None = None) -> list[Report]:
@@ -168,7 +157,7 @@ class Audit:
             wanted.append(ReportRow.voice_id == voice_id)
         async with self._database.reading() as session:
             found = await session.scalars(select(ReportRow).where(*wanted).order_by(ReportRow.id.desc()))
-            return [_report(row) for row in found]
+            return [read_as(Report, row, voice_id=row.voice_id or "") for row in found]
 
     async def settle(self, scope: Scope, voice_id: str) -> int:
         """Put the reports of a voice away, and return how many. For moderators: `MemberError`."""
@@ -227,17 +216,3 @@ async def _voice_here(session: AsyncSession, scope: Scope, voice_id: str) -> Voi
     if not found:
         raise MemberError(NO_SUCH_VOICE)
     return found[0]
-
-
-def _report(row: ReportRow) -> Report:
-    return Report(
-        *(row.guild_id, row.voice_id or "", row.reporter_id, row.reported_at),
-        *(row.take_id, row.member_id, row.channel_id, row.message_id),
-    )
-
-
-def _use(row: UseRow, name: str | None) -> Use:
-    return Use(
-        *(row.guild_id, row.voice_id, row.member_id, row.used_at, row.seconds),
-        *(row.channel_id, row.message_id, name),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
-from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow
+from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow, read_as
 from bot.library.voice import Sharing, Voice
 from bot.library.voice_rows import load_voices, select_voices, to_voices
 from bot.library.withdrawal import Post, delete_voices_and_list_posts
@@ -66,25 +67,11 @@ class ConsentRows:
 
     async def add(self, request: Request) -> None:
         """Write a new request down."""
-        shares = request.shares
-        await self._session.execute(
-            insert(ConsentRow).values(
-                id=request.id,
-                guild_id=request.guild_id,
-                asker_id=request.asker_id,
-                speaker_id=request.speaker_id,
-                state=request.state.value,
-                policy_version=request.policy_version,
-                recording=request.recording,
-                name=request.name,
-                sharing=shares.sharing.value,
-                role_id=shares.role_id,
-                member_ids=[str(member_id) for member_id in sorted(shares.member_ids)],
-                asked_at=request.asked_at,
-                lapses_at=request.lapses_at,
-                answered_at=request.answered_at,
-            )
-        )
+        values = asdict(request) | asdict(request.shares)
+        del values["shares"]
+        values |= {"state": request.state.value, "sharing": request.shares.sharing.value}
+        values["member_ids"] = [str(member_id) for member_id in sorted(request.shares.member_ids)]
+        await self._session.execute(insert(ConsentRow).values(values))
         if request.state is Consent.ASKED:
             named = update(RecordingRow).where(RecordingRow.sha256 == request.recording)
             await self._session.execute(named.values(was_named=True))
@@ -234,24 +221,6 @@ def _is_on(guild_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
 
 def to_request(row: Row[Any] | ConsentRow) -> Request:
     """Return what a row of consents says."""
-    return Request(
-        id=row.id,
-        guild_id=row.guild_id,
-        asker_id=row.asker_id,
-        speaker_id=row.speaker_id,
-        state=Consent(row.state),
-        policy_version=row.policy_version,
-        recording=row.recording,
-        name=row.name,
-        shares=Shares(
-            Sharing(row.sharing) if row.sharing else Sharing.ME,
-            row.role_id,
-            frozenset(int(member_id) for member_id in row.member_ids or ()),
-        ),
-        asked_at=row.asked_at,
-        lapses_at=row.lapses_at,
-        answered_at=row.answered_at,
-        revoked_at=row.revoked_at,
-        channel_id=row.channel_id,
-        message_id=row.message_id,
-    )
+    sharing = Sharing(row.sharing) if row.sharing else Sharing.ME
+    member_ids = frozenset(int(member_id) for member_id in row.member_ids or ())
+    return read_as(Request, row, state=Consent(row.state), shares=Shares(sharing, row.role_id, member_ids))

@@ -113,15 +113,7 @@ def likeness_under(request: Request) -> Voice:
         kind=Kind.CLONED,
         recording="",
         seconds=0.0,
-        transcript=None,
-        description=None,
-        sharing=Sharing.ME,
-        role_id=None,
-        member_ids=frozenset(),
-        uses=0,
         created_at=request.asked_at,
-        last_used_at=None,
-        is_frozen=False,
         consent_id=request.id,
     )
 

@@ -14,7 +14,7 @@ from bot.library.audit import Use, add_uses
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents, Spoken
 from bot.library.database import Database, upsert
-from bot.library.tables import GenerationRow, VoiceRow
+from bot.library.tables import GenerationRow, VoiceRow, read_as
 from bot.library.voice import Clock, utc_now
 from bot.limits import GENERATION_DAYS
 
@@ -128,16 +128,4 @@ async def _keep(session: AsyncSession, generation: Generation) -> None:
 
 
 def _to_generation(row: GenerationRow) -> Generation:
-    return Generation(
-        id=row.id,
-        guild_id=row.guild_id,
-        member_id=row.member_id,
-        lines=tuple(row.lines),
-        style=row.style,
-        guidance=row.guidance,
-        steps=row.steps,
-        voice_ids=tuple(row.voice_ids),
-        likeness=row.likeness,
-        cache_key=row.cache_key,
-        created_at=row.created_at,
-    )
+    return read_as(Generation, row, lines=tuple(row.lines), voice_ids=tuple(row.voice_ids))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -74,6 +76,16 @@ class Base(DeclarativeBase):
         str: Words,
         list[str]: JSON,
     }
+
+
+T = TypeVar("T")
+
+
+def read_as(kind: type[T], row: object, /, **others: object) -> T:
+    """Return what ``row`` says as a dataclass whose fields have the names of columns, except ``others``."""
+    names = {field.name for field in fields(kind)} - others.keys()  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: getattr(row, name) for name in names}
+    return kind(**values, **others)
 
 
 _Counted = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what it calls INTEGER

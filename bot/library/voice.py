@@ -112,7 +112,7 @@ class Sharing(Enum):
     SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
     """A saved voice. ``recording`` is the SHA-256 of our copy, ``seconds`` its length.
 
@@ -127,15 +127,15 @@ class Voice:
     kind: Kind
     recording: str
     seconds: float
-    transcript: str | None = field(repr=False)
-    description: str | None = field(repr=False)
-    sharing: Sharing
-    role_id: int | None
-    member_ids: frozenset[int]
-    uses: int
+    transcript: str | None = field(default=None, repr=False)
+    description: str | None = field(default=None, repr=False)
+    sharing: Sharing = Sharing.ME
+    role_id: int | None = None
+    member_ids: frozenset[int] = frozenset()
+    uses: int = 0
     created_at: datetime
-    last_used_at: datetime | None
-    is_frozen: bool
+    last_used_at: datetime | None = None
+    is_frozen: bool = False
     consent_id: str | None = None
 
 

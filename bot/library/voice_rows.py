@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NameTakenError
 from bot.library.engine import library_error
-from bot.library.tables import VoiceMemberRow, VoiceRow
+from bot.library.tables import VoiceMemberRow, VoiceRow, read_as
 from bot.library.voice import (
     Kind,
     NewVoice,
@@ -67,26 +68,7 @@ def to_voices(found: Iterable[Row[*tuple[Any, ...]]]) -> list[Voice]:
 
 def to_voice(row: VoiceRow, member_ids: frozenset[int]) -> Voice:
     """Return what a row says."""
-    return Voice(
-        id=row.id,
-        guild_id=row.guild_id,
-        name=row.name,
-        owner_id=row.owner_id,
-        speaker_id=row.speaker_id,
-        kind=Kind(row.kind),
-        recording=row.recording,
-        seconds=row.seconds,
-        transcript=row.transcript,
-        description=row.description,
-        sharing=Sharing(row.sharing),
-        role_id=row.role_id,
-        member_ids=member_ids,
-        uses=row.uses,
-        created_at=row.created_at,
-        last_used_at=row.last_used_at,
-        is_frozen=row.is_frozen,
-        consent_id=row.consent_id,
-    )
+    return read_as(Voice, row, kind=Kind(row.kind), sharing=Sharing(row.sharing), member_ids=member_ids)
 
 
 async def load_names(
@@ -134,26 +116,10 @@ async def insert_voice(
 ) -> Voice:
     """Return the new voice, under a name that is free in this server. Raises `MemberError` otherwise."""
     name = check_name(new.name)
-    row = VoiceRow(
-        id=new_id(),
-        guild_id=guild_id,
-        name=name,
-        name_key=name_key(name),
-        owner_id=owner_id,
-        speaker_id=new.speaker_id,
-        consent_id=new.consent_id,
-        kind=new.kind.value,
-        recording=new.recording,
-        seconds=new.seconds,
-        transcript=new.transcript,
-        description=new.description,
-        sharing=new.sharing.value,
-        role_id=new.role_id,
-        uses=0,
-        created_at=now,
-        last_used_at=None,
-        is_frozen=False,
-    )
+    values = asdict(new) | {"name": name, "kind": new.kind.value, "sharing": new.sharing.value}
+    del values["member_ids"]
+    made = {"id": new_id(), "name_key": name_key(name), "uses": 0, "created_at": now, "is_frozen": False}
+    row = VoiceRow(guild_id=guild_id, owner_id=owner_id, **values, **made)
     async with unless_taken(session, guild_id, name):
         session.add(row)
         await session.flush()

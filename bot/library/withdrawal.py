@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.database import Database, upsert
-from bot.library.tables import RecordingPostRow, VoiceRow
+from bot.library.tables import RecordingPostRow, VoiceRow, read_as
 from bot.library.voice import Voice
 from bot.library.voice_rows import delete_voices
 
@@ -150,7 +150,7 @@ class RecordingPosts:
         """Return the posts of a voice that can be used, the newest first."""
         async with self._database.reading() as session:
             conditions = (RecordingPostRow.voice_id == voice_id, RecordingPostRow.attachment_id != 0)
-            return [_post(row) for row in await _rows(session, *conditions)]
+            return [read_as(RecordingPost, row) for row in await _rows(session, *conditions)]
 
     async def forget(self, message_id: int) -> None:
         """Forget a post whose message is deleted."""
@@ -173,7 +173,7 @@ class RecordingPosts:
         """
         async with self._database.reading() as session:
             rows = await _rows(session, _unwanted(), RecordingPostRow.tries < MAX_TRIES)
-            return [_place(row) for row in rows if _is_due(row, now)]
+            return [read_as(Post, row) for row in rows if _is_due(row, now)]
 
     async def elsewhere(self, channel_id: int | None) -> list[Post]:
         """Return the messages that can still be used and are in any other channel than this."""
@@ -181,7 +181,7 @@ class RecordingPosts:
             conditions = [RecordingPostRow.attachment_id != 0]
             if channel_id is not None:
                 conditions.append(RecordingPostRow.channel_id != channel_id)
-            return [_place(row) for row in await _rows(session, *conditions)]
+            return [read_as(Post, row) for row in await _rows(session, *conditions)]
 
     async def undeleted(self) -> Undeleted:
         """Return how many messages are still to be deleted."""
@@ -206,18 +206,3 @@ def _is_due(row: RecordingPostRow, now: datetime) -> bool:
 async def _rows(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[RecordingPostRow]:
     wanted = select(RecordingPostRow).where(*conditions).order_by(RecordingPostRow.posted_at.desc())
     return list(await session.scalars(wanted))
-
-
-def _post(row: RecordingPostRow) -> RecordingPost:
-    return RecordingPost(
-        voice_id=row.voice_id,
-        channel_id=row.channel_id,
-        message_id=row.message_id,
-        attachment_id=row.attachment_id,
-        url=row.url,
-        posted_at=row.posted_at,
-    )
-
-
-def _place(row: RecordingPostRow) -> Post:
-    return Post(row.channel_id, row.message_id)
