@@ -1,10 +1,12 @@
-"""Events on their way to the bot, and changes that others wait for without polling."""
+"""Events and frames on their way, and changes that others wait for without polling."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from aiohttp import web
 
 from rehearsal.wire import Json
 
@@ -78,3 +80,45 @@ class Events:
     ) -> None:
         """Send an event whose data depends on what the listener may know."""
         self.deliver(Event(name, build, guild_id, intents))
+
+
+class Outbox:
+    """Sends frames in order, so that nobody who has something to say must wait for the network."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._queue: asyncio.Queue[str | bytes | int] = asyncio.Queue()
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name="websocket outbox")
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+    def put(self, frame: str | bytes) -> None:
+        """Send ``frame`` after everything that was put before."""
+        self._queue.put_nowait(frame)
+
+    def put_close(self, code: int) -> None:
+        """Close the websocket with ``code`` after everything that was put before."""
+        self._closing = True
+        self._queue.put_nowait(code)
+
+    async def aclose(self) -> None:
+        """Send nothing more; a close that was put is still carried out, or its code would be lost."""
+        if not self._closing:
+            self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            frame = await self._queue.get()
+            try:
+                if isinstance(frame, str):
+                    await self._socket.send_str(frame)
+                elif isinstance(frame, bytes):
+                    await self._socket.send_bytes(frame)
+                else:
+                    await self._socket.close(code=frame)
+                    return
+            except ConnectionError:
+                return  # the reading side sees the end too, and cleans up

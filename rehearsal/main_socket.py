@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import secrets
@@ -15,7 +14,7 @@ from enum import IntEnum
 from aiohttp import WSMsgType, web
 
 from rehearsal.errors import MALFORMED
-from rehearsal.events import Changes, Event, Events
+from rehearsal.events import Changes, Event, Events, Outbox
 from rehearsal.payloads import guild_payload
 from rehearsal.records import Directory
 from rehearsal.wire import INTENT_GUILDS, PRIVILEGED_INTENTS, Json
@@ -49,36 +48,24 @@ class Closed(IntEnum):
 _REPLAYED = 5_000
 
 
-@dataclass(eq=False)
 class MainSocketConnection:
-    """One websocket and the frames on their way into it; None ends it after what came before."""
+    """One websocket, and the heartbeats on it."""
 
-    socket: web.WebSocketResponse
-    request: web.Request
-    outbox: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
-    close_code: int = 1000
-    beats: int = 0
-    beats_due: int = 1  # the bot beats once by itself, right after HELLO
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        self.socket = socket
+        self.outbox = Outbox(socket)
+        self.beats = 0
+        self.beats_due = 1  # the bot beats once by itself, right after HELLO
+        self._request = request
 
     def send(self, op: int, data: object = None) -> None:
         """Queue one frame that is no event."""
-        self.outbox.put_nowait(json.dumps({"op": op, "d": data, "s": None, "t": None}))
-
-    def end(self, code: int) -> None:
-        """Close with ``code`` once everything queued so far is sent."""
-        self.close_code = code
-        self.outbox.put_nowait(None)
+        self.outbox.put(json.dumps({"op": op, "d": data, "s": None, "t": None}))
 
     def cut(self) -> None:
         """Break the connection without a farewell."""
-        if self.request.transport is not None:
-            self.request.transport.abort()
-
-    async def write(self) -> None:
-        """Send what is queued, in order, until the end."""
-        while (text := await self.outbox.get()) is not None:
-            await self.socket.send_str(text)
-        await self.socket.close(code=self.close_code)
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
 
 @dataclass(eq=False)
@@ -105,7 +92,7 @@ class Session:
         text = json.dumps({"op": 0, "d": data, "s": self.sequence, "t": event})
         self.sent.append((self.sequence, text))
         if self.connection is not None:
-            self.connection.outbox.put_nowait(text)
+            self.connection.outbox.put(text)
 
     def resume(self, connection: MainSocketConnection, sequence: int) -> bool:
         """Continue on ``connection`` after frame ``sequence``; return False if that is too long ago."""
@@ -114,7 +101,7 @@ class Session:
         self.connection = connection
         for number, text in self.sent:
             if number > sequence:
-                connection.outbox.put_nowait(text)
+                connection.outbox.put(text)
         self.dispatch("RESUMED", {})
         return True
 
@@ -189,7 +176,7 @@ class MainSocket:
     async def close(self, code: int) -> None:
         """Close every connection with ``code``."""
         for connection in list(self._live):
-            connection.end(code)
+            connection.outbox.put_close(code)
 
     async def ask_to_reconnect(self) -> None:
         """Send op 7 on every connection."""
@@ -224,16 +211,13 @@ class MainSocket:
         await socket.prepare(request)
         connection = MainSocketConnection(socket, request)
         self._live.add(connection)
-        writer = asyncio.create_task(connection.write(), name="main-socket-writer")
         connection.send(Op.HELLO, {"heartbeat_interval": HEARTBEAT_MS})
         farewell: int | None = None
         try:
             farewell = await self._read(connection)
         finally:
             self._live.discard(connection)
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await writer
+            await connection.outbox.aclose()
             await self._lost(connection, said_farewell=farewell in _FAREWELLS)
         return socket
 
@@ -245,14 +229,14 @@ class MainSocket:
             if message.type is not WSMsgType.TEXT:
                 continue
             if len(times) == COMMANDS_PER_MINUTE and loop.time() - times[0] < 60:
-                connection.end(Closed.RATE_LIMITED)
+                connection.outbox.put_close(Closed.RATE_LIMITED)
                 continue
             times.append(loop.time())
             try:
                 await self._take(connection, json.loads(message.data))
             except MALFORMED:
                 log.warning("a frame that makes no sense", exc_info=True)
-                connection.end(Closed.UNDECODABLE)
+                connection.outbox.put_close(Closed.UNDECODABLE)
             self.changes.notify()
         return int(message.data) if message.type is WSMsgType.CLOSE else None
 
@@ -268,15 +252,15 @@ class MainSocket:
         session = self._session_of(connection)
         if op in (Op.IDENTIFY, Op.RESUME):
             if session is not None:
-                connection.end(Closed.ALREADY_AUTHENTICATED)
+                connection.outbox.put_close(Closed.ALREADY_AUTHENTICATED)
             elif data["token"].removeprefix("Bot ") != self._token:
-                connection.end(Closed.BAD_TOKEN)
+                connection.outbox.put_close(Closed.BAD_TOKEN)
             elif op == Op.IDENTIFY:
                 self._identify(connection, data)
             else:
                 self._resume(connection, data)
         elif session is None:
-            connection.end(Closed.NOT_AUTHENTICATED)
+            connection.outbox.put_close(Closed.NOT_AUTHENTICATED)
         elif op == Op.VOICE_STATE and self.voice_asked is not None:
             await self.voice_asked(session.voice_session_id, data)
 
@@ -286,10 +270,10 @@ class MainSocket:
     def _identify(self, connection: MainSocketConnection, data: Json) -> None:
         shard_id, shard_count = data.get("shard", (0, 1))
         if not 0 <= shard_id < shard_count:
-            connection.end(Closed.BAD_SHARD)
+            connection.outbox.put_close(Closed.BAD_SHARD)
             return
         if data["intents"] & PRIVILEGED_INTENTS & ~self._directory.privileged_intents:
-            connection.end(Closed.BAD_INTENTS)
+            connection.outbox.put_close(Closed.BAD_INTENTS)
             return
         session = Session(data["intents"], shard_id, shard_count, connection=connection)
         mine = [guild for guild in self._directory.bot_guilds() if session.hears(guild.id, 0)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from rehearsal.errors import RehearsalError
+from rehearsal.events import Outbox
 from rehearsal.people import Person
 from rehearsal.room.acts import Acts
 from rehearsal.room.attempts import Attempt
@@ -21,7 +21,7 @@ from rehearsal.wire import Json
 
 log = logging.getLogger(__name__)
 
-_MAX_SOUNDS_WAITING: Final = 250
+_MOST_WAITING: Final = 250
 """Five seconds of sound; a tab that is further behind misses some."""
 
 
@@ -33,8 +33,7 @@ class Tab:
         self._room = room
         self._acts = acts
         self._socket = socket
-        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
-        self._sounds_waiting = 0
+        self._outbox = Outbox(socket)
         self._listening = False
         self._told: dict[str, Any] = {}
         self._versions: dict[int, tuple[object, ...]] = {}
@@ -42,7 +41,6 @@ class Tab:
 
     async def run(self) -> None:
         """Serve the tab until it closes."""
-        writer = asyncio.create_task(self._write(), name="tab-writer")
         self._room.enter(self)
         self._introduce()
         try:
@@ -51,10 +49,9 @@ class Tab:
                     self._receive(message.data)
         finally:
             self._room.go(self)
-            for task in (writer, *self._acting):
+            for task in self._acting:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await writer
+            await self._outbox.aclose()
 
     # -- what it is told --------------------------------------------------------------------------
 
@@ -95,9 +92,8 @@ class Tab:
 
     def hear(self, sound: bytes) -> None:
         """Send sound, if this tab listens and is not too far behind."""
-        if self._listening and self._sounds_waiting < _MAX_SOUNDS_WAITING:
-            self._sounds_waiting += 1
-            self._outbox.put_nowait(sound)
+        if self._listening and len(self._outbox) < _MOST_WAITING:
+            self._outbox.put(sound)
 
     def attempt(self, attempt: Attempt) -> None:
         """Send how something this person asked is getting on."""
@@ -160,16 +156,5 @@ class Tab:
                 return hearing.report(self._room.others_in_call(hearing)) if hearing else None
         return await self._acts.carry_out(self.person, wish)
 
-    # -- the wire ---------------------------------------------------------------------------------
-
     def _send(self, message: Json) -> None:
-        self._outbox.put_nowait(json.dumps(message))
-
-    async def _write(self) -> None:
-        while True:
-            frame = await self._outbox.get()
-            if isinstance(frame, bytes):
-                self._sounds_waiting -= 1
-                await self._socket.send_bytes(frame)
-            else:
-                await self._socket.send_str(frame)
+        self._outbox.put(json.dumps(message))

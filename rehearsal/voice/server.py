@@ -12,12 +12,12 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from rehearsal.errors import MALFORMED
-from rehearsal.voice.call import VoiceCall
+from rehearsal.events import Outbox
 from rehearsal.voice.connection import (
     BotConnection,
-    Outbox,
     PacketSocket,
     ProtocolError,
+    VoiceCall,
     VoiceTicket,
     json_frame,
 )
