@@ -177,10 +177,7 @@ class NameForm(Form):
         self._named = named
         self.add_item(discord.ui.Label(text="Name", component=field))
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How it is acknowledged when it is sent: for the member alone."""
-        return Acknowledgement.EPHEMERAL
+    acknowledgement = Acknowledgement.EPHEMERAL
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Go on with what was typed."""

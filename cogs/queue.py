@@ -117,10 +117,7 @@ class QueueView(Buttons):
         self.skip.disabled = player is not None and self._playing is None
         self.stop_mine.disabled = self.stop_all.disabled = player is not None and not queue
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How a press is acknowledged: with the queue as it is now, which we have in memory."""
-        return Acknowledgement.IMMEDIATE
+    acknowledgement = Acknowledgement.IMMEDIATE
 
     async def send(self, interaction: discord.Interaction, content: str) -> None:
         """Reply to a command with ``content`` and these buttons, for its asker only."""

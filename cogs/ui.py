@@ -112,10 +112,7 @@ class Form(Acknowledged, discord.ui.Modal):
     def __init__(self, *, title: str = discord.utils.MISSING) -> None:
         super().__init__(title=title, timeout=_FORM_SECONDS)
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How it is acknowledged when it is sent."""
-        return Acknowledgement.PUBLIC
+    acknowledgement = Acknowledgement.PUBLIC
 
     async def open(self, interaction: discord.Interaction) -> None:
         """Open it, as the first response to ``interaction``."""

@@ -365,10 +365,7 @@ class HearMenu(PersistentMenu, template="voice:hear"):
     def __init__(self, voices: Sequence[Voice] = ()) -> None:
         super().__init__("Hear a voice", {voice.id: voice.name for voice in voices})
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How a choice is acknowledged: for the member alone."""
-        return Acknowledgement.EPHEMERAL
+    acknowledgement = Acknowledgement.EPHEMERAL
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Give the recording."""
@@ -393,10 +390,7 @@ class TranscriptButton(Question):
         self._library = library
         self._voice = voice
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How a press is acknowledged: with the form itself."""
-        return Acknowledgement.IMMEDIATE
+    acknowledgement = Acknowledgement.IMMEDIATE
 
     async def send(self, interaction: discord.Interaction) -> None:
         """Reply with the transcript and the button, for this member only."""
@@ -438,10 +432,7 @@ class TranscriptForm(Form):
             )
         )
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How it is acknowledged when it is sent: for the member alone."""
-        return Acknowledgement.EPHEMERAL
+    acknowledgement = Acknowledgement.EPHEMERAL
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Keep what was typed."""
