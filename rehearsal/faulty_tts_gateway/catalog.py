@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from rehearsal.faulty_tts_gateway.faults import Respond, SoundItself, Success
+from rehearsal.faulty_tts_gateway.faults import BadWav, Cut, Delay, Drip, Fault, Respond, SoundItself, Success
 from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND
 
 _QUOTA = "Out of call volume quota. Quota will be replenished in {}."
@@ -89,3 +89,18 @@ BROKEN_SUCCESSES: Final[Mapping[str, Respond | Success]] = MappingProxyType(
     }
 )
 """Successes of whose body nothing can be made, or nothing should be."""
+
+NAMED: Final[Mapping[str, Fault]] = MappingProxyType(
+    {
+        "slow": Delay(5),
+        "busy": Respond(429, headers={"Retry-After": "2"}),
+        "broken": AZURE_ERRORS["internal"],
+        "credit": Respond(402),
+        "key": AZURE_ERRORS["invalid key"],
+        "cut": Cut(0.5),
+        "drips": Drip(16_384, 0.15),
+        "html": BadWav("html"),
+        "silent": BadWav("silent"),
+    }
+)
+"""What the switches of the room set, from outside the process."""

@@ -10,14 +10,19 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, cast
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from rehearsal.faulty_tts_gateway import odd_wav
+from tts_gateway.server import SpeechService, origin_of
+from tts_gateway.wire import response_for
 
 
 class Fault(Protocol):
@@ -28,33 +33,29 @@ class Fault(Protocol):
         ...
 
 
-class Exchange(Protocol):
-    """One request, as a fault sees it."""
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request to ``handler``, as a fault sees it.
 
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port the request came to."""
-        ...
+    ``pending``: by the ids of requests that are asked about later the JSON bodies to give, in order; the last
+    one is repeated.
+    """
+
+    request: web.Request
+    handler: Handler
+    service: SpeechService
+    pending: dict[str, list[bytes]]
 
     async def right_answer(self) -> PlannedAnswer:
         """Do the work, and return the answer that would be right."""
-        ...
-
-    def sound_at(self, url: str) -> bytes | None:
-        """Return the kept WAV behind an address of the server's own."""
-        ...
-
-    def keep_pending(self, pending: PendingRequest) -> str:
-        """Keep a pending request, and return its id."""
-        ...
-
-
-@dataclass(slots=True)
-class PendingRequest:
-    """A request that was answered with 202 and is asked about later."""
-
-    answers: list[bytes]
-    """The JSON bodies to give, in order; the last one is repeated."""
+        try:
+            response = await self.handler(self.request)
+        except Exception as error:  # whatever it is, it has a right answer, and a fault may spoil that one
+            response = response_for(error)
+        body = response.body if isinstance(response, web.Response) else b""
+        if not isinstance(body, bytes | bytearray):
+            raise TypeError("only answers made of bytes can be spoiled")
+        return PlannedAnswer(response.status, CIMultiDict(response.headers), bytes(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ class SoundItself:
         good = await exchange.right_answer()
         if good.status != 200:
             return good
-        return PlannedAnswer(200, _headers(self.content_type), exchange.sound_at(_address(good)) or b"")
+        return PlannedAnswer(
+            200, _headers(self.content_type), exchange.service.sound_at(_address(good)) or b""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,9 @@ class Accepted202:
         good = await exchange.right_answer()
         if good.status != 200:
             return good
-        request_id = exchange.keep_pending(PendingRequest(self._answers(_address(good))))
-        own = f"{exchange.origin}{POLLING_PATH}{request_id}"
+        request_id = secrets.token_hex(8)
+        exchange.pending[request_id] = self._answers(_address(good))
+        own = f"{origin_of(exchange.request)}{POLLING_PATH}{request_id}"
         url = own if self.polling_url is None else self.polling_url
         body = {"request_id": request_id, "status": "QUEUED"} | ({"polling_url": url} if url else {})
         return PlannedAnswer(self.status, _headers(_JSON), json.dumps(body).encode())

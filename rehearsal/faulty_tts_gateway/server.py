@@ -17,18 +17,18 @@ from rehearsal.faulty_tts_gateway.faults import (
     Cut,
     Drip,
     Endless,
+    Exchange,
     Fault,
     Information,
     Length,
-    PendingRequest,
     PlannedAnswer,
     Reset,
 )
 from rehearsal.faulty_tts_gateway.script import FaultScript, ReceivedRequest
 from tts_gateway.engines.base import Engine
-from tts_gateway.server import SERVICE, ServerOptions, SpeechService, create_app, origin_of
+from tts_gateway.server import SERVICE, ServerOptions, SpeechService, create_app
 from tts_gateway.sounds import HandedOverRecordings
-from tts_gateway.wire import NOT_FOUND, RequestRefused, response_for
+from tts_gateway.wire import NOT_FOUND, RequestRefused
 
 SCRIPT_PATH: Final = "/faults"
 """Where the script is put, as JSON."""
@@ -63,7 +63,7 @@ class _FaultyService:
         fault = self._take_fault(request.match_info.handler, await _received(request))
         if fault is None:
             return await handler(request)
-        exchange = _HTTPExchange(request, handler, self._service, self._script)
+        exchange = Exchange(request, handler, self._service, self._script.pending)
         return await _send(await fault.answer(exchange), request)
 
     async def poll(self, request: web.Request) -> web.StreamResponse:
@@ -87,38 +87,6 @@ class _FaultyService:
         if handler in (self._service.text_to_speech, self._service.voice_cloning):
             return self._script.take_post(received)
         return self._script.take_download(received) if handler == self._service.sound else None
-
-
-class _HTTPExchange:
-    """One request to ``handler``: the `Exchange` that its fault sees."""
-
-    def __init__(
-        self, request: web.Request, handler: Handler, service: SpeechService, script: FaultScript
-    ) -> None:
-        self._request = request
-        self._handler = handler
-        self._service = service
-        self._script = script
-
-    @property
-    def origin(self) -> str:
-        return origin_of(self._request)
-
-    async def right_answer(self) -> PlannedAnswer:
-        try:
-            response = await self._handler(self._request)
-        except Exception as error:  # whatever it is, it has a right answer, and a fault may spoil that one
-            response = response_for(error)
-        body = response.body if isinstance(response, web.Response) else b""
-        if not isinstance(body, bytes | bytearray):
-            raise TypeError("only answers made of bytes can be spoiled")
-        return PlannedAnswer(response.status, CIMultiDict(response.headers), bytes(body))
-
-    def sound_at(self, url: str) -> bytes | None:
-        return self._service.sound_at(url)
-
-    def keep_pending(self, pending: PendingRequest) -> str:
-        return self._script.keep_pending(pending)
 
 
 async def _received(request: web.Request) -> ReceivedRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ class Switch:
     kind: str
     turn: Callable[[object], Awaitable[str]]
     value: Callable[[], object] = lambda: None
-    options: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
+    options: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
     why_not: Callable[[], str | None] = lambda: None
 
     def payload(self) -> Json:
@@ -111,23 +111,23 @@ class DiscordSwitches:
 
 _TTS_GATEWAY: Final = "The TTS gateway fails"
 _PUT_SECONDS: Final = 10.0
-_POST_FAULTS: Final[dict[str, tuple[str, Any]]] = {
-    "": ("works", None),
-    "slow": ("answers after 5 s", {"kind": "Delay", "seconds": 5}),
-    "busy": ("is busy (429)", {"kind": "Respond", "status": 429, "headers": {"Retry-After": "2"}}),
-    "broken": ("fails (500)", {"named": "internal"}),
-    "credit": ("has no credit left (402)", {"kind": "Respond", "status": 402}),
-    "key": ("refuses the key (401)", {"named": "invalid key"}),
-    "cut": ("breaks off in the middle", {"kind": "Cut", "fraction": 0.5}),
-}  # fmt: skip
+_POST_FAULTS: Final = {
+    "": "works",
+    "slow": "answers after 5 s",
+    "busy": "is busy (429)",
+    "broken": "fails (500)",
+    "credit": "has no credit left (402)",
+    "key": "refuses the key (401)",
+    "cut": "breaks off in the middle",
+}
 _REFUSALS: Final = ("credit", "key")
 _AFTER_REFUSAL: Final = "A bot that was refused for good may not ask again for minutes: Restart Myna."
-_DOWNLOAD_FAULTS: Final[dict[str, tuple[str, Any]]] = {
-    "": ("arrives at once", None),
-    "slow": ("drips in", {"kind": "Drip", "size": 16_384, "every": 0.15}),
-    "cut": ("ends too early", {"kind": "Cut", "fraction": 0.5}),
-    "html": ("is a web page instead", {"kind": "BadWav", "wav": "html"}),
-    "silent": ("is silent", {"kind": "BadWav", "wav": "silent"}),
+_DOWNLOAD_FAULTS: Final = {
+    "": "arrives at once",
+    "drips": "drips in",
+    "cut": "ends too early",
+    "html": "is a web page instead",
+    "silent": "is silent",
 }
 
 
@@ -160,9 +160,9 @@ class TTSSwitches:
         """Return them in the order of the page."""
         return [
             Switch("tts", _TTS_GATEWAY, "The TTS gateway", "What it does with the next requests.", "choice",
-                   self._set_post, lambda: self._post, lambda: _choices(_POST_FAULTS), self._why_not),
+                   self._set_post, lambda: self._post, _POST_FAULTS.items, self._why_not),
             Switch("tts-download", _TTS_GATEWAY, "The finished sound", "How it comes from the TTS gateway.",
-                   "choice", self._set_download, lambda: self._download, lambda: _choices(_DOWNLOAD_FAULTS),
+                   "choice", self._set_download, lambda: self._download, _DOWNLOAD_FAULTS.items,
                    self._why_not),
         ]  # fmt: skip
 
@@ -174,20 +174,16 @@ class TTSSwitches:
     async def _set_post(self, value: object) -> str:
         before, self._post = self._post, str(value) if value in _POST_FAULTS else ""
         await self._put()
-        told = f"The TTS gateway {_POST_FAULTS[self._post][0]}."
+        told = f"The TTS gateway {_POST_FAULTS[self._post]}."
         return f"{told} {_AFTER_REFUSAL}" if before in _REFUSALS and self._post not in _REFUSALS else told
 
     async def _set_download(self, value: object) -> str:
         self._download = str(value) if value in _DOWNLOAD_FAULTS else ""
         await self._put()
-        return f"The finished sound {_DOWNLOAD_FAULTS[self._download][0]}."
+        return f"The finished sound {_DOWNLOAD_FAULTS[self._download]}."
 
     async def _put(self) -> None:
-        script = {
-            "clear": True,
-            "every_post": _POST_FAULTS[self._post][1],
-            "every_download": _DOWNLOAD_FAULTS[self._download][1],
-        }
+        script = {"every_post": self._post or None, "every_download": self._download or None}
         timeout = aiohttp.ClientTimeout(total=_PUT_SECONDS)
         try:
             async with (
@@ -201,10 +197,6 @@ class TTSSwitches:
 
     def _why_not(self) -> str | None:
         return None if self._port else "Only our own TTS gateway can be told to fail."
-
-
-def _choices(faults: dict[str, tuple[str, Any]]) -> list[tuple[str, str]]:
-    return [(value, label) for value, (label, _fault) in faults.items()]
 
 
 _MODERATOR: Final = "A moderator interferes"
@@ -242,7 +234,7 @@ class VoiceSwitches:
                    "action", self._delete, why_not=not_in_voice),
             Switch("deny", _MODERATOR, "Take a permission away", "In The Rookery, from the bot.", "choice",
                    self._deny, lambda: self._denied,
-                   lambda: _choices(_PERMISSIONS)),
+                   lambda: [(value, name) for value, (name, _) in _PERMISSIONS.items()]),
             Switch("voice-server", _NETWORK, "Change the voice server",
                    "Discord gives the call another server, as when a region changes.", "action",
                    self._change_server, why_not=not_in_voice),

@@ -136,7 +136,7 @@ async def test_it_ends_cleanly_on_sigterm_while_stdin_is_open_and_work_is_under_
 ):
     child = await start("--until-stdin-closes", module=FAULTY)
     caller = Caller(session, await child.ready())
-    stuck = {"on_post": [{"kind": "Delay", "seconds": 3600}]}
+    stuck = {"every_post": "slow", "every_download": None}
     await caller.request("PUT", f"{caller.origin}/faults", json=stuck)
     call = asyncio.create_task(caller.speak())
     await caller.get("/health")
@@ -202,7 +202,8 @@ async def test_the_faulty_one_has_the_same_command_line_and_takes_faults(
     child = await start("--until-stdin-closes", module=FAULTY)
     caller = Caller(session, await child.ready())
 
-    put = await caller.request("PUT", f"{caller.origin}/faults", json={"on_post": [{"named": "rate limit"}]})
+    busy = {"every_post": "busy", "every_download": None}
+    put = await caller.request("PUT", f"{caller.origin}/faults", json=busy)
 
     assert put.status == 204
     assert (await caller.speak("a")).status == 429
