@@ -81,82 +81,33 @@ DISCORD_NAMES = (
 )
 
 
-def make_certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Return the file of the authority to trust, written into ``directory``, and the server's TLS context."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _authority(authority_key)
+def make_certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return the certificate to trust, as a file in ``directory``, and the server's TLS context."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _certificate(key, authority, authority_key)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal")])
+    now = datetime.datetime.now(datetime.UTC)
+    # Python 3.13 and newer verify strictly and want the key's identifier.
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, DISCORD_NAMES))), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     ca_file = directory / "rehearsal-ca.pem"
-    ca_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     chain = directory / "rehearsal.pem"
     chain.touch(mode=0o600)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    chain.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    chain.write_bytes(private + ca_file.read_bytes())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return ca_file, context
-
-
-def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal authority")])
-    builder = (
-        _builder(name, name, key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    return builder.sign(key, hashes.SHA256())
-
-
-def _certificate(
-    key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
-) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal")])
-    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in DISCORD_NAMES])
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-    builder = (
-        _builder(name, authority.subject, key)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(issuer, critical=False)
-    )
-    return builder.sign(authority_key, hashes.SHA256())
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    # Python 3.13 and newer verify strictly and want these extensions whole.
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 MAX_BODY = 128 * 1024 * 1024
@@ -230,7 +181,7 @@ class Rehearsal:
     async def start(self) -> None:
         """Open the port. `aclose` must follow."""
         self._directory = tempfile.TemporaryDirectory(prefix="rehearsal-")
-        self.ca_file, context = make_certificates(Path(self._directory.name))
+        self.ca_file, context = make_certificate(Path(self._directory.name))
         await self.voice.start()
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._serve)
