@@ -90,28 +90,16 @@ _KEEP_SECONDS: Final = 60.0  # it is handed over right in front of its call
 _KEEP_BYTES: Final = 64 * 1024 * 1024
 
 
-class HandedOverRecordings:
-    """The recordings that were handed over and not used yet.
+class HandedOverRecordings(KeptSounds):
+    """The recordings that were handed over and not used yet: kept under their addresses until one is taken.
 
     An address opens one recording, once, and for a minute. It counts only as the `reference_audio_url` of a
     call, letter by letter: nothing is served under it, nothing is fetched from it, and no redirect leads to
-    it. Only our parent process holds the other end of stdin. Belongs to one event loop.
+    it. Only our parent process holds the other end of stdin.
     """
 
     def __init__(self, *, keep_seconds: float = _KEEP_SECONDS, max_bytes: int = _KEEP_BYTES) -> None:
-        self._kept = KeptSounds(keep_seconds=keep_seconds, max_bytes=max_bytes)
-
-    def put(self, address: str, wav: bytes) -> None:
-        """Keep ``wav`` until a call names ``address``."""
-        self._kept.keep(address, wav)
-
-    def take(self, address: str) -> bytes | None:
-        """Return the recording of this very address and forget it; None if there is none."""
-        return self._kept.take(address)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
+        super().__init__(keep_seconds=keep_seconds, max_bytes=max_bytes)
 
 
 def follow_stdin(ended: asyncio.Event, handed_over: HandedOverRecordings | None = None) -> None:
@@ -127,7 +115,7 @@ def follow_stdin(ended: asyncio.Event, handed_over: HandedOverRecordings | None 
 
     def take(address: str, wav: bytes) -> None:
         if handed_over is not None:
-            handed_over.put(address, wav)
+            handed_over.keep(address, wav)
             sys.stdout.write(f"{TAKEN}{address}\n")
             sys.stdout.flush()
 

@@ -47,7 +47,7 @@ async def handing() -> AsyncIterator[Handing]:
         app = create_app(engine, handed_over=handed_over)
         caller = Caller(session, await stack.enter_async_context(serving(app)))
         address = f"{caller.origin}/recordings/{TOKEN}"
-        handed_over.put(address, RECORDING)
+        handed_over.keep(address, RECORDING)
         yield Handing(caller, engine, handed_over, address)
 
 
@@ -138,7 +138,7 @@ async def test_no_redirect_leads_to_it(allow_loopback: bool) -> None:
     async with aiohttp.ClientSession() as session, serving(app) as base_url, recordings() as elsewhere:
         caller = Caller(session, base_url)
         address = f"{caller.origin}/recordings/{TOKEN}"
-        handed_over.put(address, RECORDING)
+        handed_over.keep(address, RECORDING)
 
         answer = await caller.clone(f"{elsewhere.origin}/to?url={quote(address, safe='')}")
 
@@ -149,17 +149,17 @@ async def test_no_redirect_leads_to_it(allow_loopback: bool) -> None:
 
 async def test_a_recording_handed_over_expires_and_the_oldest_goes_first(handing: Handing) -> None:
     soon = HandedOverRecordings(keep_seconds=0.0)
-    soon.put("a", RECORDING)
+    soon.keep("a", RECORDING)
     few = HandedOverRecordings(max_bytes=2 * len(RECORDING))
     for name in ("a", "b", "c"):
-        few.put(name, RECORDING)
+        few.keep(name, RECORDING)
 
     assert soon.take("a") is None
     assert [few.take(name) for name in ("a", "b", "c")] == [None, RECORDING, RECORDING]
 
 
 async def test_a_call_that_fails_at_the_engine_has_used_it_up(handing: Handing) -> None:
-    handing.handed_over.put(handing.address, b"no sound at all")
+    handing.handed_over.keep(handing.address, b"no sound at all")
 
     refused = await handing.caller.clone(handing.address)
     again = await handing.caller.clone(handing.address)
