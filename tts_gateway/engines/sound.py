@@ -126,14 +126,5 @@ def wav_bytes(sound: Samples) -> bytes:
 
 
 def _fast_size(least: int) -> int:
-    """Return the smallest product of 2, 3 and 5 that is not below ``least``: fast for the FFT."""
-    best = 1 << (least - 1).bit_length()
-    five = 1
-    while five < best:
-        three = five
-        while three < best:
-            quotient = -(-least // three)
-            best = min(best, three << (quotient - 1).bit_length())
-            three *= 3
-        five *= 5
-    return best
+    """Return the smallest power of 2 that is not below ``least``: fast for the FFT."""
+    return 1 << (least - 1).bit_length()
