@@ -81,15 +81,14 @@ Remember = Callable[[int, int], None]
 """Called with a guild's id and its volume whenever that changes; it must not block."""
 
 
-def remember_nothing(_guild_id: int, _percent: int) -> None:
-    """Let everything be forgotten with the process."""
-
-
 class Volumes:
-    """By guild, in percent. ``before`` is what was set before the restart."""
+    """By guild, in percent. ``before`` is what was set before the restart.
+
+    Without ``remember`` it is forgotten with the process.
+    """
 
     def __init__(
-        self, before: Mapping[int, int] | None = None, *, remember: Remember = remember_nothing
+        self, before: Mapping[int, int] | None = None, *, remember: Remember = lambda *_: None
     ) -> None:
         self._percents = dict(before or {})
         self._remember = remember

@@ -21,18 +21,14 @@ Remember = Callable[[int, int | None], None]
 """Called with a guild's id and the channel's, or None, whenever it changes; it must not block."""
 
 
-def remember_nothing(_guild_id: int, _channel_id: int | None) -> None:
-    """Let everything be forgotten with the process."""
-
-
 class TargetChannels:
     """By guild: where we were asked to be, or moved to, and have not been sent away from.
 
-    ``before`` is what was meant before the restart.
+    ``before`` is what was meant before the restart; without ``remember`` it is forgotten with the process.
     """
 
     def __init__(
-        self, before: Mapping[int, int] | None = None, *, remember: Remember = remember_nothing
+        self, before: Mapping[int, int] | None = None, *, remember: Remember = lambda *_: None
     ) -> None:
         self._channel_ids = dict(before or {})
         self._remember = remember
