@@ -78,21 +78,16 @@ class Connection(commands.Cog):
         """Forget a server that the bot is no longer in."""
         await self._players.leave(guild.id)
 
-    @commands.Cog.listener()
-    async def on_guild_channel_update(
-        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    @commands.Cog.listener("on_guild_channel_update")
+    @commands.Cog.listener("on_guild_role_update")
+    @commands.Cog.listener("on_member_update")
+    async def permissions_changed(
+        self, _before: object, after: discord.abc.GuildChannel | discord.Role | discord.Member
     ) -> None:
-        """Tell the players that permissions in a channel may have changed."""
-        self._players.permissions_changed(after.guild.id)
+        """Tell the players that permissions of the bot may have changed: in a channel, or by its roles.
 
-    @commands.Cog.listener()
-    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
-        """Tell the players that permissions of a role may have changed."""
-        self._players.permissions_changed(after.guild.id)
-
-    @commands.Cog.listener()
-    async def on_member_update(self, _before: discord.Member, after: discord.Member) -> None:
-        """Tell the players that the bot's roles may have changed; of others it hears only with an intent."""
+        Of changes to other members it hears only with an intent.
+        """
         self._players.permissions_changed(after.guild.id)
 
 
