@@ -29,12 +29,13 @@ async def audit_page(
     """Return a page of the record of a voice, or of all, in words, and its buttons."""
     voice_id = None if voice is None else voice.id
     page = await library.audit.page(scope, number, PAGE_SIZE, voice_id=voice_id)
+    uses = page.entries
     reports = await library.audit.reports(scope, voice_id=voice_id)
     lines = [_standing(voice, len(reports))] if voice else _open_reports(len(reports))
-    lines += [_line(use) for use in page.uses] or ["Nobody has used a cloned voice here yet."]
+    lines += [_line(use) for use in uses] or ["Nobody has used a cloned voice here yet."]
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} uses.")
-    items = _switches(voice, bool(reports)) if voice else await _choices(library, scope, page.uses, reports)
+    items = _switches(voice, bool(reports)) if voice else await _choices(library, scope, uses, reports)
     if page.number > 0:
         items.append(AuditButton(page.number - 1, voice_id or _ALL, "Newer"))
     if page.number + 1 < page.pages:

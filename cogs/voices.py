@@ -322,7 +322,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         """Turn it off, and let what is cloned fall silent at once, in the queue too."""
         await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
         page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
-        cloned = [replace(voice, is_frozen=True) for voice in page.voices if voice.kind is Kind.CLONED]
+        cloned = [replace(voice, is_frozen=True) for voice in page.entries if voice.kind is Kind.CLONED]
         likenesses = await self._library.consents.likenesses_in(scope.guild_id)
         await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
 
@@ -330,13 +330,13 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
 async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, discord.ui.View | None]:
     """Return one page of the voices that this member may know of, in words, and its buttons."""
     page = await library.voices.page(scope, number, PAGE_SIZE)
-    if not page.voices:
+    if not page.entries:
         return _EMPTY, None
-    lines = [line_of(voice, scope.member_id) for voice in page.voices]
+    lines = [line_of(voice, scope.member_id) for voice in page.entries]
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
     items: list[discord.ui.Item[Any]] = []
-    heard = [voice for voice in page.voices if can_hear(scope, voice)]
+    heard = [voice for voice in page.entries if can_hear(scope, voice)]
     if heard:
         items.append(HearMenu(heard))
     if page.number > 0:

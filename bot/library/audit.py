@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import MemberError
 from bot.library.database import Database
 from bot.library.tables import ReportRow, UseRow, VoiceRow, read_as
-from bot.library.voice import Clock, Scope, Voice, utc_now
+from bot.library.voice import Clock, Page, Scope, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.voices import NO_SUCH_VOICE
 from bot.library.withdrawal import Withdrawal, Withdrawals
@@ -59,16 +59,6 @@ class Use:
     voice_name: str | None = None  # as it is now; None: the voice is gone
 
 
-@dataclass(frozen=True, slots=True)
-class UsePage:
-    """One page of uses, the newest first. ``number`` counts from 0; there is always at least one page."""
-
-    uses: tuple[Use, ...]
-    number: int
-    pages: int
-    total: int
-
-
 class Audit:
     """The audit of every server: what cloned voices were used for, what was reported, what is frozen."""
 
@@ -94,10 +84,10 @@ class Audit:
 
     async def page(
         self, scope: Scope, number: int = 0, size: int = 10, *, voice_id: str | None = None
-    ) -> UsePage:
-        """Return one page of what was used here, or of one voice; a number beyond the ends gives the nearest.
+    ) -> Page[Use]:
+        """Return one page of what was used here, or of one voice, the newest first.
 
-        Raises `MemberError` for whoever is no moderator.
+        A number beyond the ends gives the nearest. Raises `MemberError` for whoever is no moderator.
         """
         check_moderator(scope)
         wanted = [UseRow.guild_id == scope.guild_id, UseRow.used_at > self._oldest()]
@@ -116,7 +106,7 @@ class Audit:
                 .offset(number * size)
             )
             uses = tuple(read_as(Use, row, voice_name=name) for row, name in found)
-        return UsePage(uses, number, pages, total)
+        return Page(uses, number, pages, total)
 
     async def report(
         self,

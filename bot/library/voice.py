@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Final
+from typing import Final, Generic, TypeVar
 from unicodedata import category, normalize
 
 from bot.errors import MemberError
@@ -164,11 +164,14 @@ class VoiceName:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of voices, last used first. ``number`` counts from 0; there is always at least one page."""
+Entry = TypeVar("Entry")
 
-    voices: tuple[Voice, ...]
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Entry]):
+    """One page of ``entries``. ``number`` counts from 0; there is always at least one page."""
+
+    entries: tuple[Entry, ...]
     number: int
     pages: int
     total: int

@@ -175,8 +175,8 @@ class Voices:
             found = await load_names(session, usable_by(scope), VoiceRow.name_key.in_(sorted(keys)))
         return {name_key(voice.name): voice for voice in found}
 
-    async def page(self, scope: Scope, number: int, size: int) -> Page:
-        """Return one page of the voices this member may know of; beyond the ends, the nearest."""
+    async def page(self, scope: Scope, number: int, size: int) -> Page[Voice]:
+        """Return one page of what this member may know of, last used first; beyond the ends, the nearest."""
         known = known_to(scope)
         async with self._database.reading() as session:
             total = await session.scalar(select(func.count()).select_from(VoiceRow).where(known)) or 0

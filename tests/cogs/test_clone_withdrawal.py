@@ -335,7 +335,7 @@ async def test_every_hearing_of_it_stands_in_the_record(scene: Scene):
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
     page = await scene.bot.library.audit.page(moderator)
 
-    assert [(use.voice_id, use.member_id) for use in page.uses] == [
+    assert [(use.voice_id, use.member_id) for use in page.entries] == [
         ("/clone", scene.alice.id),
         ("/clone", scene.bob.id),
     ]

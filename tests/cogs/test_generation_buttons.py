@@ -129,7 +129,7 @@ async def test_a_cloned_voice_heard_once_more_is_written_down_with_who_wanted_it
     assert await words_of(await carol.press(answer, "As voice message")) == "Sent."
 
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
-    uses = (await scene.bot.library.audit.page(moderator)).uses
+    uses = (await scene.bot.library.audit.page(moderator)).entries
     assert [(use.voice_id, use.member_id) for use in uses] == [
         (voice.id, carol.id),
         (voice.id, scene.alice.id),

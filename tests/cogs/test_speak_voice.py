@@ -29,7 +29,7 @@ def engine() -> Engine:
 
 async def uses(scene: Scene) -> list[Use]:
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
-    return list((await scene.bot.library.audit.page(moderator)).uses)
+    return list((await scene.bot.library.audit.page(moderator)).entries)
 
 
 async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_and_file(scene: Scene):

@@ -232,7 +232,7 @@ async def _check_voices(library: Library) -> None:
     ada, ben = Scope(AVIARY, ADA), Scope(AVIARY, BEN)
     cat = Scope(AVIARY, CAT, frozenset({SINGERS}))
     listed = await library.voices.page(cat, 0, 25)
-    assert [voice.name for voice in listed.voices] == ["Röbot 🎉", "Ada", "Ada to Ben", "Frozen", "Default"]
+    assert [voice.name for voice in listed.entries] == ["Röbot 🎉", "Ada", "Ada to Ben", "Frozen", "Default"]
     assert [name.name for name in await library.voices.complete(ada, "")] == ["Ada", "Default"]
     herself, hers = await library.voices.find(ada, "ada"), await library.voices.find(ben, "Ada to Ben")
     assert (herself.kind, herself.sharing, herself.uses) == (Kind.CLONED, Sharing.SERVER, 3)
@@ -249,7 +249,7 @@ async def _check_voices(library: Library) -> None:
     frozen = await library.voices.unscoped("frozen-by-a-moderator0")
     assert frozen is not None
     assert frozen.is_frozen
-    recordings = {voice.name: voice.recording for voice in (*listed.voices, alone)}
+    recordings = {voice.name: voice.recording for voice in (*listed.entries, alone)}
     expected = {"Ada": ADA_WAV, "Ada to Ben": ADA_AGAIN_WAV, "Default": DEFAULT_WAV}
     expected |= dict.fromkeys(("Röbot 🎉", "Frozen", "Robot"), ROBOT_WAV)
     assert {name: await library.recordings.read(found) for name, found in recordings.items()} == expected
@@ -315,7 +315,7 @@ async def _check_the_rest(library: Library) -> None:
     (post,) = await library.posts.of("ada-herself-0000000000")
     assert (post.channel_id, post.message_id, post.attachment_id) == (92, 91, 93)
     assert [left.message_id for left in await library.posts.to_delete(NOW)] == [94]
-    uses = (await library.audit.page(moderator)).uses
+    uses = (await library.audit.page(moderator)).entries
     assert [(use.member_id, use.seconds, use.voice_name) for use in uses] == [
         (CAT, 1.0, None),
         (BEN, 2.5, "Ada"),

@@ -53,10 +53,10 @@ async def test_moderators_read_every_use_newest_first_in_pages(library: Library,
     first = await library.audit.page(moderator, 0, 3)
     last = await library.audit.page(moderator, 99, 3)
 
-    assert [use.seconds for use in first.uses] == [6, 5, 4]
+    assert [use.seconds for use in first.entries] == [6, 5, 4]
     assert (first.pages, first.total, last.number) == (3, 7, 2)
-    assert [use.seconds for use in last.uses] == [0]
-    use = first.uses[0]
+    assert [use.seconds for use in last.entries] == [0]
+    use = first.entries[0]
     assert (use.member_id, use.voice_id, use.voice_name) == (OTHER, voice.id, "Ada")
     assert (use.used_at, use.channel_id, use.message_id) == (clock.now, 5, 6)
 
@@ -73,7 +73,7 @@ async def test_one_voice_can_be_looked_at_alone_and_after_it_is_gone(library: Li
     await library.consents.revoke(SPEAKER, voice.id)
     page = await library.audit.page(moderator, voice_id=voice.id)
 
-    assert [(use.voice_id, use.voice_name) for use in page.uses] == [(voice.id, None)]
+    assert [(use.voice_id, use.voice_name) for use in page.entries] == [(voice.id, None)]
 
 
 async def test_members_and_moderators_of_other_servers_read_and_change_nothing(library: Library):

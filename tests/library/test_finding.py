@@ -67,7 +67,7 @@ async def test_pages_hold_every_voice_one_may_know_of_once(voices: Voices, recor
 
     pages = [await voices.page(ada, number, 3) for number in range(3)]
 
-    assert [voice.name for page in pages for voice in page.voices] == names[::-1]
+    assert [voice.name for page in pages for voice in page.entries] == names[::-1]
     assert [(page.number, page.pages, page.total) for page in pages] == [(0, 3, 7), (1, 3, 7), (2, 3, 7)]
     assert await voices.page(ada, 99, 3) == pages[2]
     assert await voices.page(ada, -1, 3) == pages[0]
