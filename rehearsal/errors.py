@@ -69,6 +69,11 @@ class FormErrors:
         if len(value or ()) > highest:
             self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {highest} or fewer in length.")
 
+    def between(self, path: Path, values: Sized, lowest: int, highest: int) -> None:
+        """Note an error unless there are that many ``values``."""
+        if not lowest <= len(values) <= highest:
+            self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {lowest} and {highest} in length.")
+
     def required(self, path: Path) -> None:
         """Note that the value at ``path`` is missing."""
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")

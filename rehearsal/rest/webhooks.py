@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from rehearsal.backstage import Backstage
+from rehearsal.cdn import SentFile
 from rehearsal.errors import DiscordAPIError, FormErrors, form_error, unknown
 from rehearsal.interactions import (
     AUTOCOMPLETE,
@@ -89,37 +90,41 @@ def _with_response(backstage: Backstage, interaction: Interaction) -> Json:
     return answer
 
 
+def _publish(
+    backstage: Backstage,
+    interaction: Interaction,
+    body: Json,
+    files: Sequence[SentFile],
+    asked: int,
+    *,
+    extra: int = 0,
+) -> Message:
+    """Write a message in answer to an interaction; ``asked`` are the flags that the bot asks for."""
+    ephemeral = interaction.only_ephemeral or bool(asked & EPHEMERAL)
+    return backstage.publisher.publish(
+        interaction.channel,
+        backstage.bot,
+        body,
+        files,
+        flags=reply_flags(asked, ephemeral=ephemeral) | extra,
+        seen_by=interaction.user_id if ephemeral else None,
+        interaction=metadata(backstage, interaction),
+    )
+
+
 async def _reply(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     files = call.uploads(data)
     check_message(data, allowed_flags=REPLY_FLAGS)
     check_voice_message(data, files)
     check_not_empty(data, files)
     check_sizes((len(file.data) for file in files), limit=interaction.upload_limit)
-    ephemeral = interaction.only_ephemeral or bool((data.get("flags") or 0) & EPHEMERAL)
-    flags = reply_flags(data.get("flags") or 0, ephemeral=ephemeral)
-    interaction.original = backstage.publisher.publish(
-        interaction.channel,
-        backstage.bot,
-        data,
-        files,
-        flags=flags,
-        seen_by=interaction.user_id if ephemeral else None,
-        interaction=metadata(backstage, interaction),
-    )
+    interaction.original = _publish(backstage, interaction, data, files, data.get("flags") or 0)
     interaction.answer.show(interaction.original)
 
 
 async def _defer(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     check_message({"flags": data.get("flags")}, allowed_flags=EPHEMERAL)
-    ephemeral = interaction.only_ephemeral or bool(data.get("flags"))
-    interaction.original = backstage.publisher.publish(
-        interaction.channel,
-        backstage.bot,
-        {},
-        flags=reply_flags(0, ephemeral=ephemeral) | LOADING,
-        seen_by=interaction.user_id if ephemeral else None,
-        interaction=metadata(backstage, interaction),
-    )
+    interaction.original = _publish(backstage, interaction, {}, (), data.get("flags") or 0, extra=LOADING)
     interaction.answer.show(interaction.original)
 
 
@@ -231,7 +236,6 @@ async def post_followup(backstage: Backstage, call: RESTCall) -> RESTReply:
     check_not_empty(call.body, files)
     check_sizes((len(file.data) for file in files), limit=interaction.upload_limit)
     original = interaction.original
-    given = call.body.get("flags") or 0
     if original is not None and original.thinking and not original.deleted:
         backstage.publisher.edit(original, call.body, files)
         return RESTReply(backstage.publisher.payload(original))
@@ -240,16 +244,7 @@ async def post_followup(backstage: Backstage, call: RESTCall) -> RESTReply:
         raise DiscordAPIError(
             400, 40094, "This interaction has reached the maximum number of follow-up messages"
         )
-    ephemeral = interaction.only_ephemeral or bool(given & EPHEMERAL)
-    message = backstage.publisher.publish(
-        interaction.channel,
-        backstage.bot,
-        call.body,
-        files,
-        flags=reply_flags(given, ephemeral=ephemeral),
-        seen_by=interaction.user_id if ephemeral else None,
-        interaction=metadata(backstage, interaction),
-    )
+    message = _publish(backstage, interaction, call.body, files, call.body.get("flags") or 0)
     interaction.messages[message.id] = message
     interaction.answer.add_followup(message)
     return RESTReply(backstage.publisher.payload(message))

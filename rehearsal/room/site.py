@@ -177,17 +177,12 @@ class RoomSite:
     """Serves ``room`` on ``host`` and ``port`` (0: a free one) from `start` to `aclose`."""
 
     def __init__(self, room: Room, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._room = room
+        self.room = room
         self._acts = Acts(room)
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
         self._sockets: set[web.WebSocketResponse] = set()
-
-    @property
-    def room(self) -> Room:
-        """Return what it serves."""
-        return self._room
 
     @property
     def url(self) -> str:
@@ -236,7 +231,7 @@ class RoomSite:
     async def aclose(self) -> None:
         """Close every tab's websocket, then the port."""
         await asyncio.gather(*(socket.close(code=1001) for socket in list(self._sockets)))
-        await self._room.aclose()
+        await self.room.aclose()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -247,10 +242,10 @@ class RoomSite:
         socket = web.WebSocketResponse(heartbeat=20.0, timeout=1.0, max_msg_size=1024 * 1024)
         await socket.prepare(request)
         wanted = request.query.get("as")
-        known = [person for person in self._room.setting.people if str(person.id) == wanted]
+        known = [person for person in self.room.setting.people if str(person.id) == wanted]
         self._sockets.add(socket)
         try:
-            await Tab(self._room, self._acts, socket, known[0] if known else self._room.free_person()).run()
+            await Tab(self.room, self._acts, socket, known[0] if known else self.room.free_person()).run()
         finally:
             self._sockets.discard(socket)
         return socket
@@ -258,7 +253,7 @@ class RoomSite:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("name") or "unknown"
         file = SentFile(name, await request.read())
-        return web.json_response({"file": self._room.uploads.add(file)})
+        return web.json_response({"file": self.room.uploads.add(file)})
 
     async def _recordings(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response([{"name": r.name, "transcript": r.transcript} for r in RECORDINGS])
@@ -270,7 +265,7 @@ class RoomSite:
         raise web.HTTPNotFound
 
     async def _attachment(self, request: web.Request) -> web.StreamResponse:
-        response = await self._room.rehearsal.cdn.serve(request)
+        response = await self.room.rehearsal.cdn.serve(request)
         if not response.headers.get("Content-Type", "").startswith(_SAFE_TO_SHOW):
             response.headers["Content-Disposition"] = "attachment"
         response.headers["Content-Security-Policy"] = _BESIDE_THE_PAGE

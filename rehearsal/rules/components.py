@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rehearsal.errors import FormErrors, Path
@@ -40,7 +41,7 @@ def check_components(components: Sequence[Json], errors: FormErrors, *, v2: bool
             errors.add((*path, "type"), "UNION_TYPE_CHOICES", message)
             continue
         _check_rows(component, errors, path)
-    _check_custom_ids(components, errors)
+    _check_custom_ids(walk(components), errors, ("components",))
     text = sum(len(c.get("content") or "") for c in walk(components) if c.get("type") == TEXT_DISPLAY)
     if text > 4_000:
         errors.add(("components",), "COMPONENT_MAX_TEXT_SIZE", "The text exceeds the maximum size of 4000")
@@ -51,10 +52,7 @@ def _check_rows(component: Json, errors: FormErrors, path: Path) -> None:
     if component["type"] == ROW:
         has_select = any(child.get("type") in SELECTS for child in children)
         most = 1 if has_select else 5
-        if not 1 <= len(children) <= most:
-            errors.add(
-                (*path, "components"), "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {most} in length."
-            )
+        errors.between((*path, "components"), children, 1, most)
     for number, child in enumerate(children):
         here = (*path, "components", number)
         if child.get("type") == BUTTON:
@@ -89,8 +87,7 @@ def _check_select(select: Json, errors: FormErrors, path: Path) -> None:
     if select["type"] != STRING_SELECT:
         return
     options = select.get("options") or []
-    if not 1 <= len(options) <= 25:
-        errors.add((*path, "options"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")
+    errors.between((*path, "options"), options, 1, 25)
     for index, option in enumerate(options):
         for key in ("label", "value"):
             errors.length((*path, "options", index, key), option.get(key), 1, 100)
@@ -99,15 +96,13 @@ def _check_select(select: Json, errors: FormErrors, path: Path) -> None:
         errors.add((*path, "options"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "Values must be unique")
 
 
-def _check_custom_ids(components: Sequence[Json], errors: FormErrors) -> None:
-    seen: set[str] = set()
-    for component in walk(components):
-        custom_id = component.get("custom_id")
-        if custom_id is not None and custom_id in seen:
-            message = "Component custom id cannot be duplicated"
-            errors.add(("components",), "COMPONENT_CUSTOM_ID_DUPLICATED", message)
-        if custom_id is not None:
-            seen.add(custom_id)
+def _check_custom_ids(components: Iterable[Json], errors: FormErrors, path: Path) -> None:
+    counts = Counter(
+        component["custom_id"] for component in components if component.get("custom_id") is not None
+    )
+    for _ in range(counts.total() - len(counts)):
+        message = "Component custom id cannot be duplicated"
+        errors.add(path, "COMPONENT_CUSTOM_ID_DUPLICATED", message)
 
 
 _TOP = (ROW, TEXT_DISPLAY, LABEL)
@@ -120,14 +115,10 @@ def check_modal(data: Json) -> None:
     errors.length(("data", "title"), data.get("title"), 1, 45)
     errors.length(("data", "custom_id"), data.get("custom_id"), 1, 100)
     components = data.get("components") or []
-    if not 1 <= len(components) <= 5:
-        errors.add(("data", "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+    errors.between(("data", "components"), components, 1, 5)
     for index, component in enumerate(components):
         _check_top(component, errors, ("data", "components", index))
-    ids = [field["custom_id"] for field in modal_fields(data) if "custom_id" in field]
-    if len(set(ids)) < len(ids):
-        message = "Component custom id cannot be duplicated"
-        errors.add(("data", "components"), "COMPONENT_CUSTOM_ID_DUPLICATED", message)
+    _check_custom_ids(modal_fields(data), errors, ("data", "components"))
     errors.raise_if_any()
 
 
@@ -179,8 +170,8 @@ def _check_field(field: Json, errors: FormErrors, path: Path) -> None:
         # discord.py writes null for an upload whose number is not set; nobody has seen Discord accept it.
         if not isinstance(value, int) or not lowest <= value <= highest:
             errors.add((*path, key), "NUMBER_TYPE_RANGE", f"Value must be between {lowest} and {highest}.")
-    if kind == STRING_SELECT and not 1 <= len(field.get("options") or []) <= 25:
-        errors.add((*path, "options"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")
+    if kind == STRING_SELECT:
+        errors.between((*path, "options"), field.get("options") or [], 1, 25)
 
 
 def _check_text_input(field: Json, errors: FormErrors, path: Path) -> None:

@@ -250,18 +250,14 @@ class DaveGroup:
         self._sender = ExternalSender()
         self._members: dict[int, GroupMember] = {}
         self._leaves: list[GroupMember | None] = []  # empty: there is no group yet
-        self._epoch = 0
+        self.epoch = 0
+        """How many changes the present group has seen."""
         self._key_packages: dict[int, bytes] = {}  # of those who wait to be added
         self._delayed: dict[int, asyncio.TimerHandle] = {}
         self._change: _Change | None = None
         self._leaving: list[int] = []  # leaves
         self._transitions = Transitions(faults, self._execute)
         self.on_executed: Callable[[], None] = lambda: None
-
-    @property
-    def epoch(self) -> int:
-        """Return how many changes the present group has seen."""
-        return self._epoch
 
     @property
     def user_ids(self) -> set[int]:
@@ -316,12 +312,12 @@ class DaveGroup:
     def commit(self, committer: GroupMember, commit: bytes, welcome: bytes) -> None:
         """Take a member's commit (28). It counts if it is the first one for the change under way."""
         change = self._change
-        wanted = committer in self._present() and commit_epoch(commit) == self._epoch
+        wanted = committer in self._present() and commit_epoch(commit) == self.epoch
         if change is None or not wanted or (change.adds and not welcome):
             log.debug("a commit came too late or without its Welcome")
             return
         self._change = None
-        self._epoch += 1
+        self.epoch += 1
         for leaf in change.removes:
             self._leaves[leaf] = None
         staying = self._present()
@@ -360,14 +356,14 @@ class DaveGroup:
         if not self._leaves and self._key_packages:
             first = next(iter(self._key_packages))
             del self._key_packages[first]
-            self._leaves, self._epoch = [self._members[first]], 0
+            self._leaves, self.epoch = [self._members[first]], 0
         if self._leaving:
             self._propose(_Change(removes=self._leaving))
         elif self._leaves and self._key_packages:
             self._propose(_Change(adds=[self._members[user_id] for user_id in self._key_packages]))
 
     def _propose(self, change: _Change) -> None:
-        place = (self._channel_id, self._epoch)
+        place = (self._channel_id, self.epoch)
         proposals = [self._sender.propose_remove(*place, leaf) for leaf in change.removes]
         for added in change.adds:
             package = self._key_packages.pop(added.user_id)
@@ -383,7 +379,7 @@ class DaveGroup:
         self._delayed.clear()
         self._transitions.clear()
         self._key_packages.clear()
-        self._leaves, self._leaving, self._epoch, self._change = [], [], 0, None
+        self._leaves, self._leaving, self.epoch, self._change = [], [], 0, None
 
     def _execute(self, transition_id: int) -> None:
         present = self._present()
@@ -449,18 +445,13 @@ class PersonDave:
     """One human's `davey.DaveSession`, kept in step with the group."""
 
     def __init__(self, user_id: int, channel_id: int, group: DaveGroup) -> None:
-        self._user_id = user_id
+        self.user_id = user_id
         self._channel_id = channel_id
         self._group = group
         self._session = davey.DaveSession(DAVE_VERSION, user_id, channel_id)
         self._ready_since = 0.0
         self.is_ready = False
         self.on_ready: Callable[[], None] = lambda: None
-
-    @property
-    def user_id(self) -> int:
-        """Return whose encryption this is."""
-        return self._user_id
 
     @property
     def privacy_code(self) -> str | None:
@@ -491,7 +482,7 @@ class PersonDave:
     def start_over(self) -> None:
         """Be alone again: a new group of one."""
         self.is_ready = False
-        self._session.reinit(DAVE_VERSION, self._user_id, self._channel_id)
+        self._session.reinit(DAVE_VERSION, self.user_id, self._channel_id)
         self._offer_key_package()
 
     def execute(self, transition_id: int) -> None:
