@@ -78,37 +78,22 @@ class OpusFrames(discord.AudioSource):
     def __init__(self, frames: FrameBuffer) -> None:
         self._frames = frames
         self._lead = LEAD_FRAMES
-        self._next = 0
         self._tail = TAIL_FRAMES
-        self._taken = 0
         self._short_of = 0
-        self._gaps = self._gap_frames = 0
-        self._finished = False
-
-    @property
-    def sent(self) -> int:
+        self._gap_frames = 0
+        self.sent = 0
         """How many frames of speech were taken, without the silence around them."""
-        return self._next
-
-    @property
-    def taken(self) -> int:
+        self.taken = 0
         """How many frames were taken, silence included: it stands still when the player does."""
-        return self._taken
-
-    @property
-    def gaps(self) -> int:
+        self.gaps = 0
         """How often the sound ran out before its end."""
-        return self._gaps
+        self.finished = False
+        """Whether everything was taken and its end was seen; false when it was broken off."""
 
     @property
     def gap_seconds(self) -> float:
         """How long that lasted in all."""
         return self._gap_frames * FRAME_SECONDS
-
-    @property
-    def finished(self) -> bool:
-        """Whether everything was taken and its end was seen; false when it was broken off."""
-        return self._finished
 
     def is_opus(self) -> bool:
         """Return True: nothing has to be encoded while it is played."""
@@ -118,9 +103,9 @@ class OpusFrames(discord.AudioSource):
         """Return the next 20 ms, or nothing at the end."""
         frame = self._take()
         if frame:
-            self._taken += 1
+            self.taken += 1
         else:
-            self._finished = True
+            self.finished = True
         return frame
 
     def resume(self) -> None:
@@ -132,11 +117,11 @@ class OpusFrames(discord.AudioSource):
             self._lead -= 1
             return SILENCE
         complete = self._frames.is_complete
-        at_hand = len(self._frames) - self._next
+        at_hand = len(self._frames) - self.sent
         if at_hand > 0 and (complete or at_hand >= self._short_of):
             self._short_of = 0
-            self._next += 1
-            return self._frames[self._next - 1]
+            self.sent += 1
+            return self._frames[self.sent - 1]
         if not complete:
             return self._gap()
         if self._tail:
@@ -146,7 +131,7 @@ class OpusFrames(discord.AudioSource):
 
     def _gap(self) -> bytes:
         if not self._short_of:
-            self._gaps += 1
+            self.gaps += 1
             self._short_of = ENOUGH_FRAMES
         self._gap_frames += 1
         return SILENCE
@@ -195,7 +180,8 @@ class Utterance:
         self.state = UtteranceState.MAKING
         self.frames = FrameBuffer()
         self._changed = changed
-        self._outcome: Outcome | None = None
+        self.outcome: Outcome | None = None
+        """How it ended; None before that."""
         self._done = asyncio.Event()
         self._failed = False
         self._began: float | None = None
@@ -220,11 +206,6 @@ class Utterance:
     def outcome_when_played(self) -> Outcome:
         """How it ends when everything that is there has been played (the player's part)."""
         return Outcome.BROKEN_OFF if self._failed else Outcome.PLAYED
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How it ended; None before that."""
-        return self._outcome
 
     def append(self, frames: Sequence[bytes]) -> None:
         """Hand over the next 20 ms Opus frames; with enough of them it is played. Too late is no error."""
@@ -263,8 +244,8 @@ class Utterance:
     async def finished(self) -> Outcome:
         """Wait for the end and return how it came."""
         await self._done.wait()
-        assert self._outcome is not None  # noqa: S101 - set together with the event
-        return self._outcome
+        assert self.outcome is not None  # noqa: S101 - set together with the event
+        return self.outcome
 
     def begin(self) -> None:
         """Note that it is being played (the player's part)."""
@@ -276,7 +257,7 @@ class Utterance:
         if self.state is UtteranceState.DONE:
             return
         self.state = UtteranceState.DONE
-        self._outcome = outcome
+        self.outcome = outcome
         self._done.set()
         self._changed(self)
 
@@ -298,15 +279,11 @@ class UtteranceQueue:
         self._brought_forward: list[Utterance] = []
         self._served: dict[int, int] = {}  # when each member had their last turn; the longest ago is lowest
         self._turn = 0
-        self._playing: Utterance | None = None
+        self.playing: Utterance | None = None
+        """What is being said now."""
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    @property
-    def playing(self) -> Utterance | None:
-        """What is being said now."""
-        return self._playing
 
     def refuse_if_full(self, member_id: int) -> None:
         """Raise `MemberError` when the member, the guild or the waiting sound is at its limit."""
@@ -329,14 +306,14 @@ class UtteranceQueue:
         self._entries.remove(utterance)
         if utterance in self._brought_forward:
             self._brought_forward.remove(utterance)
-        if utterance is self._playing:
-            self._playing = None
+        if utterance is self.playing:
+            self.playing = None
         if not self._entries:
             self._served.clear()
 
     def begin(self, utterance: Utterance) -> None:
         """Note that ``utterance`` is being said: its member has had their turn."""
-        self._playing = utterance
+        self.playing = utterance
         self._turn += 1
         self._served[utterance.member_id] = self._turn
 
@@ -347,15 +324,15 @@ class UtteranceQueue:
 
     def bring_forward(self, utterance: Utterance) -> None:
         """Let ``utterance`` be the next one, before everybody's turn. What is over or being said stays."""
-        if utterance in self._entries and utterance is not self._playing:
+        if utterance in self._entries and utterance is not self.playing:
             if utterance in self._brought_forward:
                 self._brought_forward.remove(utterance)
             self._brought_forward.insert(0, utterance)
 
     def in_order(self) -> list[Utterance]:
         """Return what is being said, then the rest as it will be said if all of it is ready in time."""
-        order = [] if self._playing is None else [self._playing]
-        order += [entry for entry in self._brought_forward if entry is not self._playing]
+        order = [] if self.playing is None else [self.playing]
+        order += [entry for entry in self._brought_forward if entry is not self.playing]
         served = dict(self._served)
         for turn, entry in enumerate(order, start=self._turn + 1):
             served[entry.member_id] = turn
