@@ -32,10 +32,10 @@ class Backstage:
     main_socket: MainSocket
 
     @classmethod
-    def build(cls, token: str, bot_name: str) -> Backstage:
+    def build(cls, token: str) -> Backstage:
         """Return the parts, connected to each other."""
         snowflakes = Snowflakes()
-        bot = User(snowflakes.old(), bot_name, bot=True)
+        bot = User(snowflakes.old(), "Myna", bot=True)
         directory, events, voice = Directory(bot), Events(), VoiceServer()
         cdn = Cdn(snowflakes)
         voice_desk = VoiceDesk(voice, directory, events)

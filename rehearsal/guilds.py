@@ -164,13 +164,11 @@ class Guild(GuildRecord):
 
     # -- the soundboard ---------------------------------------------------------------------------
 
-    def add_sound(self, name: str, person: Person, data: bytes = b"", seconds: float = 1.0) -> Sound:
+    def add_sound(self, name: str, person: Person) -> Sound:
         """Put a sound on the soundboard as ``person`` does in the app; nothing checks that it is one."""
-        sound = Sound(
-            self._backstage.snowflakes.new(), self.id, name, data, "audio/mpeg", seconds, person.user
-        )
+        sound = Sound(self._backstage.snowflakes.new(), self.id, name, b"", "audio/mpeg", 1.0, person.user)
         self.sounds[sound.id] = sound
-        self._backstage.cdn.sounds[sound.path] = (data, sound.content_type)
+        self._backstage.cdn.sounds[sound.path] = (sound.data, sound.content_type)
         self._backstage.events.send(
             "GUILD_SOUNDBOARD_SOUND_CREATE", sound.payload(), guild_id=self.id, intents=INTENT_EXPRESSIONS
         )
@@ -236,10 +234,9 @@ class World:
         self.people: list[Person] = []
         self._owner: User | None = None
 
-    def add_guild(self, name: str, *, with_bot: bool = True, premium_tier: int = 0) -> Guild:
+    def add_guild(self, name: str, *, with_bot: bool = True) -> Guild:
         """Add a guild; the bot hears of it at once if it is a member and connected."""
         guild = Guild(self._backstage, name, self._owner_id(), with_bot=with_bot)
-        guild.premium_tier = premium_tier
         self._backstage.directory.guilds[guild.id] = guild
         self.guilds.append(guild)
         guild.announce()

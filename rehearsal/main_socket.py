@@ -141,11 +141,9 @@ class MainSocket:
         """Return whether a shard is connected and has been told of its guilds."""
         return any(session.connection is not None for session in self.sessions.values())
 
-    async def until_ready(self, timeout: float = 10) -> None:
+    async def until_ready(self) -> None:
         """Wait until the bot is connected."""
-        await self.changes.until(
-            lambda: self.ready, timeout=timeout, story=lambda: "the bot is not connected"
-        )
+        await self.changes.until(lambda: self.ready, timeout=10, story=lambda: "the bot is not connected")
 
     async def until(self, predicate: Callable[[], bool], timeout: float = 10) -> None:
         """Wait until ``predicate`` holds; it is looked at after every frame of the bot."""

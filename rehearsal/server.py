@@ -120,9 +120,9 @@ class Rehearsal:
     The bot logs in with ``token`` through `connector`. Everything it sends is in ``requests``.
     """
 
-    def __init__(self, *, bot_name: str = "Myna") -> None:
+    def __init__(self) -> None:
         self.token = _made_up_token()
-        self.parts = Backstage.build(self.token, bot_name)
+        self.parts = Backstage.build(self.token)
         self.world = World(self.parts)
         self.router = Router(self.parts, self.token)
         self.requests = self.router.requests

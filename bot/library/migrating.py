@@ -142,9 +142,9 @@ def _back_up(file: Path, revision: str) -> None:
         old.unlink(missing_ok=True)
 
 
-def forget_old_backups(file: Path, *, now: float | None = None) -> None:
+def forget_old_backups(file: Path) -> None:
     """Delete the backups of ``file`` that are older than `BACKUP_DAYS`."""
-    oldest = (time.time() if now is None else now) - BACKUP_DAYS * 86_400
+    oldest = time.time() - BACKUP_DAYS * 86_400
     for backup in _backups(file):
         if backup.stat().st_mtime < oldest:
             backup.unlink(missing_ok=True)

@@ -56,8 +56,7 @@ Listener = Callable[[Withdrawal], Awaitable[None]]
 class Withdrawals:
     """Passes each withdrawal on to all who have subscribed, at the same time."""
 
-    def __init__(self, *, seconds: float = ANNOUNCE_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -78,7 +77,7 @@ class Withdrawals:
         for task in tasks:
             task.add_done_callback(self._tasks.discard)
         if tasks:
-            await asyncio.wait(tasks, timeout=self._seconds)
+            await asyncio.wait(tasks, timeout=ANNOUNCE_SECONDS)
 
     async def aclose(self) -> None:
         """Wait until everybody is done."""

@@ -81,9 +81,9 @@ class FaultScript:
         self.clear()
         self.every_post, self.every_download = every_post, every_download
 
-    async def received(self, *, posts: int = 0, downloads: int = 0, polls: int = 0) -> None:
-        """Return as soon as so many requests have arrived in all."""
-        while len(self.requests) < posts or len(self.downloads) < downloads or len(self.polls) < polls:
+    async def received(self, *, posts: int) -> None:
+        """Return as soon as so many POSTs have arrived in all."""
+        while len(self.requests) < posts:
             self._arrival.clear()
             await self._arrival.wait()
 

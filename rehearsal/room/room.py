@@ -115,15 +115,9 @@ AWAY_SECONDS: Final = 60.0
 
 
 class Room:
-    """People, their ears, what they asked, and the tabs that watch. ``away_seconds``: see `AWAY_SECONDS`."""
+    """People, their ears, what they asked, and the tabs that watch."""
 
-    def __init__(
-        self,
-        rehearsal: Rehearsal,
-        setting: Setting,
-        *,
-        away_seconds: float = AWAY_SECONDS,
-    ) -> None:
+    def __init__(self, rehearsal: Rehearsal, setting: Setting) -> None:
         self.rehearsal = rehearsal
         self.setting = setting
         self.scene = Scene(rehearsal, setting)
@@ -138,7 +132,6 @@ class Room:
         self.watchers: list[Watcher] = []
         self.bot_ended: Callable[[], bool] = lambda: False
         """Whether the bot has ended although nobody had asked it to."""
-        self._away_seconds = away_seconds
         self._due: asyncio.Handle | None = None
         self._known_channels: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -293,7 +286,7 @@ class Room:
     def _maybe_away(self, person: Person) -> None:
         if not self.tabs[person.id] and person.id in self.hearings:
             loop = asyncio.get_running_loop()
-            self._leaving[person.id] = loop.call_later(self._away_seconds, self._away, person)
+            self._leaving[person.id] = loop.call_later(AWAY_SECONDS, self._away, person)
 
     def _away(self, person: Person) -> None:
         self._leaving.pop(person.id, None)

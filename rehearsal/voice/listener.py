@@ -8,7 +8,6 @@ import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import av
@@ -191,12 +190,6 @@ class Listener:
     def pcm(self, *, after: int = 0) -> bytes:
         """Return what was heard from the ``after``-th packet on: 48 kHz mono 16-bit PCM."""
         return pcm_of(self.packets[after:])
-
-    def write_wav(self, path: Path) -> float:
-        """Write what was heard to ``path`` and return its length in seconds."""
-        pcm = self.pcm()
-        path.write_bytes(wav_of(pcm))
-        return len(pcm) / 2 / RATE
 
     async def wait_until_ready(self, *, timeout: float) -> None:
         """Return once this person has the keys of the call; `TimeoutError` with the state."""
