@@ -84,12 +84,12 @@ class _Pickler(pickle.Pickler):
         return obj.number
 
     def reducer_override(self, obj: object) -> Any:
-        """Let frames stand for samples that are gone: they are what listeners hear of them."""
+        """Send samples, which are there already, or frames: what listeners hear of samples that are gone."""
         if not isinstance(obj, Speech | Part) or not isinstance(obj.sound, _RemoteSound):
             return NotImplemented
-        if obj.sound.child is self._child:
-            return NotImplemented
-        return replace(obj, sound=None).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        is_there = obj.sound.child is self._child
+        sent = replace(obj, frames=()) if is_there else replace(obj, sound=None)
+        return sent.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 class _Unpickler(pickle.Unpickler):
