@@ -8,6 +8,7 @@ ends when the socket does, which its parent holds alone; so none is left behind,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import os
@@ -108,7 +109,8 @@ class _Child:
 
     async def serve(self) -> None:
         """Answer calls until the parent is gone."""
-        await self._send(0, "ready", None)
+        with contextlib.suppress(OSError):
+            await self._send(0, "ready", None)
         while True:
             try:
                 data = await read_message(self._reader)
