@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import struct
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
@@ -17,37 +18,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-_SIGNATURES: Final = (
-    (b"OggS", "ogg"),
-    (b"fLaC", "flac"),
-    (b"\x1aE\xdf\xa3", "matroska"),  # WebM as well
-    (b"ID3", "mp3"),
-)
-
-
-def recording_format(data: bytes) -> str | None:
-    """Return FFmpeg's name for the container, or None when these bytes are no recording we read."""
-    for signature, name in _SIGNATURES:
-        if data.startswith(signature):
-            return name
-    if data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE":
-        return "wav"
-    if data[4:8] == b"ftyp":
-        return "mov"  # MP4 and M4A as well
-    return _bare_frames(data)
-
-
-def _bare_frames(data: bytes) -> str | None:
-    """Return the format of a stream that starts with a frame header and no container at all."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return None
-    layer = (data[1] >> 1) & 0b11
-    if layer == 0 and data[1] & 0xF0 == 0xF0:
-        return "aac"  # ADTS
-    bitrate, rate = data[2] >> 4, (data[2] >> 2) & 0b11
-    return "mp3" if layer != 0 and bitrate != 0b1111 and rate != 0b11 else None
-
-
 MAX_RECORDING_BYTES: Final = 10 * 1024 * 1024
 """Discord's upload limit for most people, and vLLM-Omni's for references."""
 
@@ -57,12 +27,12 @@ AT_ONCE: Final = 2
 PIECE_BYTES: Final = 64 * 1024
 """What is read at once of a recording that comes in pieces; a pipe of Linux holds as much."""
 
-_SIGNATURE_BYTES: Final = 64  # more than `recording_format` looks at
 _CHILD: Final = Path(__file__).with_name("decoder_child.py")
-_HEADER: Final = struct.Struct("<BI")
-_NO_SOUND: Final = 3
+_FORM: Final = struct.Struct("<BIB?32s32s")
 _CUT: Final = 5
 _TRY: Final = "try"
+_MAX_NAME_CHARS: Final = 32
+_NAME: Final = re.compile(r"[\w .,+-]+", re.ASCII)
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
@@ -70,19 +40,35 @@ class Refusal(Enum):
     """Why a recording was not decoded."""
 
     TOO_LARGE = auto()  # in bytes; the decoder has not seen it
-    UNKNOWN_KIND = auto()  # the first bytes are those of no kind of recording we read
+    UNKNOWN_KIND = auto()  # the bytes are those of no kind of recording we read
+    UNKNOWN_CODEC = auto()  # it is a recording, in a codec that cannot be decoded
+    UNUSABLE_FORM = auto()  # of a rate, or a number of channels, that no microphone has
     UNREADABLE = auto()  # broken, or not what its first bytes say
     NO_SOUND = auto()  # a film without sound, or nothing behind the header
+    TOO_MUCH = auto()  # decoding it takes more memory than there is
     TOO_LATE = auto()  # its bytes did not all come in time
     TOO_SLOW = auto()  # they did, but decoding them took too long
 
 
 class DecodingError(Exception):
-    """A recording was not decoded; ``refusal`` says why."""
+    """A recording was not decoded; ``refusal`` says why, ``codec`` what its sound is in, if that is known."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, codec: str | None = None) -> None:
         super().__init__(refusal.name)
         self.refusal = refusal
+        self.codec = codec
+
+
+_REFUSALS: Final = {
+    3: Refusal.NO_SOUND,
+    6: Refusal.UNKNOWN_KIND,
+    7: Refusal.UNKNOWN_CODEC,
+    8: Refusal.UNUSABLE_FORM,
+    9: Refusal.TOO_MUCH,
+    -9: Refusal.TOO_SLOW,  # SIGKILL and SIGXCPU: its processor time was used up
+    -24: Refusal.TOO_SLOW,
+}
+"""By the child's exit code; any other is `Refusal.UNREADABLE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +95,19 @@ class Decoded:
     """Samples of 16 bits, a row of one or two channels for each moment, at the rate that was asked for.
 
     ``channels`` and ``rate`` (Hz) are those of the file; of more than two channels a stereo mix was made.
-    ``is_cut``: the recording is longer than the limit, and these samples are its beginning.
+    ``is_cut``: the recording is longer than the limit, and these samples are its beginning. ``container`` and
+    ``codec`` are FFmpeg's names, ``track`` counts the tracks with sound from 0. ``needs_care``: a reader that
+    is less patient gets less of it, because there is junk in front, or something changes on the way.
     """
 
     samples: NDArray[np.int16]
     channels: int
     rate: int
     is_cut: bool
+    container: str
+    codec: str
+    track: int
+    needs_care: bool
 
 
 async def decode(
@@ -133,15 +125,11 @@ async def decode(
     if isinstance(recording, bytes):
         if len(recording) > limits.max_bytes:
             raise DecodingError(Refusal.TOO_LARGE)
-        if recording_format(recording) is None:
-            raise DecodingError(Refusal.UNKNOWN_KIND)
         recording = _pieces_of(recording)
     async with _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
         output, exit_code = await _decode_pieces(_bounded(recording, limits), rate, most_channels, limits)
-    if exit_code == _NO_SOUND:
-        raise DecodingError(Refusal.NO_SOUND)
     if exit_code not in (0, _CUT):
-        raise DecodingError(Refusal.UNREADABLE)
+        raise DecodingError(_REFUSALS.get(exit_code, Refusal.UNREADABLE), _name(output))
     return _decoded(output, most_channels, is_cut=exit_code == _CUT)
 
 
@@ -151,18 +139,12 @@ async def _pieces_of(recording: bytes) -> AsyncIterator[bytes]:
 
 
 async def _bounded(pieces: AsyncIterable[bytes], limits: DecodeLimits) -> AsyncGenerator[bytes, None]:
-    """Yield ``pieces``, the first of them long enough to tell what kind of recording they are."""
-    beginning = b""
     size = 0
     async for piece in pieces:
         size += len(piece)
         if size > limits.max_bytes:
             raise DecodingError(Refusal.TOO_LARGE)
-        beginning += piece
-        if size >= _SIGNATURE_BYTES:
-            yield beginning
-            beginning = b""
-    yield beginning
+        yield piece
 
 
 async def _decode_pieces(
@@ -173,13 +155,9 @@ async def _decode_pieces(
     async with contextlib.aclosing(pieces):
         with _refusing(Refusal.TOO_LATE):
             async with asyncio.timeout_at(in_time):
-                beginning = await anext(pieces)
-        container_format = recording_format(beginning)
-        if container_format is None:
-            raise DecodingError(Refusal.UNKNOWN_KIND)
+                beginning = await anext(pieces, b"")
         child = await _start_child(
-            *(container_format, rate, most_channels),
-            *(limits.seconds, limits.megabytes, limits.cpu_seconds),
+            *(rate, most_channels, limits.seconds, limits.megabytes, limits.cpu_seconds)
         )
         try:
             with _refusing(Refusal.TOO_LATE):
@@ -187,7 +165,7 @@ async def _decode_pieces(
                     await _feed(child, beginning, pieces)
             with _refusing(Refusal.TOO_SLOW):
                 async with asyncio.timeout(limits.wall_seconds):
-                    output = await _receive(child, _HEADER.size + 2 * most_channels * rate * limits.seconds)
+                    output = await _receive(child, _FORM.size + 2 * most_channels * rate * limits.seconds)
                     return output, await child.wait()
         finally:
             await _end(child)
@@ -203,16 +181,24 @@ def _refusing(refusal: Refusal) -> Iterator[None]:
 
 def _decoded(output: bytearray, most_channels: int, *, is_cut: bool) -> Decoded:
     """Take the child's output apart, without trust: it has read the foreign bytes."""
-    if len(output) < _HEADER.size:
+    end = len(output) - _FORM.size
+    if end < 0:
         raise DecodingError(Refusal.UNREADABLE)
-    channels, rate = _HEADER.unpack_from(output)
+    channels, rate, track, needs_care, container, codec = _FORM.unpack_from(output, end)
     given = min(channels, most_channels)
-    if not given or (len(output) - _HEADER.size) % (2 * given):
+    if not given or end % (2 * given):
         raise DecodingError(Refusal.UNREADABLE)
-    samples = np.frombuffer(output, "<i2", offset=_HEADER.size).reshape(-1, given)
+    samples = np.frombuffer(memoryview(output)[:end], "<i2").reshape(-1, given)
     if not len(samples):
         raise DecodingError(Refusal.NO_SOUND)
-    return Decoded(samples, channels, rate, is_cut)
+    names = (_name(container.rstrip(b"\0")) or "", _name(codec.rstrip(b"\0")) or "")
+    return Decoded(samples, channels, rate, is_cut, *names, track, needs_care)
+
+
+def _name(output: bytes | bytearray) -> str | None:
+    """Return the name that the child has written, if it is one."""
+    name = output[:_MAX_NAME_CHARS].decode("ascii", "replace").strip()
+    return name if _NAME.fullmatch(name) else None
 
 
 async def _start_child(*arguments: object) -> asyncio.subprocess.Process:

@@ -52,7 +52,11 @@ _SENTENCES: Final = {
     Refusal.UNREADABLE: (
         "That recording is damaged: I cannot read any sound from it. Save it again and send the new file."
     ),
+    Refusal.UNUSABLE_FORM: (
+        f"That recording has a sample rate or a number of channels that I cannot use. {_SEND}"
+    ),
     Refusal.NO_SOUND: f"There is no sound in that file. {_SEND}",
+    Refusal.TOO_MUCH: f"Reading that recording takes more memory than I have for it. {_CUT_OUT}",
     Refusal.TOO_LATE: NOT_FETCHED,
     Refusal.TOO_SLOW: f"Reading that recording took too long. {_CUT_OUT}",
 }
@@ -65,6 +69,7 @@ SILENT: Final = "That recording is silent. Check that the microphone is on, and 
 _NOBODY: Final = (
     "I hear something in that recording, but nobody speaking. Record it again, closer to the microphone."
 )
+_PROTECTED: Final = ("enca", "drms", "aavd")  # what MP4 calls any codec that is encrypted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +98,25 @@ async def decode_recording(data: bytes | AsyncIterable[bytes], *, name: str) -> 
     try:
         decoded = await decode(data, rate=RATE, most_channels=2, limits=_LIMITS)
     except DecodingError as error:
-        raise RecordingError(_SENTENCES.get(error.refusal) or _no_sound_file(name)) from None
+        raise RecordingError(_sentence(error, name)) from None
     if decoded.is_cut:
         raise RecordingError(_TOO_LONG)
     await run_batch(_check_speech, decoded.samples)
     return Recording(decoded.samples, decoded.channels, decoded.rate)
+
+
+def _sentence(error: DecodingError, name: str) -> str:
+    if error.codec in _PROTECTED:
+        return f"That file is protected against copying, so I cannot read its sound. {_SEND}"
+    if error.refusal is Refusal.UNKNOWN_CODEC:
+        named = f" ({error.codec})" if error.codec else ""
+        return f"The sound in that file is in a codec that I cannot read{named}. {_SEND}"
+    if error.refusal is Refusal.UNREADABLE and error.codec:
+        return (
+            f"That recording is damaged: I cannot read any sound from its {error.codec}. "
+            "Save it again and send the new file."
+        )
+    return _SENTENCES.get(error.refusal) or _no_sound_file(name)
 
 
 def _no_sound_file(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.untrusted.children import decoding_children
 from tests.untrusted.encoding import FORMATS, encoded, wav_of
 from tests.untrusted.refusals import refused
-from untrusted.decoder import AT_ONCE, DecodeLimits, Refusal, decode, recording_format
+from untrusted.decoder import AT_ONCE, DecodeLimits, Refusal, decode
 
 RATE = 22_050
 
@@ -53,20 +53,6 @@ async def test_the_form_of_the_file_is_told_beside_the_samples(channels: int, gi
 
     assert (decoded.channels, decoded.rate) == (channels, 16_000)
     assert decoded.samples.shape == (48_000, given)
-
-
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        (b"RIFF\0\0\0\0WAVE", "wav"), (b"RF64\xff\xff\xff\xffWAVE", "wav"), (b"OggS", "ogg"),
-        (b"fLaC", "flac"), (b"\x1aE\xdf\xa3", "matroska"), (b"ID3\x04", "mp3"), (b"\xff\xfb\x90\x00", "mp3"),
-        (b"\xff\xf1\x50\x80", "aac"), (b"\0\0\0\x20ftypM4A ", "mov"),
-        (b"", None), (b"RIFX\0\0\0\0WAVE", None), (b"RIFF\0\0\0\0AVI ", None), (b"\xff\xff\xff\xff", None),
-        (b"<html>", None), (b"#EXTM3U", None), (b"PK\x03\x04", None),
-    ],
-)  # fmt: skip
-def test_the_first_bytes_decide_what_a_recording_is(data: bytes, name: str | None) -> None:
-    assert recording_format(data) == name
 
 
 async def test_a_recording_is_cut_off_at_the_limit() -> None:
