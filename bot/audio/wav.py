@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -97,6 +98,11 @@ class WavHeader:
     def block_bytes(self) -> int:
         """The size of one sample of every channel, in bytes."""
         return self.channels * self.bits // 8
+
+    @property
+    def form(self) -> tuple[int, int, int, bool]:
+        """The form of the samples alone."""
+        return self.rate, self.channels, self.bits, self.is_float
 
     @classmethod
     def read(cls, prefix: bytes) -> WavHeader | None:
@@ -228,7 +234,7 @@ class WavSound:
 
 
 def parse_wav(data: bytes, *, max_seconds: float | None = None) -> WavSound:
-    """Return the sound in ``data``, a whole file, or all of it that arrived.
+    """Return the sound in ``data``, a whole file, or all of it that arrived, and of files joined to it.
 
     Raises AudioError, and nothing else, whatever the bytes are; also, before any sample is
     touched, when the sound is longer than ``max_seconds``.
@@ -236,12 +242,49 @@ def parse_wav(data: bytes, *, max_seconds: float | None = None) -> WavSound:
     header = WavHeader.read(data)
     if header is None:
         raise AudioError("the file ends before its samples")
-    end = header.data_end(len(data))
-    seconds = (end - header.data_start) / header.block_bytes / header.rate
+    parts = [(header.data_start, header.data_end(len(data)))]
+    begin, following = 0, header
+    while following.data_bytes is not None:
+        behind = _next_wav(data, begin + following.data_start + following.data_bytes)
+        if behind is None:
+            break
+        begin, joined = behind, _joined_header(data[behind : behind + MAX_HEADER_BYTES], header, len(parts))
+        if joined is None:
+            raise AudioError("a joined file ends before its samples")
+        following = joined
+        parts.append((begin + joined.data_start, begin + joined.data_end(len(data) - begin)))
+    seconds = sum(end - start for start, end in parts) / header.block_bytes / header.rate
     if max_seconds is not None and seconds > max_seconds:
         raise AudioError(f"{seconds:.1f} s of sound, {max_seconds:.1f} s at most")
-    samples = mono_samples(header, memoryview(data)[header.data_start : end])
-    return WavSound(header.rate, header.channels, samples)
+    sounds = [mono_samples(header, memoryview(data)[start:end]) for start, end in parts]
+    return WavSound(header.rate, header.channels, np.concatenate(sounds) if len(sounds) > 1 else sounds[0])
+
+
+MAX_JOINED: Final = 16
+"""So many files in one are read; nobody splits what somebody asked for into more."""
+
+
+def _next_wav(data: bytes, end: int) -> int | None:
+    """Return where another WAV begins among the chunks behind the samples that end at ``end``."""
+    start = end + 1 if data[end : end + 1] == b"\0" else end
+    with suppress(AudioError):  # many chunks: notes, in whatever form
+        for chunk in _chunks(data, start):
+            if chunk.name in (b"RIFF", b"RF64") and data[chunk.start : chunk.start + 4] == b"WAVE":
+                return chunk.start - 8
+    return None
+
+
+def _joined_header(beginning: bytes, first: WavHeader, number: int) -> WavHeader | None:
+    """Return the header of a WAV behind the ``first``; None while bytes are missing.
+
+    Raises AudioError if it is of another form, so that half of what was sent is never taken for the whole.
+    """
+    header = WavHeader.read(beginning)
+    if number >= MAX_JOINED:
+        raise AudioError(f"more than {MAX_JOINED} files in one")
+    if header is not None and header.form != first.form:
+        raise AudioError("another WAV of another form behind the first")
+    return header
 
 
 def mono_samples(header: WavHeader, body: bytes | memoryview) -> Samples:
@@ -310,7 +353,10 @@ _STREAM_BYTES: Final = 0x7F00_0000  # a size from here on is what writers put wh
 
 
 class WavStream:
-    """Bytes in, cut anywhere; mono samples out. More than ``max_seconds`` is an error at once."""
+    """Bytes in, cut anywhere; mono samples out, those of files joined to the first one too.
+
+    More than ``max_seconds`` is an error at once.
+    """
 
     def __init__(self, *, max_seconds: float) -> None:
         self._max_seconds = max_seconds
@@ -319,6 +365,8 @@ class WavStream:
         self._rest = b""  # less than a sample of every channel
         self._data_bytes_left: int | None = None
         self._samples = 0
+        self._files = 1
+        self._behind = bytearray()  # the samples: notes, or another WAV
         self.header: WavHeader | None = None
         """The form of the samples; None until it has arrived."""
 
@@ -341,6 +389,8 @@ class WavStream:
         last = self._after_header() if self.header is None else np.zeros(0, np.int16)
         if self.header is None:
             raise AudioError("the file ends before its samples")
+        if _next_wav(bytes(self._behind), 0) is not None:
+            raise AudioError("a joined file ends before its samples")
         return last
 
     def _after_header(self) -> Samples:
@@ -358,9 +408,31 @@ class WavStream:
         return self._whole_samples(header, prefix[header.data_start :])
 
     def _whole_samples(self, header: WavHeader, chunk: bytes) -> Samples:
-        if self._data_bytes_left is not None:
-            chunk = chunk[: self._data_bytes_left]
-            self._data_bytes_left -= len(chunk)
+        if self._data_bytes_left is None:
+            return self._samples_in(header, chunk)
+        body, behind = chunk[: self._data_bytes_left], chunk[self._data_bytes_left :]
+        self._data_bytes_left -= len(body)
+        samples = self._samples_in(header, body)
+        if behind and len(self._behind) < MAX_HEADER_BYTES:
+            self._behind += behind
+            joined = self._joined(header)
+            return np.concatenate([samples, joined]) if len(joined) else samples
+        return samples
+
+    def _joined(self, header: WavHeader) -> Samples:
+        """Return the samples of another WAV behind this one, as far as they have come."""
+        behind = bytes(self._behind)
+        begin = _next_wav(behind, 0)
+        following = None if begin is None else _joined_header(behind[begin:], header, self._files)
+        if begin is None or following is None:
+            return np.zeros(0, np.int16)
+        self._files += 1
+        self._behind.clear()
+        self._rest = b""
+        self._data_bytes_left = following.data_bytes
+        return self._whole_samples(header, behind[begin + following.data_start :])
+
+    def _samples_in(self, header: WavHeader, chunk: bytes) -> Samples:
         body = self._rest + chunk
         whole = len(body) - len(body) % header.block_bytes
         self._rest = body[whole:]

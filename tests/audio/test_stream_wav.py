@@ -24,6 +24,11 @@ FILES = {
     "24 bits": riff(fmt(bits=24), chunk(b"data", BODY[: len(BODY) // 3 * 3])),
     "size unknown": riff(fmt(), chunk(b"data", BODY, size=0xFFFFFFFF)),
     "rf64": riff(ds64(len(BODY)), fmt(), chunk(b"data", BODY, size=0xFFFFFFFF), magic=b"RF64"),
+    "joined": riff(fmt(), chunk(b"data", BODY)) * 3,
+    "joined, notes between": riff(fmt(), chunk(b"data", BODY), chunk(b"LIST", b"INFO"))
+    + riff(info_chunk({"ICMT": "the second"}), fmt(), chunk(b"data", BODY)),
+    "joined, the last cut": riff(fmt(), chunk(b"data", BODY)) + riff(fmt(), chunk(b"data", BODY))[:-333],
+    "joined, of odd length": riff(fmt(bits=8), chunk(b"data", BODY[:351])) * 2,
     "cut": riff(fmt(), chunk(b"data", BODY))[:-333],
 }
 
@@ -51,6 +56,22 @@ def test_a_spoiled_file_is_judged_the_same_in_pieces(data: st.DataObject, kind: 
     assert outcome(lambda: in_pieces(bytes(spoiled), size)) == outcome(
         lambda: parse_wav(bytes(spoiled), max_seconds=math.inf).samples
     )
+
+
+@pytest.mark.parametrize("size", [1, 50, 100_000])
+def test_a_wav_joined_to_one_of_another_form_is_refused_in_pieces_too(size: int):
+    data = riff(fmt(), chunk(b"data", BODY)) + riff(fmt(rate=16_000), chunk(b"data", BODY))
+
+    with pytest.raises(AudioError, match="another form"):
+        in_pieces(data, size)
+
+
+def test_a_wav_joined_to_one_without_samples_is_no_whole():
+    data = riff(fmt(), chunk(b"data", BODY)) + riff(fmt())
+
+    for judge in (parse_wav, lambda data: in_pieces(data, 99)):
+        with pytest.raises(AudioError, match="joined file ends"):
+            judge(data)
 
 
 def test_a_long_header_is_waited_for_and_an_endless_one_is_not():

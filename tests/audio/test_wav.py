@@ -84,7 +84,7 @@ POLYGLOT_TAILS = {
     "exe": b"MZ" + bytes(62),
     "jar": b"\xca\xfe\xba\xbe" + bytes(30),
     "shell": b"\n#!/bin/sh\nrm -rf /\n",
-    "another wav": riff(fmt(channels=2), chunk(b"data", b"\x11" * 400)),
+    "another riff": b"RIFF" + (400).to_bytes(4, "little") + b"AVI " + bytes(396),
     "id3": b"ID3\x03\x00" + b"APIC" * 20,
     "second samples": chunk(b"data", b"\x22" * 300),
 }
@@ -95,6 +95,33 @@ def test_what_hangs_behind_the_samples_is_dropped(kind: str):
     sound = parse_wav(wav(WAVE, tail=POLYGLOT_TAILS[kind]))
 
     assert sound.samples.tobytes() == PCM
+
+
+def test_a_wav_joined_to_another_is_read_on_and_counts_for_the_length():
+    joined = wav(WAVE, tail=wav(WAVE))
+
+    assert parse_wav(joined).samples.tobytes() == PCM + PCM
+    with pytest.raises(AudioError, match="at most"):
+        parse_wav(joined, max_seconds=len(WAVE) / 48_000 * 1.5)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        riff(fmt(channels=2), chunk(b"data", b"\x11" * 400)),
+        riff(fmt(rate=16_000), chunk(b"data", b"\x11" * 400)),
+        riff(fmt(bits=24), chunk(b"data", b"\x11" * 300)),
+    ],
+    ids=["channels", "rate", "bits"],
+)
+def test_a_wav_joined_to_one_of_another_form_is_no_whole(tail: bytes):
+    with pytest.raises(AudioError, match="another form"):
+        parse_wav(wav(WAVE, tail=tail))
+
+
+def test_more_wavs_joined_than_anybody_asks_for_are_refused():
+    with pytest.raises(AudioError, match="files in one"):
+        parse_wav(wav(WAVE) * 17)
 
 
 def test_too_long_a_sound_is_refused_before_it_is_converted():
