@@ -56,7 +56,7 @@ REFERENCE_EXTENSIONS: Final = (
     ".webm",
     ".aac",
 )
-"""Names that may hold a recording. The bytes are judged by the TTS gateway, not by the name."""
+"""How recordings are usually called; what a file is, its bytes say."""
 
 MAX_URL_CHARS: Final = 2_048
 """The longest address we follow or pass on."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 import discord
 
 from bot.errors import MemberError
-from bot.limits import MAX_REFERENCE_BYTES, MAX_URL_CHARS, REFERENCE_EXTENSIONS
+from bot.limits import MAX_REFERENCE_BYTES, MAX_URL_CHARS
 from bot.models import ReferenceAudio
 
 _LINK: Final = re.compile(
@@ -38,12 +38,9 @@ RECORDING_OPTIONS: Final = {
 def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
     """Return ``attachment`` as reference audio: its signed Discord address.
 
-    Raises `MemberError` if it cannot be a recording. Only its name and size are looked at: what the
-    bytes are is judged by the TTS gateway, and the content type follows from the name anyway.
+    Raises `MemberError` if it cannot be one. What it is, its bytes say, and not its name; the content type
+    follows from the name too.
     """
-    if not _is_recording(attachment):
-        kinds = ", ".join(extension.removeprefix(".").upper() for extension in REFERENCE_EXTENSIONS[:6])
-        raise MemberError(f"That file is not a recording I know. Use one of: {kinds}.")
     if attachment.size > MAX_REFERENCE_BYTES:
         limit = MAX_REFERENCE_BYTES // 1024**2
         raise MemberError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
@@ -75,27 +72,77 @@ async def recording_from(
     """
     if (attachment is None) == (link is None):
         raise MemberError("Add one recording: either a file, or a link to a message with one.")
-    author: discord.abc.User = interaction.user
-    if attachment is None:
+    if attachment is not None:
+        found = FoundRecording(attachment, speaker or interaction.user)
+    else:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 message = await message_behind(link or "", interaction)
         except TimeoutError:
             raise MemberError("Discord did not show me that message in time. Try again.") from None
-        attachment, author = recording_in(message), message.author
-    reference_from(attachment)
-    is_claimed = speaker is not None and speaker.id == interaction.user.id and author.id != speaker.id
-    return FoundRecording(attachment, author if speaker is None or is_claimed else speaker)
+        found = await recording_by(message, interaction.user, speaker)
+    reference_from(found.attachment)
+    return found
+
+
+async def recording_by(
+    message: discord.Message, asker: discord.abc.User, speaker: discord.abc.User | None = None
+) -> FoundRecording:
+    """Return the recording of ``message``, which may forward it, with its speaker as `recording_from` says.
+
+    What is forwarded is the voice of who wrote the original. Where the original cannot be seen it counts as
+    what the ``asker`` uploads, if they have forwarded it. Raises `MemberError`.
+    """
+    attachment = recording_in(message)
+    author: discord.abc.User | None = message.author
+    if attachment not in message.attachments:
+        original = await _original_author(message)
+        author = original or (message.author if message.author.id == asker.id else None)
+    is_claimed = speaker is not None and speaker.id == asker.id and (author is None or author.id != asker.id)
+    if speaker is not None and not is_claimed:
+        return FoundRecording(attachment, speaker)
+    if author is None:
+        raise MemberError(
+            "That recording is forwarded, and I cannot see who sent it first. Use the original message."
+        )
+    return FoundRecording(attachment, author)
+
+
+async def _original_author(message: discord.Message) -> discord.abc.User | None:
+    """Return who wrote the message that ``message`` forwards; None where it cannot be seen."""
+    original, guild = message.reference, message.guild
+    if original is None or original.message_id is None or guild is None or original.guild_id != guild.id:
+        return None
+    channel = guild.get_channel_or_thread(original.channel_id)
+    if not isinstance(channel, discord.abc.Messageable):
+        return None
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            return (await channel.fetch_message(original.message_id)).author
+    except (discord.HTTPException, OSError, TimeoutError):
+        return None
 
 
 def recording_in(message: discord.Message) -> discord.Attachment:
-    """Return the first recording of ``message``; raises `MemberError` if it has none."""
-    for attachment in message.attachments:
-        if _is_recording(attachment):
-            return attachment
-    raise MemberError(
-        "There is no recording in that message. Choose one with a voice message or an audio file."
-    )
+    """Return the likeliest recording of ``message``, or of what it forwards. Raises `MemberError`."""
+    found = max(_attachments_of(message), key=_likelihood, default=None)
+    if found is None or not _likelihood(found):
+        raise MemberError(
+            "There is no recording in that message. Choose one with a voice message or an audio file."
+        )
+    return found
+
+
+def _attachments_of(message: discord.Message) -> Iterator[discord.Attachment]:
+    yield from message.attachments
+    for forwarded in message.message_snapshots:
+        yield from forwarded.attachments
+
+
+def _likelihood(attachment: discord.Attachment) -> int:
+    """Return how likely it is a recording, by what Discord takes it for; 0: it is none."""
+    kind = (attachment.content_type or "").split("/", 1)[0]
+    return {"audio": 3, "video": 2, "image": 0, "text": 0}.get(kind, 1)
 
 
 async def message_behind(link: str, interaction: discord.Interaction) -> discord.Message:
@@ -107,7 +154,7 @@ async def message_behind(link: str, interaction: discord.Interaction) -> discord
     match = _LINK.fullmatch(link.strip())
     if match is None:
         raise MemberError(f"That is not a link to a message. {_HOW_TO_LINK}")
-    channel = _readable_channel(interaction, match["guild"], int(match["channel"]))
+    channel = await _readable_channel(interaction, match["guild"], int(match["channel"]))
     try:
         message = await channel.fetch_message(int(match["message"]))
     except discord.NotFound:
@@ -119,7 +166,7 @@ async def message_behind(link: str, interaction: discord.Interaction) -> discord
     return message
 
 
-def _readable_channel(
+async def _readable_channel(
     interaction: discord.Interaction, guild_id: str, channel_id: int
 ) -> discord.abc.Messageable:
     """Return a channel that both the member and the bot can read: nobody hears what they may not see."""
@@ -137,6 +184,11 @@ def _readable_channel(
     allowed = channel.permissions_for(interaction.user)
     if not (allowed.view_channel and allowed.read_message_history):
         raise refusal
+    if isinstance(channel, discord.Thread) and channel.is_private() and not allowed.manage_threads:
+        try:  # its parent's permissions say nothing of who has been added to it
+            await channel.fetch_member(interaction.user.id)
+        except discord.HTTPException:
+            raise refusal from None
     return channel
 
 
@@ -145,8 +197,11 @@ def _is_hidden(message: discord.Message) -> bool:
 
     unless the message is from the app, mentions it, or is part of a conversation with it.
     """
-    return not (message.content or message.attachments or message.embeds or message.stickers)
-
-
-def _is_recording(attachment: discord.Attachment) -> bool:
-    return PurePosixPath(attachment.filename.lower()).suffix in REFERENCE_EXTENSIONS
+    shown = (
+        message.content,
+        message.attachments,
+        message.embeds,
+        message.stickers,
+        message.message_snapshots,
+    )
+    return not any(shown)

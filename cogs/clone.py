@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -13,21 +11,23 @@ from bot.delivery.delivery import Deliveries
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import VoiceCreation
+from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
-from cogs.attachments import RECORDING_OPTIONS, recording_from, recording_in, reference_from
+from cogs.attachments import (
+    RECORDING_OPTIONS,
+    FoundRecording,
+    recording_by,
+    recording_from,
+    recording_in,
+    reference_from,
+)
 from cogs.consent import Asking, with_own_voice
 from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_for
-
-SpeakAfter = Callable[
-    [discord.Interaction, str, discord.Attachment, str | None, Destination | None], Awaitable[None]
-]
-"""Speaks a text after a recording of the member's own, with its transcript if known, at a destination if one
-was chosen; what is missing for that is asked for first."""
 
 
 class Clone(commands.Cog):
@@ -66,23 +66,36 @@ class Clone(commands.Cog):
         spoken = check_text(speakable(text, await names_for(interaction, text)))
         found = await recording_from(interaction, reference, message, of)
         if found.speaker.id != interaction.user.id:
-            await self._asking.begin(
-                interaction, found.speaker, found.attachment, name=name_of(found.speaker)
-            )
+            await self._ask(interaction, found)
             return
         destination = Destination(to) if to else None
         await self._speak(interaction, spoken, found.attachment, transcript, destination)
 
     async def clone_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Ask what to say in the voice of a message's recording; or ask whose voice it is, first."""
-        recording = recording_in(message)
-        reference_from(recording)  # refuse before the member has typed anything
-        if message.author.id != interaction.user.id:
-            await Reply.of(interaction).acknowledge(Acknowledgement.EPHEMERAL)
-            speaker = message.author
-            await self._asking.begin(interaction, speaker, recording, name=name_of(speaker))
+        reference_from(recording_in(message))  # refuse before the member has typed anything
+        if message.author.id == interaction.user.id:
+            await CloneForm(self, message).open(interaction)
             return
-        await CloneForm(self._speak, recording).open(interaction)
+        await Reply.of(interaction).acknowledge(Acknowledgement.EPHEMERAL)
+        found = await recording_by(message, interaction.user)
+        if found.speaker.id == interaction.user.id:
+            raise MemberError("That is your own message, forwarded. Choose Clone this voice on your own.")
+        await self._ask(interaction, found)
+
+    async def speak_after(
+        self, interaction: discord.Interaction, text: str, message: discord.Message, transcript: str | None
+    ) -> None:
+        """Say ``text`` in the voice of the recording in a message of the member's own, if it is theirs."""
+        found = await recording_by(message, interaction.user)
+        if found.speaker.id != interaction.user.id:
+            await self._ask(interaction, found)
+            return
+        await self._speak(interaction, text, found.attachment, transcript, None)
+
+    async def _ask(self, interaction: discord.Interaction, found: FoundRecording) -> None:
+        speaker = found.speaker
+        await self._asking.begin(interaction, speaker, found.attachment, name=name_of(speaker))
 
     async def _speak(
         self,
@@ -125,16 +138,16 @@ class CloneForm(Form, title="Clone this voice"):
         ),
     )
 
-    def __init__(self, speak: SpeakAfter, recording: discord.Attachment) -> None:
+    def __init__(self, clone: Clone, message: discord.Message) -> None:
         super().__init__()
-        self._speak = speak
-        self._recording = recording
+        self._clone = clone
+        self._message = message
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Speak what was typed."""
         spoken = check_text(speakable(_typed(self.text), await names_for(interaction, _typed(self.text))))
         transcript = _typed(self.transcript).strip() or None
-        await self._speak(interaction, spoken, self._recording, transcript, None)
+        await self._clone.speak_after(interaction, spoken, self._message, transcript)
 
 
 def _typed(label: discord.ui.Label[CloneForm]) -> str:

@@ -64,6 +64,15 @@ async def get_channel(backstage: Backstage, call: RESTCall) -> RESTReply:
     return RESTReply(channel_payload(_channel(backstage, call)))
 
 
+async def get_thread_member(backstage: Backstage, call: RESTCall) -> RESTReply:
+    """GET one member of a thread: of those who have been added to it."""
+    channel, user_id = _channel(backstage, call), call.number("user_id")
+    if all(user.id != user_id for user in channel.recipients):
+        raise unknown("Member", 10007)
+    joined = {"join_timestamp": "2026-01-01T00:00:00+00:00", "flags": 0}
+    return RESTReply({"id": str(channel.id), "user_id": str(user_id), **joined})
+
+
 async def get_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET one message, with fresh addresses of its files."""
     message = _message(backstage, call)
@@ -175,6 +184,7 @@ async def post_typing(backstage: Backstage, call: RESTCall) -> RESTReply:
 _MESSAGES = "/channels/{channel_id}/messages"
 ROUTES = [
     Route("GET", "/channels/{channel_id}", get_channel),
+    Route("GET", "/channels/{channel_id}/thread-members/{user_id}", get_thread_member),
     Route("POST", _MESSAGES, post_message),
     Route("GET", _MESSAGES, get_messages),
     Route("GET", _MESSAGES + "/{message_id}", get_message),

@@ -36,6 +36,13 @@ async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension
     assert f"AI-generated voice after her\\_voice\\.{extension}" in answer.content
 
 
+@pytest.mark.parametrize("name", ["voice.mov", "voice.3gp", "voice.mka", "voice.m4b", "voice.txt", "voice"])
+async def test_a_recording_is_known_by_its_bytes_and_not_by_its_name(scene: Scene, name: str):
+    await file_of(await _clone(scene, reference=SentFile(name, recording("flac", HIGH))))
+
+    assert len(scene.asked) == 1
+
+
 async def test_another_recording_gives_another_voice(scene: Scene):
     low = await file_of(await _clone(scene, reference=SentFile("low.wav", recording("wav", LOW))))
     high = await file_of(await _clone(scene, reference=SentFile("high.wav", recording("wav", HIGH))))
@@ -111,10 +118,10 @@ async def test_neither_file_nor_link_says_what_to_add(scene: Scene):
     assert "Add one recording" in await words_of(await _clone(scene))
 
 
-async def test_a_file_that_is_no_recording_is_refused_by_name(scene: Scene):
+async def test_a_file_that_is_no_recording_is_refused_by_its_bytes(scene: Scene):
     answer = await _clone(scene, reference=SentFile("notes.txt", b"hello"))
 
-    assert "not a recording I know" in await words_of(answer)
+    assert "I cannot read that kind of file" in await words_of(answer)
     assert scene.asked == []
 
 

@@ -1,0 +1,154 @@
+"""Which recording a message has, whose it is said to be, and who may use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+
+from bot.errors import MemberError
+from cogs.attachments import recording_by, recording_in
+from rehearsal.cdn import SentFile
+from rehearsal.permissions import EVERYONE
+from rehearsal.records import Channel, Message
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
+from tests.cogs.sounds import LOW, recording
+from tests.scenes import Scene, file_of, words_of
+
+
+def attached(name: str, content_type: str | None) -> dict[str, Any]:
+    address = f"https://cdn.discordapp.com/attachments/1/2/{name}"
+    told = {} if content_type is None else {"content_type": content_type}
+    return {"id": "5", "filename": name, "size": 9, "url": address, "proxy_url": address, **told}
+
+
+def message_with(scene: Scene, author: Any, **payload: Any) -> discord.Message:
+    """Return a message in #general as discord.py makes it of what Discord sends."""
+    channel = scene.bot.get_channel(scene.general.id)
+    assert isinstance(channel, discord.TextChannel)
+    data: Any = {
+        "id": "77", "channel_id": str(channel.id), "type": 0, "flags": 0, "pinned": False, "tts": False,
+        "content": "", "mention_everyone": False, "edited_timestamp": None, "components": [], "embeds": [],
+        "timestamp": "2026-11-24T12:00:00+00:00", "attachments": [], "mentions": [], "mention_roles": [],
+        "author": {"id": str(author.id), "username": "x", "discriminator": "0", "avatar": None},
+        **payload,
+    }  # fmt: skip
+    return discord.Message(state=scene.bot._connection, channel=channel, data=data)
+
+
+def user(scene: Scene, person: Any) -> discord.abc.User:
+    return message_with(scene, person).author
+
+
+def forward(scene: Scene, author: Any, original: Message | None) -> discord.Message:
+    """Return a message of ``author`` that forwards ``original``, or one that the bot cannot see."""
+    inside = {
+        "content": "", "embeds": [], "mentions": [], "mention_roles": [], "type": 0, "flags": 0,
+        "timestamp": "2026-11-24T12:00:00+00:00", "edited_timestamp": None,
+        "attachments": [attached("voice-message.ogg", "audio/ogg")],
+    }  # fmt: skip
+    reference = {"type": 1, "message_id": "1", "channel_id": "2", "guild_id": "3"}
+    if original is not None:
+        reference |= {"message_id": str(original.id), "channel_id": str(scene.general.id)}
+        reference |= {"guild_id": str(scene.guild.id)}
+    return message_with(scene, author, message_snapshots=[{"message": inside}], message_reference=reference)
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen"),
+    [
+        ([("cat.png", "image/png"), ("me.ogg", "audio/ogg")], "me.ogg"),
+        ([("film.mp4", "video/mp4"), ("me.wav", "audio/x-wav")], "me.wav"),
+        ([("a.mp3", "audio/mpeg"), ("b.mp3", "audio/mpeg")], "a.mp3"),
+        ([("notes.txt", "text/plain"), ("voice", None)], "voice"),
+        ([("voice.amr", "application/octet-stream")], "voice.amr"),
+        ([("cat.png", "image/png")], None),
+        ([("notes.txt", "text/plain; charset=utf-8")], None),
+        ([], None),
+    ],
+)
+async def test_of_the_files_of_a_message_the_likeliest_is_its_recording(
+    scene: Scene, files: list[tuple[str, str | None]], chosen: str | None
+) -> None:
+    message = message_with(scene, scene.alice, attachments=[attached(*file) for file in files])
+
+    if chosen is None:
+        with pytest.raises(MemberError, match="no recording in that message"):
+            recording_in(message)
+    else:
+        assert recording_in(message).filename == chosen
+
+
+async def test_a_forwarded_recording_is_the_voice_of_who_sent_it_first(scene: Scene) -> None:
+    original = await scene.bob.say(scene.general, "me")
+
+    found = await recording_by(forward(scene, scene.alice, original), user(scene, scene.alice))
+
+    assert found.attachment.filename == "voice-message.ogg"
+    assert found.speaker.id == scene.bob.id
+
+
+async def test_who_forwards_somebody_s_recording_cannot_name_themselves(scene: Scene) -> None:
+    original = await scene.bob.say(scene.general, "me")
+    alice = user(scene, scene.alice)
+
+    assert (await recording_by(forward(scene, alice, original), alice, alice)).speaker.id == scene.bob.id
+
+
+async def test_one_s_own_forward_from_elsewhere_counts_as_an_upload(scene: Scene) -> None:
+    alice = user(scene, scene.alice)
+
+    assert (await recording_by(forward(scene, alice, None), alice)).speaker.id == alice.id
+
+
+async def test_somebody_s_forward_from_elsewhere_is_nobody_s_to_use(scene: Scene) -> None:
+    alice = user(scene, scene.alice)
+    forwarded = forward(scene, scene.bob, None)
+
+    for speaker in (None, alice):
+        with pytest.raises(MemberError, match="I cannot see who sent it first"):
+            await recording_by(forwarded, alice, speaker)
+
+
+async def private_thread(scene: Scene) -> Channel:
+    """Return a channel that the bot takes for a private thread under #general."""
+    channel = scene.guild.add_text_channel("secret")
+    await scene.rehearsal.caught_up()
+    guild = scene.bot.get_guild(scene.guild.id)
+    assert guild is not None
+    data: Any = {
+        "id": str(channel.id), "guild_id": str(guild.id), "parent_id": str(scene.general.id), "type": 12,
+        "owner_id": str(scene.bob.id), "name": "secret", "last_message_id": None, "message_count": 1,
+        "member_count": 1, "rate_limit_per_user": 0, "flags": 0,
+        "thread_metadata": {"archived": False, "auto_archive_duration": 60, "locked": False,
+                            "archive_timestamp": "2026-11-24T12:00:00+00:00"},
+    }  # fmt: skip
+    seen = guild.get_channel(channel.id)
+    assert seen is not None
+    guild._remove_channel(seen)
+    guild._add_thread(discord.Thread(guild=guild, state=scene.bot._connection, data=data))
+    return channel
+
+
+@pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])
+async def test_a_link_into_a_private_thread_is_for_those_who_may_read_it(scene: Scene, way: str) -> None:
+    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
+    thread = await private_thread(scene)
+    await scene.let_clone(scene.bob)
+    message = await scene.bob.say(thread, files=[SentFile("me.wav", recording("wav", LOW))])
+    if way == "added":
+        thread.recipients.append(scene.bob.user)
+    elif way == "manages threads":
+        scene.guild.set_everyone_permissions(
+            int(EVERYONE) | discord.Permissions(manage_threads=True).value, scene.general
+        )
+        await scene.rehearsal.caught_up()
+
+    link = f"https://discord.com/channels/{scene.guild.id}/{thread.id}/{message.id}"
+    answer = await scene.bob.slash(scene.general, "clone", text="Hello", message=link)
+
+    if way == "nobody":
+        assert "that you can read yourself" in await words_of(answer)
+    else:
+        await file_of(answer)
