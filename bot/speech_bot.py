@@ -22,8 +22,9 @@ from bot.command_tree import SpeechTree, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
+from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlots
-from bot.delivery.reference_uploads import Membership, ReferencePosts, VoiceAccesses, VoiceSilencer
+from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
 from bot.library.guild_settings import GuildSettings

@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from bot.command_tree import acknowledged
 from bot.delivery.delivery import Deliveries
+from bot.delivery.reference_uploads import ReferencePosts
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import VoiceCreation
@@ -33,8 +34,11 @@ from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_for
 class Clone(commands.Cog):
     """Commands that speak in the voice of a recording."""
 
-    def __init__(self, deliveries: Deliveries, library: Library, creation: VoiceCreation) -> None:
+    def __init__(
+        self, deliveries: Deliveries, library: Library, creation: VoiceCreation, posts: ReferencePosts
+    ) -> None:
         self._deliveries = deliveries
+        self._posts = posts
         self._library = library
         self._creation = creation
         self._asking = Asking(library, creation)
@@ -112,13 +116,14 @@ class Clone(commands.Cog):
 
         async def proceed(newest: discord.Interaction) -> None:
             likeness = await self._library.consents.own_likeness(scope_of(newest))
-            await self._creation.examine(recording, member_id=newest.user.id)
-            url = reference_from(recording).url
-            voice = SpokenVoice(
-                likeness, "after your recording", "", transcript, url, speaker_id=newest.user.id
-            )
+            url, member_id = reference_from(recording).url, newest.user.id
+            voice = SpokenVoice(likeness, "after your recording", "", transcript, url, speaker_id=member_id)
+            examined = await self._creation.examine(recording, member_id=member_id)
+            voice, note = await self._posts.mended(voice, examined)
             request = SpeechRequest(text, voice=voice)
-            await self._deliveries.deliver(newest, SpeakRequest(request, to, likeness=recording.filename))
+            await self._deliveries.deliver(
+                newest, SpeakRequest(request, to, likeness=recording.filename, note=note)
+            )
 
         await with_own_voice(interaction, self._library, proceed)
 
@@ -157,6 +162,6 @@ def _typed(label: discord.ui.Label[CloneForm]) -> str:
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog with its parts."""
-    cog = Clone(bot.deliveries, bot.library, bot.voice_creation)
+    cog = Clone(bot.deliveries, bot.library, bot.voice_creation, bot.reference_posts)
     await bot.add_cog(cog)
     bot.tree.add_command(cog.menu)

@@ -190,7 +190,7 @@ def _behind_tags(data: bytes) -> int:
             padded = _PADDING.match(data, place)
             if padded and _BEGINNING.match(data, padded.end()):
                 after = padded.end()
-    return place
+    return max(place, 0)
 
 
 def _track_from(data: bytes, start: int, seconds: int) -> Track:

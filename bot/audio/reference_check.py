@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePath
@@ -30,7 +30,7 @@ from bot.audio.quality import (
 from bot.audio.wav import write_wav
 from bot.audio.workers import run_batch
 from bot.errors import AudioError, RecordingError
-from untrusted.decoder import DecodeLimits, DecodingError, Refusal, decode
+from untrusted.decoder import Decoded, DecodeLimits, DecodingError, Refusal, decode
 
 RATE: Final = 48_000
 
@@ -77,11 +77,13 @@ class Recording:
     """Speech as a member recorded it: 48 kHz, 16 bit, a row of one or two channels for each moment.
 
     ``channels`` and ``rate`` (Hz) are those of the file; more than two channels come as a stereo mix.
+    ``repairs`` are what decoding alone has mended, see `ReferenceCheck`.
     """
 
     pcm: NDArray[np.int16] = field(repr=False)
     channels: int
     rate: int
+    repairs: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -102,21 +104,54 @@ async def decode_recording(data: bytes | AsyncIterable[bytes], *, name: str) -> 
     if decoded.is_cut:
         raise RecordingError(_TOO_LONG)
     await run_batch(_check_speech, decoded.samples)
-    return Recording(decoded.samples, decoded.channels, decoded.rate)
+    return Recording(decoded.samples, decoded.channels, decoded.rate, tuple(_repairs_of(decoded)))
+
+
+_LOADABLE: Final = {
+    "wav": (
+        "pcm_s16le",
+        "pcm_s24le",
+        "pcm_s32le",
+        "pcm_f32le",
+        "pcm_f64le",
+        "pcm_u8",
+        "pcm_alaw",
+        "pcm_mulaw",
+    ),
+    "flac": ("flac",),
+    "ogg": ("vorbis", "opus", "flac"),
+    "mp3": ("mp3float", "mp3"),
+}
+"""What the loaders of voice models read, by container: libsndfile, which stands behind nearly all of them."""
+
+
+def _repairs_of(decoded: Decoded) -> Iterator[str]:
+    if decoded.track:
+        yield f"took track {decoded.track + 1}, the first in which somebody speaks"
+    if decoded.needs_care:
+        yield "left out what is not sound and made one even recording of the rest"
+    if decoded.codec not in _LOADABLE.get(decoded.container, ()):
+        yield f"turned it from {_shown(decoded.codec)} into WAV"
 
 
 def _sentence(error: DecodingError, name: str) -> str:
     if error.codec in _PROTECTED:
         return f"That file is protected against copying, so I cannot read its sound. {_SEND}"
     if error.refusal is Refusal.UNKNOWN_CODEC:
-        named = f" ({error.codec})" if error.codec else ""
+        named = f" ({_shown(error.codec)})" if error.codec else ""
         return f"The sound in that file is in a codec that I cannot read{named}. {_SEND}"
     if error.refusal is Refusal.UNREADABLE and error.codec:
         return (
-            f"That recording is damaged: I cannot read any sound from its {error.codec}. "
+            f"That recording is damaged: I cannot read any sound from its {_shown(error.codec)}. "
             "Save it again and send the new file."
         )
     return _SENTENCES.get(error.refusal) or _no_sound_file(name)
+
+
+def _shown(codec: str) -> str:
+    """Return FFmpeg's name of a codec as people know it: pcm_s24be is PCM, gsm_ms GSM."""
+    known = {"amrnb": "AMR", "amrwb": "AMR", "mp3float": "MP3", "eac3": "E-AC-3", "ac4": "AC-4"}
+    return known.get(codec) or (codec if codec.startswith("0x") else codec.split("_")[0].upper())
 
 
 def _no_sound_file(name: str) -> str:
@@ -158,10 +193,11 @@ _NAMES: Final = ("left", "right")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OneChannel:
-    """Mono samples, and what was done to get them, if a member should know."""
+    """Mono samples, and what was done to get them, if a member should know: whole, and as a repair."""
 
     samples: Samples
     finding: str | None = None
+    repair: str | None = None
 
 
 def one_channel(pcm: Samples) -> OneChannel:
@@ -176,15 +212,24 @@ def one_channel(pcm: Samples) -> OneChannel:
     louder = 0 if heard[0].speech >= heard[1].speech else 1
     name, other = _NAMES[louder], _NAMES[1 - louder]
     if heard[louder].speech - heard[1 - louder].speech > _MUCH_LOUDER_DB:
-        return OneChannel(sides[louder], f"The {other} channel is nearly silent; I used the {name} one.")
+        return OneChannel(
+            sides[louder],
+            f"The {other} channel is nearly silent; I used the {name} one.",
+            f"used its {name} channel, because the {other} one is nearly silent",
+        )
     likeness = _correlation(pcm)
     if likeness < _CANCELS:
-        return OneChannel(sides[louder], f"The two channels cancel each other out; I used the {name} one.")
+        return OneChannel(
+            sides[louder],
+            f"The two channels cancel each other out; I used the {name} one.",
+            f"used its {name} channel, because the two cancel each other out",
+        )
     if likeness < _SAME and _take_turns(*heard):
         return OneChannel(
             sides[louder],
             "The left and the right channel seem to hold different people. "
             f"I used the {name} one, which is louder; if that is the wrong one, send the {other} one alone.",
+            f"used its {name} channel, because the two seem to hold different people",
         )
     return OneChannel(_mixed(pcm))
 
@@ -343,6 +388,8 @@ class ReferenceCheck:
     where it was long. ``findings`` are sentences for the member, in the order of what was done. ``part``:
     where the best part lies in the recording, in seconds, if some of its words were left out; a transcript
     of the whole does not fit any more then. ``sha256`` is that of ``wav``, in hexadecimal digits.
+    ``repairs`` are what had to be done so that a voice model can use it, as ends of a sentence that begins
+    with "I"; without any the recording serves as it is.
     """
 
     wav: bytes = field(repr=False)
@@ -350,6 +397,7 @@ class ReferenceCheck:
     findings: tuple[str, ...]
     part: tuple[float, float] | None
     sha256: str
+    repairs: tuple[str, ...] = ()
 
 
 async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> ReferenceCheck:
@@ -372,6 +420,7 @@ def _examined(recording: Recording) -> ReferenceCheck:
     findings = [side.finding, *_about_time(part), _about_clipping(kept), _about_noise(heard)]
     mended, change = _levelled(kept)
     findings += [_about_level(change), _about_rate(recording), _about_length(len(kept) / 48_000)]
+    repairs = (*recording.repairs, side.repair, _repair_of_length(recording, part), _repair_of_clipping(kept))
     wav = write_wav(mended)
     return ReferenceCheck(
         wav,
@@ -379,7 +428,21 @@ def _examined(recording: Recording) -> ReferenceCheck:
         tuple(finding for finding in findings if finding),
         part.chosen,
         hashlib.sha256(wav).hexdigest(),
+        tuple(repair for repair in repairs if repair),
     )
+
+
+def _repair_of_length(recording: Recording, part: BestPart) -> str | None:
+    if recording.seconds <= LONGEST_SECONDS:
+        return None
+    if part.chosen is None:
+        return "cut the silence out of it, because it is long"
+    start, end = part.chosen
+    return f"used its best part, from {_clock(start)} to {_clock(end)}"
+
+
+def _repair_of_clipping(samples: Samples) -> str | None:
+    return "lowered it, because it is too loud in places" if clipped_share(samples) > CLIPPED_SHARE else None
 
 
 def _clipped(samples: Samples) -> Shares:

@@ -19,7 +19,7 @@ _NAME_CHARS: Final = 60
 def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
     """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
     words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
-    return f"{words}\n{REST_IS_MISSING}" if speech.rest_is_missing else words
+    return "\n".join(filter(None, (words, request.note, REST_IS_MISSING if speech.rest_is_missing else "")))
 
 
 def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:

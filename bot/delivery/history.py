@@ -15,8 +15,8 @@ import discord
 from bot.audio.formats import SoundboardClip
 from bot.audio.maker import Maker
 from bot.delivery.credit import credit, tags
+from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
-from bot.delivery.reference_uploads import Membership
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceCreation

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -16,13 +15,14 @@ from weakref import WeakValueDictionary
 
 import discord
 
+from bot.audio.reference_check import ReferenceCheck
+from bot.delivery.membership import Membership
 from bot.delivery.offer import brief
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
 from bot.library.consent import Consents
-from bot.library.consent_rules import Standing
-from bot.library.library import Library
+from bot.library.consent_rules import Standing, consent_behind
 from bot.library.recordings import Recordings
 from bot.library.voice import Clock, Voice, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
@@ -41,9 +41,17 @@ REST_SECONDS: Final = 60.0
 
 TIDY_SECONDS: Final = 3_600.0
 _SEEN: Final = 10_000  # voices whose address is remembered, about 5 MB
+_MENDED: Final = 16  # mended recordings in memory, 1.5 MB each at most
 _PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
 _INVALID_RECIPIENT: Final = 50033
 
+_MENDED_WORDS: Final = (
+    "A recording for /clone that I had to mend: my TTS gateway fetches it here. I delete it within a day."
+)
+_NOT_MENDED: Final = (
+    "Your recording should be mended, but I have no private place for a mended one, so I used it as it is. "
+    "The voice may come out wrong."
+)
 _NO_STORAGE: Final = (
     "I cannot put the recording of that voice into my storage channel, so saved voices are silent. "
     "Whoever runs me has to set STORAGE_CHANNEL_ID to a private channel where I may send files."
@@ -86,6 +94,8 @@ class ReferencePosts:
         self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
         self._seen: OrderedDict[str, RecordingPost | None] = OrderedDict()
         """The post of each voice that was looked for, the newest use last; None where none is needed."""
+        self._mended: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        """For our own TTS gateway: likenesses and their mended recordings, by SHA-256, the newest last."""
 
     @property
     def has_place(self) -> bool:
@@ -122,6 +132,37 @@ class ReferencePosts:
         """
         return await self._uploaded(self._renewed(voice))
 
+    async def mended(self, likeness: SpokenVoice, checked: ReferenceCheck) -> tuple[SpokenVoice, str]:
+        """Return ``likeness`` after the recording that it needs, and what its member has to know of that.
+
+        That is the one its member has put up, unless it has to be mended. What was mended stands in the
+        private place for a day, or until the consent ends; where there is none, the other has to do.
+        """
+        if not checked.repairs:
+            return likeness, ""
+        done = " and ".join(filter(None, (", ".join(checked.repairs[:-1]), checked.repairs[-1])))
+        try:
+            placed = await self._place_mended(likeness, checked)
+        except (NoRecordingPlaceError, discord.HTTPException, OSError) as error:
+            log.warning("a recording of /clone goes out as it is: %s", type(error).__name__)
+            return likeness, _NOT_MENDED
+        return replace(placed, transcript=None if checked.part else likeness.transcript), (
+            f"I mended your recording: I {done}."
+        )
+
+    async def _place_mended(self, likeness: SpokenVoice, checked: ReferenceCheck) -> SpokenVoice:
+        if self.place is not RecordingPlace.THIS_MACHINE:
+            return replace(likeness, url=(await self._uploaded(self._post_mended(likeness, checked.wav))).url)
+        self._mended[checked.sha256] = (likeness.id, checked.wav)
+        while len(self._mended) > _MENDED:
+            self._mended.popitem(last=False)
+        return replace(likeness, recording=checked.sha256, url=None)
+
+    def forget_mended(self, likenesses: Collection[str]) -> None:
+        """Forget the mended recordings of these likenesses."""
+        for sha256 in [key for key, (owner, _) in self._mended.items() if owner in likenesses]:
+            del self._mended[sha256]
+
     async def settle(self) -> None:
         """Wait until no recording is on its way to Discord that is not remembered yet."""
         if self._uploads:
@@ -145,7 +186,7 @@ class ReferencePosts:
                 return await self._handed_over(voice)
             channel = await self._private_channel()
             for post in posts:
-                url = await self._usable_address(post) if post.channel_id == channel.id else None
+                url = await self._address(post) if post.channel_id == channel.id else None
                 if url is not None:
                     self._note_seen(voice.id, replace(post, url=url))
                     await self._delete_posts([one for one in posts if one is not post])
@@ -226,7 +267,12 @@ class ReferencePosts:
         return self._locks.setdefault(voice.id, asyncio.Lock())
 
     async def _handed_over(self, voice: SpokenVoice) -> ReferenceAudio:
-        wav = await self._recordings.read(voice.recording)
+        if consent_behind(voice.id) is None:
+            wav = await self._recordings.read(voice.recording)
+        elif voice.recording in self._mended:
+            wav = self._mended[voice.recording][1]
+        else:
+            raise MemberError("I do not have that recording any more. Type /clone again.")
         return ReferenceAudio(f"recording:{voice.recording}", voice.transcript, wav)
 
     async def _private_channel(self) -> discord.PartialMessageable | discord.DMChannel:
@@ -247,13 +293,10 @@ class ReferencePosts:
                 raise
         return self._owner_channel
 
-    async def _usable_address(self, post: RecordingPost) -> str | None:
+    async def _address(self, post: RecordingPost) -> str | None:
+        """Return its address, a fresh one if need be; None if it is gone or cannot be seen any more."""
         if seconds_left(post.url, self._now().timestamp()) > SPARE_SECONDS:
             return post.url
-        return await self._fresh_address(post)
-
-    async def _fresh_address(self, post: RecordingPost) -> str | None:
-        """Return the fresh address in the message; None if it is gone or cannot be seen any more."""
         channel = self._client.get_partial_messageable(post.channel_id)
         try:
             message = await channel.fetch_message(post.message_id)
@@ -272,21 +315,32 @@ class ReferencePosts:
         self, voice: SpokenVoice, channel: discord.PartialMessageable | discord.DMChannel
     ) -> ReferenceAudio:
         """Post the recording, and delete every message before it."""
-        if not self.has_place:
-            raise NoRecordingPlaceError(self._sentence)
         wav = await self._recordings.read(voice.recording)
         name = excerpt(voice.name)
         words = f"The recording of the voice {name}: my TTS gateway fetches it here when that voice speaks."
-        file = discord.File(BytesIO(wav), "voice.wav")
-        try:
-            message = await channel.send(words, file=file, silent=True, suppress_embeds=True)
-        except (discord.Forbidden, discord.NotFound) as error:
-            raise self._refused(error) from None
+        message = await self._send(channel, words, wav)
         attachment = message.attachments[0]
         await self._remember(voice.id, message, attachment)
         posts = await self._posts.of(voice.id)
         await self._delete_posts([one for one in posts if one.message_id != message.id])
         return ReferenceAudio(attachment.url, voice.transcript)
+
+    async def _post_mended(self, likeness: SpokenVoice, wav: bytes) -> ReferenceAudio:
+        """Post a recording of /clone beside those that its member has used before."""
+        message = await self._send(await self._private_channel(), _MENDED_WORDS, wav)
+        consent_id = consent_behind(likeness.id) or likeness.id
+        return ReferenceAudio((await self._remember(consent_id, message, message.attachments[0])).url)
+
+    async def _send(
+        self, channel: discord.PartialMessageable | discord.DMChannel, words: str, wav: bytes
+    ) -> discord.Message:
+        if not self.has_place:
+            raise self._no_place()
+        file = discord.File(BytesIO(wav), "voice.wav")
+        try:
+            return await channel.send(words, file=file, silent=True, suppress_embeds=True)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise self._refused(error) from None
 
     async def _delete_posts(self, posts: Sequence[RecordingPost]) -> None:
         await self.delete([Post(post.channel_id, post.message_id) for post in posts])
@@ -295,15 +349,14 @@ class ReferencePosts:
         self._refused_until = self._now().timestamp() + REST_SECONDS
         where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
         log.error("%s takes no recordings, so saved voices are silent: %s", where, brief(error))
-        return NoRecordingPlaceError(self._sentence)
+        return self._no_place()
 
-    @property
-    def _sentence(self) -> str:
-        return _NO_OWNER if self._storage_channel_id is None else _NO_STORAGE
+    def _no_place(self) -> NoRecordingPlaceError:
+        return NoRecordingPlaceError(_NO_OWNER if self._storage_channel_id is None else _NO_STORAGE)
 
     async def _remember(
         self, voice_id: str, message: discord.Message, attachment: discord.Attachment
-    ) -> None:
+    ) -> RecordingPost:
         post = RecordingPost(
             voice_id=voice_id,
             channel_id=message.channel.id,
@@ -314,6 +367,7 @@ class ReferencePosts:
         )
         await self._posts.remember(post)
         self._note_seen(voice_id, post)
+        return post
 
     def _note_seen(self, voice_id: str, post: RecordingPost | None) -> None:
         self._seen[voice_id] = post
@@ -382,62 +436,6 @@ def seconds_left(url: str, now: float) -> float:
         return int(parse_qs(urlsplit(url).query)["ex"][0], 16) - now
     except (KeyError, ValueError):
         return 0.0
-
-
-MEMBERSHIP_SECONDS: Final = 600.0
-"""How long an answer holds. Discord tells of members who leave only to bots with the intent for members,
-which needs its approval from 100 servers on; so we ask when somebody's voice is used."""
-
-_ASK_SECONDS: Final = 1.0
-"""Somebody waits for speech meanwhile; the speakers of a dialogue are looked up together."""
-
-_FEW: Final = 10_000
-
-
-class Membership:
-    """Membership of speakers: whoever has left a server is not heard there until they return."""
-
-    def __init__(self, library: Library, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._library = library
-        self._clock = clock
-        self._confirmed_at: dict[tuple[int, int], float] = {}
-
-    async def refresh_membership(
-        self, guild: discord.Guild | None, speaker_id: int | None, asker_id: int
-    ) -> bool:
-        """Ask whether this speaker is still in ``guild``, and note it in their consents.
-
-        Returns whether anything was noted. Where Discord does not answer, what was known before still holds.
-        """
-        if guild is None or speaker_id is None:
-            return False
-        key = (guild.id, speaker_id)
-        if self._clock() < self._confirmed_at.get(key, float("-inf")) + MEMBERSHIP_SECONDS:
-            return False
-        is_here = speaker_id == asker_id or await _is_member(guild, speaker_id)
-        if is_here is None:
-            return False
-        if len(self._confirmed_at) >= _FEW:
-            self._confirmed_at.clear()
-        if is_here:
-            self._confirmed_at[key] = self._clock()
-            await self._library.consents.speaker_returned(*key)
-        else:
-            await self._library.consents.speaker_left(*key)
-        return True
-
-
-async def _is_member(guild: discord.Guild, user_id: int) -> bool | None:
-    """Return whether they are a member; None where Discord does not say."""
-    try:
-        async with asyncio.timeout(_ASK_SECONDS):
-            await guild.fetch_member(user_id)
-    except discord.NotFound:
-        return False
-    except (discord.HTTPException, OSError, TimeoutError) as error:
-        log.warning("whether a speaker is still here could not be asked: %s", type(error).__name__)
-        return None
-    return True
 
 
 class VoiceAccesses:
@@ -545,6 +543,8 @@ class VoiceSilencer:
             self._posts.delete(withdrawal.posts),
             self._synthesizer.withdraw(*silent, speeches=withdrawal.speeches),
         )
-        if withdrawal.is_final and withdrawal.voices:
+        if withdrawal.is_final:
+            self._posts.forget_mended(withdrawal.likenesses)
+        if withdrawal.is_final and (withdrawal.voices or withdrawal.likenesses):
             await self._posts.settle()  # a recording that was just being posted is known by now
             await self._posts.delete_orphans()

@@ -25,7 +25,7 @@ class SpeakRequest:
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
     recording of /clone whose voice is imitated, if there is one. ``creates_default_voice``: what it becomes
     is made the default voice of a server that has none. ``is_named``: the member asked for the voice; one
-    that nobody named can be done without.
+    that nobody named can be done without. ``note`` is what the member has to know of the recording of /clone.
     """
 
     request: SpeechRequest
@@ -34,6 +34,7 @@ class SpeakRequest:
     voices: tuple[Voice, ...] = ()
     creates_default_voice: bool = False
     is_named: bool = True
+    note: str = ""
 
     @property
     def cloned(self) -> tuple[Voice, ...]:

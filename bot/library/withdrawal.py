@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.library.consent_rules import Consent
 from bot.library.database import Database, upsert
-from bot.library.tables import RecordingPostRow, VoiceRow, read_as
-from bot.library.voice import Voice
+from bot.library.tables import ConsentRow, RecordingPostRow, VoiceRow, read_as
+from bot.library.voice import Voice, utc_now
 from bot.library.voice_rows import delete_voices
 
 log = logging.getLogger(__name__)
@@ -110,12 +111,18 @@ async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequenc
 MAX_TRIES: Final = 12
 """So often a message is tried that cannot be deleted: after 1, 2, 4, 8, 16 hours, then daily, for a week."""
 
+LIKENESS_POST_HOURS: Final = 24
+"""How long a recording stands that was mended for /clone, whose address Discord signs for about as long."""
+
 _LONGEST_WAIT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingPost:
-    """A message of ours with a voice's recording, and the address it had when last seen."""
+    """A message of ours with a voice's recording, and the address it had when last seen.
+
+    ``voice_id`` is that of a saved voice, or of the consent behind a likeness.
+    """
 
     voice_id: str
     channel_id: int
@@ -166,12 +173,12 @@ class RecordingPosts:
             )
 
     async def to_delete(self, now: datetime) -> list[Post]:
-        """Return the messages to delete now: of voices that are gone, and those that were replaced.
+        """Return the messages to delete now: of voices that are gone, those that were replaced, of /clone.
 
         One that could not be deleted is left out for a while, and after `MAX_TRIES` for good.
         """
         async with self._database.reading() as session:
-            rows = await _rows(session, _unwanted(), RecordingPostRow.tries < MAX_TRIES)
+            rows = await _rows(session, _unwanted(now), RecordingPostRow.tries < MAX_TRIES)
             return [read_as(Post, row) for row in rows if _is_due(row, now)]
 
     async def elsewhere(self, channel_id: int | None) -> list[Post]:
@@ -185,14 +192,17 @@ class RecordingPosts:
     async def undeleted(self) -> Undeleted:
         """Return how many messages are still to be deleted."""
         async with self._database.reading() as session:
-            tries = [row.tries for row in await _rows(session, _unwanted())]
+            tries = [row.tries for row in await _rows(session, _unwanted(utc_now()))]
         given_up = sum(times >= MAX_TRIES for times in tries)
         return Undeleted(len(tries) - given_up, given_up)
 
 
-def _unwanted() -> ColumnElement[bool]:
-    is_orphan = RecordingPostRow.voice_id.not_in(select(VoiceRow.id))
-    return or_(is_orphan, RecordingPostRow.attachment_id == 0)
+def _unwanted(now: datetime) -> ColumnElement[bool]:
+    granted = select(ConsentRow.id).where(ConsentRow.state == Consent.GRANTED.value)
+    is_of_a_voice = RecordingPostRow.voice_id.in_(select(VoiceRow.id))
+    is_fresh = RecordingPostRow.posted_at > now - timedelta(hours=LIKENESS_POST_HOURS)
+    is_of_a_likeness = and_(RecordingPostRow.voice_id.in_(granted), is_fresh)
+    return or_(not_(or_(is_of_a_voice, is_of_a_likeness)), RecordingPostRow.attachment_id == 0)
 
 
 def _is_due(row: RecordingPostRow, now: datetime) -> bool:

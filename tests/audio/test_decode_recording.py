@@ -85,6 +85,13 @@ def tone(seconds: float) -> Wave:
     return 0.3 * np.sin(2 * np.pi * 300 * np.arange(round(seconds * RATE)) / RATE)
 
 
+def spoiled(container: str, codec: str) -> bytes:
+    """Return a recording none of whose packets can be decoded."""
+    good = encoded(wav_of(WOMAN), container, codec)
+    start = good.index(b"mdat") + 4
+    return good[:start] + b"\x07" * (good.index(b"moov") - 4 - start) + good[good.index(b"moov") - 4 :]
+
+
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a text called mp3": (
         "notes.mp3",
@@ -97,6 +104,18 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "broken": ("voice.ogg", lambda: b"OggS" + bytes(5_000), "damaged.*[Ss]ave it again"),
     "a header alone": ("voice.wav", lambda: wav_of(silence(0)), "no sound in that file"),
     "a film without sound": ("film.mp4", film_without_sound, "no sound in that file"),
+    "a codec of cinemas": (
+        "film.mp4",
+        lambda: encoded(wav_of(WOMAN), "mp4", "aac").replace(b"mp4a", b"ac-4").replace(b"esds", b"free"),
+        r"in a codec that I cannot read \(AC-4\)\. Send a recording as WAV",
+    ),
+    "protected": (
+        "song.m4a",
+        lambda: encoded(wav_of(WOMAN), "mp4", "aac").replace(b"mp4a", b"enca").replace(b"esds", b"free"),
+        "protected against copying",
+    ),
+    "damaged inside": ("voice.m4a", lambda: spoiled("ipod", "aac"), "damaged.*from its AAC"),
+    "too slow a rate": ("voice.wav", lambda: wav_of(WOMAN[::24], rate=2_000), "sample rate or a number"),
     "silent": ("voice.wav", lambda: wav_of(silence(5)), "silent.*microphone is on"),
     "nearly silent": ("voice.wav", lambda: wav_of(times(MAN, -50)), "silent.*microphone is on"),
     "an offset": ("voice.wav", lambda: wav_of(silence(5) + 0.4), "silent.*microphone is on"),
