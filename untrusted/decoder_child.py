@@ -199,6 +199,8 @@ def _track_from(data: bytes, start: int, seconds: int) -> Track:
     try:
         with _opened(links[0]) as container:
             tracks = _usable_tracks(container, links, start)
+    except MemoryError:  # PyAV's is an FFmpegError too
+        raise
     except (av.FFmpegError, ValueError):
         raise RefusedError(DAMAGED if start or _BEGINNING.match(data) else UNKNOWN_KIND) from None
     if len(tracks) == 1:
@@ -293,6 +295,8 @@ def _heard(track: Track, seconds: int) -> int:
                 levels.append(math.sqrt(sum(sample * sample for sample in frame) / _LEVEL_SAMPLES))
             if len(levels) >= 100 * min(seconds, _LISTEN_SECONDS):
                 break
+    except MemoryError:
+        raise
     except (RefusedError, av.FFmpegError, ValueError):
         pass
     loud = [20 * math.log10(level) for level in levels if level > _HEARD]
@@ -323,6 +327,8 @@ def _frames(track: Track) -> Iterator[av.AudioFrame]:
                         yield frame
                     if idle > _MAX_IDLE_PACKETS:
                         break
+        except MemoryError:
+            raise
         except (av.FFmpegError, ValueError):
             continue  # what came before it is good, and the next may be
     if not has_begun:

@@ -119,7 +119,9 @@ async def test_a_recording_with_a_defect_is_mended_and_the_answer_says_how(scene
     mended = parse_wav(await fetched(scene.rehearsal, url))
     assert (mended.rate, mended.channels) == (48_000, 1)
     assert 1 < mended.seconds < 16
-    assert loudness(mended.samples.astype(np.float32) / 32_768, full_scale=1.0) == pytest.approx(-20, abs=0.5)
+    assert loudness(mended.samples.astype(np.float32) / np.float32(32_768), full_scale=1.0) == pytest.approx(
+        -20, abs=0.5
+    )
     assert f"I mended your recording: {said}" in answer.content
     assert answer.content.count("I mended your recording: I ") == 1
     assert [message.content[:24] for message in posted(scene)] == ["A recording for /clone t"]

@@ -205,3 +205,30 @@ async def test_the_decoder_process_sees_nothing_of_our_environment(monkeypatch: 
     assert seen
     assert all("TTS_API_KEY" not in environment for environment in seen)
     assert all(set(environment) <= {"LC_CTYPE"} for environment in seen)
+
+
+@posix_only
+async def test_a_decoder_that_runs_out_of_memory_says_so() -> None:
+    with refused(Refusal.TOO_MUCH):
+        await decode(wav_of(np.zeros(480_000)), rate=RATE, limits=DecodeLimits(megabytes=1))
+
+
+BEGINNINGS = {
+    "tags": b"ID3\x04" + bytes(6),
+    "pages": b"OggS" + bytes(23),
+    "first pages": b"OggS\0\2" + bytes(21) + b"OggS" + bytes(23),
+    "empty wavs": b"RIFF\4\0\0\0WAVE",
+    "atoms": b"\0\0\0\x08free",
+    "films": b"\0\0\0\x10ftypisom",
+    "matroska": b"\x1aE\xdf\xa3",
+    "frames": b"\xff\xfb\x90\x00",
+    "zeros": b"\0",
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+async def test_a_file_full_of_beginnings_is_refused_within_its_processor_time(name: str) -> None:
+    beginning = BEGINNINGS[name]
+
+    with refused(Refusal.UNREADABLE, Refusal.UNKNOWN_KIND, Refusal.NO_SOUND):
+        await decode(beginning * (10_000_000 // len(beginning)), rate=RATE)
