@@ -17,6 +17,8 @@ from tests.speech.sounds import pcm_of
 HOWL = Respond(200, howl(3.0), content_type="audio/wav")
 ENDLESS = Respond(200, write_wav(babble(TWO_PARTS, pace=4.0)), content_type="audio/wav")
 
+SAYING = "The quick brown fox jumps over the lazy dog."
+
 
 async def test_a_bad_generation_is_made_again_once_and_the_log_says_why_without_the_text(
     studio: Studio, caplog: pytest.LogCaptureFixture
@@ -48,6 +50,31 @@ async def test_a_first_generation_of_endless_length_is_made_again_before_it_is_h
     assert studio.calls[2][1]["reference_audio_url"].endswith(studio.faults.downloads[1].path)
     assert likeness(babble(studio.texts[0]), pcm_of(speech)).correlation > 0.9
     assert len(hearing.frames) * 1_920 == len(pcm_of(speech))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+async def test_a_generation_that_comes_as_two_wavs_in_one_body_is_whole(studio: Studio, share: float):
+    sound = babble(SAYING)
+    cut = round(len(sound) * share) // 2 * 2
+    joined = write_wav(sound[:cut]) + write_wav(sound[cut:])
+    studio.faults.on_download(Respond(200, joined, content_type="audio/wav"))
+
+    speech = await studio.make(SAYING)
+
+    assert len(studio.calls) == 1
+    assert likeness(sound, pcm_of(speech)).correlation > 0.9
+    assert len(pcm_of(speech)) > 0.9 * len(sound)
+
+
+async def test_a_generation_that_goes_on_in_another_form_is_not_taken_for_the_whole(studio: Studio):
+    sound = babble(SAYING)
+    other = bytearray(write_wav(sound[len(sound) // 2 :]))
+    other[24:32] = (24_000).to_bytes(4, "little") + (48_000).to_bytes(4, "little")
+    joined = write_wav(sound[: len(sound) // 2]) + bytes(other)
+    studio.faults.on_download(Respond(200, joined, content_type="audio/wav"))
+
+    with pytest.raises(TTSUnusableAudioError, match="another form"):  # its beginning was heard already
+        await studio.make(SAYING)
 
 
 async def test_a_bad_generation_that_is_heard_already_is_not_paid_for_again(
