@@ -115,10 +115,11 @@ class Clone(commands.Cog):
         """
 
         async def proceed(newest: discord.Interaction) -> None:
-            likeness = await self._library.consents.own_likeness(scope_of(newest))
             url, member_id = reference_from(recording).url, newest.user.id
-            voice = SpokenVoice(likeness, "after your recording", "", transcript, url, speaker_id=member_id)
             examined = await self._creation.examine(recording, member_id=member_id)
+            # Asked last, since what was mended is posted now: nothing of a revoked voice is.
+            likeness = await self._library.consents.own_likeness(scope_of(newest))
+            voice = SpokenVoice(likeness, "after your recording", "", transcript, url, speaker_id=member_id)
             voice, note = await self._posts.mended(voice, examined)
             request = SpeechRequest(text, voice=voice)
             await self._deliveries.deliver(

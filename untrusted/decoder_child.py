@@ -49,8 +49,8 @@ FORM = struct.Struct("<BIB?32s32s")
 
 _NOT_OPENED = frozenset((
     # what reads other files, connections or devices, and what is text or a picture
-    "alsa", "concat", "dash", "fbdev", "hls", "image2", "image2pipe", "imf", "kmsgrab", "lavfi", "oss",
-    "rtp", "rtsp", "sap", "sdp", "video4linux2,v4l2", "vobsub", "webm_dash_manifest", "x11grab",
+    "alsa", "concat", "dash", "fbdev", "hls", "image2", "image2pipe", "imf", "kmsgrab", "lavfi", "mlv",
+    "oss", "rtp", "rtsp", "sap", "sdp", "video4linux2,v4l2", "vobsub", "webm_dash_manifest", "x11grab",
     "adf", "adp", "bin", "cdg", "codec2raw", "data", "ffmetadata", "idf", "mpegtsraw", "rawvideo",
     "sbg", "tty", "txd", "xbin",
 ))  # fmt: skip
