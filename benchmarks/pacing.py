@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks.figures import Benchmark, Figure
 from benchmarks.sentences import SENTENCES
-from bot.speech.pacing import Call, Speed, next_target
+from bot.speech.segment_plan import Call, Speed, next_target
 from bot.text.segments import Segmenter
 from bot.text.speaking_time import speaking_seconds
 

@@ -14,8 +14,7 @@ import discord
 from discord import app_commands
 
 from bot.delivery.reply import UNREACHABLE, Acknowledgement, Reply
-from bot.errors import MemberError, SpeechBotError
-from bot.messages import RESTARTING, sentence_for
+from bot.errors import RESTARTING, MemberError, SpeechBotError, sentence_for
 
 log = logging.getLogger(__name__)
 

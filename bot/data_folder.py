@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from bot.errors import DataFolderError
 from bot.library.engine import address, file_of
-from bot.library.migrating import BACKUP_FOLDER
+from bot.library.migrations import BACKUP_FOLDER
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Every exception of ours, and where each one stands.
+"""Every exception of ours, where each one stands, and what a member reads of it.
 
 SpeechBotError
 ├── SettingsError                a setting is missing or wrong; its text is the cure
@@ -174,3 +174,66 @@ class TTSBusyError(TTSStatusError):
 
 class TTSServerError(TTSStatusError):
     """The TTS gateway failed."""
+
+
+_SENTENCES: dict[type[BaseException], str] = {
+    SpeechBotError: "Something went wrong on my side; it has been logged.",
+    AudioError: "That recording cannot be used. Try a WAV, MP3, Ogg, M4A or FLAC file.",
+    PlaybackError: "I lost the voice channel. Try again, or ask for the file with to: here.",
+    PlaybackLimitedError: (
+        "Discord limits my voice connections right now. Try again in a minute, or ask for the file with "
+        "to: here."
+    ),
+    LibraryError: (
+        "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
+    ),
+    LibraryBusyError: "My records are busy right now. Nothing was changed; try again in a minute.",
+    LibraryFullError: (
+        "My disk is full. Nothing was changed; try again in a minute, and tell my owner if it stays so."
+    ),
+    TTSError: "The voice service failed. Try again in a moment.",
+    TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",
+    TTSNoAnswerError: "The voice service took too long. Try again, or try a shorter text.",
+    TTSPayloadError: "The voice service gave an unexpected answer. Try again in a moment.",
+    TTSUnusableAudioError: "The voice service sent sound that cannot be played. Try again.",
+    TTSFetchError: "The speech was made but could not be fetched. Try again in a moment.",
+    TTSRejectedError: "The voice service refused this text. Try other words.",
+    TTSReferenceError: (
+        "The voice service could not use that recording. Upload it again: one person speaking, "
+        "without music, 3 to 60 seconds."
+    ),
+    TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
+    TTSCreditError: "The voice credit is used up. My owner has to refill it.",
+}
+RESTARTING = "I am restarting. Try again in a minute."
+REST_IS_MISSING = "The rest is missing: it could not be made. Try again to have all of it."
+"""For speech that breaks off, see `bot.models.Speech`."""
+
+_UNKNOWN = "Something went wrong on my side; it has been logged."
+
+
+def sentence_for(error: BaseException) -> str:
+    """Return what a member should read about ``error``. It never shows the error's own text,
+
+    except for `MemberError`, whose text is that sentence.
+    """
+    if isinstance(error, MemberError):
+        return str(error)
+    if isinstance(error, TTSQuotaError):
+        return f"The voice service has reached its quota. It is back {_later(error.retry_after)}."
+    if isinstance(error, TTSBusyError):
+        return f"The voice service is busy. Try again {_later(error.retry_after)}."
+    for kind in type(error).__mro__:
+        if kind in _SENTENCES:
+            return _SENTENCES[kind]
+    return _UNKNOWN
+
+
+def _later(seconds: float | None) -> str:
+    if seconds is None:
+        return "in a moment"
+    if seconds < 90:
+        return f"in {max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"in about {round(seconds / 60)} minutes"
+    return f"in about {round(seconds / 3600)} hours"

@@ -30,12 +30,11 @@ from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
-from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.player import Volumes
-from bot.playback.players import GuildPlayers, TargetChannels
+from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
 from bot.settings import HOSTED_TTS_BASE_URL, Settings
 from bot.speech.cache import CacheFolder, SpeechCache
-from bot.speech.pacing import Speed
+from bot.speech.segment_plan import Speed
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.tts.call_queue import CallQueue, LimitMemory
 from bot.tts.client import TTSClient

@@ -13,12 +13,11 @@ from discord.ext import commands, tasks
 
 from bot.delivery.reply import Reply
 from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceCreation
-from bot.errors import MemberError, SpeechBotError
+from bot.errors import MemberError, SpeechBotError, sentence_for
 from bot.interaction import scope_of
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
 from bot.library.library import Library
 from bot.library.voice import Sharing
-from bot.messages import sentence_for
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt

@@ -8,7 +8,7 @@ import discord
 
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_creation import Brief, Design, DesignProgress
-from bot.messages import sentence_for
+from bot.errors import sentence_for
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
 from cogs.ui import PersistentButton, bot_of, replace_message, row_of

@@ -19,7 +19,6 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.models": (),
     "bot.allocator": (),
     "bot.logs": (),
-    "bot.messages": GROUND,
     "bot.settings": (*GROUND, "untrusted.confinement"),
     "bot.secrets": (*GROUND, "bot.settings"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
@@ -35,15 +34,15 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.speech": (*GROUND, "bot.audio.maker", "bot.library.cached_speeches", "bot.text", "bot.tts"),
     "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
-        *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.messages", "bot.playback"),
+        *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.playback"),
         *("bot.settings", "bot.speech", "bot.text"),
     ),
-    "bot.command_tree": (*GROUND, "bot.delivery.reply", "bot.messages"),
+    "bot.command_tree": (*GROUND, "bot.delivery.reply"),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.check": ("bot.*", "untrusted.decoder"),
     "bot.__main__": ("bot.*", "untrusted.confinement"),
     "cogs": (
-        *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library", "bot.messages"),
+        *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library"),
         *("bot.playback", "bot.speech_bot", "bot.text"),
     ),
     "untrusted": (),
@@ -96,7 +95,6 @@ SMALL_LINES = 80
 SMALL: Mapping[str, str] = {
     # A module with fewer lines that a single other one imports needs a reason to stand alone.
     "bot.allocator": "it sets up the process, before there is anything else",
-    "bot.audio.volume": "samples, which playback does not touch",
     "bot.delivery.credit": "whose voice it is, and for whom: what every answer has to say",
     "cogs.voice_design": "how three generations are given, chosen from, and made anew",
 }

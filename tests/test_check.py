@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bot.check import Finding, findings
+from bot.library.database import ID_FILE
 from bot.library.engine import DATABASE_FILE
-from bot.library.identity import ID_FILE
 from bot.library.library import Library
 from bot.settings import Secret, Settings
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from bot import limits
 from bot.audio.edit import sound_of, trimmed
 from bot.audio.quality import FRAME_SAMPLES, FRAME_SECONDS, activity, runs
-from bot.audio.resampling import RATE
-from bot.audio.sound import SpeechSound
+from bot.audio.sound import RATE, SpeechSound
 from bot.audio.wav import NO_TAGS, parse_wav, vorbis_comments, write_wav
 from bot.audio.workers import Pieces, run_batch, run_batch_pieces
 from bot.errors import AudioError, RecordingError

@@ -17,8 +17,7 @@ from bot.audio.edit import EDGE_SECONDS, level, sounding_range
 from bot.audio.live_gain import GainMemory, Leveller
 from bot.audio.opus import OpusEncoder
 from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in
-from bot.audio.resampling import Resampler
-from bot.audio.sound import SpeechSound
+from bot.audio.sound import Resampler, SpeechSound
 from bot.audio.wav import WavHeader, WavStream, parse_wav
 from bot.audio.workers import Deadline, run_batch, run_realtime
 from bot.errors import AudioError

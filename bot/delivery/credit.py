@@ -8,7 +8,7 @@ from typing import Final
 from bot import __version__
 from bot.audio.wav import COMMENT, SOFTWARE, TITLE
 from bot.delivery.request import SpeakRequest
-from bot.messages import REST_IS_MISSING
+from bot.errors import REST_IS_MISSING
 from bot.models import Speech
 from bot.text.labels import excerpt, one_line
 

@@ -19,9 +19,8 @@ from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
-from bot.errors import AudioError, MemberError, PlaybackError
+from bot.errors import RESTARTING, AudioError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of
-from bot.messages import RESTARTING, sentence_for
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
 from bot.speech.job import SpeechJob

@@ -21,14 +21,13 @@ from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceCreation
 from bot.delivery.voice_message import send_voice_message
-from bot.errors import AudioError, LibraryError, MemberError
+from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
 from bot.interaction import guild_id_of, scope_of
 from bot.library.audit import OWN_RECORDING, Use
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice, utc_now
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
-from bot.messages import REST_IS_MISSING
 from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
 from bot.playback.permissions import VoiceChannelLike
 from bot.speech.synthesizer import SpeechSynthesizer

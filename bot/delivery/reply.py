@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from itertools import count
@@ -16,8 +17,7 @@ import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot.delivery.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
-from bot.messages import progress_line
-from bot.models import Progress
+from bot.models import Progress, Stage
 
 __all__ = ["Acknowledgement", "Reply", "Upload"]
 
@@ -531,3 +531,25 @@ async def _tried(
     except Exception as error:  # discord.py raises what it likes at an answer that is not Discord's
         log.warning("a request to Discord failed", exc_info=error)
         return error
+
+
+_STAGES = {
+    Stage.WAITING: "Waiting for the voice service …",
+    Stage.FETCHING: "Fetching the speech …",
+    Stage.PREPARING: "Preparing the sound …",
+}
+
+
+def progress_line(progress: Progress) -> str:
+    """Return what the member reads while their speech is being made."""
+    if progress.generation is not None:
+        which = progress.generation
+        return f"Take {which.made} of {which.of}. {progress_line(replace(progress, generation=None))}"
+    if progress.stage is Stage.FETCHING and progress.fraction is not None:
+        return f"Fetching the speech, {progress.fraction:.0%} …"
+    if progress.stage is not Stage.MAKING:
+        return _STAGES[progress.stage]
+    words = ["Making the speech"]
+    if progress.parts is not None:
+        words.append(f"{progress.parts.made} of {progress.parts.of} parts")
+    return f"{', '.join(words)} …"

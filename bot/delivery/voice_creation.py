@@ -17,7 +17,7 @@ import discord
 from bot.audio.maker import Maker
 from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
 from bot.audio.wav import COMMENT, parse_wav
-from bot.errors import LibraryError, MemberError, NameTakenError, RecordingError, TTSError
+from bot.errors import RESTARTING, LibraryError, MemberError, NameTakenError, RecordingError, TTSError
 from bot.library.consent_rules import Request, Shares
 from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice, check_name, new_id
@@ -28,7 +28,6 @@ from bot.limits import (
     MAX_REFERENCE_BYTES,
     MAX_VOICE_TAKE_SECONDS,
 )
-from bot.messages import RESTARTING
 from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer

@@ -17,10 +17,9 @@ from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents
-from bot.library.database import Database
+from bot.library.database import Database, mark
 from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
-from bot.library.identity import mark
 from bot.library.privacy import Privacy
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.recordings import Recordings

@@ -94,7 +94,7 @@ _SHA256 = String(64)
 
 
 class IdentityRow(Base):
-    """Which database this is; one row. See `bot.library.identity`."""
+    """Which database this is; one row. See `bot.library.database`."""
 
     __tablename__ = "identity"
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import discord
 
-from bot.audio.volume import FrameAmplifier
+from bot.audio.opus import FrameAmplifier
 from bot.audio.workers import run_realtime
 from bot.errors import AudioError, MemberError
 from bot.limits import FULL_VOLUME

@@ -25,8 +25,7 @@ from bot.models import (
     Stage,
     VoiceAccess,
 )
-from bot.speech.pacing import Call, Speed
-from bot.speech.segment_plan import NextSegment, SegmentPlan
+from bot.speech.segment_plan import Call, NextSegment, SegmentPlan, Speed
 from bot.tts.call_queue import CallPriority
 from bot.tts.client import CallGate, TTSCall, TTSClient
 from bot.tts.download import AudioDownload

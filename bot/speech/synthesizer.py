@@ -11,8 +11,7 @@ from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
 from bot.speech.cache import SpeechCache, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
-from bot.speech.pacing import Speed
-from bot.speech.segment_plan import PlaybackClock
+from bot.speech.segment_plan import PlaybackClock, Speed
 from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
 from bot.tts.client import TTSClient
 

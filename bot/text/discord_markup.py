@@ -11,8 +11,8 @@ from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
 
 from bot.text.characters import IGNORE_CASE, clean_characters, has_words, pattern
-from bot.text.faces import drop_faces
 from bot.text.languages import ENGLISH, UNKNOWN
+from bot.text.pictures import drop_faces
 from bot.text.words import WORDS, OurWords
 
 _MENTION = pattern(r"<(?P<kind>@!?|@&|#)(?P<id>\d{1,20})>")

@@ -10,12 +10,10 @@ from bot.errors import MemberError
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.characters import IGNORE_CASE, clean_characters, count_characters, has_words, pattern
 from bot.text.discord_markup import Names, resolve_names, say_addresses
-from bot.text.emoji_words import name_emoji
-from bot.text.exaggeration import calm
-from bot.text.faces import drop_faces
 from bot.text.languages import language_of
 from bot.text.markdown import PieceKind, drop_layout, pieces
-from bot.text.signs import say_code, say_signs
+from bot.text.notation import calm, say_code, say_signs
+from bot.text.pictures import drop_faces, name_emoji
 from bot.text.speaking_time import speaking_seconds
 from bot.text.words import WORDS
 

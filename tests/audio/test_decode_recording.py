@@ -13,8 +13,7 @@ import pytest
 
 from bot import limits
 from bot.audio.reference_check import decode_recording
-from bot.errors import RecordingError
-from bot.messages import sentence_for
+from bot.errors import RecordingError, sentence_for
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, Wave, breath, silence, stereo, times
 from tests.untrusted.encoding import FORMATS, encoded, wav_of
 

@@ -7,8 +7,7 @@ import pytest
 
 from bot.audio.formats import export, soundboard_clip, speech_from_file, voice_message
 from bot.audio.wav import COMMENT
-from bot.errors import RecordingError
-from bot.messages import sentence_for
+from bot.errors import RecordingError, sentence_for
 from tests.audio.voices import MAN, RATE, WOMAN, likeness, speech, stereo
 from tests.untrusted.encoding import encoded, wav_of
 

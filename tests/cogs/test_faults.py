@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.messages import sentence_for
+from bot.errors import sentence_for
 from rehearsal.answers import AnswerState
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Accepted202, BadWav, Cut, Fault, Redirect, Reset, Respond

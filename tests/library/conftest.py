@@ -24,7 +24,7 @@ from tests.library.shelves import voices_in
 TABLES = "tables"
 """The database on PostgreSQL that has all our tables."""
 
-_OF_DATABASES: Final = ("test_database.py", "test_migrating.py")
+_OF_DATABASES: Final = ("test_database.py", "test_migrations.py")
 """Here the databases differ; in other files PostgreSQL must do as SQLite does, which can wait."""
 
 _numbers = itertools.count()

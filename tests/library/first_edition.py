@@ -22,8 +22,7 @@ from bot.library.consent_rules import Consent
 from bot.library.engine import address, engine_for, writing
 from bot.library.generations import Generation
 from bot.library.library import Library
-from bot.library.migrating import bring_up_to_date
-from bot.library.migrations import OURS, Migrations
+from bot.library.migrations import OURS, Migrations, bring_up_to_date
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.voice import Kind, Scope, Sharing
 from tests.library.shelves import voice_for

@@ -27,8 +27,7 @@ import asyncpg
 from sqlalchemy import Engine, event, make_url
 
 from bot.library.database import Database
-from bot.library.migrating import BACKUP_FOLDER
-from bot.library.migrations import OURS
+from bot.library.migrations import BACKUP_FOLDER, OURS
 from tests.library import first_edition
 
 _VERSION: Final = "UPDATE alembic_version SET version_num='"

@@ -14,8 +14,7 @@ from sqlalchemy import select
 from bot.library.database import Database
 from bot.library.engine import address, engine_for, writing
 from bot.library.library import Library
-from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
-from bot.library.migrations import OURS
+from bot.library.migrations import BACKUP_FOLDER, OURS, bring_up_to_date
 from bot.library.tables import GenerationRow
 from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library import first_edition

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.auto_leave import IdleTimeouts
-from bot.playback.players import GuildPlayers
+from bot.playback.players import GuildPlayers, IdleTimeouts
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.speaking import frames, say, soon

@@ -4,8 +4,7 @@ import discord
 import pytest
 
 from bot.errors import MemberError, PlaybackError
-from bot.playback.auto_leave import IdleTimeouts
-from bot.playback.players import GuildPlayers
+from bot.playback.players import GuildPlayers, IdleTimeouts
 from bot.playback.queue import Outcome
 from tests.fakes.guild import ALICE, BORIS, BOT, BOT_ROLE, CHLOE, GUILD, OTHER_BOT, GuildOfTests
 from tests.fakes.voice_client import FakeVoice

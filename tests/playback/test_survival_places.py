@@ -9,9 +9,8 @@ import itertools
 import pytest
 
 from bot.errors import MemberError
-from bot.playback.auto_leave import IdleTimeouts
 from bot.playback.player import PauseReason
-from bot.playback.players import GuildPlayers
+from bot.playback.players import GuildPlayers, IdleTimeouts
 from bot.playback.queue import Outcome
 from rehearsal.permissions import EVERYONE, Permission
 from tests.playback.hearing import assert_all_was_heard, heard

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from benchmarks.pacing import HEARD_GAP_SECONDS, TEXTS, simulate
-from bot.speech.pacing import AHEAD, COMFORTABLE_SECONDS, Call, Speed, next_target
+from bot.speech.segment_plan import AHEAD, COMFORTABLE_SECONDS, Call, Speed, next_target
 from bot.text.segments import MIN_SECONDS
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from bot.audio.maker import Maker, Part, pause_between
 from bot.audio.wav import write_wav
-from bot.speech.pacing import Speed
-from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan
+from bot.speech.segment_plan import LinePlan, PlaybackClock, SegmentPlan, Speed
 from bot.speech.speaker import RetryBudget
 from bot.text.segments import Segmenter
 from tests.fakes.babble_engine import babble

@@ -33,9 +33,9 @@ from bot.settings import Secret
 from bot.text.characters import count_characters, first_characters
 from bot.text.dialogue import check_lines, lines_of
 from bot.text.discord_markup import Names, resolve_names
-from bot.text.exaggeration import calm
 from bot.text.labels import check_style, excerpt, file_stem, one_line
 from bot.text.markdown import pieces
+from bot.text.notation import calm
 from bot.text.segments import Segmenter
 from bot.text.speakable import check_text, speakable
 from bot.tts import http, wire
@@ -202,9 +202,9 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     "bot.text.discord_markup.Names.of": lambda text: Names(members={1: text}).of("@", 1),
     "bot.text.segments.Segmenter": _segments,
     "bot.text.markdown.pieces": lambda text: list(pieces(text)),
-    "bot.text.exaggeration.calm, Japanese": lambda text: calm(text, "ja"),
-    "bot.text.exaggeration.calm, Chinese": lambda text: calm(text, "zh"),
-    "bot.text.exaggeration.calm, Thai": lambda text: calm(text, "th"),
+    "bot.text.notation.calm, Japanese": lambda text: calm(text, "ja"),
+    "bot.text.notation.calm, Chinese": lambda text: calm(text, "zh"),
+    "bot.text.notation.calm, Thai": lambda text: calm(text, "th"),
     "bot.library.voice.check_name": voice_names.check_name,
     "bot.library.voice.name_key": voice_names.name_key,
     "bot.tts.wire.text_with_style": lambda text: wire.text_with_style(text, text),

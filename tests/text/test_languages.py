@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from bot.text.discord_markup import Names
-from bot.text.emoji_words import name_emoji
 from bot.text.languages import ENGLISH, UNKNOWN, language_of
+from bot.text.pictures import name_emoji
 from bot.text.speakable import speakable
 from bot.text.words import FIELDS, WORDS
 

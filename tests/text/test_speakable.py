@@ -6,7 +6,7 @@ import emoji
 import pytest
 
 from bot.text.discord_markup import Names
-from bot.text.emoji_words import name_emoji
+from bot.text.pictures import name_emoji
 from bot.text.speakable import speakable
 
 NAMES = Names(

@@ -4,8 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bot.audio.loudness import PEAK_CEILING
-from bot.audio.opus import OpusEncoder, is_20_ms
-from bot.audio.volume import Amplifier, FrameAmplifier
+from bot.audio.opus import Amplifier, FrameAmplifier, OpusEncoder, is_20_ms
 from bot.errors import AudioError
 
 RATE = 48_000

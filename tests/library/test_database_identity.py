@@ -17,11 +17,10 @@ from sqlalchemy import text
 from bot.errors import LibraryError, OtherDatabaseError
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent
-from bot.library.database import Database
+from bot.library.database import ID_FILE, Database
 from bot.library.engine import DATABASE_FILE, address, engine_for
-from bot.library.identity import ID_FILE
 from bot.library.library import Library
-from bot.library.migrating import BACKUP_FOLDER, bring_up_to_date
+from bot.library.migrations import BACKUP_FOLDER, bring_up_to_date
 from bot.library.recording_folder import ASIDE, RECORDING_FOLDER
 from bot.library.recordings import GRACE_SECONDS
 from bot.library.voice import Kind, NewVoice, Sharing, Voice

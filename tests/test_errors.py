@@ -6,7 +6,8 @@ import re
 import pytest
 
 from bot import errors
-from bot.messages import progress_line, sentence_for
+from bot.delivery.reply import progress_line
+from bot.errors import sentence_for
 from bot.models import Parts, Progress, Stage
 
 CANARY = "canary <@1> @everyone https://x.example"
