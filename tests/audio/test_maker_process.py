@@ -113,6 +113,7 @@ async def test_samples_that_nobody_holds_any_more_are_given_back(process: MakerP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory is that of glibc")
+@pytest.mark.slow
 async def test_after_many_at_once_its_memory_is_what_it_was_before(process: MakerProcess):
     maker = Maker(process)
     await speech_of(maker)

@@ -16,6 +16,8 @@ from bot.audio.quality import find_defect
 from bot.audio.stream import speech_from_wav
 from bot.text.speaking_time import speaking_seconds
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The library closes early on Fridays."
 
 

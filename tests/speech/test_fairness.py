@@ -323,6 +323,7 @@ async def test_a_text_of_many_paragraphs_is_refused_with_a_sentence_before_any_c
     assert studio.calls == []
 
 
+@pytest.mark.slow
 async def test_the_longest_texts_that_are_taken_cost_no_more_calls_than_their_limit(studio, desks):
     desk = desks(CallQueue())
     text = "\n\n".join(f"This is paragraph number {n}, and it says nothing at all to you." for n in range(50))

@@ -226,6 +226,7 @@ BEGINNINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BEGINNINGS)
 async def test_a_file_full_of_beginnings_is_refused_within_its_processor_time(name: str) -> None:
     beginning = BEGINNINGS[name]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.untrusted.encoding import encoded, wav_of
 from tests.untrusted.refusals import refused
@@ -123,7 +124,13 @@ def pitch_of(decoded: Decoded) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(sound * np.hanning(len(sound)))))) * RATE / len(sound)
 
 
-@pytest.mark.parametrize(("container", "codec", "rate", "layout"), CASES, ids=str)
+def quick_first(cases: Sequence[tuple[str, str, int, str]]) -> list[ParameterSet]:
+    """Return all ``cases``; every sixth is quick, so that each family of containers is there."""
+    marks = [() if number % 6 == 0 else pytest.mark.slow for number in range(len(cases))]
+    return [pytest.param(*case, marks=mark) for case, mark in zip(cases, marks, strict=True)]
+
+
+@pytest.mark.parametrize(("container", "codec", "rate", "layout"), quick_first(CASES))
 async def test_whatever_can_be_written_can_be_read(
     container: str, codec: str, rate: int, layout: str
 ) -> None:

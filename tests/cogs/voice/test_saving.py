@@ -105,7 +105,7 @@ async def test_outside_servers_it_is_on_a_shelf_of_one_s_own(scene: Scene) -> No
     [
         (SentFile("a.wav", recording("wav", SPEECH[:19_200])), "s of speech"),
         (SentFile("song.mp3", b"this is not a song" * 500), "is called .mp3, but"),
-        (SentFile("notes.txt", b"hello"), "not a recording I know"),
+        (SentFile("notes.txt", b"hello"), "cannot read that kind of file"),
         (SentFile("silence.wav", recording("wav", bytes(2 * 48_000 * 5))), "."),
         (SentFile("empty.wav", b""), "."),
     ],
