@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from bot.settings import child_environment
 from rehearsal.server import Rehearsal
@@ -79,6 +80,10 @@ async def obedient_bot_process(folder: Path, **variables: str) -> AsyncIterator[
         yield process
 
 
+_QUICK: Final = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "SOUND_PROCESS": "off"}
+"""Starting the process that makes sound takes a second, which a test has to ask for."""
+
+
 @asynccontextmanager
 async def _running(
     folder: Path, arguments: Sequence[str], variables: Mapping[str, str], before: Callable[[], None] | None
@@ -86,7 +91,7 @@ async def _running(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments),
         cwd=folder,
-        env={**child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **variables},
+        env={**child_environment(), **_QUICK, **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         preexec_fn=before,
