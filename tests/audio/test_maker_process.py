@@ -80,6 +80,7 @@ async def test_what_is_made_there_is_what_is_made_in_threads(process: MakerProce
     assert await Maker(process).voice_message(there) == await Maker().voice_message(here)
 
 
+@pytest.mark.slow
 async def test_a_file_there_and_back_is_the_same_speech(process: MakerProcess):
     maker = Maker(process)
     speech = await speech_of(maker)
@@ -90,6 +91,7 @@ async def test_a_file_there_and_back_is_the_same_speech(process: MakerProcess):
     assert await maker.wav(again) == await maker.wav(speech)
 
 
+@pytest.mark.slow
 async def test_what_is_no_speech_is_refused_in_the_same_words(process: MakerProcess):
     said = []
     for maker in (Maker(), Maker(process)):
@@ -100,6 +102,7 @@ async def test_what_is_no_speech_is_refused_in_the_same_words(process: MakerProc
     assert said[0] == said[1]
 
 
+@pytest.mark.slow
 async def test_samples_that_nobody_holds_any_more_are_given_back(process: MakerProcess):
     maker = Maker(process)
     before = await process.run(in_child.sounds_held)
@@ -145,6 +148,7 @@ async def test_a_finished_speech_outlives_the_process_as_what_its_frames_sound_l
     assert (again != whole).any()
 
 
+@pytest.mark.slow
 async def test_a_generation_that_was_checked_and_lost_is_fetched_again(
     process: MakerProcess, downloader: Downloader
 ):
@@ -188,6 +192,7 @@ async def test_a_generation_goes_on_behind_what_was_heard_of_it(
     assert server.connections == 2
 
 
+@pytest.mark.slow
 async def test_another_recording_is_not_put_behind_what_was_heard(process: MakerProcess, tmp_path: Path):
     stream = process.stream(in_child.another_each_time, str(tmp_path / "was here"))
 
@@ -196,6 +201,7 @@ async def test_another_recording_is_not_put_behind_what_was_heard(process: Maker
         await anext(stream)
 
 
+@pytest.mark.slow
 async def test_what_kills_it_again_is_given_up_and_the_rest_goes_on(process: MakerProcess):
     with pytest.raises(AudioError, match="has died"):
         await process.run(in_child.die)
@@ -203,6 +209,7 @@ async def test_what_kills_it_again_is_given_up_and_the_rest_goes_on(process: Mak
     assert (await speech_of(Maker(process))).seconds > 1
 
 
+@pytest.mark.slow
 async def test_a_process_that_cannot_stay_alive_is_not_waited_for_without_end():
     process = MakerProcess(modules=("no_such_module_of_ours",), restart_delay=0.01, max_restart_delay=0.02)
     await process.start()
@@ -256,6 +263,7 @@ async def test_who_stops_listening_ends_the_download_there(process: MakerProcess
         await asyncio.wait_for(left.wait(), DEADLINE)
 
 
+@pytest.mark.slow
 async def test_it_ends_with_many_under_way_and_leaves_nothing(process: MakerProcess, downloader: Downloader):
     asked = asyncio.Semaphore(0)
 
@@ -296,6 +304,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_it_ends_by_itself_when_we_are_killed():
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={"PATH": os.defpath}

@@ -15,6 +15,8 @@ from tests.playback.hearing import assert_all_was_heard
 from tests.playback.speaking import frames, say, soon
 from tests.scenes import VoiceScene, join, until
 
+pytestmark = pytest.mark.slow  # each loses a connection and waits for the next
+
 QUICK = 12.0
 
 

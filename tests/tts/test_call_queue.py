@@ -436,11 +436,13 @@ def cost(waiting: int, *, late: bool) -> float:
     return min(run(simulate()) for _ in range(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True], ids=["first sounds", "later parts"])
 def test_a_call_costs_about_the_same_whether_a_thousand_wait_or_ten_thousand(late: bool) -> None:
     assert cost(10_000, late=late) < 6 * cost(1_000, late=late), "ten times would be each looking at all"
 
 
+@pytest.mark.slow
 def test_ten_thousand_of_a_server_that_has_its_share_cost_the_others_nothing() -> None:
     async def simulate(crowd: int) -> float:
         queue = CallQueue(AdaptiveLimit(4, 4))

@@ -29,7 +29,7 @@ LOW = _recorded(VoiceSettings(62, 88, 0.92, 0.9, "m3"))
 HIGH = _recorded(VoiceSettings(260, 360, 1.15, 1.1, "f2"))
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -125,8 +125,8 @@ def pitch_of(decoded: Decoded) -> float:
 
 
 def quick_first(cases: Sequence[tuple[str, str, int, str]]) -> list[ParameterSet]:
-    """Return all ``cases``; every sixth is quick, so that each family of containers is there."""
-    marks = [() if number % 6 == 0 else pytest.mark.slow for number in range(len(cases))]
+    """Return all ``cases``; every twelfth is quick, so that each family of containers is there."""
+    marks = [() if number % 12 == 0 else pytest.mark.slow for number in range(len(cases))]
     return [pytest.param(*case, marks=mark) for case, mark in zip(cases, marks, strict=True)]
 
 
