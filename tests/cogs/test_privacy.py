@@ -107,7 +107,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
         assert asked.content.startswith("Deleted: 1 voice with its recording, ")
         assert asked.buttons == []
         assert await names(scene) == ["Old man"]
-        assert [message for message in scene.alice.dms() if message.files] == []
+        assert [one for one in scene.alice.dms() if one.files and "Bobby" in one.content] == []
 
 
 async def test_keeping_it_deletes_nothing(scene: Scene) -> None:
