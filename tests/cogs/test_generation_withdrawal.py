@@ -119,7 +119,9 @@ async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: 
     )
 
     await scene.bot.library.consents.revoke(scene.bob.id)
-    assert "withdrawn" in await words_of(answer)
+    words = await words_of(answer)
+    # It is posted when it is saved, so the command may not have come as far as to wait for it.
+    assert "withdrawn" in words or "not here any more" in words
     await scene.bot.library.withdrawals.aclose()  # what goes on behind the revoking is done
 
     assert posts(scene) == []
