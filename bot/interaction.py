@@ -9,7 +9,7 @@ import discord
 from bot.errors import MemberError
 from bot.library.voice import Scope
 from bot.models import Destination
-from bot.playback.permissions import VoiceChannelLike, missing_permission, why_not_speak_in
+from bot.playback.permissions import VoiceChannelLike, missing_permission, speak_permission_error
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 
@@ -81,7 +81,7 @@ def voice_permission_error(interaction: discord.Interaction, channel: VoiceChann
         return "I can speak in a voice channel only in servers I have been added to. Try to: here."
     if channel is None:
         return "Join a voice channel first, or choose to: here."
-    return why_not_speak_in(channel, interaction.guild.me)
+    return speak_permission_error(channel, interaction.guild.me)
 
 
 def scope_of(interaction: discord.Interaction) -> Scope:

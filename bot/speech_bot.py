@@ -122,8 +122,8 @@ class SpeechBot(commands.AutoShardedBot):
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
-            patience=IdleTimeouts(idle_seconds=60.0 * self._settings.idle_minutes),
-            meant=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
+            idle_timeouts=IdleTimeouts(idle_seconds=60.0 * self._settings.idle_minutes),
+            targets=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
         cache = SpeechCache(

@@ -121,7 +121,7 @@ class GainMemory:
 
     takes: tuple[float, ...] = ()
 
-    def with_take(self, decibels: float) -> GainMemory:
+    def with_generation(self, decibels: float) -> GainMemory:
         """Return the memory with one take more; the oldest is forgotten."""
         return GainMemory((*self.takes, decibels)[-REMEMBERED_TAKES:])
 

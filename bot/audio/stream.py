@@ -160,7 +160,7 @@ class SpeechStream:
     def result(self) -> StreamedSpeech:
         """Return the whole, after `finish`."""
         needed = self._leveller.needed_gain
-        gains = self._gains if math.isnan(needed) else self._gains.with_take(needed)
+        gains = self._gains if math.isnan(needed) else self._gains.with_generation(needed)
         return StreamedSpeech(SpeechSound(b"".join(self._pcm)), gains)
 
     def _add(self, samples: NDArray[np.int16]) -> None:

@@ -22,7 +22,7 @@ def _is_bot(guild: discord.Guild, member_id: int) -> bool:
     return member is not None and member.bot
 
 
-def why_not_speak_in(channel: VoiceChannelLike, me: discord.Member) -> str | None:
+def speak_permission_error(channel: VoiceChannelLike, me: discord.Member) -> str | None:
     """Return the sentence for the member, or None when ``me`` can speak in ``channel``."""
     rights = channel.permissions_for(me)
     if not rights.view_channel:
@@ -45,14 +45,14 @@ def why_not_speak_in(channel: VoiceChannelLike, me: discord.Member) -> str | Non
     return None
 
 
-def why_not_heard_in(channel: VoiceChannelLike, me: discord.Member) -> str | None:
+def hearing_permission_error_in(channel: VoiceChannelLike, me: discord.Member) -> str | None:
     """Return the sentence for the member, or None when ``me``, who is in ``channel``, is heard there."""
     voice = me.voice
     if isinstance(channel, discord.StageChannel) and voice is not None and voice.suppress:
         return (
             f"I am only in the audience of the stage {channel.mention}. A moderator can invite me to speak."
         )
-    return why_not_speak_in(channel, me)
+    return speak_permission_error(channel, me)
 
 
 def missing_permission(permission: str, channel_id: int) -> str:

@@ -20,7 +20,12 @@ from bot.limits import (
     SILENCED_SECONDS,
 )
 from bot.playback import voice_client
-from bot.playback.permissions import VoiceChannelLike, listeners_in, why_not_heard_in, why_not_speak_in
+from bot.playback.permissions import (
+    VoiceChannelLike,
+    hearing_permission_error_in,
+    listeners_in,
+    speak_permission_error,
+)
 from bot.playback.player import STALLED_SECONDS, Connect, GuildPlayer, PauseReason, VoiceConnection
 from bot.playback.queue import Outcome
 from bot.playback.voice_joiner import Urgency, VoiceJoiner, channel_of_ours
@@ -48,9 +53,9 @@ class AutoLeave:
     """
 
     def __init__(
-        self, patience: IdleTimeouts, *, leave: Callable[[GuildPlayer, str], Awaitable[None]]
+        self, idle_timeouts: IdleTimeouts, *, leave: Callable[[GuildPlayer, str], Awaitable[None]]
     ) -> None:
-        self._patience = patience
+        self._idle_timeouts = idle_timeouts
         self._leave = leave
         self._waits: dict[tuple[int, str], asyncio.Task[None]] = {}
 
@@ -65,12 +70,12 @@ class AutoLeave:
             player.release(PauseReason.ALONE)
         else:
             self._begin(player, "alone", self._alone)
-        if why_not_heard_in(channel, channel.guild.me) is None:
+        if hearing_permission_error_in(channel, channel.guild.me) is None:
             self._end(player.guild_id, "silenced")
             player.release(PauseReason.SILENCED)
         else:
             self._begin(player, "silenced", self._silenced)
-        if self._patience.idle_seconds:
+        if self._idle_timeouts.idle_seconds:
             self._begin(player, "idle", self._idle)
 
     def forget(self, guild_id: int) -> None:
@@ -107,8 +112,8 @@ class AutoLeave:
             task.cancel()
 
     async def _alone(self, player: GuildPlayer) -> None:
-        leave_after = self._patience.alone_seconds
-        pause_after = min(self._patience.alone_pause_seconds, leave_after)
+        leave_after = self._idle_timeouts.alone_seconds
+        pause_after = min(self._idle_timeouts.alone_pause_seconds, leave_after)
         await asyncio.sleep(pause_after)
         player.hold(PauseReason.ALONE)
         await asyncio.sleep(leave_after - pause_after)
@@ -117,12 +122,12 @@ class AutoLeave:
     async def _silenced(self, player: GuildPlayer) -> None:
         player.hold(PauseReason.SILENCED)
         while True:
-            await asyncio.sleep(self._patience.silenced_seconds)
+            await asyncio.sleep(self._idle_timeouts.silenced_seconds)
             if dropped := player.stop(outcome=Outcome.SILENCED):
                 log.info("guild %d: not heard, so %d were dropped", player.guild_id, dropped)
 
     async def _idle(self, player: GuildPlayer) -> None:
-        limit = self._patience.idle_seconds
+        limit = self._idle_timeouts.idle_seconds
         while (idle := player.idle_seconds) < limit:  # noqa: ASYNC110 - it looks when it may be over
             await asyncio.sleep(limit - idle)
         await self._leave(player, f"nothing to say for {limit:g} s")
@@ -148,7 +153,7 @@ class TargetChannels:
         """Return the channel's id; None when we mean to be nowhere."""
         return self._channel_ids.get(guild_id)
 
-    def mean(self, guild_id: int, channel_id: int) -> None:
+    def set_target(self, guild_id: int, channel_id: int) -> None:
         """Mean to be in this channel from now on."""
         if self._channel_ids.get(guild_id) != channel_id:
             self._channel_ids[guild_id] = channel_id
@@ -171,25 +176,25 @@ class GuildPlayers:
     """The players of all guilds. Joining, moving and leaving happen one at a time in a guild.
 
     ``connect`` is how a voice channel is joined; ``stalled_seconds`` is how long a connection may stand
-    still while it should play; ``meant`` knows where we mean to be.
+    still while it should play; ``targets`` knows where we mean to be.
     """
 
     def __init__(
         self,
         *,
-        patience: IdleTimeouts | None = None,
+        idle_timeouts: IdleTimeouts | None = None,
         join_seconds: float = JOIN_SECONDS,
         stalled_seconds: float = STALLED_SECONDS,
         mend_seconds: float = MEND_SECONDS,
         cool_down_seconds: float = COOL_DOWN_SECONDS,
-        meant: TargetChannels | None = None,
+        targets: TargetChannels | None = None,
         connect: Connect = voice_client.join,
     ) -> None:
         self._stalled_seconds = stalled_seconds
         self._mend_seconds = mend_seconds
-        self._meant = meant or TargetChannels()
+        self._targets = targets or TargetChannels()
         self._joiner = VoiceJoiner(connect, join_seconds=join_seconds, cool_down_seconds=cool_down_seconds)
-        self._company = AutoLeave(patience or IdleTimeouts(), leave=self._leave_unless_gone)
+        self._auto_leave = AutoLeave(idle_timeouts or IdleTimeouts(), leave=self._leave_unless_gone)
         self._players: dict[int, GuildPlayer] = {}
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -207,10 +212,10 @@ class GuildPlayers:
         guild = channel.guild
         async with self._locks[guild.id]:
             self._refuse_if_closing()
-            reason = why_not_speak_in(channel, guild.me)
+            reason = speak_permission_error(channel, guild.me)
             player = self._players.get(guild.id)
             if player is not None and player.channel == channel:
-                reason = why_not_heard_in(channel, guild.me)
+                reason = hearing_permission_error_in(channel, guild.me)
             if reason is not None:
                 raise MemberError(reason)
             if player is None:
@@ -223,7 +228,7 @@ class GuildPlayers:
     async def leave(self, guild_id: int) -> bool:
         """Leave the guild's voice channel; return whether we were in one. What is left ends as LOST."""
         async with self._locks[guild_id]:
-            self._meant.forget(guild_id)
+            self._targets.forget(guild_id)
             player = self._players.get(guild_id)
             if player is None:
                 return False
@@ -245,14 +250,14 @@ class GuildPlayers:
         if player is None or not (ours or before.channel != after.channel):
             return
         if ours and after.channel is not None:
-            self._meant.mean(guild.id, after.channel.id)
-        self._company.look_around(player)
+            self._targets.set_target(guild.id, after.channel.id)
+        self._auto_leave.look_around(player)
 
     def permissions_changed(self, guild_id: int) -> None:
         """Take in that permissions changed: are we still heard?"""
         player = self._players.get(guild_id)
         if player is not None:
-            self._company.look_around(player)
+            self._auto_leave.look_around(player)
 
     async def reconcile(self, guilds: Iterable[discord.Guild]) -> None:
         """Be where we mean to be, and nowhere else: at the start, and when the main connection is back."""
@@ -279,7 +284,7 @@ class GuildPlayers:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self._company.aclose(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._auto_leave.aclose(), return_exceptions=True)
 
     # -- coming and going -------------------------------------------------------------------------
 
@@ -292,7 +297,7 @@ class GuildPlayers:
     ) -> VoiceConnection:
         for delay in again_after:
             try:
-                connection = await self._joiner.open(self._meant_room(channel), urgency)
+                connection = await self._joiner.open(self._target_channel(channel), urgency)
                 break
             except PlaybackLimitedError:
                 raise
@@ -300,16 +305,16 @@ class GuildPlayers:
                 log.info("guild %d: again in %g s: %s", channel.guild.id, delay, error)
                 await asyncio.sleep(delay)
         else:
-            meant = self._meant_room(channel) if again_after else channel
+            meant = self._target_channel(channel) if again_after else channel
             connection = await self._joiner.open(meant, urgency)
         if self._closing:
             await self._joiner.leave(connection)
             self._refuse_if_closing()
         return connection
 
-    def _meant_room(self, before: VoiceChannelLike) -> VoiceChannelLike:
+    def _target_channel(self, before: VoiceChannelLike) -> VoiceChannelLike:
         """Return where we mean to be by now: we may have been moved since we were ``before``."""
-        room = before.guild.get_channel(self._meant.get(before.guild.id) or before.id)
+        room = before.guild.get_channel(self._targets.get(before.guild.id) or before.id)
         return room if isinstance(room, discord.VoiceChannel | discord.StageChannel) else before
 
     async def _enter(self, channel: VoiceChannelLike, urgency: Urgency) -> GuildPlayer:
@@ -321,7 +326,7 @@ class GuildPlayers:
         return player
 
     def _own(self, player: GuildPlayer, connection: VoiceConnection) -> None:
-        self._meant.mean(player.guild_id, connection.channel.id)
+        self._targets.set_target(player.guild_id, connection.channel.id)
 
         def ended() -> None:
             if player.connection is not connection:  # we replaced it, or left ourselves
@@ -330,14 +335,14 @@ class GuildPlayers:
                 self._joiner.cool_down(player.guild_id)
             if connection.was_removed or connection.is_limited:
                 log.info("guild %d: removed from voice", player.guild_id)
-                self._meant.forget(player.guild_id)
+                self._targets.forget(player.guild_id)
                 self._forget(player)
             else:
                 self._begin(self._mend(player), name=f"mend-{player.guild_id}")
 
         connection.on_ended(ended)
         if self._players.get(player.guild_id) is player:
-            self._company.look_around(player)
+            self._auto_leave.look_around(player)
 
     async def _leave(self, player: GuildPlayer) -> None:
         connection = player.detach()
@@ -349,13 +354,13 @@ class GuildPlayers:
         async with self._locks[player.guild_id]:
             if self._players.get(player.guild_id) is player:
                 log.info("guild %d: %s, leaving", player.guild_id, why)
-                self._meant.forget(player.guild_id)
+                self._targets.forget(player.guild_id)
                 await self._leave(player)
 
     def _forget(self, player: GuildPlayer) -> None:
         if self._players.get(player.guild_id) is player:
             del self._players[player.guild_id]
-            self._company.forget(player.guild_id)
+            self._auto_leave.forget(player.guild_id)
         player.close()
 
     # -- staying ----------------------------------------------------------------------------------
@@ -402,10 +407,10 @@ class GuildPlayers:
     async def _give_up_coming_back(self, guild_id: int) -> None:
         await asyncio.sleep(RETURN_SECONDS)
         if guild_id not in self._players:
-            self._meant.forget(guild_id)
+            self._targets.forget(guild_id)
 
     def _concerns_us(self, guild: discord.Guild) -> bool:
-        known = guild.id in self._players or self._meant.get(guild.id) is not None
+        known = guild.id in self._players or self._targets.get(guild.id) is not None
         return known or channel_of_ours(guild) is not None
 
     async def _reconcile(self, guild: discord.Guild) -> None:
@@ -418,15 +423,15 @@ class GuildPlayers:
             elif there is None:  # Discord has forgotten us, with the session that is gone
                 await self._connect_again(player)
             else:
-                self._company.look_around(player)
+                self._auto_leave.look_around(player)
 
     async def _come_back(self, guild: discord.Guild) -> None:
         """Go where we were before we were lost, if people are still there and we may; else be nowhere."""
-        channel = guild.get_channel(self._meant.get(guild.id) or 0)
+        channel = guild.get_channel(self._targets.get(guild.id) or 0)
         if (
             isinstance(channel, discord.VoiceChannel | discord.StageChannel)
             and listeners_in(channel)
-            and why_not_speak_in(channel, guild.me) is None
+            and speak_permission_error(channel, guild.me) is None
         ):
             try:
                 await self._enter(channel, Urgency.NOBODY)
@@ -435,7 +440,7 @@ class GuildPlayers:
             else:
                 log.info("guild %d: came back to the voice channel", guild.id)
                 return
-        self._meant.forget(guild.id)
+        self._targets.forget(guild.id)
         await self._joiner.clear(guild, Urgency.NOBODY)
 
     def _begin(self, coroutine: Coroutine[object, object, None], *, name: str) -> None:

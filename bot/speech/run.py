@@ -217,13 +217,13 @@ async def speech_run_of(
     """
     lines = request.lines or (Line[SpokenVoice](None, request.text),)
     voices = [line.voice or request.voice for line in lines]
-    cast = list(dict.fromkeys(voices))
+    voices_in_turn = list(dict.fromkeys(voices))
     level: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     requests = TTSRequests(resources, asker)
-    speakers = [_speaker_of(request, voice, requests, level, access) for voice in cast]
+    speakers = [_speaker_of(request, voice, requests, level, access) for voice in voices_in_turn]
     line_plans = await _line_plans([line.text for line in lines], resources)
     await _check_calls(line_plans)
-    numbers = [cast.index(voice) for voice in voices]
+    numbers = [voices_in_turn.index(voice) for voice in voices]
     plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)))
     return SpeechRun(speakers, plan, resources, clock, max_seconds=max_seconds)
 

@@ -148,8 +148,8 @@ def test_what_comes_out_is_as_long_as_what_went_in(length: int):
 def test_the_memory_is_bounded_and_one_odd_generation_does_not_count():
     memory = GainMemory()
     for _ in range(50):
-        memory = memory.with_take(3.0)
-    memory = memory.with_take(-12.0)
+        memory = memory.with_generation(3.0)
+    memory = memory.with_generation(-12.0)
 
     assert len(memory.takes) == REMEMBERED_TAKES
     assert memory.known().decibels == 3.0

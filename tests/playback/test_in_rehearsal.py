@@ -18,7 +18,7 @@ BETWEEN_TWO_LOOKS = 1
 @pytest.fixture
 async def players(scene: VoiceScene) -> GuildPlayers:
     """The players, told of every voice state by the client; the scene closes them."""
-    scene.client.players = GuildPlayers(patience=IdleTimeouts(alone_seconds=0.3))
+    scene.client.players = GuildPlayers(idle_timeouts=IdleTimeouts(alone_seconds=0.3))
     return scene.client.players
 
 

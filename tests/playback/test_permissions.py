@@ -1,7 +1,7 @@
 import discord
 import pytest
 
-from bot.playback.permissions import why_not_speak_in
+from bot.playback.permissions import speak_permission_error
 from tests.fakes.guild import ALICE, BORIS, BOT, BOT_ROLE, NORMAL, VIEW, GuildOfTests
 
 
@@ -14,7 +14,7 @@ def without(name: str) -> discord.Permissions:
 def test_with_the_usual_permissions_it_can_speak() -> None:
     guild = GuildOfTests(NORMAL)
 
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_a_missing_permission_is_named_in_the_words_of_discord(name: str, words:
     denied = discord.Permissions(**{name: True})
     guild.overwrite(guild.lounge, BOT_ROLE, deny=denied)
 
-    reason = why_not_speak_in(guild.lounge, guild.me)
+    reason = speak_permission_error(guild.lounge, guild.me)
 
     assert reason is not None
     assert f'"{words}"' in reason
@@ -37,7 +37,7 @@ def test_a_permission_may_come_from_the_channel_alone() -> None:
     guild = GuildOfTests(VIEW)
     guild.overwrite(guild.lounge, BOT_ROLE, allow=discord.Permissions(connect=True, speak=True))
 
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
 
 def test_an_administrator_is_stopped_by_nothing() -> None:
@@ -46,17 +46,17 @@ def test_an_administrator_is_stopped_by_nothing() -> None:
     guild.enter(ALICE, guild.lounge)
     guild.overwrite(guild.lounge, BOT_ROLE, deny=NORMAL)
 
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
 
 def test_a_full_channel_is_said_to_be_full() -> None:
     guild = GuildOfTests(NORMAL)
     guild.lounge.user_limit = 2
     guild.enter(ALICE, guild.lounge)
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
     guild.enter(BORIS, guild.lounge)
-    reason = why_not_speak_in(guild.lounge, guild.me)
+    reason = speak_permission_error(guild.lounge, guild.me)
 
     assert reason is not None
     assert "full" in reason
@@ -68,7 +68,7 @@ def test_move_members_lets_it_into_a_full_channel() -> None:
     guild.lounge.user_limit = 1
     guild.enter(ALICE, guild.lounge)
 
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
 
 def test_a_full_channel_it_is_already_in_is_no_obstacle() -> None:
@@ -76,25 +76,25 @@ def test_a_full_channel_it_is_already_in_is_no_obstacle() -> None:
     guild.lounge.user_limit = 1
     guild.enter(BOT, guild.lounge)
 
-    assert why_not_speak_in(guild.lounge, guild.me) is None
+    assert speak_permission_error(guild.lounge, guild.me) is None
 
 
 def test_in_the_afk_channel_nobody_can_be_heard() -> None:
     guild = GuildOfTests(NORMAL)
 
-    assert "AFK" in (why_not_speak_in(guild.afk, guild.me) or "")
+    assert "AFK" in (speak_permission_error(guild.afk, guild.me) or "")
 
 
 def test_on_a_stage_it_would_only_listen() -> None:
     guild = GuildOfTests(NORMAL)
 
-    assert '"Mute Members"' in (why_not_speak_in(guild.stage, guild.me) or "")
+    assert '"Mute Members"' in (speak_permission_error(guild.stage, guild.me) or "")
 
 
 def test_a_moderator_of_the_stage_steps_up_by_itself() -> None:
     guild = GuildOfTests(NORMAL | discord.Permissions(mute_members=True))
 
-    assert why_not_speak_in(guild.stage, guild.me) is None
+    assert speak_permission_error(guild.stage, guild.me) is None
 
 
 @pytest.mark.parametrize("suppressed", [True, False])
@@ -102,17 +102,17 @@ def test_on_a_stage_it_speaks_when_it_was_invited(suppressed: bool) -> None:
     guild = GuildOfTests(NORMAL)
     guild.enter(BOT, guild.stage, suppress=suppressed)
 
-    assert (why_not_speak_in(guild.stage, guild.me) is None) is not suppressed
+    assert (speak_permission_error(guild.stage, guild.me) is None) is not suppressed
 
 
 def test_a_stage_has_no_permission_to_speak() -> None:
     guild = GuildOfTests(without("speak") | discord.Permissions(mute_members=True))
 
-    assert why_not_speak_in(guild.stage, guild.me) is None
+    assert speak_permission_error(guild.stage, guild.me) is None
 
 
 def test_server_muted_it_says_so() -> None:
     guild = GuildOfTests(NORMAL)
     guild.enter(BOT, guild.lounge, mute=True)
 
-    assert "server-muted" in (why_not_speak_in(guild.lounge, guild.me) or "")
+    assert "server-muted" in (speak_permission_error(guild.lounge, guild.me) or "")

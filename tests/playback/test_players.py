@@ -259,7 +259,7 @@ async def test_a_connection_that_cannot_be_replaced_is_the_end(
 
 async def test_a_player_that_is_alone_leaves_after_a_while(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.05))
+    players = GuildPlayers(connect=voice, idle_timeouts=IdleTimeouts(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
     making = player.reserve(member_id=ALICE, title="making")
 
@@ -274,7 +274,7 @@ async def test_a_player_that_is_alone_leaves_after_a_while(guild: GuildOfTests, 
 async def test_whoever_asked_may_be_gone_before_it_came(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     guild.enter(ALICE, None)
-    players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.05))
+    players = GuildPlayers(connect=voice, idle_timeouts=IdleTimeouts(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
 
     assert await soon(player.reserve(member_id=ALICE, title="making").finished()) is Outcome.LOST
@@ -283,7 +283,7 @@ async def test_whoever_asked_may_be_gone_before_it_came(guild: GuildOfTests, voi
 
 async def test_a_player_stays_when_somebody_comes_back(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
-    players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.2))
+    players = GuildPlayers(connect=voice, idle_timeouts=IdleTimeouts(alone_seconds=0.2))
     player = await players.join(guild.lounge, requested_by=alice)
     await players.voice_state_changed(*guild.enter(ALICE, None))
 
@@ -298,7 +298,7 @@ async def test_a_player_stays_when_somebody_comes_back(guild: GuildOfTests, voic
 async def test_another_bot_is_no_listener(guild: GuildOfTests, voice: FakeVoice) -> None:
     alice, _, _ = guild.enter(ALICE, guild.lounge)
     guild.enter(OTHER_BOT, guild.lounge)
-    players = GuildPlayers(connect=voice, patience=IdleTimeouts(alone_seconds=0.05))
+    players = GuildPlayers(connect=voice, idle_timeouts=IdleTimeouts(alone_seconds=0.05))
     player = await players.join(guild.lounge, requested_by=alice)
     making = player.reserve(member_id=ALICE, title="making")
 

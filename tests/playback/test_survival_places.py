@@ -26,7 +26,7 @@ QUICK = 12.0
 async def players(scene: VoiceScene) -> GuildPlayers:
     """Players that lose patience soon where nobody hears them; the scene closes them."""
     patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=30.0, silenced_seconds=30.0)
-    scene.client.players = GuildPlayers(patience=patience)
+    scene.client.players = GuildPlayers(idle_timeouts=patience)
     return scene.client.players
 
 
@@ -34,7 +34,7 @@ async def players(scene: VoiceScene) -> GuildPlayers:
 async def impatient(scene: VoiceScene) -> GuildPlayers:
     """Players that lose all patience soon."""
     patience = IdleTimeouts(alone_pause_seconds=0.1, alone_seconds=0.5, silenced_seconds=0.5)
-    scene.client.players = GuildPlayers(patience=patience)
+    scene.client.players = GuildPlayers(idle_timeouts=patience)
     return scene.client.players
 
 
@@ -241,7 +241,7 @@ async def test_a_room_that_stays_empty_is_left(scene: VoiceScene, impatient: Gui
 
 
 async def test_an_idle_player_leaves_though_somebody_is_there(scene: VoiceScene) -> None:
-    players = scene.client.players = GuildPlayers(patience=IdleTimeouts(idle_seconds=0.5))
+    players = scene.client.players = GuildPlayers(idle_timeouts=IdleTimeouts(idle_seconds=0.5))
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
     utterance = say(player, "long", count=50)

@@ -146,7 +146,7 @@ async def test_after_a_restart_it_comes_back_to_where_it_was(scene: VoiceScene) 
     listener = await scene.alice.join(scene.perch)
     leave_a_state_behind(scene)
     await scene.rehearsal.caught_up()
-    players = GuildPlayers(meant=TargetChannels({scene.guild.id: scene.perch.id}))
+    players = GuildPlayers(targets=TargetChannels({scene.guild.id: scene.perch.id}))
     scene.client.players = players
 
     await soon(players.reconcile(scene.client.guilds))
@@ -164,7 +164,7 @@ async def test_after_a_restart_it_does_not_come_back_when(scene: VoiceScene, rea
     meant = TargetChannels(
         {scene.guild.id: scene.perch.id}, remember=lambda guild, channel: remembered.append((guild, channel))
     )
-    players = scene.client.players = GuildPlayers(meant=meant)
+    players = scene.client.players = GuildPlayers(targets=meant)
     if reason == "the channel is gone":
         await scene.guild.delete_channel(scene.perch)
     elif reason == "it may not":
@@ -182,7 +182,7 @@ async def test_after_a_restart_it_does_not_come_back_when(scene: VoiceScene, rea
 async def test_where_it_means_to_be_follows_what_happens(scene: VoiceScene) -> None:
     remembered: list[int | None] = []
     meant = TargetChannels(remember=lambda _guild, channel: remembered.append(channel))
-    players = scene.client.players = GuildPlayers(meant=meant)
+    players = scene.client.players = GuildPlayers(targets=meant)
     await scene.alice.join(scene.perch)
     await scene.bob.join(scene.cellar)
 
