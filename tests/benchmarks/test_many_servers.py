@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -17,6 +19,17 @@ from benchmarks.ways_to_play import can_encode
 pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
+
+_BUSY_CHILD_OF_A_BUSY_PARENT = """
+import os, sys, time
+child = os.fork()
+while time.process_time() < 0.2:
+    pass
+os.write(1, f"{time.process_time()}\\n".encode())
+sys.stdin.read()
+if child:
+    os.wait()
+"""
 
 
 async def test_what_two_servers_say_is_measured_where_it_arrives_and_decrypted_there():
@@ -65,9 +78,18 @@ async def test_the_tutorial_way_says_its_texts_and_what_they_cost_is_known():
     assert found.cpu > 0
 
 
-def test_the_cpu_of_this_process_is_what_the_system_says():
-    before = os.times()
-    measured = cpu_seconds(os.getpid())
-    after = os.times()
+def test_the_cpu_of_a_process_and_of_its_child_is_what_they_say_themselves():
+    with subprocess.Popen(
+        [sys.executable, "-c", _BUSY_CHILD_OF_A_BUSY_PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        both_rest_after = [float(parent.stdout.readline()) for _ in range(2)]
+        measured = cpu_seconds(parent.pid)
+        parent.stdin.close()
 
-    assert sum(before[:4]) - 0.1 <= measured <= sum(after[:4]) + 0.1
+    a_tick_each = 2 / os.sysconf("SC_CLK_TCK") * 2
+    assert min(both_rest_after) >= 0.2
+    assert sum(both_rest_after) - a_tick_each <= measured <= sum(both_rest_after) + 0.1
