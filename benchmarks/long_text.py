@@ -12,6 +12,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -107,14 +108,17 @@ async def _measure(*, with_tutorial: bool) -> tuple[list[_Heard], list[float]]:
             model as tts_gateway,
             far_line(Path(nothing)) as line,
             await Database.open(None, Path(nothing) / "library") as database,
-            SpeechCache(CachedSpeeches(database), CacheFolder(Path(nothing) / "cache"), max_bytes=0) as cache,
+            aclosing(await build_maker("auto")) as maker,
+            SpeechCache(
+                CachedSpeeches(database), CacheFolder(Path(nothing) / "cache"), maker, max_bytes=0
+            ) as cache,
         ):
             clients = cast(
                 list[SpeechVoiceClient], await connect(TEXTS, SpeechVoiceClient, line.voice_address)
             )
             others = await _others(line, count)
             base_url = tts_gateway.hello["base_url"]
-            shared = _Shared(cache, await build_maker("auto"))
+            shared = _Shared(cache, maker)
             orders = [
                 _heard(line, base_url, text, client, shared, number * _APART_SECONDS)
                 for number, (text, client) in enumerate(zip(texts(TEXTS), clients, strict=True))
@@ -124,7 +128,6 @@ async def _measure(*, with_tutorial: bool) -> tuple[list[_Heard], list[float]]:
                 for text, client in zip(texts(count), others, strict=True)
             ]
             heard, theirs = await asyncio.gather(asyncio.gather(*orders), asyncio.gather(*tutorials))
-            await shared.maker.aclose()
             disconnect([*clients, *others])
     return heard, theirs
 

@@ -126,15 +126,16 @@ class SpeechBot(commands.AutoShardedBot):
             targets=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
+        maker = await build_maker(self._settings.sound_process)
+        self._parts.push_async_callback(maker.aclose)
         cache = SpeechCache(
             self.library.cached_speeches,
             CacheFolder(self._settings.data_dir / CACHE_FOLDER),
+            maker,
             max_bytes=self._settings.cache_megabytes * 1024**2,
         )
         await self._parts.enter_async_context(cache)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
-        maker = await build_maker(self._settings.sound_process)
-        self._parts.push_async_callback(maker.aclose)
         synthesizer = self.synthesizer = SpeechSynthesizer(
             tts, cache, maker, source=self._settings.tts_source, speed=speed
         )

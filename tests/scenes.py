@@ -462,7 +462,7 @@ async def open_studio(folder: Path, speeches: CachedSpeeches) -> AsyncIterator[S
         options = ServerOptions(fetch=FetchOptions(allow_loopback=True))
         app = create_faulty_app(BabbleEngine(), faults, options=options)
         base_url = await parts.enter_async_context(serving(app))
-        cache = SpeechCache(speeches, CacheFolder(folder), max_bytes=CACHE_BYTES)
+        cache = SpeechCache(speeches, CacheFolder(folder), Maker(), max_bytes=CACHE_BYTES)
         await parts.enter_async_context(cache)
         studio = Studio(base_url, faults, cache, folder)
         parts.push_async_callback(studio.aclose)

@@ -1,11 +1,17 @@
-"""File formats of speech: uploads, soundboard sounds, voice messages, and back."""
+"""File formats of speech: uploads, soundboard sounds, voice messages, kept speech, and back."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import os
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Final, Literal
 
 import av
@@ -253,3 +259,61 @@ def _waveform(samples: NDArray[np.int16]) -> NDArray[np.uint8]:
         heights, loudest = np.sin(np.pi * (np.arange(count) + 0.5) / count), 1.0  # one steady sound: an arch
     points: NDArray[np.uint8] = np.rint(255 * (heights / loudest) ** _CURVE).astype(np.uint8)
     return points
+
+
+_KEPT_HEADER: Final = struct.Struct("<8sdI")  # magic, time of making, number of frames
+_KEPT_MAGIC: Final = b"MYNAspk3"
+_DIGEST_BYTES: Final = 32
+
+
+def write_kept(path: Path, frames: tuple[bytes, ...], speech: SpeechSound, made_at: datetime) -> int:
+    """Write speech to a new file, for our own user only, and return its size in bytes.
+
+    The file tells when it was made. In front of the samples stand the frames that they are played as.
+    Raises OSError; nothing is left at ``path`` then.
+    """
+    lengths = struct.pack(f"<{len(frames)}H", *map(len, frames))
+    parts = (_KEPT_HEADER.pack(_KEPT_MAGIC, made_at.timestamp(), len(frames)), lengths, *frames, speech.pcm)
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(parts)
+            file.write(digest.digest())
+            return file.tell()
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def read_kept(path: Path, made_at: datetime) -> tuple[tuple[bytes, ...], SpeechSound] | None:
+    """Return the frames and the speech that `write_kept` has written.
+
+    None if a single bit is different, or it was made at another time. Raises OSError.
+    """
+    data = path.read_bytes()
+    body, digest = memoryview(data)[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if not _was_made(body[: _KEPT_HEADER.size], made_at) or hashlib.sha256(body).digest() != digest:
+        return None
+    _, _, count = _KEPT_HEADER.unpack_from(body)
+    start = _KEPT_HEADER.size + 2 * count
+    lengths = struct.unpack_from(f"<{count}H", body, _KEPT_HEADER.size)
+    bounds = list(accumulate(lengths, initial=start))
+    frames = tuple(bytes(body[begin:end]) for begin, end in pairwise(bounds))
+    return frames, SpeechSound(bytes(body[bounds[-1] :]))
+
+
+def is_kept(path: Path, made_at: datetime) -> bool:
+    """Return whether this file begins as one that `write_kept` has written then. Raises OSError."""
+    with path.open("rb") as file:
+        return _was_made(file.read(_KEPT_HEADER.size), made_at)
+
+
+def _was_made(header: bytes | memoryview, at: datetime) -> bool:
+    return len(header) == _KEPT_HEADER.size and _KEPT_HEADER.unpack(header)[:2] == (
+        _KEPT_MAGIC,
+        at.timestamp(),
+    )

@@ -6,10 +6,13 @@ samples; what they are given and what they return can be sent there and back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
+from pathlib import Path
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -30,10 +33,12 @@ from bot.audio.stream import (
     prepared,
     shortened,
 )
-from bot.audio.wav import NO_TAGS, parse_wav, write_wav
+from bot.audio.wav import NO_TAGS, write_wav
 from bot.audio.workers import Deadline, run_batch
 from bot.errors import AudioError
 from bot.models import FRAME_SECONDS, Speech
+
+log = logging.getLogger(__name__)
 
 _RATE: Final = 48_000
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
@@ -244,9 +249,16 @@ class Maker:
         """Return ``speech`` as a WAV. ``tags`` go by their INFO names, see `bot.audio.wav`."""
         return await self._workplace.run(_wav, speech, dict(tags))
 
-    async def speech_from_wav(self, wav: bytes, frames: tuple[bytes, ...]) -> Speech:
-        """Return the speech with these ``frames`` that `wav` has made a WAV of. Raises AudioError."""
-        return Speech(frames, sound=await self._workplace.run(_sound_in, wav))
+    async def write(self, speech: Speech, path: Path, made_at: datetime) -> int:
+        """Write ``speech`` to a new file that `read` reads, and return its size in bytes.
+
+        Raises AudioError, with the reason, if the disk does not take it; nothing is left of it then.
+        """
+        return await self._workplace.run(_write, speech, path, made_at)
+
+    async def read(self, path: Path, made_at: datetime) -> Speech | None:
+        """Return the speech that `write` has written then; None if it is not there or damaged."""
+        return await self._workplace.run(_read, path, made_at)
 
     async def file(self, speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
         """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits."""
@@ -384,8 +396,20 @@ async def _wav(speech: Speech, tags: Mapping[str, str]) -> bytes:
     return await run_batch(write_wav, (await _sound_of(speech)).pcm, tags=tags)
 
 
-async def _sound_in(wav: bytes) -> SpeechSound:
-    return SpeechSound((await run_batch(parse_wav, wav)).samples.tobytes())
+async def _write(speech: Speech, path: Path, made_at: datetime) -> int:
+    try:
+        return await run_batch(formats.write_kept, path, speech.frames, await _sound_of(speech), made_at)
+    except OSError as error:
+        raise AudioError(error.strerror or type(error).__name__) from None
+
+
+async def _read(path: Path, made_at: datetime) -> Speech | None:
+    try:
+        kept = await run_batch(formats.read_kept, path, made_at)
+    except OSError as error:
+        log.debug("kept speech could not be read: %s", error.strerror)
+        return None
+    return kept and Speech(kept[0], sound=kept[1])
 
 
 async def _file(speech: Speech, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:

@@ -6,22 +6,20 @@ import asyncio
 import hashlib
 import json
 import logging
-import os
 import secrets
-import struct
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar, TypeVarTuple
+from typing import Any, Final, Self, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from bot.errors import LibraryError
+from bot.audio.formats import is_kept
+from bot.audio.maker import Maker
+from bot.errors import AudioError, LibraryError
 from bot.library.cached_speeches import CachedSpeeches, Keeping, member_label, recording_label, voice_label
-from bot.models import ReferenceAudio, SpeechRequest, SpokenVoice
+from bot.models import ReferenceAudio, Speech, SpeechRequest, SpokenVoice
 
 log = logging.getLogger(__name__)
 
@@ -73,45 +71,6 @@ def labels_of(request: SpeechRequest, member_id: int) -> list[str]:
     return labels
 
 
-_HEADER: Final = struct.Struct("<8sdII")  # magic, time of making, number of frames, bytes of the WAV
-_MAGIC: Final = b"MYNAspk2"
-_DIGEST_BYTES: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class KeptSpeech:
-    """A finished speech as a WAV, and the frames it is played as."""
-
-    wav: bytes = field(repr=False)
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-def packed(kept: KeptSpeech, made_at: datetime) -> bytes:
-    """Return ``kept`` as the bytes of a file, which tell when it was made."""
-    lengths = struct.pack(f"<{len(kept.frames)}H", *map(len, kept.frames))
-    header = _HEADER.pack(_MAGIC, made_at.timestamp(), len(kept.frames), len(kept.wav))
-    body = b"".join((header, lengths, *kept.frames, kept.wav))
-    return body + hashlib.sha256(body).digest()
-
-
-def unpacked(data: bytes, made_at: datetime) -> KeptSpeech | None:
-    """Return what `packed` was given; None if a single bit is different, or it was made at another time."""
-    body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if not _was_made(body[: _HEADER.size], made_at) or hashlib.sha256(body).digest() != digest:
-        return None
-    _, _, count, wav_bytes = _HEADER.unpack_from(body)
-    start, end = _HEADER.size + 2 * count, len(body) - wav_bytes
-    lengths = struct.unpack_from(f"<{count}H", body, _HEADER.size)
-    if start + sum(lengths) != end:
-        return None
-    bounds = pairwise(accumulate(lengths, initial=start))
-    return KeptSpeech(body[end:], tuple(body[begin:end] for begin, end in bounds))
-
-
-def _was_made(header: bytes, at: datetime) -> bool:
-    return len(header) == _HEADER.size and _HEADER.unpack(header)[:2] == (_MAGIC, at.timestamp())
-
-
 class CacheFolder:
     """Files of kept speech under opaque keys, readable by our own user only.
 
@@ -121,36 +80,25 @@ class CacheFolder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._has_complained = False
 
-    def read(self, key: str, made_at: datetime) -> KeptSpeech | None:
-        """Return the speech under ``key`` that was made then; None if it is not there or damaged."""
-        try:
-            return unpacked((self._path / key).read_bytes(), made_at)
-        except OSError as error:
-            log.debug("kept speech could not be read: %s", error.strerror)
-            return None
+    def path_of(self, key: str) -> Path:
+        """Return where the speech under ``key`` lies."""
+        return self._path / key
 
-    def write(self, keeping: Keeping, data: bytes) -> bool:
-        """Write all or nothing, under another name first; return False if the disk does not take it.
+    def draft_of(self, key: str) -> Path:
+        """Return a new place, where speech for ``key`` is written before it is taken over."""
+        return self._path / f"{key}.{secrets.token_hex(4)}"
+
+    def take_over(self, draft: Path, keeping: Keeping) -> bool:
+        """Give the speech of ``draft`` its key; return False if the disk does not do so.
 
         Of speech that must not be kept any more nothing is there afterwards.
         """
-        draft = self._path / f"{keeping.key}.{secrets.token_hex(4)}"
         try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(data)
-                draft.replace(self._path / keeping.key)
-            finally:
-                draft.unlink(missing_ok=True)
+            draft.replace(self._path / keeping.key)
         except OSError as error:
-            if not self._has_complained:
-                log.warning("no speech is kept for later: %s", error.strerror or type(error).__name__)
-            self._has_complained = True
+            log.warning("no speech is kept for later: %s", error.strerror or type(error).__name__)
             return False
-        self._has_complained = False
         if keeping.is_forgotten:  # whoever forgot it before it was here could not delete it
             self.drop([keeping.key])
         return True
@@ -178,8 +126,7 @@ def _is_one_of(made: Mapping[str, datetime], path: Path) -> bool:
     if path.name not in made or path.is_symlink():
         return False
     try:
-        with path.open("rb") as file:
-            return _was_made(file.read(_HEADER.size), made[path.name])
+        return is_kept(path, made[path.name])
     except OSError:
         return False
 
@@ -206,19 +153,22 @@ class SpeechCache:
         self,
         speeches: CachedSpeeches,
         folder: CacheFolder,
+        maker: Maker,
         *,
         max_bytes: int,
         tidy_seconds: float = TIDY_SECONDS,
     ) -> None:
         self._speeches = speeches
         self._folder = folder
+        self._maker = maker
         self._max_bytes = max_bytes
         self._tidy_seconds = tidy_seconds
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="speech-cache")
         self._writing = asyncio.Lock()  # no file is missed by who tidies up between its row and itself
-        self._being_kept: set[str] = set()
+        self._being_kept: dict[str, asyncio.Task[None]] = {}
         self._keys: set[str] = set()  # what may be there; the database says whether it is
-        self._notes: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._has_complained = False
         self._tidying: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -234,61 +184,83 @@ class SpeechCache:
     ) -> None:
         if self._tidying is not None:
             self._tidying.cancel()
-        await asyncio.gather(*self._notes)
+        await asyncio.gather(*self._under_way)
         await asyncio.to_thread(self._worker.shutdown)
 
     def keeping(self, key: str, labels: Iterable[str]) -> Keeping:
         """Return the leave to keep speech with these ``labels``, as long as none of them is forgotten."""
         return self._speeches.keeping(key, labels)
 
-    async def get(self, key: str, keeping: Keeping | None = None) -> KeptSpeech | None:
+    async def get(self, key: str, keeping: Keeping | None = None) -> Speech | None:
         """Return what is kept under ``key``; from now on it concerns whom ``keeping`` names too."""
         if key not in self._keys and key not in self._being_kept:
             return None
         if key in self._being_kept:  # whoever got it may ask for it before it is written
-            async with self._writing:
-                pass
+            await asyncio.wait([self._being_kept[key]])
         try:
             made_at = await self._speeches.find(key)
         except LibraryError as error:
             log.warning("kept speech is not looked for: %s", error)
             return None
-        kept = None if made_at is None else await self._run(self._folder.read, key, made_at)
+        try:
+            kept = None if made_at is None else await self._maker.read(self._folder.path_of(key), made_at)
+        except AudioError as error:
+            log.warning("kept speech could not be read: %s", error)
+            return None
         if kept is None or (keeping is not None and keeping.is_forgotten):
             return None
-        note = asyncio.create_task(self._note_use(key, keeping), name="speech-cache")
-        self._notes.add(note)
-        note.add_done_callback(self._notes.discard)
+        self._behind(self._note_use(key, keeping))
         return kept
 
-    async def put(self, kept: KeptSpeech, keeping: Keeping) -> None:
-        """Keep it, in place of what is least recently used."""
-        if not self._max_bytes:
-            return
-        self._being_kept.add(keeping.key)
+    async def put(self, speech: Speech, keeping: Keeping) -> None:
+        """Keep it, in place of what is least recently used. Whoever is cancelled here only stops waiting."""
+        if self._max_bytes:
+            task = self._being_kept[keeping.key] = self._behind(self._put(speech, keeping))
+            await asyncio.shield(task)
+
+    async def _put(self, speech: Speech, keeping: Keeping) -> None:
         try:
             async with self._writing:
-                made_at = self._speeches.now()
-                data = await self._run(packed, kept, made_at)
-                gone = await self._speeches.note(
-                    keeping,
-                    len(data),
-                    made_at,
-                    most_bytes=self._max_bytes,
-                    is_new=keeping.key not in self._keys,
-                )
-                if gone is None:
-                    return
-                await self._run(self._folder.drop, gone)
-                is_there = await self._run(self._folder.write, keeping, data)
-                self._keys -= set(gone)
-                self._keys.add(keeping.key)
+                is_there = await self._written(speech, keeping)
             if not is_there:
                 await self.forget(keys=[keeping.key])
         except LibraryError as error:
             log.warning("no speech is kept for later: %s", error)
         finally:
-            self._being_kept.discard(keeping.key)
+            if self._being_kept.get(keeping.key) is asyncio.current_task():
+                del self._being_kept[keeping.key]
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that is waited for when the cache is closed."""
+        task = asyncio.create_task(work, name="speech-cache")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def _written(self, speech: Speech, keeping: Keeping) -> bool:
+        """Write the row and then the file of a speech; return False if there may be a row without a file."""
+        made_at, draft = self._speeches.now(), self._folder.draft_of(keeping.key)
+        try:
+            size = await self._maker.write(speech, draft, made_at)
+        except AudioError as error:
+            if not self._has_complained:
+                log.warning("no speech is kept for later: %s", error)
+            self._has_complained = True
+            return keeping.key not in self._keys
+        self._has_complained = False
+        try:
+            gone = await self._speeches.note(
+                keeping, size, made_at, most_bytes=self._max_bytes, is_new=keeping.key not in self._keys
+            )
+            if gone is None:
+                return True
+            await self._run(self._folder.drop, gone)
+            is_there = await self._run(self._folder.take_over, draft, keeping)
+            self._keys -= set(gone)
+            self._keys.add(keeping.key)
+            return is_there
+        finally:
+            await self._run(self._folder.drop, [draft.name])
 
     async def forget(self, labels: Collection[str] = (), keys: Collection[str] = ()) -> None:
         """Throw away what has one of these labels or keys, and do not keep what is being made with one now.

@@ -14,7 +14,7 @@ from bot.errors import MemberError, SpeechBotError
 from bot.library.cached_speeches import Keeping, member_label
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Progress, Speech, SpeechRequest, Stage, VoiceAccess
-from bot.speech.cache import KeptSpeech, SpeechCache, labels_of
+from bot.speech.cache import SpeechCache, labels_of
 from bot.speech.run import SpeechResult, SpeechRun, speech_run_of
 from bot.speech.segment_plan import PlaybackClock
 from bot.speech.speaker import SpeechResources
@@ -187,15 +187,7 @@ class SharedJobs:
             return
         shared.finish(result.speech)
         if result.is_worth_keeping:
-            await self._keep(shared, result.speech)
-
-    async def _keep(self, shared: SharedJob, speech: Speech) -> None:
-        try:
-            wav = await self._resources.maker.wav(speech)
-        except SpeechBotError as error:
-            log.warning("a speech is not kept: %s", error)
-            return
-        await self._cache.put(KeptSpeech(wav, speech.frames), shared.keeping)
+            await self._cache.put(result.speech, shared.keeping)
 
     async def _made(
         self, shared: SharedJob, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
@@ -204,8 +196,7 @@ class SharedJobs:
         if kept is not None:
             await check_voices(shared.request, access)
             shared.add(kept.frames)
-            speech = await self._resources.maker.speech_from_wav(kept.wav, kept.frames)
-            return SpeechResult(speech, is_worth_keeping=False)
+            return SpeechResult(kept, is_worth_keeping=False)
         run = shared.run = await speech_run_of(shared.request, self._resources, asker, clock, access)
         async with aclosing(run.frames()) as batches:
             async for frames in batches:

@@ -35,7 +35,6 @@ class SpeechSynthesizer:
         in_hand: int = MAX_UTTERANCES_PER_MEMBER,
     ) -> None:
         self._cache = cache
-        self._maker = maker
         self._source = source
         resources = SpeechResources(tts, maker, TTSGatewayStats(speed), RetryBudget())
         self._jobs = SharedJobs(resources, cache)
@@ -85,8 +84,7 @@ class SpeechSynthesizer:
 
     async def kept(self, key: str) -> Speech | None:
         """Return the speech that is kept under ``key``, a word of `key_of`."""
-        kept = await self._cache.get(key)
-        return None if kept is None else await self._maker.speech_from_wav(kept.wav, kept.frames)
+        return await self._cache.get(key)
 
     async def forget(self, key: str) -> None:
         """Throw away the speech that is kept under ``key``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bot.audio.maker import Maker
 from bot.library.database import Database
 from bot.library.engine import address, engine_for, writing
 from bot.library.library import Library
@@ -56,7 +57,7 @@ async def test_kept_speech_of_the_first_edition_is_deleted_at_the_start(tmp_path
 
     async with (
         Library(None, data_dir) as library,
-        SpeechCache(library.cached_speeches, CacheFolder(path), max_bytes=10**6),
+        SpeechCache(library.cached_speeches, CacheFolder(path), Maker(), max_bytes=10**6),
     ):
         assert list(path.iterdir()) == []
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, func, insert, select
 
+from bot.audio.maker import Maker
+from bot.audio.sound import SpeechSound
 from bot.library.cached_speeches import member_label, voice_label
 from bot.library.consent_rules import Consent
 from bot.library.generations import Generation
@@ -18,7 +20,8 @@ from bot.library.privacy import Deleted
 from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UseRow
 from bot.library.voice import NOBODY, Scope, Sharing
 from bot.library.withdrawal import Post, RecordingPost, Withdrawal
-from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache
+from bot.models import Speech
+from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library.consents import (
     ELSEWHERE,
     GUILD,
@@ -56,7 +59,7 @@ async def library(url: str | None, tmp_path: Path, clock: Clock) -> AsyncIterato
 @pytest.fixture
 async def cache(library: Library, tmp_path: Path) -> AsyncIterator[SpeechCache]:
     folder = CacheFolder(tmp_path / "speech")
-    async with SpeechCache(library.cached_speeches, folder, max_bytes=10_000_000) as opened:
+    async with SpeechCache(library.cached_speeches, folder, Maker(), max_bytes=10_000_000) as opened:
 
         async def hear(withdrawal: Withdrawal) -> None:
             await opened.forget(keys=withdrawal.speeches)
@@ -102,7 +105,7 @@ async def fill(cache: SpeechCache, library: Library) -> None:
     (voice, *_) = await library.voices.complete(member, NAME)
     for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
         sound = b"of others " if number == 2 else RECORDING
-        kept = KeptSpeech(sound * 20, (sound,))
+        kept = Speech((sound,), sound=SpeechSound(sound * 20))
         await cache.put(kept, cache.keeping(str(number) * 64, [label]))
 
 

@@ -15,13 +15,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from bot.audio.maker import Maker
+from bot.audio.sound import SpeechSound
 from bot.library.cached_speeches import member_label, voice_label
 from bot.library.consent_rules import likeness_id
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import utc_now
 from bot.library.withdrawal import Withdrawal
-from bot.speech.cache import CacheFolder, KeptSpeech, SpeechCache
+from bot.models import Speech
+from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library.consents import GUILD, OTHER, SPEAKER, agreed_voice, cloning_on, owner, speaker
 
 CACHE: Final = "cache"
@@ -39,13 +42,13 @@ GONE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 })  # fmt: skip
 """What is forgotten in each way."""
 
-KEPT: Final = KeptSpeech(b"\1\2" * 500, (b"frame", b"another"))
-ANEW: Final = KeptSpeech(b"\3\4" * 500, (b"frame",))
+KEPT: Final = Speech((b"frame", b"another"), sound=SpeechSound(b"\1\2" * 500))
+ANEW: Final = Speech((b"frame",), sound=SpeechSound(b"\3\4" * 500))
 
 
 def cache_of(library: Library, folder: Path) -> SpeechCache:
     """Return the cache in ``folder``, not yet entered."""
-    return SpeechCache(library.cached_speeches, CacheFolder(folder / CACHE), max_bytes=1_000_000)
+    return SpeechCache(library.cached_speeches, CacheFolder(folder / CACHE), Maker(), max_bytes=1_000_000)
 
 
 def files(folder: Path) -> set[str]:

@@ -56,7 +56,7 @@ async def test_kept_speech_survives_a_restart(studio: Studio, speeches: CachedSp
     speech = await studio.make(TEXT)
     await studio.synthesizer.aclose()
 
-    async with SpeechCache(speeches, CacheFolder(studio.folder), max_bytes=CACHE_BYTES) as cache:
+    async with SpeechCache(speeches, CacheFolder(studio.folder), Maker(), max_bytes=CACHE_BYTES) as cache:
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         again = await studio.make(TEXT)
 
@@ -99,7 +99,7 @@ async def test_where_nothing_can_be_kept_everything_works_all_the_same(
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder should be")
 
-    async with SpeechCache(speeches, CacheFolder(blocked), max_bytes=CACHE_BYTES) as cache:
+    async with SpeechCache(speeches, CacheFolder(blocked), Maker(), max_bytes=CACHE_BYTES) as cache:
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
         await studio.synthesizer.aclose()
@@ -115,7 +115,7 @@ async def test_without_room_every_request_is_a_call_and_what_was_kept_is_gone(
     await studio.make(TEXT)
     await studio.synthesizer.aclose()
 
-    async with SpeechCache(speeches, CacheFolder(studio.folder), max_bytes=0) as cache:
+    async with SpeechCache(speeches, CacheFolder(studio.folder), Maker(), max_bytes=0) as cache:
         assert list(studio.folder.iterdir()) == []
         studio.synthesizer = SpeechSynthesizer(studio.tts, cache, Maker())
         await studio.make(TEXT)
