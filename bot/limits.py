@@ -77,6 +77,11 @@ PLAUSIBLE_SECONDS_BASE: Final = 5.0
 PLAUSIBLE_SECONDS_PER_CHARACTER: Final = 0.5
 """Sound longer than base + this per character is a runaway of the model, not speech."""
 
+MAX_FILES_AT_ONCE: Final = 8
+FILE_WAIT_SECONDS: Final = 5.0
+"""Files that are made and sent at once, 3 MB each for half a minute of speech, and how long one waits for its
+place before it goes without: slow lines of some must not hold up the rest."""
+
 MAX_CACHE_MEGABYTES: Final = 100_000
 """More than 200 hours of speech: whoever sets more has mistaken the unit."""
 

@@ -105,6 +105,7 @@ class _Child:
         self._writer = writer
         self._sounds = _Sounds()
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._sending = asyncio.Lock()
         self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
 
     async def serve(self) -> None:
@@ -151,9 +152,10 @@ class _Child:
                 self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
 
     async def _send(self, number: int, kind: str, value: object) -> None:
-        file = io.BytesIO()
-        _Pickler(file, self._sounds).dump((number, kind, value))
-        await write_message(self._writer, file.getvalue())
+        async with self._sending:  # else all files that are ready are copied while the parent reads the first
+            file = io.BytesIO()
+            _Pickler(file, self._sounds).dump((number, kind, value))
+            await write_message(self._writer, file.getvalue())
 
 
 async def _serve(connection: socket.socket) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import ClassVar
 
 import discord
@@ -21,6 +21,7 @@ from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import RESTARTING, AudioError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of
+from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
 from bot.speech.job import SpeechJob
@@ -46,6 +47,7 @@ class Deliveries:
         self.slots = slots
         self.history = history
         self.accesses = accesses
+        self.places = FilePlaces(MAX_FILES_AT_ONCE, wait_seconds=FILE_WAIT_SECONDS)
         self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
 
@@ -78,6 +80,27 @@ class Deliveries:
         with suppress(TimeoutError):  # what Discord does not take it may not take for a quarter of an hour
             async with asyncio.timeout(wait / 2):
                 await asyncio.gather(*endings, return_exceptions=True)
+
+
+class FilePlaces:
+    """Places for so many files that are made and sent at once, all in memory meanwhile."""
+
+    def __init__(self, count: int, *, wait_seconds: float) -> None:
+        self._places = asyncio.Semaphore(count)
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Hold a place; who has waited long for one goes on without: slow lines hold nobody up for good."""
+        has_place = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_seconds):
+                has_place = await self._places.acquire()
+        try:
+            yield
+        finally:
+            if has_place:
+                self._places.release()
 
 
 class Delivery:
@@ -114,8 +137,8 @@ class Delivery:
         if self._target.to is Destination.VOICE_MESSAGE:
             await self._finish_with_voice_message(speech)
             return
-        file = await self._made_file(speech)
-        await self._finish_with_file(file, await self._kept(speech), note=note)
+        async with self._file_of(speech) as file:
+            await self._finish_with_file(file, await self._kept(speech), note=note)
 
     async def check(self) -> None:
         """Raise `MemberError` if a voice in it may not be heard any more; asked after every longer step."""
@@ -196,17 +219,14 @@ class Delivery:
         speech = await self._make_aloud(slot)
         if speech is None:
             return
-        try:
-            file = await self._made_file(speech) if gives_file else None
-            kept = await self._kept(speech)
-        except BaseException:
-            slot.utterance.cancel()  # what may not be given is not heard to its end either
-            raise
         if gives_file:
-            await self._finish_with_file(file, kept)
+            async with self._file_of(speech) as file:
+                kept = await self._kept_while_heard(slot, speech)
+                await self._finish_with_file(file, kept)
             del file, speech  # megabytes, which nobody needs while it waits
             await self._amend(await slot.utterance.finished())
             return
+        kept = await self._kept_while_heard(slot, speech)
         self.reply.show(f"{slot.where} · {kept.words}")
         rest_is_missing = speech.rest_is_missing
         del speech  # ten times as large as its frames, which are enough while it waits
@@ -227,9 +247,9 @@ class Delivery:
             speech = await self._parts.synthesizer.made_before(
                 self._request.request, slot.frames, rest_is_missing=rest_is_missing
             )
-            file = await self._made_file(speech)
-            await self.check()
-            await self._finish_with_file(file, kept, because=UNHEARD[outcome])
+            async with self._file_of(speech) as file:
+                await self.check()
+                await self._finish_with_file(file, kept, because=UNHEARD[outcome])
         elif outcome is Outcome.PLAYED:
             words = f"Spoken in {slot.channel.mention} · {kept.words}"
             await self.reply.finish(words, view=kept.buttons)
@@ -241,14 +261,25 @@ class Delivery:
         """Return the generation as it is delivered: after the last look at its consents, and written down."""
         return await self._parts.history.keep(self._interaction, self._request, speech)
 
-    async def _made_file(self, speech: Speech) -> SpeechFile | None:
-        """Return the file of a speech, made now because that takes a while; None where there can be none."""
+    async def _kept_while_heard(self, slot: PlaybackSlot, speech: Speech) -> KeptGeneration:
+        """Do the same while it is being heard: what may not be given is not heard to its end either."""
+        try:
+            return await self._kept(speech)
+        except BaseException:
+            slot.utterance.cancel()
+            raise
+
+    @asynccontextmanager
+    async def _file_of(self, speech: Speech) -> AsyncIterator[SpeechFile | None]:
+        """Yield the file of a speech, made now because that takes a while; None where there can be none."""
         if file_permission_error(self._interaction) is not None:
-            return None
+            yield None
+            return
         stem = file_stem(self._request.request.text)
         file = SpeechFile(self, self._parts.maker, speech, stem, self._tags)
-        await file.make(self._interaction.filesize_limit)
-        return file
+        async with self._parts.places.one():
+            await file.make(self._interaction.filesize_limit)
+            yield file
 
     @property
     def _tags(self) -> Mapping[str, str]:
@@ -288,9 +319,10 @@ class Delivery:
             else:
                 await self.reply.finish(kept.words, view=kept.buttons)
                 return
-        file = await self._made_file(speech)
-        await self.check()  # that took a moment
-        await self._finish_with_file(file, kept, because=reason or "Discord did not take the voice message")
+        async with self._file_of(speech) as file:
+            await self.check()  # that took a moment
+            because = reason or "Discord did not take the voice message"
+            await self._finish_with_file(file, kept, because=because)
 
 
 class SpeechFile:

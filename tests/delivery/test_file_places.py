@@ -1,0 +1,77 @@
+"""Places for files that are made and sent at once: few, and nobody waits for one for good."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.delivery.delivery import FilePlaces
+from tests.scenes import DEADLINE
+
+
+class Holder:
+    """Somebody who holds a place until they are let go."""
+
+    def __init__(self, places: FilePlaces) -> None:
+        self.is_in = asyncio.Event()
+        self._may_go = asyncio.Event()
+        self._task = asyncio.create_task(self._hold(places))
+
+    async def _hold(self, places: FilePlaces) -> None:
+        async with places.one():
+            self.is_in.set()
+            await self._may_go.wait()
+
+    async def go(self) -> None:
+        self._may_go.set()
+        await self._task
+
+    async def cancel(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+async def within(holder: Holder) -> None:
+    async with asyncio.timeout(DEADLINE):
+        await holder.is_in.wait()
+
+
+async def test_so_many_are_in_at_once_and_the_next_comes_when_one_goes():
+    places = FilePlaces(3, wait_seconds=DEADLINE)
+    holders = [Holder(places) for _ in range(5)]
+    await asyncio.gather(*map(within, holders[:3]))
+    assert [holder.is_in.is_set() for holder in holders] == [True, True, True, False, False]
+
+    await holders[1].go()
+    await within(holders[3])
+    assert not holders[4].is_in.is_set()
+
+    await holders[3].cancel()
+    await within(holders[4])
+    for holder in (holders[0], holders[2], holders[4]):
+        await holder.go()
+
+
+async def test_who_is_cancelled_while_waiting_takes_no_place():
+    places = FilePlaces(1, wait_seconds=DEADLINE)
+    first, second, third = (Holder(places) for _ in range(3))
+    await within(first)
+
+    await second.cancel()
+    await first.go()
+
+    await within(third)
+    await third.go()
+
+
+async def test_behind_lines_that_stand_still_one_waits_a_moment_and_goes_all_the_same():
+    places = FilePlaces(1, wait_seconds=0.01)
+    slow, *others = (Holder(places) for _ in range(4))
+
+    for holder in (slow, *others):
+        await within(holder)
+    for holder in (*others, slow):
+        await holder.go()
+
+    last = Holder(places)
+    await within(last)
+    await last.go()
