@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import discord
 
+from bot.delivery.offer import MemoryFile
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_creation import Brief, Design, DesignProgress
 from bot.errors import sentence_for
@@ -25,7 +24,7 @@ async def reply_with_design(interaction: discord.Interaction, brief: Brief) -> N
     account = interaction.guild_id or interaction.user.id
     design = await bot.voice_designer.make(brief, account, progress)
     wavs = [await bot.library.recordings.read(made.recording) for made in design.generations]
-    files = [discord.File(BytesIO(wav), f"take-{number}.wav") for number, wav in enumerate(wavs, start=1)]
+    files = [MemoryFile(wav, f"take-{number}.wav") for number, wav in enumerate(wavs, start=1)]
     await interaction.edit_original_response(attachments=files)
     await reply.finish(_words(design), view=_buttons(design))
 

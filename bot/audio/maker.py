@@ -281,6 +281,11 @@ class Maker:
         await self._workplace.aclose()
 
 
+def is_of_that_time(path: Path, made_at: datetime) -> bool:
+    """Return whether this file begins as one that `Maker.write` has written then. Raises OSError."""
+    return formats.is_kept(path, made_at)
+
+
 def pause_between(before: Part, after: Part, pause: float) -> Part:
     """Return what is missing between two parts so that ``pause`` seconds of silence are heard there."""
     count = max(0, round((pause - before.tail - after.lead) / FRAME_SECONDS))

@@ -50,6 +50,22 @@ class Upload:
         return self if len(self.data) <= max_bytes else None
 
 
+class MemoryFile(discord.File):
+    """File of ``data`` for one message. When it was sent its bytes are free.
+
+    The buffer of a plain `discord.File` refers to itself after that (2.7.1, file.py, `close`), and its bytes
+    stay until the interpreter looks for cycles, which it seldom does while little else is made.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(BytesIO(data), name)
+
+    def close(self) -> None:
+        """Let go of the bytes."""
+        super().close()
+        self.fp.close()
+
+
 class Uploadable(Protocol):
     """File that can be made as small as a place asks for."""
 
@@ -125,7 +141,7 @@ class Offer:
             arguments["view"] = self._view
         if file is not None:  # a discord.File can be sent only once
             self._size = len(file.data)
-            arguments[key] = [discord.File(BytesIO(file.data), file.name)]
+            arguments[key] = [MemoryFile(file.data, file.name)]
         return arguments
 
     def has_said(self, message: discord.Message) -> bool:

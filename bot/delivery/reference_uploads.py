@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import BytesIO
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 from weakref import WeakValueDictionary
@@ -17,7 +16,7 @@ import discord
 
 from bot.audio.reference_check import ReferenceCheck
 from bot.delivery.membership import Membership
-from bot.delivery.offer import brief
+from bot.delivery.offer import MemoryFile, brief
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
@@ -336,7 +335,7 @@ class ReferencePosts:
     ) -> discord.Message:
         if not self.has_place:
             raise self._no_place()
-        file = discord.File(BytesIO(wav), "voice.wav")
+        file = MemoryFile(wav, "voice.wav")
         try:
             return await channel.send(words, file=file, silent=True, suppress_embeds=True)
         except (discord.Forbidden, discord.NotFound) as error:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from io import BytesIO
 from typing import Any, Final
 
 import discord
 from discord.http import handle_message_parameters
 
 from bot.audio.formats import VoiceMessage
-from bot.delivery.offer import PASSING
+from bot.delivery.offer import PASSING, MemoryFile
 from bot.errors import MemberError
 
 log = logging.getLogger(__name__)
@@ -27,11 +26,11 @@ _TRY_SECONDS: Final = 60.0
 _NOT_TAKEN: Final = "Discord did not take the voice message. Try again in a minute."
 
 
-class _VoiceFile(discord.File):
+class _VoiceFile(MemoryFile):
     """File with the fields of a voice message, which discord.py 2.7.1 does not know."""
 
     def __init__(self, message: VoiceMessage) -> None:
-        super().__init__(BytesIO(message.ogg), _FILE)
+        super().__init__(message.ogg, _FILE)
         self._more = {"duration_secs": message.seconds, "waveform": message.waveform}
 
     def to_dict(self, index: int) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from bot.audio.formats import is_kept
-from bot.audio.maker import Maker
+from bot.audio.maker import Maker, is_of_that_time
 from bot.errors import AudioError, LibraryError
 from bot.library.cached_speeches import CachedSpeeches, Keeping, member_label, recording_label, voice_label
 from bot.models import ReferenceAudio, Speech, SpeechRequest, SpokenVoice
@@ -126,7 +125,7 @@ def _is_one_of(made: Mapping[str, datetime], path: Path) -> bool:
     if path.name not in made or path.is_symlink():
         return False
     try:
-        return is_kept(path, made[path.name])
+        return is_of_that_time(path, made[path.name])
     except OSError:
         return False
 

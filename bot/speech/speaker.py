@@ -361,6 +361,7 @@ class SegmentInProgress:
     def end(self, outcome: Part | Exception) -> None:
         """Note what became of it."""
         self.outcome = outcome
+        self.request = None  # it holds us: samples would stay until the cycle is looked for
         self._changed.set()
 
 
