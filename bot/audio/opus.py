@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot.audio.live_gain import STEP_SAMPLES, Limiter
 from bot.audio.loudness import PEAK_CEILING, to_pcm
-from bot.audio.sound import RATE, Resampler, SpeechSound
+from bot.audio.sound import RATE, Resampler, SpeechSound, seeing_one_core
 from bot.audio.workers import Pieces, run_batch_pieces
 from bot.errors import AudioError
 
@@ -84,9 +84,13 @@ class OpusEncoder:
         try:
             if self._context is None:
                 self._context = _context()
-            return [_checked(packet) for packet in self._context.encode(frame)]
+                with seeing_one_core():
+                    packets = self._context.encode(frame)
+            else:
+                packets = self._context.encode(frame)
         except av.FFmpegError as error:
             raise AudioError("the Opus encoder failed") from error
+        return [_checked(packet) for packet in packets]
 
 
 def _context() -> av.AudioCodecContext:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +33,26 @@ class SpeechSound:
         return len(self.pcm) / (2 * RATE)
 
 
+@contextmanager
+def seeing_one_core() -> Iterator[None]:
+    """Let this thread see one core of the machine, where the system can do that.
+
+    With their first frame PyAV's resamplers and encoders make a filter graph, for which FFmpeg starts a
+    thread for each core that it sees (libavfilter/pthread.c), and those never have anything to do. With a
+    hundred encoders on two cores they were 200.
+    """
+    set_affinity = getattr(os, "sched_setaffinity", None)
+    if set_affinity is None:
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    try:
+        set_affinity(0, {min(cores)})
+        yield
+    finally:
+        set_affinity(0, cores)
+
+
 class Resampler:
     """Turns 16-bit mono samples of ``rate`` Hz into samples at 48 kHz, full scale at 1.0.
 
@@ -40,6 +63,7 @@ class Resampler:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._resampler = None
+        self._is_begun = False
         if rate != RATE:
             self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
 
@@ -61,7 +85,10 @@ class Resampler:
 
     def _resampled(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Wave:
         try:
-            parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+            with nullcontext() if self._is_begun else seeing_one_core():
+                resampled = resampler.resample(frame)
+            self._is_begun = True
+            parts = [part.to_ndarray()[0] for part in resampled]
         except av.FFmpegError as error:
             raise AudioError(f"could not be resampled from {self._rate} Hz") from error
         return np.concatenate([np.zeros(0, np.float32), *parts], dtype=np.float32)

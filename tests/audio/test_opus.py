@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 
 import av
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -14,10 +16,11 @@ from bot.audio.opus import (
     FRAME_SAMPLES,
     LOOKAHEAD_SAMPLES,
     SILENCE_FRAME,
+    OpusEncoder,
     is_20_ms,
     opus_frames,
 )
-from bot.audio.sound import SpeechSound
+from bot.audio.sound import Resampler, SpeechSound
 from bot.models import FRAME_SECONDS
 from tests.audio.handmade import pcm16, sine, speechlike
 
@@ -118,3 +121,18 @@ async def test_loud_and_busy_sound_takes_no_more_than_the_bitrate_says():
 
     bits = 8 * sum(map(len, frames)) / (len(frames) * FRAME_SECONDS)
     assert bits <= 1.05 * BITRATE
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system shows all cores to everybody")
+def test_encoders_and_resamplers_bring_no_threads_of_their_own():
+    cores, threads = os.sched_getaffinity(0), psutil.Process().num_threads()
+    samples = np.zeros(48_000, np.int16)
+
+    encoders, resamplers = [OpusEncoder() for _ in range(5)], [Resampler(24_000) for _ in range(5)]
+    for encoder in encoders:
+        assert len(encoder.feed(samples)) > 40
+    for resampler in resamplers:
+        assert len(resampler.feed(samples)) > 90_000
+
+    assert psutil.Process().num_threads() == threads
+    assert os.sched_getaffinity(0) == cores
