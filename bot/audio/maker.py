@@ -359,7 +359,10 @@ async def _whole(
             if source.fraction is not None and abs(source.fraction - told) >= _SHARE_WORTH_TELLING:
                 told = source.fraction
                 yield Arrival([], told)
-    whole = await deadline.run(prepared, bytes(wav), text)
+    data = bytes(wav)
+    del wav
+    whole = await deadline.run(prepared, data, text)
+    del data
     defect = await deadline.run(quality.defect_in, whole, text)
     sound = shortened(whole, text)
     yield CheckedSpeech(sound.seconds, defect, gains, sound=sound)

@@ -34,7 +34,7 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 """No message is longer: twice the WAV of the longest speech."""
 
 READER_BYTES: Final = 1024 * 1024  # what waits in a reader before its socket is read no further
-_REST_SECONDS: Final = 5.0  # after so long without a call memory is given back
+_GIVE_BACK_SECONDS: Final = 1.0  # how often, while there is work: a third of what it holds is free else
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -106,7 +106,15 @@ class _Child:
         self._sounds = _Sounds()
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
-        self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
+        self._has_worked = True
+
+    async def give_memory_back(self) -> None:
+        """Give back what lies free, now and then, also behind the last work."""
+        while True:
+            await asyncio.sleep(_GIVE_BACK_SECONDS)
+            if self._has_worked:
+                self._has_worked = bool(self._calls)
+                give_free_memory_back()
 
     async def serve(self) -> None:
         """Answer calls until the parent is gone."""
@@ -124,7 +132,7 @@ class _Child:
                 if task := self._calls.get(message[1]):
                     task.cancel()
             else:
-                self._resting.cancel()
+                self._has_worked = True
                 self._calls[message[0]] = asyncio.create_task(self._answer(*message))
 
     async def _answer(
@@ -148,8 +156,6 @@ class _Child:
             await self._send(number, "error", (type(error).__name__, "see the log"))
         finally:
             del self._calls[number]
-            if not self._calls:
-                self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, give_free_memory_back)
 
     async def _send(self, number: int, kind: str, value: object) -> None:
         async with self._sending:  # else all files that are ready are copied while the parent reads the first
@@ -160,7 +166,10 @@ class _Child:
 
 async def _serve(connection: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=READER_BYTES)
-    await _Child(reader, writer).serve()
+    child = _Child(reader, writer)
+    giving_back = asyncio.create_task(child.give_memory_back())
+    await child.serve()
+    giving_back.cancel()
     os._exit(0)  # nobody is left who wants what is under way, and nothing of it is kept
 
 

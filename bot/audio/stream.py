@@ -137,7 +137,7 @@ class SpeechStream:
         self._resampler: Resampler | None = None
         self._held: list[bytes] = []
         self._handed_out = False
-        self._pcm: list[bytes] = []
+        self._pcm = bytearray()  # as one block, which goes back to the system when it is freed
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the frames that can be heard now that ``chunk`` is there. Raises AudioError."""
@@ -158,10 +158,11 @@ class SpeechStream:
         return self._released()
 
     def result(self) -> StreamedSpeech:
-        """Return the whole, after `finish`."""
+        """Return the whole, once, after `finish`."""
         needed = self._leveller.needed_gain
         gains = self._gains if math.isnan(needed) else self._gains.with_generation(needed)
-        return StreamedSpeech(SpeechSound(b"".join(self._pcm)), gains)
+        pcm, self._pcm = bytes(self._pcm), bytearray()
+        return StreamedSpeech(SpeechSound(pcm), gains)
 
     def _add(self, samples: NDArray[np.int16]) -> None:
         if self._wav.header is None:
@@ -171,7 +172,7 @@ class SpeechStream:
         self._encode(self._leveller.feed(self._resampler.feed(samples)))
 
     def _encode(self, samples: NDArray[np.int16]) -> None:
-        self._pcm.append(samples.astype("<i2", copy=False).tobytes())
+        self._pcm += samples.astype("<i2", copy=False).data
         self._held += self._encoder.feed(samples)
 
     def _released(self) -> list[bytes]:
