@@ -6,9 +6,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, delete, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError, NameTakenError
@@ -228,20 +240,9 @@ class Voices:
 
         What they may not use any more, or is frozen, counts as none. Without a default one has to be created.
         """
-        chosen = (
-            select(ChosenVoiceRow.voice_id)
-            .where(ChosenVoiceRow.guild_id == scope.guild_id)
-            .where(ChosenVoiceRow.member_id == scope.member_id)
-            .scalar_subquery()
-        )
-        default = _default_id(scope)
-        wanted = (
-            select_standings()
-            .add_columns(chosen.label("chosen_id"), default.label("default_id"))
-            .where(VoiceRow.guild_id == scope.guild_id, or_(VoiceRow.id == chosen, VoiceRow.id == default))
-        )
+        values = {"guild_id": scope.guild_id, "member_id": scope.member_id}
         async with self._database.reading() as session:
-            rows = (await session.execute(wanted)).all()
+            rows = (await session.execute(_CHOSEN, values)).all()
             standings = to_standings(rows)
         if not rows:
             return ChosenVoices(None, None)
@@ -402,16 +403,38 @@ async def _set_default(session: AsyncSession, guild_id: int, voice_id: str | Non
 
 
 async def _default(session: AsyncSession, scope: Scope) -> Voice | None:
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == _default_id(scope))
+    found = await load_voices(
+        session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == _default_id(scope.guild_id)
+    )
     return next((voice for voice in found if is_usable(scope, voice)), None)
 
 
-def _default_id(scope: Scope) -> ScalarSelect[str | None]:
+def _default_id(guild_id: int | BindParameter[int]) -> ScalarSelect[str | None]:
     return (
         select(GuildSettingsRow.default_voice_id)
-        .where(GuildSettingsRow.guild_id == scope.guild_id)
+        .where(GuildSettingsRow.guild_id == guild_id)
         .scalar_subquery()
     )
+
+
+def _chosen() -> Select[tuple[Any, ...]]:
+    """Return the statement of `Voices.chosen_voices`; it is built once, which costs as much as running it."""
+    guild_id = bindparam("guild_id", type_=BigInteger)
+    chosen = (
+        select(ChosenVoiceRow.voice_id)
+        .where(ChosenVoiceRow.guild_id == guild_id)
+        .where(ChosenVoiceRow.member_id == bindparam("member_id", type_=BigInteger))
+        .scalar_subquery()
+    )
+    default = _default_id(guild_id)
+    return (
+        select_standings()
+        .add_columns(chosen.label("chosen_id"), default.label("default_id"))
+        .where(VoiceRow.guild_id == guild_id, or_(VoiceRow.id == chosen, VoiceRow.id == default))
+    )
+
+
+_CHOSEN: Final = _chosen()
 
 
 async def _free_name(session: AsyncSession, guild_id: int, name: str) -> str:

@@ -124,6 +124,7 @@ class SharedJobs:
         self._resources = resources
         self._cache = cache
         self._under_way: dict[asyncio.Task[None], SharedJob] = {}
+        self._by_key: dict[str, SharedJob] = {}  # the newest of each that others may share
 
     def join(
         self, request: SpeechRequest, key: str, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
@@ -139,7 +140,9 @@ class SharedJobs:
         shared = SharedJob(request, key, self._cache.keeping(key, labels_of(request, asker.member_id)))
         shared.task = asyncio.create_task(self._carry_out(shared, asker, clock, access), name="speech")
         self._under_way[shared.task] = shared
-        shared.task.add_done_callback(self._under_way.pop)
+        if shared.can_be_shared:
+            self._by_key[key] = shared
+        shared.task.add_done_callback(self._forget)
         return shared
 
     def find(self, request: SpeechRequest, key: str) -> SharedJob | None:
@@ -169,8 +172,13 @@ class SharedJobs:
             await asyncio.wait(tasks)
 
     def _find(self, key: str) -> SharedJob | None:
-        jobs = self._under_way.values()
-        return next((shared for shared in jobs if shared.key == key and shared.can_be_shared), None)
+        shared = self._by_key.get(key)
+        return shared if shared is not None and shared.can_be_shared else None
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        shared = self._under_way.pop(task)
+        if self._by_key.get(shared.key) is shared:
+            del self._by_key[shared.key]
 
     async def _carry_out(
         self, shared: SharedJob, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
