@@ -219,6 +219,7 @@ class Delivery:
         speech = await self._make_aloud(slot)
         if speech is None:
             return
+        await self._parts.synthesizer.lull()
         if gives_file:
             async with self._file_of(speech) as file:
                 kept = await self._kept_while_heard(slot, speech)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from bot.errors import MemberError, SpeechBotError
 from bot.library.cached_speeches import Keeping, member_label
@@ -117,6 +118,10 @@ class SharedJob:
         self._changed = asyncio.Event()
 
 
+_HURRY_SECONDS: Final = 3.0  # who has heard nothing for so long waits for a call, not for us
+_LULL_SECONDS: Final = 1.0  # the most that an answer waits for others' first sound
+
+
 class SharedJobs:
     """Shared jobs under way; equal requests get the same, unless they ask for a fresh one."""
 
@@ -125,6 +130,9 @@ class SharedJobs:
         self._cache = cache
         self._under_way: dict[asyncio.Task[None], SharedJob] = {}
         self._by_key: dict[str, SharedJob] = {}  # the newest of each that others may share
+        self._unheard: set[SharedJob] = set()  # somebody listens, and has heard nothing yet
+        self._all_heard = asyncio.Event()
+        self._all_heard.set()
 
     def join(
         self, request: SpeechRequest, key: str, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
@@ -142,12 +150,22 @@ class SharedJobs:
         self._under_way[shared.task] = shared
         if shared.can_be_shared:
             self._by_key[key] = shared
+        if math.isfinite(clock.buffered):
+            self._unheard.add(shared)
+            self._all_heard.clear()
+            asyncio.get_running_loop().call_later(_HURRY_SECONDS, self._is_heard, shared)
         shared.task.add_done_callback(self._forget)
         return shared
 
     def find(self, request: SpeechRequest, key: str) -> SharedJob | None:
         """Return the job under way that ``request`` can share, if there is one."""
         return None if request.fresh else self._find(key)
+
+    async def lull(self) -> None:
+        """Wait until no listener waits for a first sound, a second at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LULL_SECONDS):
+                await self._all_heard.wait()
 
     async def withdraw(self, *voice_ids: str) -> None:
         """End everything that is being made with these voices or likenesses.
@@ -175,8 +193,14 @@ class SharedJobs:
         shared = self._by_key.get(key)
         return shared if shared is not None and shared.can_be_shared else None
 
+    def _is_heard(self, shared: SharedJob) -> None:
+        self._unheard.discard(shared)
+        if not self._unheard:
+            self._all_heard.set()
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         shared = self._under_way.pop(task)
+        self._is_heard(shared)
         if self._by_key.get(shared.key) is shared:
             del self._by_key[shared.key]
 
@@ -204,11 +228,13 @@ class SharedJobs:
         if kept is not None:
             await check_voices(shared.request, access)
             shared.add(kept.frames)
+            self._is_heard(shared)
             return SpeechResult(kept, is_worth_keeping=False)
         run = shared.run = await speech_run_of(shared.request, self._resources, asker, clock, access)
         async with aclosing(run.frames()) as batches:
             async for frames in batches:
                 shared.add(frames)
+                self._is_heard(shared)
         return run.result
 
 

@@ -57,6 +57,14 @@ class SpeechSynthesizer:
         clock = PlaybackClock(seconds_before)
         return SpeechJob(self._jobs, self._quota, request, self.key_of(request), asker, clock, access)
 
+    async def lull(self) -> None:
+        """Wait until no listener of any server waits for a first sound, a second at most.
+
+        Whatever can wait and takes a while is done behind this: when a hundred ask at once, the files of
+        some would else be made and sent before others hear anything.
+        """
+        await self._jobs.lull()
+
     async def withdraw(self, *voice_ids: str, speeches: Collection[str] = ()) -> None:
         """End everything that is being made with these voices or likenesses, and forget what is kept of them.
 

@@ -126,3 +126,42 @@ async def test_a_member_has_only_so_much_in_hand(studio: Studio):
 
     async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*asked)
+
+
+async def test_what_can_wait_waits_while_a_listener_has_heard_nothing(studio: Studio):
+    studio.faults.on_post(hold := Hold())
+    making = studio.making(TEXT)
+    await studio.called(times=1)
+
+    behind = asyncio.create_task(studio.synthesizer.lull())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    waited = not behind.done()
+    hold.released.set()
+    await making
+    await behind
+
+    assert waited
+    await asyncio.wait_for(studio.synthesizer.lull(), DEADLINE)
+
+
+@pytest.mark.parametrize("how", ["it becomes a file", "it fails", "it is given up"])
+async def test_nothing_waits_for_whoever_hears_nothing(studio: Studio, how: str):
+    studio.faults.on_post(hold := Hold(Respond(500)) if how == "it fails" else Hold())
+    making = studio.making(TEXT, aloud=how != "it becomes a file")
+    await studio.called(times=1)
+    if how == "it fails":
+        hold.released.set()
+    elif how == "it is given up":
+        making.cancel()
+    if how != "it becomes a file":
+        await asyncio.wait([making])
+        await studio.synthesizer.aclose()
+
+    lull = asyncio.create_task(studio.synthesizer.lull())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    done_at_once = lull.done()
+    making.cancel()
+
+    assert done_at_once
