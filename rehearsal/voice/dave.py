@@ -32,10 +32,10 @@ class GroupMember(Protocol):
         """Learn of proposals (27); a commit is due, but not before this returns."""
 
     def apply_commit(self, transition_id: int, commit: bytes) -> None:
-        """Learn which commit counts (29); readiness is due."""
+        """Learn which commit counts (29); readiness is due, or with the id 0 nothing: it is in force."""
 
     def enter(self, transition_id: int, welcome: bytes) -> None:
-        """Be let into the group (30); readiness is due."""
+        """Be let into the group (30); readiness is due, or with the id 0 nothing: it is in force."""
 
     def start_over(self) -> None:
         """Make a new group of one (24 with epoch 1, and 21 with id 0); a key package is due."""
@@ -63,7 +63,7 @@ class Transitions:
         return bool(self._open)
 
     def open(self, members: Iterable[GroupMember]) -> int:
-        """Begin to wait for ``members`` and return the id of this transition; 0 is never one."""
+        """Begin to wait for ``members`` and return the id of this transition, which is not 0."""
         self._last = self._last % 0xFFFE + 1
         loop = asyncio.get_running_loop()
         deadline = loop.call_later(self._faults.transition_seconds, self._finish, self._last)
@@ -97,6 +97,9 @@ class Transitions:
             transition.deadline.cancel()
             self._execute(transition_id)
 
+
+_AT_ONCE: Final = 0
+"""The transition id with which a new group begins: nobody says that they are ready, or is waited for."""
 
 _MLS_10: Final = 1
 _PUBLIC_MESSAGE: Final = 1
@@ -317,6 +320,7 @@ class DaveGroup:
             log.debug("a commit came too late or without its Welcome")
             return
         self._change = None
+        is_first = self.epoch == 0
         self.epoch += 1
         for leaf in change.removes:
             self._leaves[leaf] = None
@@ -324,7 +328,7 @@ class DaveGroup:
         for added in change.adds:
             self._occupy(added)
         entering = [added for added in change.adds if self._takes_part(added)]
-        transition_id = self._transitions.open([*staying, *entering])
+        transition_id = _AT_ONCE if is_first else self._transitions.open([*staying, *entering])
         for member in staying:
             member.apply_commit(transition_id, commit)
         for member in entering:
@@ -332,6 +336,8 @@ class DaveGroup:
         for member in change.adds:
             if member not in entering:
                 self._vacate(member)
+        if is_first:
+            self.on_executed()
         self._advance()
 
     def ready(self, member: GroupMember, transition_id: int) -> None:
@@ -472,12 +478,18 @@ class PersonDave:
     def apply_commit(self, transition_id: int, commit: bytes) -> None:
         """Go over to the keys of the next epoch; those of this one still open late packets."""
         self._session.process_commit(commit)
-        self._group.ready(self, transition_id)
+        self._go_over(transition_id)
 
     def enter(self, transition_id: int, welcome: bytes) -> None:
         """Leave the group of one for the call's."""
         self._session.process_welcome(welcome)
-        self._group.ready(self, transition_id)
+        self._go_over(transition_id)
+
+    def _go_over(self, transition_id: int) -> None:
+        if transition_id == _AT_ONCE:
+            self.execute(transition_id)
+        else:
+            self._group.ready(self, transition_id)
 
     def start_over(self) -> None:
         """Be alone again: a new group of one."""

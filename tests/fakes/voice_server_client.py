@@ -130,6 +130,7 @@ class VoiceClientForTests:
         self._counter = 0
         self._box: nacl.secret.Aead | None = None
         self._pending: dict[int, int] = {}
+        self.went_over: list[int] = []
         self._changed = asyncio.Event()
         self._http_session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -305,6 +306,7 @@ class VoiceClientForTests:
 
     async def _go_over(self, opcode: int, transition_id: int, message: bytes) -> None:
         assert self.dave is not None
+        self.went_over.append(transition_id)
         try:
             if opcode == Opcode.WELCOME:
                 self.dave.process_welcome(message)
@@ -313,7 +315,8 @@ class VoiceClientForTests:
         except ValueError:
             await self.send(Opcode.INVALID_COMMIT_WELCOME, {"transition_id": transition_id})
             await self._new_group()
-        else:
+            return
+        if transition_id != 0:  # a new group is in force at once
             self._pending[transition_id] = self.protocol_version
             await self.send(Opcode.TRANSITION_READY, {"transition_id": transition_id})
 

@@ -63,6 +63,24 @@ async def test_a_bot_that_joins_two_humans_is_heard_by_both(house: VoiceHouse) -
     assert client.dave.voice_privacy_code == anna.privacy_code
 
 
+async def test_a_new_group_begins_without_a_word_and_whoever_comes_later_is_waited_for(
+    house: VoiceHouse,
+) -> None:
+    await house.human(ANNA)
+    client = house.client()
+    await client.connect_securely()
+    await settled(house, client)
+    at_the_start = client.opcodes()
+
+    ben = await house.human(BEN)
+    await everyone_hears(house, client, ben)
+
+    assert Opcode.WELCOME in at_the_start or Opcode.ANNOUNCE_COMMIT in at_the_start
+    assert client.went_over[0] == 0 and Opcode.EXECUTE_TRANSITION not in at_the_start
+    assert len(client.went_over) == 2 and client.went_over[1] != 0
+    assert client.opcodes().count(Opcode.EXECUTE_TRANSITION) == 1
+
+
 async def test_a_bot_that_is_there_first_lets_the_human_in(house: VoiceHouse) -> None:
     client = house.client()
     await client.connect()

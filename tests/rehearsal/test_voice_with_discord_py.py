@@ -11,7 +11,7 @@ import pytest
 from rehearsal.voice.dave import SILENCE_FRAME, Unheard
 from rehearsal.voice.listener import Listener
 from tests.fakes.voice_server_client import DEADLINE, opus_of, opus_tone
-from tests.scenes import VoiceScene, open_voice_scene
+from tests.scenes import VoiceScene, open_voice_scene, until
 
 
 class Sound(discord.AudioSource):
@@ -33,6 +33,12 @@ async def scene() -> AsyncIterator[VoiceScene]:
         yield scene
 
 
+async def secured(listener: Listener, voice_client: discord.VoiceClient) -> None:
+    """Return when both have the keys of the call: a new group waits for nobody to say so."""
+    await listener.wait_until_ready(timeout=DEADLINE)
+    await until(lambda: voice_client._connection.can_encrypt)
+
+
 async def hears(listener: Listener, voice_client: discord.VoiceClient, *, first: int) -> None:
     """Play ten frames that nobody played before, and hold the listener to each of them."""
     frames = [opus_of(first + number) for number in range(10)]
@@ -46,7 +52,7 @@ async def test_discord_py_is_heard_frame_by_frame(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.perch)
 
     voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
-    await listener.wait_until_ready(timeout=DEADLINE)
+    await secured(listener, voice_client)
 
     await hears(listener, voice_client, first=0)
     assert listener.undecryptable == 0
@@ -56,12 +62,12 @@ async def test_discord_py_is_heard_frame_by_frame(scene: VoiceScene) -> None:
 async def test_discord_py_may_be_there_first_and_loses_and_finds_its_audience(scene: VoiceScene) -> None:
     voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
     listener = await scene.alice.join(scene.perch)
-    await listener.wait_until_ready(timeout=DEADLINE)
+    await secured(listener, voice_client)
     await hears(listener, voice_client, first=0)
 
     await scene.alice.leave()
     again = await scene.alice.join(scene.perch)
-    await again.wait_until_ready(timeout=DEADLINE)
+    await secured(again, voice_client)
 
     await hears(again, voice_client, first=100)
     assert again.undecryptable == 0
@@ -83,7 +89,7 @@ async def test_discord_py_loses_what_it_sends_before_the_encryption_is_ready(sce
 async def test_a_human_who_joins_while_discord_py_plays_hears_the_rest(scene: VoiceScene) -> None:
     anna = await scene.alice.join(scene.perch)
     voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
-    await anna.wait_until_ready(timeout=DEADLINE)
+    await secured(anna, voice_client)
     frames = [opus_of(number) for number in range(40)]
 
     voice_client.play(Sound(frames))
@@ -102,7 +108,7 @@ async def test_discord_py_recovers_from_a_welcome_that_makes_no_sense(scene: Voi
     listener = await scene.alice.join(scene.perch)
 
     voice_client = await scene.connect_as(discord.VoiceClient, scene.perch)
-    await listener.wait_until_ready(timeout=DEADLINE)
+    await secured(listener, voice_client)
 
     await hears(listener, voice_client, first=0)
     assert scene.rehearsal.voice.faults.invalid_commits == 0
@@ -151,7 +157,7 @@ async def test_a_discovery_that_is_not_answered_ends_in_a_timeout(scene: VoiceSc
 async def test_a_new_voice_server_in_mid_utterance_is_heard_as_a_new_connection(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.perch)
     voice_client = await scene.connect(scene.perch)
-    await listener.wait_until_ready(timeout=DEADLINE)
+    await secured(listener, voice_client)
     voice_client.play(Sound(opus_tone(seconds=5, hertz=440)))
     first = await listener.wait_for_speech(timeout=DEADLINE)
 
