@@ -67,6 +67,23 @@ def file_permission_error(interaction: discord.Interaction) -> str | None:
     return None
 
 
+def write_permission_error(interaction: discord.Interaction) -> str | None:
+    """Return why the bot cannot write where ``interaction`` happens, in a few words; None: it can.
+
+    Without the first permission there are no others either; in a thread Send Messages has no effect.
+    """
+    allowed = interaction.app_permissions
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    needed = {
+        "View Channel": allowed.view_channel,
+        "Send Messages in Threads" if in_thread else "Send Messages": (
+            allowed.send_messages_in_threads if in_thread else allowed.send_messages
+        ),
+    }
+    missing = next((name for name, is_given in needed.items() if not is_given), None)
+    return None if missing is None else f'I need the permission "{missing}" here'
+
+
 def voice_channel_of(interaction: discord.Interaction) -> VoiceChannelLike | None:
     """Return the voice channel in which the member is, if the bot can know of it."""
     user = interaction.user

@@ -14,7 +14,7 @@ from discord.ext import commands, tasks
 from bot.delivery.reply import Reply
 from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceCreation
 from bot.errors import MemberError, SpeechBotError, sentence_for
-from bot.interaction import scope_of
+from bot.interaction import scope_of, write_permission_error
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
 from bot.library.library import Library
 from bot.library.voice import Sharing
@@ -194,9 +194,10 @@ class Asking:
             raise MemberError(refusal)
         if not await _is_here(interaction.guild, speaker):
             raise MemberError("Whose voice it is has left this server, so they cannot be asked here.")
-        allowed = interaction.app_permissions
-        can_write = allowed.view_channel and allowed.send_messages
-        if not isinstance(interaction.channel, discord.abc.Messageable) or not can_write:
+        refusal = write_permission_error(interaction)
+        if refusal is not None:
+            raise MemberError(f"{refusal} to ask them. A moderator can give it to my role.")
+        if not isinstance(interaction.channel, discord.abc.Messageable):
             raise MemberError(_NO_PLACE)
 
     async def _ask(

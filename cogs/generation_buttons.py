@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -15,7 +16,12 @@ import discord
 from bot.delivery.history import EXPIRED
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest, title_of
-from bot.delivery.voice_message import voice_message_permission_error
+from bot.delivery.voice_message import (
+    comes_as_response,
+    respond_with_voice_message,
+    send_voice_message,
+    voice_message_permission_error,
+)
 from bot.errors import MemberError
 from bot.interaction import guild_id_of, scope_of, voice_channel_of, voice_permission_error
 from bot.library.generations import Generation
@@ -64,6 +70,9 @@ _NOT_DELETED: Final = (
     "Only who asked for this can delete it, or a moderator with the permission Manage Messages."
 )
 
+_RESPONSE_SECONDS: Final = 2.0
+"""Of the three that Discord waits for a first response: the rest is for sending it."""
+
 _REPORTED: Final = "Thank you. The moderators can see your report, and freeze the voice: /voice audit."
 
 
@@ -100,23 +109,37 @@ async def play(press: Press) -> None:
 
 async def as_voice_message(press: Press) -> None:
     """Send the generation as a voice message, for whoever may send one in this channel."""
-    interaction = press.interaction
-    reason = voice_message_permission_error(interaction)
+    interaction, channel_id = press.interaction, press.message.channel.id
+    is_response = comes_as_response(interaction)
+    reason = None if is_response else voice_message_permission_error(interaction)
     if reason is not None:
         raise MemberError(f"{reason}.")
-    allowed = interaction.permissions
-    may_write = (
-        allowed.send_messages_in_threads
-        if isinstance(interaction.channel, discord.Thread)
-        else allowed.send_messages
-    )
-    if not (may_write and allowed.send_voice_messages):
+    if interaction.guild_id is not None and not _may_send_voice_messages(interaction):
         raise MemberError("You may not send voice messages here, so I do not send one for you.")
-    generation = await press.generation()
-    await press.bot.history.send_voice_message(
-        generation, press.message, interaction.client, member_id=interaction.user.id
-    )
+    try:
+        async with asyncio.timeout(_RESPONSE_SECONDS if is_response else None):
+            generation = await press.generation()
+            made = await press.bot.history.voice_message(
+                generation, press.message, member_id=interaction.user.id
+            )
+    except TimeoutError:
+        raise MemberError("That took me too long for a voice message here. Press it again.") from None
+    if is_response:
+        await respond_with_voice_message(interaction, made)
+        return
+    # A reply needs Read Message History, a message without a reference does not.
+    may_reply = interaction.guild_id is None or interaction.app_permissions.read_message_history
+    answered = press.message if may_reply else None
+    await send_voice_message(interaction.client, channel_id, made, reply_to=answered)
     await Reply.of(interaction).finish("Sent.")
+
+
+def _may_send_voice_messages(interaction: discord.Interaction) -> bool:
+    """Return whether the member may send voice messages where they press."""
+    allowed = interaction.permissions
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    may_write = allowed.send_messages_in_threads if in_thread else allowed.send_messages
+    return may_write and allowed.send_voice_messages
 
 
 async def delete(press: Press) -> None:
@@ -292,6 +315,12 @@ class GenerationButton(
         """How a press is acknowledged: by what it does."""
         return self._act.acknowledgement
 
+    async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
+        """Acknowledge the press, but where a voice message has to be the first response itself."""
+        if self._act_name == "voice" and comes_as_response(interaction):
+            return True
+        return await super().interaction_check(interaction)
+
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it."""
         with Press.once(interaction, bot, self._act_name, self._generation_id) as press:
@@ -300,9 +329,7 @@ class GenerationButton(
 
 def buttons_under(generation_id: str, request: SpeakRequest, in_server: bool) -> discord.ui.View:
     """Return the buttons under a generation: those that can do anything where it stands."""
-    shown = ["again"]
-    if in_server:
-        shown += ["play", "voice"]
+    shown = ["again", "play", "voice"] if in_server else ["again", "voice"]
     if request.can_be_saved:
         shown.append("save")
     if in_server:

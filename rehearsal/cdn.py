@@ -59,7 +59,10 @@ def seconds_of(name: str, data: bytes) -> float | None:
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as somebody sends it. ``seconds`` and ``waveform`` (base64) belong to voice messages."""
+    """A file as somebody sends it. ``seconds`` and ``waveform`` (base64) belong to voice messages.
+
+    ``part_type`` is the content type of the part it came in, where it came in a request.
+    """
 
     name: str
     data: bytes = field(repr=False)
@@ -67,6 +70,7 @@ class SentFile:
     seconds: float | None = None
     waveform: str | None = None
     description: str | None = None
+    part_type: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rehearsal.backstage import Backstage
 from rehearsal.payloads import channel_payload, guild_payload, member_payload, role_payload
 from rehearsal.people import Person
-from rehearsal.permissions import ALL, BOT, EVERYONE, GUILD_WIDE, Overwrite
+from rehearsal.permissions import ALL, BOT, EVERYONE, GUILD_WIDE, Overwrite, Permission
 from rehearsal.records import Channel, ChannelKind, GuildRecord, Member, Role, Sound, Team, User
 from rehearsal.wire import INTENT_EXPRESSIONS, INTENT_GUILDS, INTENT_MEMBERS
 
@@ -53,9 +53,30 @@ class Guild(GuildRecord):
         self._tell_channel("CHANNEL_CREATE", channel)
         return channel
 
+    def add_thread(self, parent: Channel, name: str, *people: Person, private: bool = False) -> Channel:
+        """Let ``people`` begin a thread in a text channel; the first of them owns it."""
+        kind = ChannelKind.PRIVATE_THREAD if private else ChannelKind.PUBLIC_THREAD
+        thread = Channel(self._backstage.snowflakes.new(), name, kind, self.id, parent_id=parent.id)
+        thread.recipients = [person.user for person in people]
+        self.threads[thread.id] = self._backstage.directory.channels[thread.id] = thread
+        self._tell_thread(thread)
+        return thread
+
+    def add_to_thread(self, thread: Channel, who: Person | User) -> None:
+        """Add somebody to a thread; the bot hears of it when it is itself."""
+        thread.recipients.append(who if isinstance(who, User) else who.user)
+        if who.id == self._bot_id:
+            self._tell_thread(thread)
+
+    def _tell_thread(self, thread: Channel) -> None:
+        if self.permissions_of(self._bot_id, thread) & Permission.VIEW_CHANNEL:
+            self._tell_channel("THREAD_CREATE", thread)
+
     async def delete_channel(self, channel: Channel) -> None:
-        """Delete a channel; whoever is in it falls out."""
+        """Delete a channel, with its threads; whoever is in it falls out."""
         await self._backstage.voice_desk.clear_channel(self, channel)
+        for thread in [thread for thread in self.threads.values() if thread.parent_id == channel.id]:
+            del self.threads[thread.id], self._backstage.directory.channels[thread.id]
         del self.channels[channel.id], self._backstage.directory.channels[channel.id]
         self._tell_channel("CHANNEL_DELETE", channel)
         await self._backstage.main_socket.caught_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rehearsal.permissions import Permission
 from rehearsal.records import Channel, ChannelKind, GuildRecord, Member, Role, VoiceState
 from rehearsal.wire import INTENT_VOICE_STATES, Json, time_of
 
@@ -9,7 +10,6 @@ _LISTS = (
     "features",
     "emojis",
     "stickers",
-    "threads",
     "presences",
     "stage_instances",
     "guild_scheduled_events",
@@ -46,6 +46,11 @@ def guild_payload(guild: GuildRecord, intents: int, bot_id: int) -> Json:
         "preferred_locale": guild.locale,
         "roles": [role_payload(role) for role in guild.roles.values()],
         "channels": [channel_payload(channel) for channel in guild.channels.values()],
+        "threads": [
+            channel_payload(thread)
+            for thread in guild.threads.values()
+            if guild.permissions_of(bot_id, thread) & Permission.VIEW_CHANNEL
+        ],
         "members": [member_payload(m) for user_id, m in guild.members.items() if user_id in present],
         "voice_states": [without_member(state) for state in states] if sees_voice else [],
         "soundboard_sounds": [sound.payload() for sound in guild.sounds.values()],
@@ -105,9 +110,10 @@ def channel_payload(channel: Channel) -> Json:
         if channel.kind is ChannelKind.GROUP:
             payload |= {"name": channel.name, "icon": None, "owner_id": str(channel.recipients[0].id)}
         return payload
+    payload |= {"guild_id": str(channel.guild_id), "name": channel.name}
+    if channel.is_thread:
+        return payload | _thread_part(channel)
     payload |= {
-        "guild_id": str(channel.guild_id),
-        "name": channel.name,
         "position": 0,
         "parent_id": None,
         "nsfw": False,
@@ -118,6 +124,24 @@ def channel_payload(channel: Channel) -> Json:
     if channel.is_voice:
         payload |= {"bitrate": 64_000, "user_limit": channel.user_limit, "rtc_region": None}
     return payload
+
+
+def _thread_part(thread: Channel) -> Json:
+    began = time_of(thread.id).isoformat()
+    return {
+        "parent_id": str(thread.parent_id),
+        "owner_id": str(thread.recipients[0].id) if thread.recipients else "0",
+        "rate_limit_per_user": 0,
+        "message_count": len(thread.history),
+        "member_count": min(50, len(thread.recipients)),
+        "thread_metadata": {
+            "archived": False,
+            "archive_timestamp": began,
+            "auto_archive_duration": 1_440,
+            "locked": False,
+            "create_timestamp": began,
+        },
+    }
 
 
 def _overwrites(channel: Channel) -> list[Json]:

@@ -84,7 +84,7 @@ class Person:
     ) -> Message:
         """Write a message; ``as_voice_message`` sends its one file as a recording made in the app."""
         place = self._place(channel)
-        if place.guild is not None and not place.permissions & Permission.SEND_MESSAGES:
+        if place.guild is not None and not place.permissions & channel.send_permission:
             raise RehearsalError(f"{self.name} cannot write in {channel.name}")
         if len(text) > 2_000:
             raise RehearsalError("Your message is too long! Please keep it to 2000 characters.")
@@ -94,6 +94,16 @@ class Person:
             body["message_reference"] = {"message_id": str(reply_to.id), "channel_id": str(channel.id)}
         flags = VOICE_MESSAGE if as_voice_message else 0
         return self._backstage.publisher.publish(channel, self.user, body, files, flags=flags)
+
+    def forward(self, message: Message | Answer, channel: Channel) -> Message:
+        """Forward a message that they see into ``channel``."""
+        shown, place = self._visible(message), self._place(channel)
+        if place.guild is not None and not place.permissions & channel.send_permission:
+            raise RehearsalError(f"{self.name} cannot write in {channel.name}")
+        reference = {"type": 1, "message_id": str(shown.id), "channel_id": str(shown.channel_id)}
+        if shown.guild_id is not None:
+            reference["guild_id"] = str(shown.guild_id)
+        return self._backstage.publisher.publish(channel, self.user, {"message_reference": reference})
 
     def delete(self, message: Message | Answer) -> None:
         """Delete one of their own messages or, with Manage Messages, anybody's."""

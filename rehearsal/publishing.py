@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from rehearsal.cdn import Cdn, SentFile, StoredFile
 from rehearsal.errors import DiscordAPIError
 from rehearsal.events import Events
 from rehearsal.payloads import member_payload
+from rehearsal.permissions import Permission
 from rehearsal.records import Channel, Directory, Message, User
 from rehearsal.rules.messages import check_not_empty
 from rehearsal.wire import (
@@ -26,7 +29,10 @@ from rehearsal.wire import (
 )
 
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
-_HIDDEN = ("content", "embeds", "attachments", "components")
+_HIDDEN = ("content", "embeds", "attachments", "components", "message_snapshots")
+
+_FORWARD: Final = 1
+"""The type of a message reference that forwards (Discord's documentation, Message Reference Types)."""
 
 
 class Publisher:
@@ -56,10 +62,29 @@ class Publisher:
         message.seen_by = seen_by
         message.interaction = interaction
         message.reference = payload.get("message_reference")
+        original = self.forwarded_by(payload)
+        if original is not None:
+            message.forwarded = self._copy(original, folder=channel.id)
         self._fill(message, payload)
         channel.add(message)
         self._tell("MESSAGE_CREATE", message)
         return message
+
+    def forwarded_by(self, payload: Json) -> Message | None:
+        """Return the message that this body forwards. Raises 10003 or 10008 where there is none."""
+        reference = payload.get("message_reference") or {}
+        if reference.get("type", 0) != _FORWARD:
+            return None
+        channel = self._directory.channel(int(reference.get("channel_id") or 0))
+        return self._directory.message(channel, int(reference["message_id"]))
+
+    def _copy(self, original: Message, *, folder: int) -> Message:
+        """Return a copy of a message that outlives it, with its files."""
+        files = [
+            SentFile(file.name, file.data, file.content_type, file.seconds, file.waveform, file.description)
+            for file in original.files
+        ]
+        return replace(original, files=[self._cdn.store(file, folder=folder) for file in files])
 
     def edit(self, message: Message, payload: Json, files: Sequence[SentFile] = ()) -> None:
         """Change a message: what ``payload`` does not name stays. Raises 50162 for a voice message."""
@@ -115,19 +140,33 @@ class Publisher:
         message.pinged, message.pings_everyone = self._pings(message)
 
     def _pings(self, message: Message) -> tuple[set[int], bool]:
-        """Return who is notified: `allowed_mentions` decides, and without it every mention counts."""
+        """Return who is notified: `allowed_mentions` decides.
+
+        Without it every mention counts, but in answers to interactions only those of users.
+        """
         allowed = message.allowed_mentions
-        parse = {"users", "roles", "everyone"} if allowed is None else set(allowed.get("parse") or [])
+        by_default = {"users"} if message.interaction else {"users", "roles", "everyone"}
+        parse = by_default if allowed is None else set(allowed.get("parse") or [])
         mentioned = {int(found) for found in _USER_MENTION.findall(message.content)}
         if "users" not in parse:
             mentioned &= {int(user) for user in (allowed or {}).get("users") or []}
-        if message.reference and (allowed is None or allowed.get("replied_user")):
-            replied = self._directory.channels[message.channel_id].messages.get(
-                int(message.reference["message_id"])
-            )
-            mentioned |= {replied.author.id} if replied else set()
+        if _is_reply(message) and (allowed is None or allowed.get("replied_user")):
+            mentioned |= self._pinged_by_reply(message)
         everyone = "everyone" in parse and ("@everyone" in message.content or "@here" in message.content)
-        return mentioned, everyone
+        return mentioned, everyone and self._may_ping_everyone(message)
+
+    def _pinged_by_reply(self, message: Message) -> set[int]:
+        """Return who wrote what is replied to; of an answer to an interaction the bot does not hear."""
+        channel, reference = self._directory.channels[message.channel_id], message.reference or {}
+        replied = channel.messages.get(int(reference["message_id"]))
+        return {replied.author.id} if replied is not None and replied.interaction is None else set()
+
+    def _may_ping_everyone(self, message: Message) -> bool:
+        channel = self._directory.channels[message.channel_id]
+        guild = self._directory.guild_of(channel)
+        if guild is None:
+            return False
+        return bool(guild.permissions_of(message.author.id, channel) & Permission.MENTION_EVERYONE)
 
     def _tell(self, event: str, message: Message) -> None:
         channel = self._directory.channels[message.channel_id]
@@ -146,7 +185,11 @@ class Publisher:
         bot = self._directory.bot
         if message.guild_id is None or message.author == bot or bot.id in message.pinged:
             return payload
-        return payload | {key: "" if key == "content" else [] for key in _HIDDEN}
+        return payload | {key: "" if key == "content" else [] for key in _HIDDEN if key in payload}
+
+    def shows_content(self, message: Message) -> bool:
+        """Return whether the bot may know what is in a message, as far as a REST call tells it."""
+        return self.fetched_payload(message) == self.payload(message)
 
     def fetched_payload(self, message: Message) -> Json:
         """Return what a REST call tells the bot of a message."""
@@ -184,7 +227,9 @@ class Publisher:
         if message.nonce is not None:
             payload["nonce"] = message.nonce
         if message.reference is not None:
-            payload |= {"message_reference": message.reference, "type": 19}
+            payload |= {"message_reference": message.reference, "type": 19 if _is_reply(message) else 0}
+        if message.forwarded is not None:
+            payload["message_snapshots"] = [{"message": self._snapshot(message.forwarded)}]
         if message.interaction is not None:
             payload |= {
                 "interaction_metadata": message.interaction,
@@ -194,6 +239,11 @@ class Publisher:
             }
         return payload
 
+    def _snapshot(self, forwarded: Message) -> Json:
+        """Return what a forward shows of the original: not who wrote it."""
+        whole = self.payload(forwarded)
+        return {key: whole[key] for key in _SNAPSHOT}
+
     def _guild_part(self, message: Message, *, member: bool) -> Json:
         guild = self._directory.guilds.get(message.guild_id or 0)
         if not member or guild is None:
@@ -202,6 +252,16 @@ class Publisher:
         return {"guild_id": str(guild.id)} | (
             {"member": member_payload(author, user=False)} if author is not None else {}
         )
+
+
+_SNAPSHOT: Final = (
+    *("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags"),
+    *("mentions", "mention_roles", "components"),
+)
+
+
+def _is_reply(message: Message) -> bool:
+    return message.reference is not None and message.forwarded is None
 
 
 def _intents(message: Message) -> int:

@@ -116,7 +116,10 @@ class Sound:
 
 @dataclass(eq=False)
 class Message:
-    """One message. ``seen_by`` is the only person who sees it when it is ephemeral."""
+    """One message. ``seen_by`` is the only person who sees it when it is ephemeral.
+
+    ``forwarded`` is a copy of the message that it forwards.
+    """
 
     id: int
     channel_id: int
@@ -134,6 +137,7 @@ class Message:
     seen_by: int | None = None
     interaction: Json | None = None
     reference: Json | None = None
+    forwarded: Message | None = None
     deleted: bool = False
     allowed_mentions: Json | None = None
     changes: Changes = field(default_factory=Changes, repr=False)
@@ -196,18 +200,24 @@ class ChannelKind(IntEnum):
     DM = 1
     VOICE = 2
     GROUP = 3
+    PUBLIC_THREAD = 11
+    PRIVATE_THREAD = 12
     STAGE = 13
 
 
 @dataclass(eq=False)
 class Channel:
-    """A channel of a guild, or a conversation of ``recipients`` outside of one."""
+    """A channel of a guild, or a conversation of ``recipients`` outside of one.
+
+    A thread is in the channel ``parent_id``, and ``recipients`` are who has been added to it.
+    """
 
     id: int
     name: str
     kind: ChannelKind
     guild_id: int | None = None
     user_limit: int = 0
+    parent_id: int | None = None
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     recipients: list[User] = field(default_factory=list)
     messages: dict[int, Message] = field(default_factory=dict, repr=False)
@@ -217,6 +227,16 @@ class Channel:
     def is_voice(self) -> bool:
         """Return whether people can talk in it."""
         return self.kind in (ChannelKind.VOICE, ChannelKind.STAGE)
+
+    @property
+    def is_thread(self) -> bool:
+        """Return whether it is a thread."""
+        return self.kind in (ChannelKind.PUBLIC_THREAD, ChannelKind.PRIVATE_THREAD)
+
+    @property
+    def send_permission(self) -> Permission:
+        """Return what it takes to write in it: in a thread, Send Messages has no effect."""
+        return Permission.SEND_MESSAGES_IN_THREADS if self.is_thread else Permission.SEND_MESSAGES
 
     @property
     def history(self) -> list[Message]:
@@ -290,6 +310,7 @@ class GuildRecord:
         self.roles = {guild_id: Role(guild_id, "@everyone", everyone)}
         self.members: dict[int, Member] = {}
         self.channels: dict[int, Channel] = {}
+        self.threads: dict[int, Channel] = {}
         self.voice_states: dict[int, VoiceState] = {}
         self.sounds: dict[int, Sound] = {}
 
@@ -304,7 +325,16 @@ class GuildRecord:
         return SOUND_SLOTS[self.premium_tier]
 
     def permissions_of(self, user_id: int, channel: Channel | None = None) -> int:
-        """Return what a member may do, in ``channel`` or in the guild as such; 0 for a stranger."""
+        """Return what a member may do, in ``channel`` or in the guild as such; 0 for a stranger.
+
+        A thread has the permissions of its channel, and a private one is only for who was added to it, or
+        may manage threads (Discord's documentation, Threads).
+        """
+        if channel is not None and channel.parent_id is not None:
+            permissions = self.permissions_of(user_id, self.channels[channel.parent_id])
+            is_member = any(user.id == user_id for user in channel.recipients)
+            is_open = channel.kind is ChannelKind.PUBLIC_THREAD or is_member
+            return permissions if is_open or permissions & Permission.MANAGE_THREADS else 0
         member = self.members.get(user_id)
         if member is None:
             return 0

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 import discord
 
-from bot.audio.formats import SoundboardClip
+from bot.audio.formats import SoundboardClip, VoiceMessage
 from bot.audio.maker import Maker
 from bot.delivery.credit import credit, tags
 from bot.delivery.membership import Membership
@@ -20,7 +20,6 @@ from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceCreation
-from bot.delivery.voice_message import send_voice_message
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
 from bot.interaction import guild_id_of, scope_of
 from bot.library.audit import OWN_RECORDING, Use
@@ -283,17 +282,17 @@ class GenerationHistory:
             await slot.sound.complete()
         return slot
 
-    async def send_voice_message(
-        self, generation: Generation, message: discord.Message, client: discord.Client, *, member_id: int
-    ) -> None:
-        """Reply to ``message``, the one with the generation, with a voice message that a member wants."""
+    async def voice_message(
+        self, generation: Generation, message: discord.Message, *, member_id: int
+    ) -> VoiceMessage:
+        """Return the generation as a voice message that a member wants."""
         speech = await self._speech(generation, message, member_id)
         try:
             made = await self._maker.voice_message(speech, tags=await self._tags(generation, message))
         except AudioError:
             raise MemberError(NOT_KEPT) from None
         await self._note_another_use(generation, message, member_id, speech)
-        await send_voice_message(client, message.channel.id, made, reply_to=message)
+        return made
 
     async def check_saving(self, generation: Generation) -> None:
         """Raise `MemberError` if the generation cannot become a voice, whatever its length."""

@@ -17,6 +17,10 @@ MAX_WORDS: Final = 2_000
 PASSING: Final = (discord.DiscordServerError, aiohttp.ClientError, OSError)
 """Faults that are worth another try; discord.py lets those of aiohttp through (2.7.1, http.py)."""
 
+MAX_FILE_BYTES: Final = 25 * 1024 * 1024 - 64 * 1024
+"""No request may be larger than 25 MiB, whatever a boost or Nitro allows a file (Discord's documentation, API
+Reference, Uploading Files); words and buttons take some of it."""
+
 _TOO_LARGE: Final = (40005, 50045)
 _BLOCKED: Final = (200000, 240000)
 """Discord's codes for what AutoMod refuses, in a message and anywhere else."""
@@ -95,7 +99,7 @@ class Offer:
 
     def made_for(self, limit: int, *, with_view: bool) -> None:
         """Offer all of it again, in another place with this limit in bytes."""
-        self._limit = limit
+        self._limit = min(limit, MAX_FILE_BYTES)
         self._with_view = with_view and self._view is not None
         self._with_file = self._upload is not None
         self._size = 0

@@ -235,7 +235,11 @@ class Reply:
         """Finish the reply with the first response: for what is known at once, from memory."""
         buttons: Any = discord.utils.MISSING if view is None else view
         send = self._interaction.response.send_message
-        await self.respond(partial(send, **message_of(content), view=buttons, ephemeral=ephemeral))
+        await self.finish_at_once(partial(send, **message_of(content), view=buttons, ephemeral=ephemeral))
+
+    async def finish_at_once(self, first: Callable[[], Awaitable[object]]) -> None:
+        """Finish the reply with ``first``, a first response. Raises one of `UNREACHABLE`, as `respond`."""
+        await self.respond(first)
         self._final = True
 
     async def finish_privately(self, content: str, view: discord.ui.View | None = None) -> None:

@@ -8,11 +8,14 @@ import secrets
 from typing import Any, Final
 
 import discord
-from discord.http import handle_message_parameters
+from discord.http import MultipartParameters, handle_message_parameters
+from discord.webhook.async_ import async_context, interaction_message_response_params
 
 from bot.audio.formats import VoiceMessage
 from bot.delivery.offer import PASSING, MemoryFile
+from bot.delivery.reply import Reply
 from bot.errors import MemberError
+from bot.interaction import write_permission_error
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +42,57 @@ class _VoiceFile(MemoryFile):
 
 
 def voice_message_permission_error(interaction: discord.Interaction) -> str | None:
-    """Return why no voice message can be sent where ``interaction`` happens, in a few words; None: it can.
+    """Return why the bot cannot send a voice message of its own where ``interaction`` happens; None: it can.
 
-    They are messages of the bot's own, so it has to be a member there.
+    That is where it is a member, and in a conversation with it. The reason is in a few words.
     """
-    if interaction.guild_id is None or not interaction.is_guild_integration():
-        return "I can send voice messages only in servers I have been added to"
-    allowed = interaction.app_permissions
-    in_thread = isinstance(interaction.channel, discord.Thread)
-    may_send = allowed.send_messages_in_threads if in_thread else allowed.send_messages
-    send = "Send Messages in Threads" if in_thread else "Send Messages"
-    # Without the first ones there are no others either, so that the decisive one is named.
-    needed = {
-        "View Channel": allowed.view_channel,
-        send: may_send,
-        "Send Voice Messages": allowed.send_voice_messages,
-    }
-    for permission, is_given in needed.items():
-        if not is_given:
-            return f'I need the permission "{permission}" here for voice messages'
-    return None
+    if comes_as_response(interaction):
+        return 'Here a voice message takes a press on "As voice message"'
+    if interaction.guild_id is None:
+        return None
+    refusal = write_permission_error(interaction)
+    if refusal is None and not interaction.app_permissions.send_voice_messages:
+        refusal = 'I need the permission "Send Voice Messages" here'
+    return None if refusal is None else f"{refusal} for voice messages"
+
+
+def comes_as_response(interaction: discord.Interaction) -> bool:
+    """Return whether the bot itself is not where ``interaction`` happens, only the app of a member.
+
+    There a voice message can only be the first response, within three seconds: not a deferred one, and no
+    follow-up (Discord's documentation, Interaction Callback Data and Execute Webhook).
+    """
+    if interaction.guild_id is None:
+        return not interaction.context.dm_channel
+    return not interaction.is_guild_integration()
+
+
+async def respond_with_voice_message(interaction: discord.Interaction, message: VoiceMessage) -> None:
+    """Respond to ``interaction``, which nobody has acknowledged, with a voice message.
+
+    Raises one of `bot.delivery.reply.UNREACHABLE` if Discord does not take it.
+    """
+    http = interaction.client.http
+
+    async def respond() -> None:
+        flags = discord.MessageFlags(voice=True)
+        with _labelled(
+            interaction_message_response_params(
+                type=discord.InteractionResponseType.channel_message.value,
+                flags=flags,
+                file=_VoiceFile(message),
+            )
+        ) as params:
+            await async_context.get().create_interaction_response(
+                interaction.id,
+                interaction.token,
+                session=interaction._session,
+                proxy=http.proxy,
+                proxy_auth=http.proxy_auth,
+                params=params,
+            )
+
+    await Reply.of(interaction).finish_at_once(respond)
 
 
 async def send_voice_message(
@@ -72,12 +106,14 @@ async def send_voice_message(
     reference: Any = answered.to_message_reference_dict() if answered else discord.utils.MISSING
     nonce = secrets.randbits(63)  # under one nonce Discord makes one message of all tries
     for pause in (*_PAUSES, None):
-        with handle_message_parameters(
-            file=_VoiceFile(message),
-            flags=discord.MessageFlags(voice=True),
-            allowed_mentions=discord.AllowedMentions.none(),
-            message_reference=reference,
-            nonce=nonce,
+        with _labelled(
+            handle_message_parameters(
+                file=_VoiceFile(message),
+                flags=discord.MessageFlags(voice=True),
+                allowed_mentions=discord.AllowedMentions.none(),
+                message_reference=reference,
+                nonce=nonce,
+            )
         ) as params:
             try:
                 async with asyncio.timeout(_TRY_SECONDS):
@@ -89,3 +125,11 @@ async def send_voice_message(
                     log.warning("Discord did not take a voice message: %s", code)
                     raise MemberError(_NOT_TAKEN) from None
         await asyncio.sleep(pause)
+
+
+def _labelled(params: MultipartParameters) -> MultipartParameters:
+    """Return ``params`` with a file that says that it is Ogg, as discord.py 2.7.1 says of none."""
+    for part in params.multipart or ():
+        if "filename" in part:
+            part["content_type"] = "audio/ogg"
+    return params

@@ -110,7 +110,8 @@ async def _read_parts(request: web.Request, call: RESTCall) -> None:
         if name == "payload_json":
             call.json = _parsed(data)
         elif found := _FILE_FIELD.fullmatch(name):
-            call.files[int(found[1])] = SentFile(part.filename or "unknown", data)
+            part_type = part.headers.get("Content-Type")
+            call.files[int(found[1])] = SentFile(part.filename or "unknown", data, part_type=part_type)
         else:
             raise DiscordAPIError(400, 50035, f"Unexpected part {name!r}")
 

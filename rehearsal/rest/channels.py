@@ -9,7 +9,7 @@ from rehearsal.permissions import Permission
 from rehearsal.publishing import reply_flags
 from rehearsal.records import Channel, ChannelKind, Message
 from rehearsal.rest.call import RESTCall, RESTReply, Route
-from rehearsal.rest.webhooks import edit_checked
+from rehearsal.rest.webhooks import check_may_send_voice_message, edit_checked
 from rehearsal.rules.messages import check_message, check_not_empty, check_sizes, check_voice_message
 from rehearsal.wire import (
     COMPONENTS_V2,
@@ -67,6 +67,8 @@ async def get_channel(backstage: Backstage, call: RESTCall) -> RESTReply:
 async def get_thread_member(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET one member of a thread: of those who have been added to it."""
     channel, user_id = _channel(backstage, call), call.number("user_id")
+    if not channel.is_thread:
+        raise DiscordAPIError(400, 50024, "Cannot execute action on this channel type")
     if all(user.id != user_id for user in channel.recipients):
         raise unknown("Member", 10007)
     joined = {"join_timestamp": "2026-01-01T00:00:00+00:00", "flags": 0}
@@ -99,20 +101,21 @@ async def post_message(backstage: Backstage, call: RESTCall) -> RESTReply:
     files = call.uploads(body)
     check_message(body, allowed_flags=_FLAGS)
     check_voice_message(body, files)
-    check_not_empty(body, files)
+    if backstage.publisher.forwarded_by(body) is None:
+        check_not_empty(body, files)
     _check_permissions(backstage, channel, body, uploads=bool(files))
     check_sizes((len(file.data) for file in files), limit=_upload_limit(backstage, channel))
     twin = _twin(backstage, channel, body)
     if twin is not None:
         return RESTReply(backstage.publisher.payload(twin))
-    _check_reference(channel, body)
+    _check_reference(backstage, channel, body)
     flags = reply_flags(body.get("flags") or 0, ephemeral=False)
     message = backstage.publisher.publish(channel, backstage.bot, body, files, flags=flags)
     return RESTReply(backstage.publisher.payload(message))
 
 
 def _check_permissions(backstage: Backstage, channel: Channel, body: Json, *, uploads: bool) -> None:
-    _require(backstage, channel, Permission.SEND_MESSAGES)
+    _require(backstage, channel, channel.send_permission)
     is_voice_message = bool((body.get("flags") or 0) & VOICE_MESSAGE)
     if uploads and not is_voice_message:
         _require(backstage, channel, Permission.ATTACH_FILES)
@@ -120,9 +123,7 @@ def _check_permissions(backstage: Backstage, channel: Channel, body: Json, *, up
         _require(backstage, channel, Permission.EMBED_LINKS)
     guild = backstage.directory.guild_of(channel)
     if guild and is_voice_message:
-        permissions = guild.permissions_of(backstage.bot.id, channel)
-        if not permissions & Permission.SEND_VOICE_MESSAGES:
-            raise DiscordAPIError(403, 50173, "You cannot send voice messages in this channel.")
+        check_may_send_voice_message(guild.permissions_of(backstage.bot.id, channel))
 
 
 def _check_recipient(backstage: Backstage, channel: Channel) -> None:
@@ -144,9 +145,21 @@ def _twin(backstage: Backstage, channel: Channel, body: Json) -> Message | None:
     return next((m for m in own if m.nonce == body["nonce"]), None)
 
 
-def _check_reference(channel: Channel, body: Json) -> None:
+def _check_reference(backstage: Backstage, channel: Channel, body: Json) -> None:
     reference = body.get("message_reference")
-    if not reference or not reference.get("fail_if_not_exists", True):
+    if not reference:
+        return
+    forwarded = backstage.publisher.forwarded_by(body)
+    if forwarded is not None:
+        if not backstage.publisher.shows_content(forwarded):
+            message = "You cannot forward a message whose content you cannot read."
+            raise DiscordAPIError(400, 160014, message)
+        return
+    guild = backstage.directory.guild_of(channel)
+    reads = guild is None or guild.permissions_of(backstage.bot.id, channel) & Permission.READ_MESSAGE_HISTORY
+    if not reads:
+        raise DiscordAPIError(403, 160002, "Cannot reply without permission to read message history")
+    if not reference.get("fail_if_not_exists", True):
         return
     target = channel.messages.get(int(reference["message_id"]))
     if target is None or target.deleted or target.ephemeral:
@@ -177,7 +190,8 @@ async def delete_message(backstage: Backstage, call: RESTCall) -> RESTReply:
 
 async def post_typing(backstage: Backstage, call: RESTCall) -> RESTReply:
     """POST the typing indicator."""
-    _require(backstage, _channel(backstage, call), Permission.SEND_MESSAGES)
+    channel = _channel(backstage, call)
+    _require(backstage, channel, channel.send_permission)
     return RESTReply(status=204)
 
 

@@ -62,7 +62,7 @@ def check_sound(kind: str, seconds: float) -> None:
 
 def invalid_duration() -> DiscordAPIError:
     """Return the refusal of a file that is too long, or no sound at all."""
-    return DiscordAPIError(400, 50192, "The provided file does not have a valid duration.")
+    return DiscordAPIError(400, 50124, "The provided file does not have a valid duration.")
 
 
 def _sound(guild: GuildRecord, call: RESTCall) -> Sound:

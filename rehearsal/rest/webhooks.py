@@ -20,6 +20,7 @@ from rehearsal.interactions import (
     UPDATE,
     Interaction,
 )
+from rehearsal.permissions import Permission
 from rehearsal.publishing import reply_flags
 from rehearsal.records import Message
 from rehearsal.rest.call import RESTCall, RESTReply, Route
@@ -80,13 +81,17 @@ def _with_response(backstage: Backstage, interaction: Interaction) -> Json:
     about: Json = {"id": str(interaction.id), "type": interaction.kind}
     answer: Json = {"interaction": about}
     message = interaction.original
-    if message is not None:
+    if message is not None and interaction.callback == DEFER_UPDATE:
+        answer["resource"] = {"type": interaction.callback}
+    elif message is not None:
         about |= {
             "response_message_id": str(message.id),
             "response_message_loading": message.thinking,
             "response_message_ephemeral": message.ephemeral,
         }
-        answer["resource"] = {"type": interaction.callback, "message": backstage.publisher.payload(message)}
+        answer["resource"] = {"type": interaction.callback}
+        if interaction.callback in (REPLY, UPDATE):  # a deferral has no message to show yet
+            answer["resource"]["message"] = backstage.publisher.payload(message)
     return answer
 
 
@@ -112,10 +117,20 @@ def _publish(
     )
 
 
+def check_may_send_voice_message(permissions: int) -> None:
+    """Raise 50173 unless these permissions let somebody send a voice message; they need no other."""
+    if not permissions & Permission.SEND_VOICE_MESSAGES:
+        raise DiscordAPIError(403, 50173, "You cannot send voice messages in this channel.")
+
+
 async def _reply(backstage: Backstage, interaction: Interaction, data: Json, call: RESTCall) -> None:
     files = call.uploads(data)
     check_message(data, allowed_flags=REPLY_FLAGS)
     check_voice_message(data, files)
+    guild = backstage.directory.guild_of(interaction.channel)
+    if guild is not None and (data.get("flags") or 0) & VOICE_MESSAGE:
+        speaker_id = interaction.user_id if interaction.remote else backstage.bot.id
+        check_may_send_voice_message(guild.permissions_of(speaker_id, interaction.channel))
     check_not_empty(data, files)
     check_sizes((len(file.data) for file in files), limit=interaction.upload_limit)
     interaction.original = _publish(backstage, interaction, data, files, data.get("flags") or 0)

@@ -134,6 +134,11 @@ def _check_option(option: Json, errors: FormErrors, path: Path, *, depth: int) -
         return
     _check_choices(option, errors, path)
     _check_bounds(option, errors, path)
+    file_types = option.get("file_types")
+    if file_types is not None and kind != ATTACHMENT:
+        errors.add((*path, "file_types"), "BASE_TYPE_BAD_TYPE", "Only attachments have file types.")
+    elif file_types is not None and not all(isinstance(one, str) and one for one in file_types):
+        errors.add((*path, "file_types"), "BASE_TYPE_CHOICES", "Value must be a list of file types.")
 
 
 def _check_choices(option: Json, errors: FormErrors, path: Path) -> None:

@@ -14,12 +14,16 @@ from rehearsal.wire import COMPONENTS_V2, MEBIBYTE, VOICE_MESSAGE, Json
 
 MAX_REQUEST: Final = 25 * MEBIBYTE
 MAX_FILES: Final = 10
+VOICE_MESSAGE_TYPE: Final = "audio/ogg"
 
 
 def check_sizes(sizes: Iterable[int], *, limit: int) -> None:
-    """Raise 413 / 40005 when one file is over ``limit`` bytes, or all together over the request's limit."""
+    """Raise 413 / 40005 when one file is over ``limit`` bytes, or all together over the request's limit.
+
+    No boost and no Nitro raises the latter.
+    """
     sizes = list(sizes)
-    if any(size > limit for size in sizes) or sum(sizes) > max(MAX_REQUEST, limit):
+    if any(size > limit for size in sizes) or sum(sizes) > MAX_REQUEST:
         raise DiscordAPIError(413, 40005, "Request entity too large")
     if len(sizes) > MAX_FILES:
         raise DiscordAPIError(400, 30015, "Maximum number of attachments in a message reached (10)")
@@ -107,7 +111,10 @@ def check_not_empty(payload: Json, files: Sequence[SentFile]) -> None:
 
 
 def check_voice_message(payload: Json, files: Sequence[SentFile]) -> None:
-    """Raise 50159-50162 unless a message with the voice flag is one audio file and nothing else."""
+    """Raise 50159-50162 unless a message with the voice flag is one audio file and nothing else.
+
+    The part of the request that carries it says that it is Ogg.
+    """
     if not (payload.get("flags") or 0) & VOICE_MESSAGE:
         return
     if payload.get("content") or payload.get("embeds") or payload.get("components"):
@@ -115,7 +122,7 @@ def check_voice_message(payload: Json, files: Sequence[SentFile]) -> None:
     if len(files) != 1:
         raise DiscordAPIError(400, 50160, "Voice messages must have a single audio attachment")
     (file,) = files
-    if not content_type_of(file.name).startswith("audio/"):
+    if not content_type_of(file.name).startswith("audio/") or file.part_type != VOICE_MESSAGE_TYPE:
         raise DiscordAPIError(400, 50160, "Voice messages must have a single audio attachment")
     if file.seconds is None or not 0 < file.seconds <= 20 * 60 or not _is_waveform(file.waveform):
         raise DiscordAPIError(400, 50161, "Voice messages must have supporting metadata")

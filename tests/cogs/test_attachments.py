@@ -10,8 +10,8 @@ import pytest
 from bot.errors import MemberError
 from cogs.attachments import recording_by, recording_in
 from rehearsal.cdn import SentFile
-from rehearsal.permissions import EVERYONE
-from rehearsal.records import Channel, Message
+from rehearsal.permissions import EVERYONE, Permission
+from rehearsal.records import Message
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.sounds import LOW, recording
 from tests.scenes import Scene, file_of, words_of
@@ -111,38 +111,17 @@ async def test_somebody_s_forward_from_elsewhere_is_nobody_s_to_use(scene: Scene
             await recording_by(forwarded, alice, speaker)
 
 
-async def private_thread(scene: Scene) -> Channel:
-    """Return a channel that the bot takes for a private thread under #general."""
-    channel = scene.guild.add_text_channel("secret")
-    await scene.rehearsal.caught_up()
-    guild = scene.bot.get_guild(scene.guild.id)
-    assert guild is not None
-    data: Any = {
-        "id": str(channel.id), "guild_id": str(guild.id), "parent_id": str(scene.general.id), "type": 12,
-        "owner_id": str(scene.bob.id), "name": "secret", "last_message_id": None, "message_count": 1,
-        "member_count": 1, "rate_limit_per_user": 0, "flags": 0,
-        "thread_metadata": {"archived": False, "auto_archive_duration": 60, "locked": False,
-                            "archive_timestamp": "2026-11-24T12:00:00+00:00"},
-    }  # fmt: skip
-    seen = guild.get_channel(channel.id)
-    assert seen is not None
-    guild._remove_channel(seen)
-    guild._add_thread(discord.Thread(guild=guild, state=scene.bot._connection, data=data))
-    return channel
-
-
 @pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])
 async def test_a_link_into_a_private_thread_is_for_those_who_may_read_it(scene: Scene, way: str) -> None:
     scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
-    thread = await private_thread(scene)
+    thread = scene.guild.add_thread(scene.general, "secret", scene.bob, private=True)
+    scene.guild.add_to_thread(thread, scene.rehearsal.parts.bot)
     await scene.let_clone(scene.bob)
     message = await scene.bob.say(thread, files=[SentFile("me.wav", recording("wav", LOW))])
-    if way == "added":
-        thread.recipients.append(scene.bob.user)
-    elif way == "manages threads":
-        scene.guild.set_everyone_permissions(
-            int(EVERYONE) | discord.Permissions(manage_threads=True).value, scene.general
-        )
+    if way != "added":
+        thread.recipients.remove(scene.bob.user)
+    if way == "manages threads":
+        scene.guild.set_everyone_permissions(int(EVERYONE) | int(Permission.MANAGE_THREADS), scene.general)
         await scene.rehearsal.caught_up()
 
     link = f"https://discord.com/channels/{scene.guild.id}/{thread.id}/{message.id}"

@@ -8,6 +8,7 @@ from bot.library.voice import Scope
 from cogs.consent import NOTED
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
+from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
 from tests.running_bot import restarted
@@ -162,3 +163,32 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
     answer = await scene.alice.message_menu("Clone this voice", spoken.message)
 
     assert "A bot cannot agree to be cloned." in await words_of(answer)
+
+
+async def test_a_question_in_a_thread_needs_what_it_takes_to_write_there(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    thread = scene.guild.add_thread(scene.general, "aside", scene.alice)
+    message = await scene.bob.say(thread, files=[sent()])
+    scene.guild.deny_bot(Permission.SEND_MESSAGES_IN_THREADS, scene.general)
+    await scene.rehearsal.caught_up()
+
+    refused = await scene.alice.message_menu("Clone this voice", message)
+    words = await words_of(refused)
+    scene.guild.deny_bot(Permission.SEND_MESSAGES, scene.general)
+    await scene.rehearsal.caught_up()
+    asked = await words_of(await scene.alice.message_menu("Clone this voice", message))
+
+    assert words.startswith('I need the permission "Send Messages in Threads" here to ask them.')
+    assert asked.startswith("I have asked")
+    assert "I agree" in thread.history[-1].buttons
+
+
+async def test_where_the_bot_cannot_see_the_channel_that_is_what_it_says(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    message = await scene.bob.say(scene.general, files=[sent()])
+    scene.guild.deny_bot(Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES, scene.general)
+    await scene.rehearsal.caught_up()
+
+    words = await words_of(await scene.alice.message_menu("Clone this voice", message))
+
+    assert '"View Channel"' in words

@@ -38,7 +38,7 @@ async def test_outside_servers_there_are_only_those_that_can_do_something(scene:
     answer = await scene.alice.slash(private, "speak", text=TEXT)
     await file_of(answer)
 
-    assert answer.buttons == ["Again", "Save voice", "Delete"]
+    assert answer.buttons == ["Again", "As voice message", "Save voice", "Delete"]
 
 
 async def test_after_a_restart_again_makes_a_new_generation_in_the_same_voice(scene: Scene):
@@ -145,6 +145,54 @@ async def test_no_voice_message_where_the_bot_may_not_send_one(scene: Scene):
 
     assert "Send Voice Messages" in words
     assert not [message for message in scene.general.history if message.voice_message]
+
+
+async def test_a_voice_message_is_no_reply_where_the_history_cannot_be_read(scene: Scene):
+    answer = await generated(scene)
+    scene.guild.deny_bot(Permission.READ_MESSAGE_HISTORY | Permission.ATTACH_FILES)
+    await scene.rehearsal.caught_up()
+
+    words = await words_of(await scene.alice.press(answer, "As voice message"))
+
+    sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
+    assert (words, sent.reference) == ("Sent.", None)
+
+
+async def test_a_voice_message_in_a_thread_needs_what_it_takes_to_write_there(scene: Scene):
+    thread = scene.guild.add_thread(scene.general, "aside", scene.alice)
+    scene.guild.deny_bot(Permission.SEND_MESSAGES, scene.general)
+    answer = await scene.alice.slash(thread, "speak", text="Hello there", to="here")
+    await file_of(answer)
+    assert await words_of(await scene.alice.press(answer, "As voice message")) == "Sent."
+
+    scene.guild.deny_bot(Permission.SEND_MESSAGES_IN_THREADS, scene.general)
+    words = await words_of(await scene.alice.press(answer, "As voice message"))
+
+    assert words == 'I need the permission "Send Messages in Threads" here for voice messages.'
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_voice_message_of_a_guest_is_the_first_response_or_a_sentence(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, slow: bool
+):
+    away = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
+    channel = away.add_text_channel("lobby")
+    guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
+    away.add_member(guest)
+    answer = await guest.slash(channel, "speak", text="Hello there")
+    await file_of(answer)
+    if slow:
+        monkeypatch.setattr(scene.bot.extensions["cogs.generation_buttons"], "_RESPONSE_SECONDS", 0.0)
+
+    pressed = await guest.press(answer, "As voice message")
+    await pressed.until(lambda shown: shown.message is not None, timeout=DEADLINE)
+
+    assert pressed.message is not None
+    assert pressed.message.voice_message is not slow
+    assert (pressed.content == "That took me too long for a voice message here. Press it again.") is slow
+    away.set_everyone_permissions(int(EVERYONE) & ~int(Permission.SEND_VOICE_MESSAGES))
+    refusal = await guest.press(answer, "As voice message")
+    assert (await words_of(refusal)).startswith("You may not send voice messages here")
 
 
 async def test_no_voice_message_for_who_may_send_none(scene: Scene):

@@ -242,13 +242,30 @@ async def test_without_the_permission_a_voice_message_becomes_a_file_with_a_reas
     assert '"Send Voice Messages" here for voice messages, so here is the file.' in answer.content
 
 
-async def test_in_direct_messages_a_voice_message_is_a_file(scene: Scene):
+async def test_in_direct_messages_a_voice_message_is_one(scene: Scene):
     private = scene.rehearsal.world.dm(scene.alice)
 
     answer = await scene.alice.slash(private, "speak", text=TEXT, to="voice message")
-    await file_of(answer)
+    await private.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=DEADLINE)
 
-    assert "only in servers" in answer.content
+    assert not answer.files
+    assert answer.buttons[:2] == ["Again", "As voice message"]
+
+
+async def test_where_only_the_member_has_the_app_a_voice_message_is_a_press_away(scene: Scene):
+    guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
+    private = scene.rehearsal.world.add_private_chat(guest, scene.bob)
+
+    answer = await guest.slash(private, "speak", text=TEXT, to="voice message")
+    await file_of(answer)
+    pressed = await guest.press(answer, "As voice message")
+    await pressed.until(lambda shown: bool(shown.files), timeout=DEADLINE)
+
+    assert 'takes a press on "As voice message", so here is the file.' in answer.content
+    assert pressed.message is not None and pressed.message.voice_message
+    (callback,) = [one for one in scene.rehearsal.requests if one.path.endswith("/callback") and one.files]
+    assert (callback.json["type"], callback.files[0].part_type) == (4, "audio/ogg")
 
 
 async def test_speak_this_in_a_voice_asks_for_one_of_those_the_member_may_use(scene: Scene):

@@ -30,6 +30,8 @@ async def sing(interaction: discord.Interaction) -> None:
     made = await asyncio.to_thread(voice_message, RECORDINGS[0].path.read_bytes())
     flags = discord.MessageFlags(voice=True)
     with handle_message_parameters(file=Recording(made), flags=flags) as params:
+        assert params.multipart is not None
+        params.multipart[1]["content_type"] = "audio/ogg"
         await interaction.client.http.send_message(interaction.channel_id or 0, params=params)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from typing import Any
 
 import discord
 import pytest
 
 from rehearsal.answers import NO_RESPONSE, AnswerState
+from rehearsal.permissions import Permission
 from rehearsal.wire import MEBIBYTE
 from tests.fakes.held_bot import HeldBot
 from tests.scenes import Stage
@@ -193,6 +195,80 @@ async def test_a_voice_message_can_be_an_answer_but_not_a_followup(scene: Stage,
         await bot.http.request(route, json={"flags": 1 << 13, "content": "x"})
 
     assert refused.value.code == 50035
+
+
+async def test_a_deferral_is_confirmed_without_the_message_and_a_reply_with_it(
+    scene: Stage, bot: HeldBot
+) -> None:
+    await scene.alice.slash(scene.general, "hold")
+    deferred = await (await bot.next()).response.defer(thinking=True)
+    await scene.alice.slash(scene.general, "hold")
+    replied = await (await bot.next()).response.send_message("hi")
+
+    resources = [
+        request.answer["resource"]
+        for request in scene.rehearsal.requests
+        if request.path.endswith("/callback")
+    ]
+    assert [resource["type"] for resource in resources] == [5, 4]
+    assert ["message" in resource for resource in resources] == [False, True]
+    assert deferred is not None and deferred.message_id and deferred.resource is None
+    assert replied.resource is not None
+
+
+async def test_an_answer_pings_only_users_unless_it_says_otherwise(scene: Stage, bot: HeldBot) -> None:
+    for given in ({}, {"allowed_mentions": {"parse": ["everyone"]}}):
+        await scene.alice.slash(scene.general, "hold")
+        interaction = await bot.next()
+        data = {"content": f"{scene.alice.mention} @everyone", **given}
+        params = discord.webhook.async_.interaction_response_params(4, data)
+        await discord.webhook.async_.async_context.get().create_interaction_response(
+            interaction.id, interaction.token, session=interaction._session, params=params
+        )
+
+    pings = [(message.pinged, message.pings_everyone) for message in scene.general.history]
+    assert pings == [({scene.alice.id}, False), (set(), True)]
+
+
+async def test_a_reply_to_an_answer_pings_nobody_and_hides_its_words(scene: Stage, bot: HeldBot) -> None:
+    answer = await scene.alice.slash(scene.general, "hold")
+    await (await bot.next()).response.send_message("hi")
+    own = await bot.get_partial_messageable(scene.general.id).send("mine")
+    assert answer.message is not None
+
+    to_answer = await scene.alice.say(scene.general, "secret", reply_to=answer.message)
+    to_message = await scene.alice.say(scene.general, "shown", reply_to=scene.general.messages[own.id])
+
+    channel = bot.get_partial_messageable(scene.general.id)
+    assert (await channel.fetch_message(to_answer.id)).content == ""
+    assert (await channel.fetch_message(to_message.id)).content == "shown"
+
+
+async def test_a_voice_message_as_an_answer_needs_its_permission_and_no_other(
+    scene: Stage, bot: HeldBot
+) -> None:
+    for denied, code in ((Permission.ATTACH_FILES, None), (Permission.SEND_VOICE_MESSAGES, 50173)):
+        scene.guild.deny_bot(denied)
+        await scene.alice.slash(scene.general, "hold")
+        assert await voice_answer(await bot.next()) == code
+
+
+async def voice_answer(interaction: discord.Interaction) -> int | None:
+    """Answer with a voice message, and return the code with which it was refused."""
+    about = {"id": 0, "filename": "voice-message.ogg", "duration_secs": 1, "waveform": "AAAA"}
+    data = {"flags": 1 << 13, "attachments": [about]}
+    parts: list[dict[str, Any]] = [
+        {"name": "payload_json", "value": json.dumps({"type": 4, "data": data})},
+        {"name": "files[0]", "value": b"OggS", "filename": "voice-message.ogg", "content_type": "audio/ogg"},
+    ]
+    params = discord.http.MultipartParameters(payload=None, multipart=parts, files=[a_file()])
+    try:
+        await discord.webhook.async_.async_context.get().create_interaction_response(
+            interaction.id, interaction.token, session=interaction._session, params=params
+        )
+    except discord.HTTPException as error:
+        return error.code
+    return None
 
 
 async def test_until_says_what_was_seen_when_nothing_comes(scene: Stage, bot: HeldBot) -> None:

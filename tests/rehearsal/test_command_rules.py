@@ -33,6 +33,7 @@ ACCEPTED = {
     "lengths": command(options=[option(min_length=0, max_length=6000)]),
     "a group": command(options=[{"name": "use", "description": "Use", "type": 1, "options": [option()]}]),
     "a menu": {"name": "Speak this", "type": 3},
+    "types of files": command(options=[option(type=11, file_types=["audio"])]),
     "contexts": command(contexts=[0, 1, 2], integration_types=[0, 1]),
     "localizations": command(name_localizations={"de": "sag"}, description_localizations={"de": "Sag was"}),
 }
@@ -47,6 +48,14 @@ REFUSED = {
     "26 options": (command(options=[option(name=f"o{n}") for n in range(26)]), "options"),
     "required last": (command(options=[option(name="a"), option(name="b", required=True)]), "options.1"),
     "two of a name": (command(options=[option(), option()]), "options.1"),
+    "types of files for a text": (
+        command(options=[option(file_types=["audio"])]),
+        "options.0.file_types",
+    ),
+    "a type of files that is none": (
+        command(options=[option(type=11, file_types=[""])]),
+        "options.0.file_types",
+    ),
     "an unknown type": (command(options=[option(type=12)]), "options.0.type"),
     "26 choices": (
         command(options=[option(choices=[{"name": str(n), "value": str(n)} for n in range(26)])]),

@@ -133,13 +133,13 @@ async def test_a_reply_needs_something_to_reply_to(scene: Stage, ask: Ask) -> No
     assert (await ask("POST", path, nothing))[0] == 200
 
 
-def form(payload: dict[str, Any], *files: tuple[str, bytes]) -> aiohttp.FormData:
+def form(
+    payload: dict[str, Any], *files: tuple[str, bytes], part_type: str = "application/octet-stream"
+) -> aiohttp.FormData:
     data = aiohttp.FormData(quote_fields=False)
     data.add_field("payload_json", json.dumps(payload))
     for index, (name, content) in enumerate(files):
-        data.add_field(
-            f"files[{index}]", io.BytesIO(content), filename=name, content_type="application/octet-stream"
-        )
+        data.add_field(f"files[{index}]", io.BytesIO(content), filename=name, content_type=part_type)
     return data
 
 
@@ -149,7 +149,7 @@ def voice(name: str = "voice-message.ogg", **fields: Any) -> dict[str, Any]:
 
 
 async def test_a_voice_message_is_one_recording_with_its_waveform(scene: Stage, ask: Ask) -> None:
-    data = form(voice(), ("voice-message.ogg", b"OggS"))
+    data = form(voice(), ("voice-message.ogg", b"OggS"), part_type="audio/ogg")
 
     status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=data)
 
@@ -161,9 +161,27 @@ async def test_a_voice_message_is_one_recording_with_its_waveform(scene: Stage, 
     assert (await ask("PATCH", path, {"content": "edited"}))[1]["code"] == 50162
 
 
+async def test_a_voice_message_whose_part_does_not_say_that_it_is_ogg_is_refused(
+    scene: Stage, ask: Ask
+) -> None:
+    for part_type in ("application/octet-stream", "audio/wav", "audio/mpeg"):
+        data = form(voice(), ("voice-message.ogg", b"OggS"), part_type=part_type)
+
+        status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=data)
+
+        assert (status, body["code"], scene.general.history) == (400, 50160, [])
+
+
+async def test_a_voice_message_does_not_need_attach_files(scene: Stage, ask: Ask) -> None:
+    scene.guild.deny_bot(Permission.ATTACH_FILES)
+    data = form(voice(), ("voice-message.ogg", b"OggS"), part_type="audio/ogg")
+
+    assert (await ask("POST", f"/channels/{scene.general.id}/messages", data=data))[0] == 200
+
+
 async def test_a_voice_message_needs_its_permission(scene: Stage, ask: Ask) -> None:
     scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
-    data = form(voice(), ("voice-message.ogg", b"OggS"))
+    data = form(voice(), ("voice-message.ogg", b"OggS"), part_type="audio/ogg")
 
     status, body = await ask("POST", f"/channels/{scene.general.id}/messages", data=data)
 
@@ -183,7 +201,8 @@ async def test_a_voice_message_needs_its_permission(scene: Stage, ask: Ask) -> N
 )
 def test_what_is_no_voice_message_is_not_sent_as_one(payload: dict[str, Any], code: int) -> None:
     about = payload["attachments"][0]
-    file = SentFile(about["filename"], b"OggS", None, about["duration_secs"], about["waveform"])
+    seconds, waveform = about["duration_secs"], about["waveform"]
+    file = SentFile(about["filename"], b"OggS", seconds=seconds, waveform=waveform, part_type="audio/ogg")
 
     with pytest.raises(DiscordAPIError) as refused:
         check(payload, file)
@@ -201,6 +220,22 @@ async def test_a_channel_takes_files_up_to_the_limit_of_its_guild(scene: Stage, 
 
     assert fits[0] == boosted[0] == 200
     assert (large[0], large[1]["code"]) == (413, 40005)
+
+
+async def test_no_request_carries_more_than_25_mib_whatever_one_file_may_have(scene: Stage, ask: Ask) -> None:
+    scene.guild.premium_tier = 3
+    path = f"/channels/{scene.general.id}/messages"
+    half = bytes(13 * MEBIBYTE)
+
+    whole = await ask("POST", path, data=form({}, ("a.wav", bytes(26 * MEBIBYTE))))
+    halves = await ask("POST", path, data=form({}, ("a.wav", half), ("b.wav", half)))
+    one = await ask("POST", path, data=form({}, ("a.wav", half)))
+
+    assert [(status, body.get("code")) for status, body in (whole, halves, one)] == [
+        (413, 40005),
+        (413, 40005),
+        (200, None),
+    ]
 
 
 async def test_the_same_nonce_is_the_same_message_only_when_enforced(scene: Stage, ask: Ask) -> None:
@@ -223,6 +258,26 @@ async def test_mentions_ping_as_allowed(scene: Stage, ask: Ask) -> None:
 
     pings = [(message.pinged, message.pings_everyone) for message in scene.general.history]
     assert pings == [({scene.alice.id}, True), (set(), False), ({scene.alice.id}, False)]
+
+
+async def test_a_reply_needs_read_message_history_even_to_what_may_be_gone(scene: Stage, ask: Ask) -> None:
+    message = await scene.alice.say(scene.general, "hello")
+    scene.guild.deny_bot(Permission.READ_MESSAGE_HISTORY)
+    path = f"/channels/{scene.general.id}/messages"
+
+    for given in ({}, {"fail_if_not_exists": False}):
+        reply = {"content": "x", "message_reference": {"message_id": str(message.id)} | given}
+        status, body = await ask("POST", path, reply)
+        assert (status, body["code"]) == (403, 160002)
+    assert (await ask("POST", path, {"content": "x"}))[0] == 200
+
+
+async def test_nobody_pings_everyone_without_the_permission(scene: Stage, ask: Ask) -> None:
+    scene.guild.deny_bot(Permission.MENTION_EVERYONE)
+
+    await ask("POST", f"/channels/{scene.general.id}/messages", {"content": "@everyone"})
+
+    assert not scene.general.history[0].pings_everyone
 
 
 async def test_a_reply_pings_whom_it_answers_unless_told_not_to(scene: Stage, ask: Ask) -> None:

@@ -72,8 +72,8 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
     ({"name": "tweet", "sound": uri(SHORT), "emoji_id": "1", "emoji_name": "🐦"}, 50035),
     ({"name": "tweet", "sound": uri(sound_file(0.1, form="wav", codec="pcm_s16le"))}, 50035),
     ({"name": "tweet", "sound": uri(bytes(512_001))}, 50045),
-    ({"name": "tweet", "sound": uri(sound_file(5.4))}, 50192),
-    ({"name": "tweet", "sound": uri(b"no sound at all")}, 50192),
+    ({"name": "tweet", "sound": uri(sound_file(5.4))}, 50124),
+    ({"name": "tweet", "sound": uri(b"no sound at all")}, 50124),
 ]
 
 
