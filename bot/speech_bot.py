@@ -16,6 +16,7 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, refusal_of
@@ -56,6 +57,11 @@ _OWN_CALLS_AT_FIRST: Final = 4
 
 DISCORD_HOST: Final = "discord.com"
 
+USER_AGENT: Final = (
+    f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Myna/{__version__}"
+)
+"""Who we are, in the form that Discord asks for (its API reference, User Agent)."""
+
 EXTENSIONS_PACKAGE: Final = "cogs"
 
 
@@ -94,6 +100,7 @@ class SpeechBot(commands.AutoShardedBot):
             proxy=settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None,
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
         )
+        self.http.user_agent = USER_AGENT
         self._settings = settings
         self._own_tts_gateway_arguments = own_tts_gateway_arguments
         self._own_tts_gateway_module = own_tts_gateway_module
@@ -103,6 +110,9 @@ class SpeechBot(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Build what the cogs need, load them, and register the commands if they changed."""
+        # discord.py 2.7.1 says who calls, but not in what it answers to interactions and through webhooks.
+        session: aiohttp.ClientSession = self.http._HTTPClient__session  # type: ignore[attr-defined]
+        session.headers["User-Agent"] = self.http.user_agent
         url = self._settings.database_url
         self.library = await self._parts.enter_async_context(
             Library(url.reveal() if url else None, self._settings.data_dir)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -54,6 +55,8 @@ DEADLINE = 30.0
 
 CACHE_BYTES = 50_000_000
 """More than all speech of a test."""
+
+_AGENT = re.compile(r"DiscordBot \(https://\S+, \d+\.\d+\.\d+\)")
 
 ClientT = TypeVar("ClientT", bound=discord.VoiceClient)
 
@@ -132,13 +135,17 @@ async def tts_gateway_for(rehearsal: Rehearsal, engine: Engine, faults: FaultScr
 
 
 @asynccontextmanager
-async def open_scene(data_dir: Path, engine: Engine | None = None) -> AsyncIterator[Scene]:
+async def open_scene(
+    data_dir: Path, engine: Engine | None = None, *, privileged_intents: int = 0
+) -> AsyncIterator[Scene]:
     """Yield a scene whose bot is logged in; without an ``engine`` the bot starts its own TTS gateway.
 
-    At the end nothing may have been asked of Discord that it does not know, and nobody pinged.
+    ``privileged_intents`` are those that the application has. At the end nothing may have been asked of
+    Discord that it does not know, or without saying who asks, and nobody pinged.
     """
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
+        rehearsal.directory.privileged_intents = privileged_intents
         scene = Scene(rehearsal, FaultScript())
         scene.settings = Settings(data_dir=data_dir)
         options: dict[str, Any] = {"own_tts_gateway_arguments": rehearsal.tts_gateway_arguments()}
@@ -151,6 +158,8 @@ async def open_scene(data_dir: Path, engine: Engine | None = None) -> AsyncItera
         yield scene
         scene.say_no_more()
         assert rehearsal.router.unknown_requests == []
+        strangers = [request.path for request in rehearsal.requests if not _AGENT.match(request.user_agent)]
+        assert strangers == []
         scene.assert_nobody_was_pinged()
 
 

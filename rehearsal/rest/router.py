@@ -34,6 +34,8 @@ class RecordedRequest:
     files: list[SentFile]
     status: int = 0
     answer: Any = None
+    user_agent: str = ""
+    """Who the caller said they are."""
     seconds: float = 0.0
     """How long it took to be answered, its body included."""
 
@@ -72,6 +74,7 @@ class Router:
         path = request.path.removeprefix(_API)
         route, ids = _find(request.method, path)
         record = RecordedRequest(request.method, path, None, [])
+        record.user_agent = request.headers.get("User-Agent", "")
         self.requests.append(record)
         self.changes.notify()
         began = time.monotonic()
