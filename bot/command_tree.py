@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -37,6 +38,27 @@ def acknowledged(how: Acknowledgement) -> Callable[[C], C]:
 
     def declare(command: C) -> C:
         command.extras[Acknowledgement] = how
+        return command
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """Options of a command that take a recording: ``file`` an attachment, ``link`` a message with one."""
+
+    file: str
+    link: str
+
+
+def takes_recording(*, file: str, link: str) -> Callable[[C], C]:
+    """Declare which options of a command take a recording.
+
+    Discord's app offers sounds for ``file``. ``link`` is there only if the application `reads_messages`.
+    """
+
+    def declare(command: C) -> C:
+        command.extras[RecordingOptions] = RecordingOptions(file, link)
         return command
 
     return declare
@@ -114,9 +136,10 @@ class SpeechTree(app_commands.CommandTree[Any]):
 
     def _payload(self) -> list[dict[str, Any]]:
         """Return our commands as Discord is to have them, without what the application is not open to."""
-        commands: list[dict[str, Any]] = [
-            dict(command.to_dict(self)) for command in self._get_all_commands(guild=None)
-        ]
+        commands: list[dict[str, Any]] = []
+        for ours in self._get_all_commands(guild=None):
+            commands.append(dict(ours.to_dict(self)))
+            _fit_options(ours, commands[-1], with_links=reads_messages(self.client))
         open_to = _installs(self.client.application)
         if not open_to:
             return commands
@@ -127,6 +150,34 @@ class SpeechTree(app_commands.CommandTree[Any]):
             if _FOR_PERSONS not in command["integration_types"] and command.get("contexts"):
                 command["contexts"] = [place for place in command["contexts"] if place != _PRIVATE_CHANNEL]
         return [command for command in commands if command["integration_types"]]
+
+
+def reads_messages(client: discord.Client) -> bool:
+    """Return whether the application has the intent without which Discord hides what is in a message.
+
+    It holds for what is fetched too, whatever intents a bot asks for when it connects (Discord's
+    documentation, Message Content Intent).
+    """
+    if client.application is None:
+        return False
+    flags = client.application.flags
+    return flags.gateway_message_content or flags.gateway_message_content_limited
+
+
+def _fit_options(command: Any, payload: dict[str, Any], *, with_links: bool) -> None:
+    """Let the options for recordings in ``payload`` be as `takes_recording` says, also in a group."""
+    if isinstance(command, app_commands.Group):
+        for option in payload["options"]:
+            _fit_options(command.get_command(option["name"]), option, with_links=with_links)
+        return
+    declared = command.extras.get(RecordingOptions)
+    if declared is None:
+        return
+    shown = [option for option in payload["options"] if with_links or option["name"] != declared.link]
+    for option in shown:
+        if option["name"] == declared.file:
+            option["file_types"] = ["audio"]  # discord.py 2.7.1 does not send it
+    payload["options"] = shown
 
 
 def refusal_of(error: Exception) -> str:

@@ -23,7 +23,11 @@ _CDN_HOSTS: Final = ("cdn.discordapp.com", "media.discordapp.net")
 _LOOK_SECONDS: Final = 2.0
 """The longest that a member waits for a message behind a link."""
 
-_BY_MENU: Final = "Right-click the message and choose Apps, Clone this voice."
+CLONE_MENU: Final = "Clone this voice"
+SAVE_MENU: Final = "Save this voice"
+"""Message menus that do with a message's recording what a command does with an upload."""
+
+_BY_MENU: Final = "Right-click the message and choose Apps, {}."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 
 
@@ -64,20 +68,25 @@ async def recording_from(
     attachment: discord.Attachment | None,
     link: str | None,
     speaker: discord.abc.User | None,
+    *,
+    menu: str,
 ) -> FoundRecording:
     """Return the one recording that a member gave: a file, or behind a link to a message.
 
     The voice is that of ``speaker`` where one is named; otherwise of who wrote the message, or of who
-    uploaded the file. Nobody can name themselves for somebody else's message. Raises `MemberError`.
+    uploaded the file. Nobody can name themselves for somebody else's message. ``menu`` is the message menu
+    that does the same. Raises `MemberError`.
     """
-    if (attachment is None) == (link is None):
+    if attachment is not None and link is not None:
         raise MemberError("Add one recording: either a file, or a link to a message with one.")
+    if attachment is None and link is None:
+        raise MemberError(f"Add one recording as a file. Is it in a message? {_BY_MENU.format(menu)}")
     if attachment is not None:
         found = FoundRecording(attachment, speaker or interaction.user)
     else:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                message = await message_behind(link or "", interaction)
+                message = await message_behind(link or "", interaction, menu=menu)
         except TimeoutError:
             raise MemberError("Discord did not show me that message in time. Try again.") from None
         found = await recording_by(message, interaction.user, speaker)
@@ -145,7 +154,7 @@ def _likelihood(attachment: discord.Attachment) -> int:
     return {"audio": 3, "video": 2, "image": 0, "text": 0}.get(kind, 1)
 
 
-async def message_behind(link: str, interaction: discord.Interaction) -> discord.Message:
+async def message_behind(link: str, interaction: discord.Interaction, *, menu: str) -> discord.Message:
     """Return the message that ``link`` leads to.
 
     Raises `MemberError` if it is no such link, leads out of this conversation's server, to a channel the
@@ -160,9 +169,9 @@ async def message_behind(link: str, interaction: discord.Interaction) -> discord
     except discord.NotFound:
         raise MemberError("That message is gone. Upload the recording instead.") from None
     except discord.Forbidden:
-        raise MemberError(f"I cannot read that channel. {_BY_MENU}") from None
+        raise MemberError(f"I cannot read that channel. {_BY_MENU.format(menu)}") from None
     if _is_hidden(message):
-        raise MemberError(f"Discord does not show me what is in that message. {_BY_MENU}")
+        raise MemberError(f"Discord does not show me what is in that message. {_BY_MENU.format(menu)}")
     return message
 
 

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.command_tree import acknowledged
+from bot.command_tree import acknowledged, takes_recording
 from bot.delivery.delivery import Deliveries
 from bot.delivery.reference_uploads import ReferencePosts
 from bot.delivery.reply import Acknowledgement, Reply
@@ -20,6 +20,7 @@ from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
 from bot.text.speakable import check_text, speakable
 from cogs.attachments import (
+    CLONE_MENU,
     RECORDING_OPTIONS,
     FoundRecording,
     recording_by,
@@ -43,11 +44,12 @@ class Clone(commands.Cog):
         self._creation = creation
         self._asking = Asking(library, creation)
         self.menu = acknowledged(Acknowledgement.IMMEDIATE)(
-            everywhere(app_commands.ContextMenu(name="Clone this voice", callback=self.clone_message))
+            everywhere(app_commands.ContextMenu(name=CLONE_MENU, callback=self.clone_message))
         )
 
     @everywhere
     @acknowledged(Acknowledgement.PUBLIC)
+    @takes_recording(file="reference", link="message")
     @app_commands.command()
     @app_commands.describe(
         text="What to say",
@@ -68,7 +70,7 @@ class Clone(commands.Cog):
     ) -> None:
         """Say something in the voice of a recording."""
         spoken = check_text(speakable(text, await names_for(interaction, text)))
-        found = await recording_from(interaction, reference, message, of)
+        found = await recording_from(interaction, reference, message, of, menu=CLONE_MENU)
         if found.speaker.id != interaction.user.id:
             await self._ask(interaction, found)
             return
@@ -84,7 +86,7 @@ class Clone(commands.Cog):
         await Reply.of(interaction).acknowledge(Acknowledgement.EPHEMERAL)
         found = await recording_by(message, interaction.user)
         if found.speaker.id == interaction.user.id:
-            raise MemberError("That is your own message, forwarded. Choose Clone this voice on your own.")
+            raise MemberError(f"That is your own message, forwarded. Choose {CLONE_MENU} on your own.")
         await self._ask(interaction, found)
 
     async def speak_after(
@@ -129,7 +131,7 @@ class Clone(commands.Cog):
         await with_own_voice(interaction, self._library, proceed)
 
 
-class CloneForm(Form, title="Clone this voice"):
+class CloneForm(Form, title=CLONE_MENU):
     """Asks for the text, and for the transcript if the member has it."""
 
     text: discord.ui.Label[CloneForm] = discord.ui.Label(

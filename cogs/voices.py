@@ -10,11 +10,12 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.command_tree import acknowledged, takes_recording
 from bot.delivery.history import GenerationHistory
 from bot.delivery.offer import Upload
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_archive import packed
-from bot.delivery.voice_creation import NOT_SHARED, Brief, VoiceCreation
+from bot.delivery.voice_creation import Brief, VoiceCreation
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.audit import check_moderator
@@ -25,7 +26,15 @@ from bot.library.withdrawal import Withdrawal
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
 from bot.speech_bot import SpeechBot
 from bot.text.labels import check_style, excerpt, file_stem
-from cogs.attachments import RECORDING_OPTIONS, recording_from
+from cogs.attachments import (
+    RECORDING_OPTIONS,
+    SAVE_MENU,
+    FoundRecording,
+    recording_by,
+    recording_from,
+    recording_in,
+    reference_from,
+)
 from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
 from cogs.ui import Form, PersistentButton, PersistentMenu, Question, everywhere, replace_message, row_of
 from cogs.voice_audit import AuditButton, FreezeButton, VoiceMenu, audit_page
@@ -79,7 +88,11 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         self._creation = creation
         self._history = history
         self._asking = Asking(library, creation)
+        self.menu = acknowledged(Acknowledgement.IMMEDIATE)(
+            everywhere(app_commands.ContextMenu(name=SAVE_MENU, callback=self.save_message))
+        )
 
+    @takes_recording(file="recording", link="message")
     @app_commands.command()
     @app_commands.describe(
         name="What the voice will be called here",
@@ -105,8 +118,24 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
             voice = await self._history.save_last(scope_of(interaction), name, asked_by=asked_by)
             await Reply.of(interaction).finish(saved(voice))
             return
-        found = await recording_from(interaction, recording, message, of)
-        shares = Shares(Sharing(who)) if who else NOT_SHARED
+        found = await recording_from(interaction, recording, message, of, menu=SAVE_MENU)
+        await self.save_found(interaction, found, name, transcript, Sharing(who) if who else Sharing.ME)
+
+    async def save_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        """Ask under which name the voice in a message's recording is saved."""
+        reference_from(recording_in(message))  # refuse before the member has typed anything
+        await SaveForm(self, message).open(interaction)
+
+    async def save_found(
+        self,
+        interaction: discord.Interaction,
+        found: FoundRecording,
+        name: str,
+        transcript: str | None,
+        sharing: Sharing,
+    ) -> None:
+        """Save the voice in a recording of the member's own; or ask whose it is, first."""
+        name, shares = await self._library.voices.check_place(scope_of(interaction), name), Shares(sharing)
         if found.speaker.id != interaction.user.id:
             await self._asking.begin(interaction, found.speaker, found.attachment, name=name, shares=shares)
             return
@@ -327,6 +356,45 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
 
 
+class SaveForm(Form):
+    """Form for a recording in a message: the name of the voice, what is said in it, and who may use it."""
+
+    acknowledgement = Acknowledgement.EPHEMERAL
+
+    def __init__(self, voices: VoiceCommands, message: discord.Message) -> None:
+        super().__init__(title=SAVE_MENU)
+        self._voices = voices
+        self._message = message
+        self._name: discord.ui.TextInput[SaveForm] = discord.ui.TextInput(
+            placeholder="What the voice will be called here", max_length=_MAX_TYPED
+        )
+        self._transcript: discord.ui.TextInput[SaveForm] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph, required=False, max_length=MAX_TRANSCRIPT_CHARS
+        )
+        self._who: discord.ui.Select[SaveForm] = discord.ui.Select(
+            options=[
+                discord.SelectOption(label=one.name, value=one.value, default=one.value == Sharing.ME.value)
+                for one in _WHO
+            ]
+        )
+        self.add_item(discord.ui.Label(text="Name", component=self._name))
+        self.add_item(
+            discord.ui.Label(
+                text="What is said in the recording?",
+                description="Word for word, if you know it; makes the voice more alike.",
+                component=self._transcript,
+            )
+        )
+        self.add_item(discord.ui.Label(text="Who may use it?", component=self._who))
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Save it, or ask whose voice it is."""
+        transcript = self._transcript.value.strip() or None
+        found = await recording_by(self._message, interaction.user)
+        sharing = Sharing(self._who.values[0])
+        await self._voices.save_found(interaction, found, self._name.value, transcript, sharing)
+
+
 async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, discord.ui.View | None]:
     """Return one page of the voices that this member may know of, in words, and its buttons."""
     page = await library.voices.page(scope, number, PAGE_SIZE)
@@ -478,4 +546,6 @@ async def setup(bot: SpeechBot) -> None:
     )
     library = bot.library
     bot.add_view(TranscriptButton(library, None))
-    bot.tree.add_command(everywhere(VoiceCommands(library, bot.voice_creation, bot.history)))
+    voices = VoiceCommands(library, bot.voice_creation, bot.history)
+    bot.tree.add_command(everywhere(voices))
+    bot.tree.add_command(voices.menu)

@@ -341,8 +341,8 @@ class GenerationHistory:
         generation = await self._library.generations.latest(scope.member_id, guild_id)
         if generation is None:
             raise MemberError(
-                "I have said nothing for you lately that could become a voice. Add a recording: a file, or "
-                "a link to a message with one."
+                "I have said nothing for you lately that could become a voice. Add a recording as a file, or "
+                "right-click a message with one and choose Apps, Save this voice."
             )
         return await self.save(scope, generation, None, name, asked_by=asked_by)
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rehearsal.backstage import Backstage
 from rehearsal.errors import DiscordAPIError, missing_access, unknown
 from rehearsal.payloads import channel_payload, guild_payload, member_payload, voice_state_payload
 from rehearsal.records import GuildRecord, Team
 from rehearsal.rest.call import RESTCall, RESTReply, Route
-from rehearsal.wire import Json
+from rehearsal.wire import INTENT_MEMBERS, INTENT_MESSAGE_CONTENT, INTENT_PRESENCES, Json
+
+_INTENT_FLAGS: Final = {
+    INTENT_PRESENCES: 1 << 13,
+    INTENT_MEMBERS: 1 << 15,
+    INTENT_MESSAGE_CONTENT: 1 << 19,
+}
+"""What the flags of an application in few servers say of its privileged intents (its documentation)."""
 
 SOCKET_URL = "wss://gateway.discord.gg"
 
@@ -38,7 +45,7 @@ async def get_application(backstage: Backstage, call: RESTCall) -> RESTReply:
         "owner": team.pseudo_user() if team else (owner or first).payload(),
         "team": team.payload() if team else None,
         "verify_key": "0" * 64,
-        "flags": 0,
+        "flags": sum(flag for intent, flag in _INTENT_FLAGS.items() if directory.privileged_intents & intent),
         "tags": [],
         "interactions_endpoint_url": None,
         "integration_types_config": {str(kind): {} for kind in backstage.commands.installs},

@@ -20,8 +20,13 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path, engine: Engine) -> AsyncIterator[Scene]:
-    async with open_scene(tmp_path / "data", engine) as scene:
+def privileged_intents() -> int:
+    return 0
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, engine: Engine, privileged_intents: int) -> AsyncIterator[Scene]:
+    async with open_scene(tmp_path / "data", engine, privileged_intents=privileged_intents) as scene:
         yield scene
 
 

@@ -25,6 +25,7 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.generations import generated, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
@@ -34,6 +35,13 @@ Use = Callable[[], Awaitable[Answer]]
 """Uses one command, menu, button, select or form."""
 
 RECORDING = SentFile("voice.wav", WAV)
+
+
+@pytest.fixture
+def privileged_intents() -> int:
+    return INTENT_MESSAGE_CONTENT  # so that every option is there
+
+
 CONNECTIONS = 4
 """With which the bot reads and writes its file."""
 
@@ -139,6 +147,7 @@ async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tu
             (await opened(scene.alice, generation, "Save voice"), {"Name": "Jack"}),
             (await opened(scene.alice, generation, "To soundboard"), {"Name": "Jack"}),
         ],
+        "SaveForm": [(await menu("Save this voice"), {"Name": "Jack"})],
         "TranscriptForm": [
             (await opened(scene.alice, transcript, "Write it down"), {"Word for word": "Hello"})
         ],

@@ -112,8 +112,8 @@ async def test_somebody_s_forward_from_elsewhere_is_nobody_s_to_use(scene: Scene
 
 
 @pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_into_a_private_thread_is_for_those_who_may_read_it(scene: Scene, way: str) -> None:
-    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     thread = scene.guild.add_thread(scene.general, "secret", scene.bob, private=True)
     scene.guild.add_to_thread(thread, scene.rehearsal.parts.bot)
     await scene.let_clone(scene.bob)

@@ -58,8 +58,8 @@ async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
     assert set(scene.asked[0]) == {"text", "reference_audio_url", "prompt_text"}
 
 
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_the_recording_of_a_linked_message_is_used_where_discord_shows_it(scene: Scene):
-    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     message = await scene.alice.say(scene.general, "me", files=[SentFile("me.wav", recording("wav", LOW))])
 
     answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
@@ -68,7 +68,9 @@ async def test_the_recording_of_a_linked_message_is_used_where_discord_shows_it(
     assert scene.asked[0]["reference_audio_url"].startswith("https://cdn.discordapp.com/attachments/")
 
 
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_linked_message_that_discord_hides_is_told_apart_from_one_without_a_recording(scene: Scene):
+    scene.rehearsal.directory.privileged_intents = 0  # taken away since the start
     message = await scene.bob.say(scene.general, files=[SentFile("me.wav", recording("wav", LOW))])
 
     answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
@@ -139,6 +141,7 @@ async def test_a_text_file_with_a_recording_s_name_costs_no_call(scene: Scene):
         "https://discord.com/channels/123456789012345678/123456789012345678/123456789012345678",
     ],
 )
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_that_leads_elsewhere_is_refused(scene: Scene, link: str):
     answer = await _clone(scene, message=link)
 
@@ -146,6 +149,7 @@ async def test_a_link_that_leads_elsewhere_is_refused(scene: Scene, link: str):
     assert scene.asked == []
 
 
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_to_a_channel_the_member_cannot_read_is_refused(scene: Scene):
     secret = scene.guild.add_text_channel("secret")
     message = await scene.bob.say(secret, files=[SentFile("a.wav", recording("wav", LOW))])
@@ -157,6 +161,7 @@ async def test_a_link_to_a_channel_the_member_cannot_read_is_refused(scene: Scen
     assert scene.asked == []
 
 
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_to_a_deleted_message_says_that_it_is_gone(scene: Scene):
     message = await scene.bob.say(scene.general, files=[SentFile("a.wav", recording("wav", LOW))])
     scene.bob.delete(message)

@@ -13,6 +13,7 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
+from rehearsal.wire import INTENT_MEMBERS, INTENT_MESSAGE_CONTENT
 from tests.running_bot import attending
 
 
@@ -60,6 +61,23 @@ async def test_a_damaged_record_is_as_good_as_none(tmp_path: Path, damaged: str)
         await start_once(rehearsal, tmp_path)
 
         assert "speak" in names(rehearsal)
+
+
+@pytest.mark.parametrize("intents", [0, INTENT_MEMBERS, INTENT_MESSAGE_CONTENT])
+async def test_links_to_messages_are_offered_only_where_discord_shows_what_is_in_them(
+    tmp_path: Path, intents: int
+):
+    async with Rehearsal() as rehearsal:
+        rehearsal.directory.privileged_intents = intents
+        await start_once(rehearsal, tmp_path)
+        commands = {command["name"]: command for command in rehearsal.commands.listed()}
+    groups = {option["name"]: option for option in commands["voice"]["options"]}
+
+    for command, file in ((commands["clone"], "reference"), (groups["save"], "recording")):
+        options = {option["name"]: option for option in command["options"]}
+        assert ("message" in options) is (intents == INTENT_MESSAGE_CONTENT)
+        assert options[file]["file_types"] == ["audio"]
+        assert [name for name, option in options.items() if "file_types" in option] == [file]
 
 
 @pytest.mark.parametrize(("installs", "types"), [((0,), {(0,)}), ((1,), {(1,)}), ((0, 1), {(0,), (0, 1)})])

@@ -9,7 +9,9 @@ import wave
 import pytest
 
 from bot.library.voice import Kind, Scope, Sharing
+from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
+from rehearsal.records import Message
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.saved_voices import SISTER, designed, sent
 from tests.cogs.sounds import recording, speech_of
@@ -80,8 +82,8 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
     )
 
 
+@pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene) -> None:
-    scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
     await scene.let_clone(scene.alice)
     message = await scene.bob.say(scene.general, "me", files=[sent()])
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"
@@ -89,6 +91,86 @@ async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene)
     answer = await typed(scene.alice, scene.general, "voice save", name="Bobby", message=link, of=scene.alice)
 
     assert f"I have asked {scene.bob.mention}" in answer.content
+
+
+async def save_form(scene: Scene, message: Message) -> Answer:
+    """Return the form that Alice's menu on ``message`` opens."""
+    form = await scene.alice.message_menu("Save this voice", message)
+    return await form.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
+
+
+async def test_save_this_voice_keeps_the_recording_in_a_message_of_one_s_own(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    message = await scene.alice.say(scene.general, files=[sent()])
+    form = await save_form(scene, message)
+
+    answer = await scene.alice.submit(
+        form,
+        {
+            "Name": "Harbour",
+            "What is said in the recording?": " la la ",
+            "Who may use it?": "everyone here",
+        },
+    )
+
+    assert (await words_of(answer)).startswith("Saved as **Harbour**, from ")
+    assert answer.ephemeral
+    found = await saved(scene, "Harbour")
+    assert (found.transcript, found.sharing, found.speaker_id) == ("la la", Sharing.SERVER, scene.alice.id)
+
+
+async def test_save_this_voice_asks_whose_recording_it_is_as_voice_save_does(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    message = await scene.bob.say(scene.general, files=[sent()])
+
+    answer = await scene.alice.submit(await save_form(scene, message), {"Name": "Bobby"})
+    words = await words_of(answer)
+    question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+    await scene.bob.press(question, "I agree")
+    await question.changes.until(
+        lambda: "agreed to **Bobby**" in question.content, timeout=DEADLINE, story=lambda: question.content
+    )
+
+    assert words.startswith(f"I have asked {scene.bob.mention}")
+    found = await saved(scene, "Bobby")
+    assert (found.speaker_id, found.owner_id, found.sharing) == (scene.bob.id, scene.alice.id, Sharing.ME)
+
+
+async def test_save_this_voice_of_a_forward_asks_who_sent_it_first(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    original = await scene.bob.say(scene.general, files=[sent()])
+    forward = scene.alice.forward(original, scene.general)
+
+    answer = await scene.alice.submit(await save_form(scene, forward), {"Name": "Bobby"})
+
+    assert f"I have asked {scene.bob.mention}" in await words_of(answer)
+
+
+async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_what_it_can(
+    scene: Scene,
+) -> None:
+    await designed(scene, scene.bob, "Taken")
+    await scene.let_clone(scene.alice)
+    await scene.bot.library.consents.never_clone(scene.bob.id, True)
+    mine = await scene.alice.say(scene.general, files=[sent()])
+    his = await scene.bob.say(scene.general, files=[sent()])
+    words = await scene.bob.say(scene.general, "only words")
+
+    taken = await scene.alice.submit(await save_form(scene, mine), {"Name": "Taken"})
+    never = await scene.alice.submit(await save_form(scene, his), {"Name": "Bobby"})
+    nothing = await scene.alice.message_menu("Save this voice", words)
+
+    assert "already used here" in await words_of(taken)
+    assert await words_of(never) == "That member does not want to be cloned."
+    assert "no recording in that message" in await words_of(nothing)
+
+
+async def test_voice_save_with_nothing_to_save_says_which_menu_takes_a_message(scene: Scene) -> None:
+    nothing = await typed(scene.alice, scene.general, "voice save", name="Me")
+    nobody = await typed(scene.alice, scene.general, "voice save", name="Me", of=scene.bob)
+
+    for answer in (nothing, nobody):
+        assert answer.content.endswith("choose Apps, Save this voice.")
 
 
 async def test_outside_servers_it_is_on_a_shelf_of_one_s_own(scene: Scene) -> None:
