@@ -28,6 +28,9 @@ _SURE: Final = (
     "It cannot be brought back. /privacy export gives you a copy first. "
     "If you told me never to clone you, that stays."
 )
+_MOST_NAMED: Final = 10
+"""Voices that one message names."""
+
 _WORDS: Final = {
     "voices": ("voice with its recording", "voices with their recordings"),
     "consents": ("note of consent", "notes of consent"),
@@ -52,12 +55,18 @@ class PrivacyCommands(app_commands.Group):
     @app_commands.choices(wish=SWITCHES)
     async def never_clone_me(self, interaction: discord.Interaction, wish: str) -> None:
         """Let nobody clone your voice, in any server; or let them ask again."""
-        gone = await self._library.consents.never_clone(interaction.user.id, wish == "on")
-        if wish == "on":
-            words = f"From now on nobody can clone you, in any server. {_gone(gone)}"
-        else:
-            words = "You may clone your voice again, and others may ask you."
-        await Reply.of(interaction).finish(words.strip())
+        member_id = interaction.user.id
+        if wish == "off":
+            await self._library.consents.never_clone(member_id, False)
+            await Reply.of(interaction).finish("You may clone your voice again, and others may ask you.")
+            return
+        voices = await self._library.voices.spoken_by(member_id)
+        if not voices:
+            await Reply.of(interaction).finish(await _never_cloned(self._library, member_id))
+            return
+        words = f"Let nobody clone you any more, in any server? {_to_be_deleted(interaction.client, voices)}"
+        view = row_of(PrivacyButton("never", member_id), PrivacyButton("cancel", member_id))
+        await Reply.of(interaction).finish(words, view=view)
 
     @app_commands.command()
     async def export(self, interaction: discord.Interaction) -> None:
@@ -77,14 +86,18 @@ class PrivacyCommands(app_commands.Group):
     @app_commands.describe(voice="Which voice; all in which you are heard if you name none")
     @app_commands.autocomplete(voice=spoken_by_member)
     async def revoke(self, interaction: discord.Interaction, voice: str | None = None) -> None:
-        """Take back that your voice may be used; it is deleted at once, in every server."""
+        """Take back that your voice may be used, in every server."""
         member_id = interaction.user.id
         voice_id = None if voice is None else await self._heard(interaction, voice)
-        gone = await self._library.consents.revoke(member_id, voice_id)
-        if gone:
-            await Reply.of(interaction).finish(f"Taken back. {_gone(gone)}")
-        else:
-            await Reply.of(interaction).finish("Taken back. There is no saved voice in which you are heard.")
+        heard = await self._library.voices.spoken_by(member_id)
+        voices = [one for one in heard if voice_id in (None, one.id)]
+        if not voices:  # there is nothing to be sorry for, or no such voice
+            await Reply.of(interaction).finish(await _taken_back(self._library, member_id, voice_id))
+            return
+        words = f"Take back that your voice may be used? {_to_be_deleted(interaction.client, voices)}"
+        which = voice_id or RevokeButton.ALL
+        view = row_of(RevokeButton(member_id, which), PrivacyButton("cancel", member_id))
+        await Reply.of(interaction).finish(words, view=view)
 
     async def _heard(self, interaction: discord.Interaction, typed: str) -> str:
         """Return the id of the one voice that was typed or chosen.
@@ -98,39 +111,106 @@ class PrivacyCommands(app_commands.Group):
         return same[0].id if same else typed
 
 
-class PrivacyButton(PersistentButton, template=r"privacy:(?P<answer>delete|keep):(?P<member>\d{1,20})"):
-    """Button to delete everything, or to keep it."""
+class PrivacyButton(
+    PersistentButton, template=r"privacy:(?P<answer>delete|keep|never|cancel):(?P<member>\d{1,20})"
+):
+    """Button to delete everything, or never to be cloned, or to leave all as it is."""
 
     _LABELS: Final = {
         "delete": ("Delete everything", discord.ButtonStyle.danger),
         "keep": ("Keep it", discord.ButtonStyle.secondary),
+        "never": ("Never clone me", discord.ButtonStyle.danger),
+        "cancel": ("Cancel", discord.ButtonStyle.secondary),
     }
 
     def __init__(self, answer: str, member: str | int) -> None:
         super().__init__(*self._LABELS[answer], answer=answer, member=member)
-        self._is_delete = answer == "delete"
+        self._answer = answer
         self._member_id = int(member)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Delete everything of who presses, if that is who asked."""
-        if interaction.user.id != self._member_id:
-            raise MemberError("These buttons are somebody else's. For yours, type /privacy delete.")
-        if not self._is_delete:
-            await replace_message(interaction, "Nothing was deleted.")
-            return
+        """Do it for who presses, if that is who asked."""
+        _check_whose(interaction, self._member_id)
+        if self._answer == "delete":
+            words = await self._delete(bot)
+        elif self._answer == "never":
+            words = await _never_cloned(bot.library, self._member_id)
+        else:
+            words = "Nothing was deleted."
+        await replace_message(interaction, words)
+
+    async def _delete(self, bot: SpeechBot) -> str:
+        """Delete everything, and return what the member reads."""
         bot.players.stop_all_of(self._member_id)
         bot.history.forget_clones_of(self._member_id)
         await bot.voice_designer.forget(self._member_id)
         deleted = await bot.library.privacy.delete(self._member_id)
         await bot.reference_posts.delete(deleted.posts)
-        await replace_message(interaction, _report(deleted))
+        return _report(deleted)
+
+
+class RevokeButton(
+    PersistentButton, template=r"privacy:revoke:(?P<member>\d{1,20}):(?P<voice>all|[\w-]{22})"
+):
+    """Button to take back that one's voice may be used: one saved voice, or all."""
+
+    ALL: Final = "all"
+
+    def __init__(self, member: str | int, voice: str) -> None:
+        super().__init__("Take it back", discord.ButtonStyle.danger, member=member, voice=voice)
+        self._member_id = int(member)
+        self._voice_id = None if voice == self.ALL else voice
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Take it back for who presses, if that is who asked."""
+        _check_whose(interaction, self._member_id)
+        await replace_message(interaction, await _taken_back(bot.library, self._member_id, self._voice_id))
+
+
+def _check_whose(interaction: discord.Interaction, member_id: int) -> None:
+    if interaction.user.id != member_id:
+        raise MemberError(
+            "These buttons are somebody else's. For yours, type the command yourself: /privacy."
+        )
+
+
+async def _taken_back(library: Library, member_id: int, voice_id: str | None) -> str:
+    """Take back what this member agreed to, and return what they read. Raises `MemberError`."""
+    gone = await library.consents.revoke(member_id, voice_id)
+    return f"Taken back. {_gone(gone) or 'There is no saved voice in which you are heard.'}"
+
+
+async def _never_cloned(library: Library, member_id: int) -> str:
+    """Let nobody clone this member from now on, and return what they read."""
+    gone = await library.consents.never_clone(member_id, True)
+    return f"From now on nobody can clone you, in any server. {_gone(gone)}".strip()
+
+
+def _to_be_deleted(client: discord.Client, voices: list[Voice]) -> str:
+    """Return which voices would go, and where they are."""
+    lines = [f"- **{excerpt(voice.name)}**, {_where(client, voice)}" for voice in voices[:_MOST_NAMED]]
+    if len(voices) > _MOST_NAMED:
+        lines.append(f"- and {len(voices) - _MOST_NAMED} more")
+    them = (
+        "This is deleted for good, with its recording"
+        if len(voices) == 1
+        else ("These are deleted for good, with their recordings")
+    )
+    return "\n".join([f"{them}:", *lines])
+
+
+def _where(client: discord.Client, voice: Voice) -> str:
+    if voice.guild_id == voice.owner_id:
+        return "outside servers"
+    guild = client.get_guild(voice.guild_id)
+    return f"in {excerpt(guild.name)}" if guild else "in a server that I have left"
 
 
 def _gone(voices: list[Voice]) -> str:
     if not voices:
         return ""
-    names = ", ".join(f"**{excerpt(voice.name)}**" for voice in voices[:10])
-    more = f" and {len(voices) - 10} more" if len(voices) > 10 else ""
+    names = ", ".join(f"**{excerpt(voice.name)}**" for voice in voices[:_MOST_NAMED])
+    more = f" and {len(voices) - _MOST_NAMED} more" if len(voices) > _MOST_NAMED else ""
     return f"Deleted, with recordings: {names}{more}."
 
 
@@ -153,5 +233,5 @@ def _json(found: object) -> bytes:
 
 async def setup(bot: SpeechBot) -> None:
     """Add the commands, and take presses on buttons from before a restart."""
-    bot.add_dynamic_items(PrivacyButton)
+    bot.add_dynamic_items(PrivacyButton, RevokeButton)
     bot.tree.add_command(everywhere(PrivacyCommands(bot.library)))

@@ -318,6 +318,8 @@ class VoicesTour(Walk):
     async def _take_back(self, packets: int) -> None:
         """Let Bob take his voice back while it is heard, from the ``packets``-th packet on."""
         typed = await self.type(self._bob, "privacy revoke", voice="Bobby")
+        await typed.until(lambda shown: "Take it back" in shown.buttons, timeout=ANSWER_SECONDS)
+        await self._bob.press(typed, "Take it back")
         await typed.until(lambda shown: "Taken back." in shown.content, timeout=ANSWER_SECONDS)
         answered = time.monotonic()
         words = await self.told(typed)

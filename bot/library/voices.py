@@ -178,6 +178,12 @@ class Voices:
                 session, VoiceRow.speaker_id == member_id, has_in_name(typed), limit=limit
             )
 
+    async def spoken_by(self, member_id: int) -> list[Voice]:
+        """Return all voices of every server in which this member is heard, by name."""
+        async with self._database.reading() as session:
+            found = await load_voices(session, VoiceRow.speaker_id == member_id)
+        return sorted(found, key=lambda voice: name_key(voice.name))
+
     async def named(self, scope: Scope, names: Collection[str]) -> dict[str, VoiceName]:
         """Return the voices with one of these names that `find` would find, by their `name_key`."""
         if not names:

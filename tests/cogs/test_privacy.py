@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 
-from bot.library.voice import Scope, Sharing
+import pytest
+
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
 from bot.models import SpokenVoice
-from tests.cogs.saved_voices import cloned, designed, sent
+from rehearsal.answers import Answer
+from rehearsal.people import Person
+from tests.cogs.saved_voices import WAV, cloned, designed, sent
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed
+
+
+async def confirmed(person: Person, asked: Answer, label: str) -> None:
+    """Let ``person`` press a button, and return when the question has become what was done."""
+    await person.press(asked, label)
+    await asked.until(lambda shown: not shown.buttons, timeout=DEADLINE)
 
 
 async def names(scene: Scene, *, guild_id: int | None = None) -> list[str]:
@@ -23,6 +33,12 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     await designed(scene, scene.bob, "Old man")
 
     answer = await typed(scene.bob, scene.general, "privacy never-clone-me", switch="on")
+    assert answer.content == (
+        "Let nobody clone you any more, in any server? This is deleted for good, with its recording:\n"
+        "- **Bobby**, in The Aviary"
+    )
+    assert sorted(await names(scene)) == ["Bobby", "Old man"]
+    await confirmed(scene.bob, answer, "Never clone me")
     asked = await typed(
         scene.alice, scene.general, "voice save", name="Again", recording=sent(), of=scene.bob
     )
@@ -67,6 +83,8 @@ async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
 
     proposed = await scene.bob.autocomplete(scene.general, "privacy revoke", "voice", "bob")
     answer = await typed(scene.bob, scene.general, "privacy revoke", voice="bobby")
+    assert "**Mine**" not in answer.content
+    await confirmed(scene.bob, answer, "Take it back")
 
     assert [name for name, _ in proposed] == ["Bobby"]
     assert answer.content == "Taken back. Deleted, with recordings: **Bobby**."
@@ -81,12 +99,71 @@ async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> 
     await cloned(scene, scene.bob, "Mine")
 
     answer = await typed(scene.bob, scene.rehearsal.world.dm(scene.bob), "privacy revoke")
+    await confirmed(scene.bob, answer, "Take it back")
     again = await typed(scene.bob, scene.general, "privacy revoke")
 
     assert "**Bobby**" in answer.content
     assert "**Mine**" in answer.content
     assert again.content == "Taken back. There is no saved voice in which you are heard."
     assert await names(scene) == []
+
+
+@pytest.mark.parametrize(("command", "options"), [("revoke", {}), ("never-clone-me", {"switch": "on"})])
+async def test_what_would_be_deleted_is_listed_with_its_server_and_cancel_keeps_all(
+    scene: Scene, command: str, options: dict[str, str]
+) -> None:
+    await scene.let_clone()
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+    elsewhere = scene.rehearsal.world.add_guild("*The* Perch")
+    await scene.rehearsal.caught_up()
+    own = await scene.bot.library.consents.attest(Scope.alone(scene.bob.id))
+    recording = await scene.bot.library.recordings.keep(WAV)
+    for guild_id, name in ((elsewhere.id, "Far"), (scene.bob.id, "Alone"), (4711, "Lost")):
+        new = NewVoice(name, Kind.CLONED, recording, 4.0, speaker_id=scene.bob.id, consent_id=own)
+        await scene.bot.library.voices.save(Scope(guild_id, scene.bob.id), new)
+
+    asked = await typed(scene.bob, scene.general, f"privacy {command}", **options)
+
+    assert asked.content.endswith(
+        "These are deleted for good, with their recordings:\n"
+        "- **Alone**, outside servers\n- **Bobby**, in The Aviary\n"
+        "- **Far**, in \\*The\\* Perch\n- **Lost**, in a server that I have left"
+    )
+    await confirmed(scene.bob, asked, "Cancel")
+    assert asked.content == "Nothing was deleted."
+    assert len(await scene.bot.library.voices.spoken_by(scene.bob.id)) == 4
+    assert not await scene.bot.library.consents.is_never_cloned(scene.bob.id)
+
+
+@pytest.mark.parametrize("label", ["Take it back", "Never clone me", "Cancel"])
+async def test_after_a_restart_the_question_is_still_answered_by_who_was_asked(
+    scene: Scene, label: str
+) -> None:
+    await scene.let_clone()
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+    command, options = ("never-clone-me", {"switch": "on"}) if "Never" in label else ("revoke", {})
+    asked = await typed(scene.bob, scene.general, f"privacy {command}", **options)
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        await confirmed(scene.bob, asked, label)
+
+        assert await names(scene) == (["Bobby"] if label == "Cancel" else [])
+        assert asked.content.endswith("." if label == "Cancel" else "Deleted, with recordings: **Bobby**.")
+
+
+async def test_what_was_taken_back_meanwhile_is_told_when_the_question_is_answered(scene: Scene) -> None:
+    await scene.let_clone()
+    voice = await cloned(scene, scene.alice, "Bobby", scene.bob)
+    one = await typed(scene.bob, scene.general, "privacy revoke", voice="Bobby")
+    every = await typed(scene.bob, scene.general, "privacy revoke")
+    await scene.bot.library.consents.revoke(scene.bob.id, voice.id)
+
+    refused = await refusal_of(await scene.bob.press(one, "Take it back"))
+    await confirmed(scene.bob, every, "Take it back")
+
+    assert refused == "There is no such voice of yours. /privacy export shows what there is."
+    assert every.content == "Taken back. There is no saved voice in which you are heard."
 
 
 async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away(scene: Scene) -> None:
