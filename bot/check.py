@@ -22,7 +22,7 @@ from bot.library.withdrawal import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, SpeechRequest
 from bot.playback.packets import native_calls
 from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
-from bot.speech_bot import DISCORD_HOST
+from bot.speech_bot import DISCORD_HOST, USER_AGENT
 from bot.start import obstacle_of
 from bot.tts.client import TTSClient
 from bot.tts.local_tts_gateway import OwnTTSGateway
@@ -189,6 +189,7 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
         return
     proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
     client = discord.Client(intents=discord.Intents.none(), connector=connector, proxy=proxy)
+    client.http.user_agent = USER_AGENT
     try:
         async with asyncio.timeout(_LOGIN_SECONDS):
             await client.login(settings.discord_token.reveal())

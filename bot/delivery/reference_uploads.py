@@ -44,6 +44,13 @@ _MENDED: Final = 16  # mended recordings in memory, 1.5 MB each at most
 _PACE_SECONDS: Final = 1.0  # between two deletions that nobody waits for
 _INVALID_RECIPIENT: Final = 50033
 
+_WORDS_OF_POSTS: Final = "The recording of the voice"
+_FILE_OF_POSTS: Final = "voice.wav"
+"""How a message with a recording begins, and what it carries, in every edition so far."""
+
+_LOOKED_THROUGH: Final = 1_000
+"""The newest messages of a channel in which recordings of an earlier edition are searched: ten requests."""
+
 _MENDED_WORDS: Final = (
     "A recording for /clone that I had to mend: my TTS gateway fetches it here. I delete it within a day."
 )
@@ -224,6 +231,7 @@ class ReferencePosts:
     async def tidy(self, *, pace: float = _PACE_SECONDS) -> None:
         """Delete every message with a recording that is not wanted where it stands, ``pace`` seconds apart.
 
+        Channels in which an earlier edition has posted are looked through too, each once.
         Raises `LibraryError`, and `discord.HTTPException` or OSError if Discord cannot be asked.
         """
         channel_id = None
@@ -234,6 +242,37 @@ class ReferencePosts:
         for number, post in enumerate(dict.fromkeys(unwanted)):
             await asyncio.sleep(pace if number else 0.0)
             await self.delete([post])
+        await self._client.wait_until_ready()  # what may be read where is not known before
+        for searched_id in await self._posts.channels_to_search(self._now()):
+            if searched_id == channel_id:
+                await self._posts.searched(searched_id)
+                continue
+            await asyncio.sleep(pace)
+            await self._search(searched_id, pace)
+
+    async def _search(self, channel_id: int, pace: float) -> None:
+        """Delete what an earlier edition has posted in a channel, and has forgotten."""
+        me, channel = self._client.user, self._client.get_partial_messageable(channel_id)
+        known = self._client.get_channel(channel_id)
+        try:
+            if isinstance(known, discord.abc.GuildChannel | discord.Thread) and not (
+                known.permissions_for(known.guild.me).read_message_history
+            ):
+                raise PermissionError  # Discord would show an empty history
+            history = channel.history(limit=_LOOKED_THROUGH)
+            found = [message async for message in history if message.author == me and _has_recording(message)]
+        except discord.NotFound:
+            found = []
+        except (discord.HTTPException, OSError) as error:
+            log.info("channel %d could not be looked through: %s", channel_id, brief(error))
+            await self._posts.not_searched(channel_id, self._now())
+            return
+        for message in found:
+            await asyncio.sleep(pace)
+            # Remembered first, so that one that cannot be deleted now is tried again.
+            await self._posts.remember(RecordingPost("", channel_id, message.id, 0, "", message.created_at))
+            await self.delete([Post(channel_id, message.id)])
+        await self._posts.searched(channel_id)
 
     async def post_ahead(self, voices: AsyncIterable[Voice], consents: Consents) -> None:
         """Post the recording of each of these voices, so that its first use waits for no upload."""
@@ -316,7 +355,7 @@ class ReferencePosts:
         """Post the recording, and delete every message before it."""
         wav = await self._recordings.read(voice.recording)
         name = excerpt(voice.name)
-        words = f"The recording of the voice {name}: my TTS gateway fetches it here when that voice speaks."
+        words = f"{_WORDS_OF_POSTS} {name}: my TTS gateway fetches it here when that voice speaks."
         message = await self._send(channel, words, wav)
         attachment = message.attachments[0]
         await self._remember(voice.id, message, attachment)
@@ -335,7 +374,7 @@ class ReferencePosts:
     ) -> discord.Message:
         if not self.has_place:
             raise self._no_place()
-        file = MemoryFile(wav, "voice.wav")
+        file = MemoryFile(wav, _FILE_OF_POSTS)
         try:
             return await channel.send(words, file=file, silent=True, suppress_embeds=True)
         except (discord.Forbidden, discord.NotFound) as error:
@@ -386,6 +425,12 @@ def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
     return None if owner_id is None else discord.Object(owner_id)
 
 
+def _has_recording(message: discord.Message) -> bool:
+    """Return whether a message of the bot is one with the recording of a saved voice."""
+    has_file = any(file.filename == _FILE_OF_POSTS for file in message.attachments)
+    return has_file and message.content.startswith(_WORDS_OF_POSTS)
+
+
 async def storage_problem(client: discord.Client, channel_id: int) -> str | None:
     """Return what is wrong with the storage channel, as a sentence for the operator; None: nothing.
 
@@ -413,8 +458,12 @@ async def storage_problem(client: discord.Client, channel_id: int) -> str | None
     in_thread = isinstance(channel, discord.Thread)
     needed = {
         "View Channel": mine.view_channel,
-        "Send Messages": mine.send_messages_in_threads if in_thread else mine.send_messages,
-        "Attach Files": mine.attach_files,
+        "Connect": mine.connect or not isinstance(channel, discord.VoiceChannel | discord.StageChannel),
+        "Send Messages in Threads" if in_thread else "Send Messages": mine.send_messages_in_threads
+        if in_thread
+        else mine.send_messages,
+        # Without Send Messages discord.py denies it too, whatever is set.
+        "Attach Files": mine.attach_files or not mine.send_messages,
         "Read Message History": mine.read_message_history,
     }
     missing = [name for name, is_there in needed.items() if not is_there]

@@ -248,6 +248,19 @@ class RecordingPostRow(Base):
     tried_at: Mapped[datetime | None]
 
 
+class ChannelToSearchRow(Base):
+    """A channel in which an earlier edition may have left recordings that are in no row.
+
+    It is looked through once; ``tries`` and ``tried_at`` are as those of a `RecordingPostRow`.
+    """
+
+    __tablename__ = "channels_to_search"
+
+    channel_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    tried_at: Mapped[datetime | None]
+
+
 class UseRow(Base):
     """One use of a cloned voice; never the text. It outlives the voice: who used what, when, is the audit."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
 from bot.library.database import Database, upsert
-from bot.library.tables import ConsentRow, RecordingPostRow, VoiceRow, read_as
+from bot.library.tables import ChannelToSearchRow, ConsentRow, RecordingPostRow, VoiceRow, read_as
 from bot.library.voice import Voice, utc_now
 from bot.library.voice_rows import delete_voices
 
@@ -109,7 +109,8 @@ async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequenc
 
 
 MAX_TRIES: Final = 12
-"""So often a message is tried that cannot be deleted: after 1, 2, 4, 8, 16 hours, then daily, for a week."""
+"""So often a message is tried that cannot be deleted, or a channel that cannot be looked through: after 1, 2,
+4, 8, 16 hours, then daily, for a week."""
 
 LIKENESS_POST_HOURS: Final = 24
 """How long a recording stands that was mended for /clone, whose address Discord signs for about as long."""
@@ -189,6 +190,28 @@ class RecordingPosts:
                 conditions.append(RecordingPostRow.channel_id != channel_id)
             return [read_as(Post, row) for row in await _rows(session, *conditions)]
 
+    async def channels_to_search(self, now: datetime) -> list[int]:
+        """Return the channels to look through now for recordings of an earlier edition that are in no row."""
+        async with self._database.reading() as session:
+            rows = await session.scalars(select(ChannelToSearchRow).order_by(ChannelToSearchRow.channel_id))
+            return [row.channel_id for row in rows if _is_due(row, now)]
+
+    async def searched(self, channel_id: int) -> None:
+        """Note that a channel was looked through."""
+        async with self._database.session() as session:
+            await session.execute(
+                delete(ChannelToSearchRow).where(ChannelToSearchRow.channel_id == channel_id)
+            )
+
+    async def not_searched(self, channel_id: int, now: datetime) -> None:
+        """Note that a channel could not be looked through: it is tried again later, `MAX_TRIES` in all."""
+        async with self._database.session() as session:
+            row = await session.get(ChannelToSearchRow, channel_id)
+            if row is not None and row.tries + 1 < MAX_TRIES:
+                row.tries, row.tried_at = row.tries + 1, now
+            elif row is not None:
+                await session.delete(row)
+
     async def undeleted(self) -> Undeleted:
         """Return how many messages are still to be deleted."""
         async with self._database.reading() as session:
@@ -205,7 +228,7 @@ def _unwanted(now: datetime) -> ColumnElement[bool]:
     return or_(not_(or_(is_of_a_voice, is_of_a_likeness)), RecordingPostRow.attachment_id == 0)
 
 
-def _is_due(row: RecordingPostRow, now: datetime) -> bool:
+def _is_due(row: RecordingPostRow | ChannelToSearchRow, now: datetime) -> bool:
     if row.tried_at is None:
         return True
     wait = min(_LONGEST_WAIT, timedelta(hours=2 ** (max(1, row.tries) - 1)))

@@ -46,6 +46,13 @@ def _require(backstage: Backstage, channel: Channel, *needed: Permission) -> Non
         raise missing_permissions()
 
 
+def _reads_history(backstage: Backstage, channel: Channel) -> bool:
+    guild = backstage.directory.guild_of(channel)
+    if guild is None:
+        return True
+    return bool(guild.permissions_of(backstage.bot.id, channel) & Permission.READ_MESSAGE_HISTORY)
+
+
 def _message(backstage: Backstage, call: RESTCall) -> Message:
     channel = _channel(backstage, call)
     message = backstage.directory.message(channel, call.number("message_id"))
@@ -84,9 +91,14 @@ async def get_message(backstage: Backstage, call: RESTCall) -> RESTReply:
 
 
 async def get_messages(backstage: Backstage, call: RESTCall) -> RESTReply:
-    """GET the newest messages, newest first; `before` and `after` are ids."""
+    """GET the newest messages, newest first; `before` and `after` are ids.
+
+    Without Read Message History there are none.
+    """
     channel = _channel(backstage, call)
-    _require(backstage, channel, Permission.READ_MESSAGE_HISTORY)
+    _require(backstage, channel)
+    if not _reads_history(backstage, channel):
+        return RESTReply([])
     before, after = int(call.query.get("before", 1 << 63)), int(call.query.get("after", 0))
     found = [message for message in channel.history if after < message.id < before]
     newest = found[::-1][: int(call.query.get("limit", 50))]
@@ -155,9 +167,7 @@ def _check_reference(backstage: Backstage, channel: Channel, body: Json) -> None
             message = "You cannot forward a message whose content you cannot read."
             raise DiscordAPIError(400, 160014, message)
         return
-    guild = backstage.directory.guild_of(channel)
-    reads = guild is None or guild.permissions_of(backstage.bot.id, channel) & Permission.READ_MESSAGE_HISTORY
-    if not reads:
+    if not _reads_history(backstage, channel):
         raise DiscordAPIError(403, 160002, "Cannot reply without permission to read message history")
     if not reference.get("fail_if_not_exists", True):
         return

@@ -11,9 +11,11 @@ import pytest
 
 from bot.delivery.reference_uploads import REST_SECONDS, ReferencePosts, seconds_left, storage_problem
 from bot.errors import NoRecordingPlaceError
+from bot.library.tables import ChannelToSearchRow
 from bot.library.voice import Kind, NewVoice, Scope
-from bot.library.withdrawal import Post, RecordingPost, Undeleted
+from bot.library.withdrawal import MAX_TRIES, Post, RecordingPost, Undeleted
 from bot.models import RecordingPlace, SpokenVoice
+from rehearsal.cdn import SentFile
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Channel, Message
@@ -258,6 +260,81 @@ async def test_tidying_leaves_the_message_in_private_alone(shelf: Shelf) -> None
     assert await shelf.address() == url
 
 
+async def left_behind(shelf: Shelf, channel: Channel, words: str, name: str = "voice.wav") -> Message:
+    """Return a message of the bot's that is in no row, in a channel that is to be searched."""
+    sent = await shelf.scene.bot.get_partial_messageable(channel.id).send(
+        words, file=discord.File(RECORDINGS[1].path, name)
+    )
+    async with shelf.scene.bot.library.database.session() as session:
+        await session.merge(ChannelToSearchRow(channel_id=channel.id, tries=0))
+    return channel.messages[sent.id]
+
+
+OLD_WORDS = "The recording of the voice Sister: I need it here to speak in that voice."
+
+
+async def to_search(shelf: Shelf) -> list[int]:
+    """Return the channels that are still to be searched, some day."""
+    return await shelf.scene.bot.library.posts.channels_to_search(shelf.now + timedelta(days=30))
+
+
+async def test_recordings_that_are_in_no_row_are_found_where_an_earlier_edition_posted_them(
+    shelf: Shelf,
+) -> None:
+    general, private = shelf.scene.general, shelf.scene.rehearsal.world.dm(shelf.scene.bob)
+    recordings = [await left_behind(shelf, one, OLD_WORDS) for one in (general, general, private)]
+    take = await left_behind(shelf, general, "AI-generated voice of Sister, for Alice", "voice.wav")
+    other = await left_behind(shelf, general, OLD_WORDS, "sister.wav")
+    theirs = await shelf.scene.bob.say(general, OLD_WORDS, [SentFile("voice.wav", WAV)])
+    url = await shelf.address()
+
+    await shelf.posts.tidy(pace=0)
+
+    assert all(message.deleted for message in recordings)
+    assert not any(message.deleted for message in (take, other, theirs))
+    assert await to_search(shelf) == []
+    assert await shelf.address() == url
+
+
+async def test_the_place_where_recordings_belong_is_not_searched(shelf: Shelf) -> None:
+    kept = await left_behind(shelf, shelf.vault, OLD_WORDS)
+
+    await shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault).tidy(pace=0)
+
+    assert not kept.deleted
+    assert await to_search(shelf) == []
+
+
+@pytest.mark.parametrize("missing", [Permission.VIEW_CHANNEL, Permission.READ_MESSAGE_HISTORY])
+async def test_a_channel_that_cannot_be_read_is_searched_later_and_not_for_ever(
+    shelf: Shelf, missing: Permission
+) -> None:
+    message = await left_behind(shelf, shelf.scene.general, OLD_WORDS)
+    shelf.scene.guild.deny_bot(missing, shelf.scene.general)
+    await shelf.scene.rehearsal.caught_up()
+
+    await shelf.posts.tidy(pace=0)
+    await shelf.posts.tidy(pace=0)  # too early
+    asked = shelf.scene.rehearsal.requests
+    assert await to_search(shelf) == [shelf.scene.general.id]
+    shelf.scene.guild.deny_bot(0, shelf.scene.general)
+    await shelf.scene.rehearsal.caught_up()
+    shelf.now += timedelta(hours=1)
+    await shelf.posts.tidy(pace=0)
+    assert message.deleted
+
+    again = await left_behind(shelf, shelf.scene.general, OLD_WORDS)
+    shelf.scene.guild.deny_bot(missing, shelf.scene.general)
+    await shelf.scene.rehearsal.caught_up()
+    for _ in range(MAX_TRIES):
+        shelf.now += timedelta(days=1)
+        await shelf.posts.tidy(pace=0)
+    searches = sum(call.method == "GET" and call.path.endswith("/messages") for call in asked)
+    assert await to_search(shelf) == []
+    assert not again.deleted
+    assert searches <= MAX_TRIES + 3
+
+
 async def close_dms(shelf: Shelf) -> None:
     shelf.scene.alice.refuse_dms()
 
@@ -306,6 +383,31 @@ async def test_a_storage_channel_out_of_reach_is_a_sentence_and_no_other_place(s
     problem = await storage_problem(shelf.scene.bot, shelf.vault.id)
     assert problem is not None
     assert "STORAGE_CHANNEL_ID" in problem
+
+
+async def test_what_a_storage_channel_lacks_is_named_also_in_threads_and_voice_channels(shelf: Shelf) -> None:
+    guild, bot = shelf.scene.guild, shelf.scene.bot
+    hidden = int(EVERYONE & ~Permission.VIEW_CHANNEL)
+    voice = guild.add_voice_channel("vault for voices")
+    thread = guild.add_thread(shelf.vault, "thread", shelf.scene.alice, private=True)
+    guild.add_to_thread(thread, shelf.scene.rehearsal.parts.bot)
+    for channel in (shelf.vault, voice):
+        guild.set_everyone_permissions(hidden, channel)
+
+    async def problem(channel: Channel, missing: int) -> str | None:
+        guild.deny_bot(missing, shelf.vault if channel is thread else channel)
+        return await storage_problem(bot, channel.id)
+
+    needed = "In the channel STORAGE_CHANNEL_ID I need: "
+    assert await problem(shelf.vault, 0) is None
+    assert await problem(shelf.vault, Permission.SEND_MESSAGES) == f"{needed}Send Messages."
+    assert await problem(shelf.vault, Permission.READ_MESSAGE_HISTORY) == f"{needed}Read Message History."
+    assert await problem(thread, Permission.SEND_MESSAGES) is None
+    assert await problem(thread, Permission.SEND_MESSAGES_IN_THREADS) == f"{needed}Send Messages in Threads."
+    assert await problem(voice, 0) is None
+    assert await problem(voice, Permission.CONNECT) is not None
+    thread.recipients.remove(shelf.scene.rehearsal.parts.bot)
+    assert await problem(thread, 0) == "STORAGE_CHANNEL_ID names a channel that I cannot see."
 
 
 async def test_a_place_that_refused_is_left_alone_for_a_while_then_tried_again(shelf: Shelf) -> None:

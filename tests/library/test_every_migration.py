@@ -17,6 +17,8 @@ from bot.library.engine import address, engine_for, writing
 from bot.library.library import Library
 from bot.library.migrations import BACKUP_FOLDER, OURS, bring_up_to_date
 from bot.library.tables import GenerationRow
+from bot.library.voice import utc_now
+from bot.library.withdrawal import RecordingPosts
 from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library import first_edition
 
@@ -60,6 +62,20 @@ async def test_kept_speech_of_the_first_edition_is_deleted_at_the_start(tmp_path
         SpeechCache(library.cached_speeches, CacheFolder(path), Maker(), max_bytes=10**6),
     ):
         assert list(path.iterdir()) == []
+
+
+async def test_where_an_earlier_edition_may_have_posted_recordings_is_searched_and_nowhere_else(
+    empty_url: str | None, tmp_path: Path
+) -> None:
+    data_dir = await at("0006", empty_url, tmp_path)
+    before = await first_edition.all_rows(empty_url, data_dir)
+    told_of = [row["channel_id"] for name in ("uses", "consents", "recording_posts") for row in before[name]]
+
+    async with await Database.open(empty_url, data_dir) as database:
+        found = await RecordingPosts(database).channels_to_search(utc_now())
+
+    assert found == sorted({channel_id for channel_id in told_of if channel_id is not None})
+    assert len(found) > 1
 
 
 async def test_texts_become_lines_where_a_character_stood_between_them_however_many_there_are(
