@@ -54,7 +54,7 @@ class Commands:
         command |= {"application_id": str(self._application_id), "version": str(self._snowflakes.new())}
         if guild_id is not None:
             return command | {"guild_id": str(guild_id)}
-        command["integration_types"] = payload.get("integration_types") or [0]
+        command["integration_types"] = payload.get("integration_types") or list(self.installs)
         command["contexts"] = payload.get("contexts")
         return command
 

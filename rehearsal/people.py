@@ -84,8 +84,9 @@ class Person:
     ) -> Message:
         """Write a message; ``as_voice_message`` sends its one file as a recording made in the app."""
         place = self._place(channel)
-        if place.guild is not None and not place.permissions & channel.send_permission:
-            raise RehearsalError(f"{self.name} cannot write in {channel.name}")
+        self._check_may_write(place, files=bool(files), as_voice_message=as_voice_message)
+        if as_voice_message and (text or len(files) != 1):
+            raise RehearsalError("a voice message is one recording, and nothing else")
         if len(text) > 2_000:
             raise RehearsalError("Your message is too long! Please keep it to 2000 characters.")
         self._check_sizes(files, place.upload_limit)
@@ -97,9 +98,8 @@ class Person:
 
     def forward(self, message: Message | Answer, channel: Channel) -> Message:
         """Forward a message that they see into ``channel``."""
-        shown, place = self._visible(message), self._place(channel)
-        if place.guild is not None and not place.permissions & channel.send_permission:
-            raise RehearsalError(f"{self.name} cannot write in {channel.name}")
+        shown = self._visible(message)
+        self._check_may_write(self._place(channel))
         reference = {"type": 1, "message_id": str(shown.id), "channel_id": str(shown.channel_id)}
         if shown.guild_id is not None:
             reference["guild_id"] = str(shown.guild_id)
@@ -305,6 +305,14 @@ class Person:
             attachment_payload=self._backstage.cdn.payload,
             member_payload=member,
         )
+
+    def _check_may_write(self, place: Place, *, files: bool = False, as_voice_message: bool = False) -> None:
+        """Raise `RehearsalError` unless this person may write that at ``place``."""
+        needed = [place.channel.send_permission]
+        if files:
+            needed.append(Permission.SEND_VOICE_MESSAGES if as_voice_message else Permission.ATTACH_FILES)
+        if place.guild is not None and any(not place.permissions & one for one in needed):
+            raise RehearsalError(f"{self.name} cannot write that in {place.channel.name}")
 
     def _check_sizes(self, files: Iterable[SentFile], limit: int) -> None:
         """Raise `RehearsalError` with the app's sentence when a file is too large."""

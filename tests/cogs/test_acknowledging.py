@@ -191,6 +191,22 @@ async def is_acknowledged(answer: Answer) -> bool:
     return True
 
 
+async def test_a_guest_s_voice_message_that_the_database_holds_up_ends_in_a_sentence(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
+    private = scene.rehearsal.world.add_private_chat(guest, scene.bob)
+    answer = await guest.slash(private, "speak", text="Hello")
+    await file_of(answer)
+    monkeypatch.setattr(scene.bot.extensions["cogs.generation_buttons"], "_RESPONSE_SECONDS", 0.1)
+
+    async with nothing_returns(scene):
+        pressed = await guest.press(answer, "As voice message")
+        await has_ended(pressed)
+
+    assert pressed.content == "That took me too long for a voice message here. Press it again."
+
+
 async def has_ended(answer: Answer) -> None:
     await answer.until(
         lambda seen: (

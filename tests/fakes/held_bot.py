@@ -24,6 +24,7 @@ class HeldBot(commands.AutoShardedBot):
             guild_ready_timeout=0.05,
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
+            allowed_installs=app_commands.AppInstallationType(guild=True),
             **options,
         )
         self.held: asyncio.Queue[discord.Interaction] = asyncio.Queue()

@@ -161,6 +161,20 @@ def test_a_hundred_commands_and_fifteen_menus_fit() -> None:
             check_commands(too_many, in_guild=False)
 
 
+@pytest.mark.parametrize("installs", [(0,), (1,), (0, 1)])
+async def test_a_command_that_does_not_say_is_where_the_application_is(
+    scene: Stage, ask: Ask, installs: tuple[int, ...]
+) -> None:
+    scene.rehearsal.commands.installs = installs
+    path = f"/applications/{scene.rehearsal.application_id}/commands"
+
+    _status, registered = await ask("PUT", path, [command()])
+    refused = await ask("PUT", path, [command(integration_types=[0, 1])])
+
+    assert registered[0]["integration_types"] == list(installs)
+    assert refused[0] == (200 if installs == (0, 1) else 400)
+
+
 async def test_a_command_keeps_its_id_when_it_is_registered_again(scene: Stage, ask: Ask) -> None:
     path = f"/applications/{scene.rehearsal.application_id}/commands"
     (before,) = (await ask("PUT", path, [command()]))[1]

@@ -120,6 +120,26 @@ async def test_a_voice_message_of_a_person_is_one(scene: Stage, bot: HeldBot) ->
     assert seen.attachments[0].duration == 1.5
 
 
+@pytest.mark.parametrize("missing", [Permission.ATTACH_FILES, Permission.SEND_VOICE_MESSAGES])
+async def test_files_and_voice_messages_of_a_person_need_each_its_own_permission(
+    scene: Stage, missing: Permission
+) -> None:
+    scene.guild.set_everyone_permissions(int(EVERYONE) & ~int(missing), scene.general)
+    file = [SentFile("voice-message.ogg", b"OggS")]
+
+    for needed, as_voice_message in (
+        (Permission.ATTACH_FILES, False),
+        (Permission.SEND_VOICE_MESSAGES, True),
+    ):
+        if needed is missing:
+            with pytest.raises(RehearsalError, match="cannot write that"):
+                await scene.alice.say(scene.general, files=file, as_voice_message=as_voice_message)
+        else:
+            await scene.alice.say(scene.general, files=file, as_voice_message=as_voice_message)
+    with pytest.raises(RehearsalError, match="one recording"):
+        await scene.alice.say(scene.rehearsal.world.dm(scene.alice), "hi", file, as_voice_message=True)
+
+
 async def test_message_content_is_only_told_with_its_intent(scene: Stage) -> None:
     intents = discord.Intents(guilds=True, guild_messages=True)
     async with logged_in(scene.rehearsal, intents=intents) as bot:

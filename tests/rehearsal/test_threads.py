@@ -25,7 +25,7 @@ async def test_writing_in_a_thread_needs_its_own_permission_and_no_other(scene: 
 
     assert without_send_messages[0] == 200
     assert (without_its_own[0], without_its_own[1]["code"]) == (403, 50013)
-    with pytest.raises(RehearsalError, match="cannot write"):
+    with pytest.raises(RehearsalError, match="cannot write that"):
         scene.guild.set_everyone_permissions(
             int(EVERYONE) & ~int(Permission.SEND_MESSAGES_IN_THREADS), scene.general
         )
