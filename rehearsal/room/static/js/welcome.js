@@ -43,7 +43,7 @@ function further() {
     el(
       "ul",
       { class: "further" },
-      el("li", { text: "Right-click a message, or press Enter on it: Speak this, Clone this voice." }),
+      el("li", { text: "Right-click a message, or press Enter on it: Speak this, Clone this voice, Save this voice." }),
       el("li", { text: "Save the voice: /voice save. Make one up: /voice design." }),
       el("li", { text: "Open this page in a second tab: you are somebody else there." }),
       el("li", { text: "Faults breaks things around the bot; Developer shows what passes." }),
