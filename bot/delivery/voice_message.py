@@ -47,7 +47,7 @@ def voice_message_permission_error(interaction: discord.Interaction) -> str | No
     That is where it is a member, and in a conversation with it. The reason is in a few words.
     """
     if comes_as_response(interaction):
-        return 'Here a voice message takes a press on "As voice message"'
+        return 'Outside my servers a voice message needs a press on "As voice message"'
     if interaction.guild_id is None:
         return None
     refusal = write_permission_error(interaction)

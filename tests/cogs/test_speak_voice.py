@@ -262,7 +262,7 @@ async def test_where_only_the_member_has_the_app_a_voice_message_is_a_press_away
     pressed = await guest.press(answer, "As voice message")
     await pressed.until(lambda shown: bool(shown.files), timeout=DEADLINE)
 
-    assert 'takes a press on "As voice message", so here is the file.' in answer.content
+    assert 'needs a press on "As voice message", so here is the file.' in answer.content
     assert pressed.message is not None and pressed.message.voice_message
     (callback,) = [one for one in scene.rehearsal.requests if one.path.endswith("/callback") and one.files]
     assert (callback.json["type"], callback.files[0].part_type) == (4, "audio/ogg")

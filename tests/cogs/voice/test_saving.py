@@ -165,6 +165,21 @@ async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_wh
     assert "no recording in that message" in await words_of(nothing)
 
 
+async def test_save_this_voice_works_where_only_the_member_has_the_app(scene: Scene) -> None:
+    guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
+    chat = scene.rehearsal.world.add_private_chat(guest, scene.bob)
+    message = await guest.say(chat, files=[sent()])
+    form = await guest.message_menu("Save this voice", message)
+    await form.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
+
+    asked = await guest.submit(form, {"Name": "Mine"})
+    await words_of(asked)
+    pressed = await guest.press(asked, "This is my own voice")
+
+    assert (await words_of(pressed)).startswith("Saved as **Mine**")
+    assert await scene.bot.library.voices.find(Scope.alone(guest.id), "mine")
+
+
 async def test_voice_save_with_nothing_to_save_says_which_menu_takes_a_message(scene: Scene) -> None:
     nothing = await typed(scene.alice, scene.general, "voice save", name="Me")
     nobody = await typed(scene.alice, scene.general, "voice save", name="Me", of=scene.bob)
