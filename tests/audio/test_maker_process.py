@@ -319,6 +319,54 @@ async def test_it_ends_by_itself_when_we_are_killed():
     await asyncio.to_thread(child.wait, DEADLINE)
 
 
+PARENT_THAT_ASKS = """
+import asyncio
+from bot.audio.maker import Maker
+from bot.audio.maker_process import MakerProcess
+from bot.audio.opus import SILENCE_FRAME
+from bot.models import Speech
+
+async def main():
+    process = MakerProcess()
+    await process.start()
+    maker, speech = Maker(process), Speech((SILENCE_FRAME,) * 1_500)
+    expected = await maker.wav(speech)
+    asked = [asyncio.create_task(maker.wav(speech)) for _ in range(20)]
+    await asyncio.sleep(0)
+    print(process.process_id, flush=True)
+    answers = [await one == expected for one in asked]
+    print(answers == [True] * 20 and await maker.wav(speech) == expected, flush=True)
+    await process.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be halted here")
+async def test_while_nobody_reads_what_it_says_it_waits_and_then_everything_comes():
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PARENT_THAT_ASKS),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": os.defpath},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(await asyncio.wait_for(parent.stdout.readline(), DEADLINE)))
+    parent.send_signal(signal.SIGSTOP)
+    done = -1.0
+    while (now := sum(child.cpu_times()[:2])) != done:  # 58 MB of answers fit into no socket
+        done = now
+        await asyncio.sleep(0.2)
+    waits = child.status()
+    parent.send_signal(signal.SIGCONT)
+
+    assert await asyncio.wait_for(parent.stdout.readline(), DEADLINE) == b"True\n"
+    assert await parent.wait() == 0
+    assert waits == psutil.STATUS_SLEEPING
+    assert not child.is_running()
+
+
 async def test_our_secrets_are_not_in_its_environment(monkeypatch: pytest.MonkeyPatch):
     for name in ("DISCORD_TOKEN", "TTS_API_KEY", "DATABASE_URL", "ANYTHING_ELSE"):
         monkeypatch.setenv(name, "canary-0123456789abcdef")
