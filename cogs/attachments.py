@@ -29,6 +29,9 @@ SAVE_MENU: Final = "Save this voice"
 
 _BY_MENU: Final = "Right-click the message and choose Apps, {}."
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
+_BY_A_BOT: Final = (
+    "A bot has sent that, so it is nobody's own voice. To keep a take, press Save voice under it."
+)
 
 
 RECORDING_OPTIONS: Final = {
@@ -100,13 +103,16 @@ async def recording_by(
     """Return the recording of ``message``, which may forward it, with its speaker as `recording_from` says.
 
     What is forwarded is the voice of who wrote the original. Where the original cannot be seen it counts as
-    what the ``asker`` uploads, if they have forwarded it. Raises `MemberError`.
+    what the ``asker`` uploads, if they have forwarded it. A bot's message is nobody's voice, whoever is said
+    to be heard in it. Raises `MemberError`.
     """
     attachment = recording_in(message)
-    author: discord.abc.User | None = message.author
+    written: discord.Message | None = message
     if attachment not in message.attachments:
-        original = await _original_author(message)
-        author = original or (message.author if message.author.id == asker.id else None)
+        written = await _original_of(message) or (message if message.author.id == asker.id else None)
+    if written is not None and _is_by_bot(written):
+        raise MemberError(_BY_A_BOT)
+    author = None if written is None else written.author
     is_claimed = speaker is not None and speaker.id == asker.id and (author is None or author.id != asker.id)
     if speaker is not None and not is_claimed:
         return FoundRecording(attachment, speaker)
@@ -117,8 +123,13 @@ async def recording_by(
     return FoundRecording(attachment, author)
 
 
-async def _original_author(message: discord.Message) -> discord.abc.User | None:
-    """Return who wrote the message that ``message`` forwards; None where it cannot be seen."""
+def _is_by_bot(message: discord.Message) -> bool:
+    """Return whether an app has sent ``message``, as itself or through a webhook."""
+    return message.author.bot or message.webhook_id is not None
+
+
+async def _original_of(message: discord.Message) -> discord.Message | None:
+    """Return the message that ``message`` forwards; None where it cannot be seen."""
     original, guild = message.reference, message.guild
     if original is None or original.message_id is None or guild is None or original.guild_id != guild.id:
         return None
@@ -127,13 +138,18 @@ async def _original_author(message: discord.Message) -> discord.abc.User | None:
         return None
     try:
         async with asyncio.timeout(_LOOK_SECONDS):
-            return (await channel.fetch_message(original.message_id)).author
+            return await channel.fetch_message(original.message_id)
     except (discord.HTTPException, OSError, TimeoutError):
         return None
 
 
 def recording_in(message: discord.Message) -> discord.Attachment:
-    """Return the likeliest recording of ``message``, or of what it forwards. Raises `MemberError`."""
+    """Return the likeliest recording of ``message``, or of what it forwards.
+
+    Raises `MemberError` where there is none, and for what a bot has sent.
+    """
+    if _is_by_bot(message):
+        raise MemberError(_BY_A_BOT)
     found = max(_attachments_of(message), key=_likelihood, default=None)
     if found is None or not _likelihood(found):
         raise MemberError(

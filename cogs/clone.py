@@ -117,10 +117,10 @@ class Clone(commands.Cog):
         """
 
         async def proceed(newest: discord.Interaction) -> None:
-            url, member_id = reference_from(recording).url, newest.user.id
-            examined = await self._creation.examine(recording, member_id=member_id)
+            url, scope, member_id = reference_from(recording).url, scope_of(newest), newest.user.id
+            examined = await self._creation.examine(recording, scope=scope, speaker_id=member_id)
             # Asked last, since what was mended is posted now: nothing of a revoked voice is.
-            likeness = await self._library.consents.own_likeness(scope_of(newest))
+            likeness = await self._library.consents.own_likeness(scope)
             voice = SpokenVoice(likeness, "after your recording", "", transcript, url, speaker_id=member_id)
             voice, note = await self._posts.mended(voice, examined)
             request = SpeechRequest(text, voice=voice)

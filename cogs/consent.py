@@ -183,7 +183,9 @@ class Asking:
 
         async def proceed(newest: discord.Interaction) -> None:
             await self._check(newest, speaker)
-            recorded = await self._creation.record(attachment, member_id=newest.user.id)
+            recorded = await self._creation.record(
+                attachment, scope=scope_of(newest), speaker_id=speaker.id
+            )
             await Reply.of(newest).finish_privately(await self._ask(newest, speaker, recorded, name, shares))
 
         await cloning_on(interaction, self._library, proceed)

@@ -142,7 +142,9 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
 
         async def proceed(newest: discord.Interaction) -> None:
             scope = scope_of(newest)
-            recorded = await self._creation.record(found.attachment, transcript, member_id=newest.user.id)
+            recorded = await self._creation.record(
+                found.attachment, transcript, scope=scope, speaker_id=scope.member_id
+            )
             voice = await self._creation.save_own(scope, name, recorded, shares)
             await Reply.of(newest).finish(saved(voice, recorded))
 

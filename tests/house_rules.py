@@ -35,7 +35,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
         *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.playback"),
-        *("bot.settings", "bot.speech", "bot.text"),
+        *("bot.settings", "bot.speech", "bot.text", "untrusted.mark"),  # what is made here is marked
     ),
     "bot.command_tree": (*GROUND, "bot.delivery.reply"),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePath
@@ -31,6 +31,7 @@ from bot.audio.wav import write_wav
 from bot.audio.workers import run_batch
 from bot.errors import AudioError, RecordingError
 from untrusted.decoder import Decoded, DecodeLimits, DecodingError, Refusal, decode
+from untrusted.mark import MarkReader
 
 RATE: Final = 48_000
 
@@ -387,7 +388,8 @@ class ReferenceCheck:
     ``wav`` is mono, 16 bit, 48 kHz, at the loudness of all our speech, without idle time, of the best part
     where it was long. ``findings`` are sentences for the member, in the order of what was done. ``part``:
     where the best part lies in the recording, in seconds, if some of its words were left out; a transcript
-    of the whole does not fit any more then. ``sha256`` is that of ``wav``, in hexadecimal digits.
+    of the whole does not fit any more then. ``sha256`` is that of ``wav``, in hexadecimal digits, and
+    ``upload`` that of the file it was made from; ``is_generated``: that says of itself that it is ours.
     ``repairs`` are what had to be done so that a voice model can use it, as ends of a sentence that begins
     with "I"; without any the recording serves as it is.
     """
@@ -397,7 +399,38 @@ class ReferenceCheck:
     findings: tuple[str, ...]
     part: tuple[float, float] | None
     sha256: str
+    upload: str
+    is_generated: bool
     repairs: tuple[str, ...] = ()
+
+
+class _Upload:
+    """Upload on its way to the decoder: its hash, and whether our mark is in it."""
+
+    def __init__(self, data: bytes | AsyncIterable[bytes]) -> None:
+        self._data = data
+        self._hash = hashlib.sha256()
+        self._mark = MarkReader()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if isinstance(self._data, bytes):
+            yield self._noted(self._data)
+            return
+        async for piece in self._data:
+            yield self._noted(piece)
+
+    def _noted(self, piece: bytes) -> bytes:
+        self._hash.update(piece)
+        self._mark.read(piece)
+        return piece
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def is_generated(self) -> bool:
+        return self._mark.has_mark
 
 
 async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> ReferenceCheck:
@@ -406,11 +439,12 @@ async def examine(data: bytes | AsyncIterable[bytes], *, name: str) -> Reference
     ``data`` is whole or comes in pieces; the same bytes give the same result. Raises RecordingError, whose
     text says why it cannot be used and what to do, and what ``data`` raises.
     """
-    recording = await decode_recording(data, name=name)
-    return await run_batch(_examined, recording)
+    upload = _Upload(data)
+    recording = await decode_recording(upload, name=name)
+    return await run_batch(_examined, recording, upload)
 
 
-def _examined(recording: Recording) -> ReferenceCheck:
+def _examined(recording: Recording, upload: _Upload) -> ReferenceCheck:
     side = one_channel(recording.pcm)
     heard = activity(side.samples)
     check_speech(heard)
@@ -428,6 +462,8 @@ def _examined(recording: Recording) -> ReferenceCheck:
         tuple(finding for finding in findings if finding),
         part.chosen,
         hashlib.sha256(wav).hexdigest(),
+        upload.sha256,
+        upload.is_generated,
         tuple(repair for repair in repairs if repair),
     )
 

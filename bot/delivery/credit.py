@@ -11,6 +11,7 @@ from bot.delivery.request import SpeakRequest
 from bot.errors import REST_IS_MISSING
 from bot.models import Speech
 from bot.text.labels import excerpt, one_line
+from untrusted.mark import MARK
 
 _TITLE_CHARS: Final = 60
 _NAME_CHARS: Final = 60
@@ -34,9 +35,9 @@ def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:
 def _whose(request: SpeakRequest, shown: Callable[[str, int], str]) -> str:
     names = [shown(voice.name, _NAME_CHARS) for voice in request.voices]
     if request.likeness is not None:
-        return f"AI-generated voice after {shown(request.likeness, _NAME_CHARS)}"
+        return f"{MARK} after {shown(request.likeness, _NAME_CHARS)}"
     if not names:
-        return "AI-generated voice"
+        return MARK
     if len(names) == 1:
-        return f"AI-generated voice of {names[0]}"
-    return f"AI-generated voices of {', '.join(names[:-1])} and {names[-1]}"
+        return f"{MARK} of {names[0]}"
+    return f"{MARK}s of {', '.join(names[:-1])} and {names[-1]}"

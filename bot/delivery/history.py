@@ -14,6 +14,7 @@ import discord
 
 from bot.audio.formats import SoundboardClip, VoiceMessage
 from bot.audio.maker import Maker
+from bot.audio.wav import COMMENT
 from bot.delivery.credit import credit, tags
 from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
@@ -31,6 +32,7 @@ from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
 from bot.playback.permissions import VoiceChannelLike
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import excerpt
+from untrusted.mark import MARK
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +175,7 @@ class GenerationHistory:
         if await self._maker.find_defect(speech, text) is not None:  # heard before it was checked
             return request, ""
         scope = scope_of(interaction)
-        recording = await self._library.recordings.keep(await self._maker.wav(speech))
+        recording = await self._library.recordings.keep(await self._maker.wav(speech, tags={COMMENT: MARK}))
         transcript = " ".join(text.split())
         new = NewVoice(DEFAULT_VOICE_NAME, Kind.DEFAULT, recording, speech.seconds, transcript=transcript)
         voice = await self._library.voices.create_default_voice(scope, new)

@@ -19,6 +19,7 @@ from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
 from bot.audio.wav import COMMENT, parse_wav
 from bot.errors import RESTARTING, LibraryError, MemberError, NameTakenError, RecordingError, TTSError
 from bot.library.consent_rules import Request, Shares
+from bot.library.known_recordings import GENERATED
 from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice, check_name, new_id
 from bot.limits import (
@@ -32,6 +33,7 @@ from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
 from bot.speech.synthesizer import SpeechSynthesizer
 from bot.text.labels import one_line
+from untrusted.mark import MARK
 
 NOT_SHARED: Final = Shares()
 
@@ -131,17 +133,27 @@ class VoiceCreation:
         self._session = session
         self._queue = ExaminationQueue()
 
-    async def examine(self, attachment: discord.Attachment, *, member_id: int) -> ReferenceCheck:
-        """Return the check of a recording that a member wants to use.
+    async def examine(
+        self, attachment: discord.Attachment, *, scope: Scope, speaker_id: int
+    ) -> ReferenceCheck:
+        """Return the check of a recording that a member wants to use as the voice of ``speaker_id``.
 
         It is fetched once there is a place for it, and is never held whole. Raises `MemberError`: too many
-        are being checked already, it is gone, or it is not usable, and why.
+        are being checked already, it is gone, it is not usable, or not for them, and why.
         """
         if attachment.size > MAX_REFERENCE_BYTES:
             limit = MAX_REFERENCE_BYTES // 1024**2
             raise RecordingError(f"That recording is larger than {limit} MB. Cut it to the best 10 seconds.")
-        async with self._queue.place(member_id), aclosing(self._fetch(attachment.url)) as pieces:
-            return await examine(pieces, name=attachment.filename)
+        async with self._queue.place(scope.member_id), aclosing(self._fetch(attachment.url)) as pieces:
+            examined = await examine(pieces, name=attachment.filename)
+        if examined.is_generated:
+            raise RecordingError(GENERATED)
+        refusal = await self._library.known_recordings.permission_error(
+            scope, speaker_id, upload=examined.upload, recording=examined.sha256
+        )
+        if refusal is not None:
+            raise RecordingError(refusal)
+        return examined
 
     async def _fetch(self, url: str) -> AsyncGenerator[bytes, None]:
         try:
@@ -154,19 +166,24 @@ class VoiceCreation:
             raise RecordingError(NOT_FETCHED) from None
 
     async def record(
-        self, attachment: discord.Attachment, transcript: str | None = None, *, member_id: int
+        self,
+        attachment: discord.Attachment,
+        transcript: str | None = None,
+        *,
+        scope: Scope,
+        speaker_id: int,
     ) -> KeptRecording:
         """Return the mended recording, kept for an hour, or for as long as a voice or a question names it.
 
         The ``transcript`` is of the whole recording; where only a part of it was good, it is left out.
         Raises what `examine` raises, and `LibraryError`.
         """
-        examined = await self.examine(attachment, member_id=member_id)
+        examined = await self.examine(attachment, scope=scope, speaker_id=speaker_id)
         findings = examined.findings
         if transcript and examined.part is not None:
             transcript = None
             findings = (*findings, "The transcript is of all of it, so I left it out: /voice transcript.")
-        recording = await self._library.recordings.keep(examined.wav)
+        recording = await self._library.recordings.keep(examined.wav, upload=examined.upload)
         return KeptRecording(recording, examined.seconds, transcript, findings)
 
     async def save_own(
@@ -199,7 +216,7 @@ class VoiceCreation:
             raise RecordingError(
                 f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
             )
-        tags = {COMMENT: f"AI-generated voice, for {one_line(asked_by)}"}
+        tags = {COMMENT: f"{MARK}, for {one_line(asked_by)}"}
         recording = await self._library.recordings.keep(await self._maker.wav(speech, tags=tags))
         return KeptRecording(recording, speech.seconds, transcript, ())
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
+from bot.library.known_recordings import pseudonym, remember_recordings
 from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow, read_as
 from bot.library.voice import Sharing, Voice
 from bot.library.voice_rows import load_voices, select_voices, to_voices
@@ -35,6 +48,30 @@ class ConsentRows:
             ConsentRow.asker_id == asker_id,
             ConsentRow.speaker_id == speaker_id,
         )
+
+    async def asked_before(
+        self, guild_id: int, asker_id: int, speaker_id: int, since: datetime
+    ) -> list[Request]:
+        """Return what one member has asked another, ever; and asked anybody, or the other was asked here,
+
+        ``since`` then. What the asker has had deleted meanwhile is among it.
+        """
+        hidden = await pseudonym(self._session, asker_id)
+        mine, recent = ConsentRow.asker_id.in_((asker_id, hidden)), ConsentRow.asked_at > since
+        theirs = ConsentRow.speaker_id == speaker_id
+        found = await self._requests(
+            ConsentRow.asker_id != ConsentRow.speaker_id,
+            or_(
+                and_(mine, or_(theirs, recent)),
+                and_(ConsentRow.guild_id == guild_id, theirs, recent),
+            ),
+        )
+        return [replace(one, asker_id=asker_id) if one.asker_id == hidden else one for one in found]
+
+    async def withdraw(self, request_id: str) -> None:
+        """Delete a question that could not be asked."""
+        unasked = (ConsentRow.id == request_id, ConsentRow.state == Consent.ASKED.value)
+        await self._session.execute(delete(ConsentRow).where(*unasked))
 
     async def own_in(self, guild_id: int) -> list[Request]:
         """Return the consents of a server with which members may clone any recording of their own voice."""
@@ -81,8 +118,9 @@ class ConsentRows:
     ) -> int:
         """Bring those of these requests that stand as in ``before`` to ``after``; return how many.
 
-        What is over says no more what it was about: recording and name are wiped. What is granted names its
-        recording no more until a voice does, so that is as if just kept.
+        What is over says no more what it was about: recording and name are wiped, and only whose recording it
+        was stays known. What is granted names its recording no more until a voice does, so that is as if just
+        kept.
         """
         values: dict[str, Any] = {"state": after.value}
         if after in (Consent.GRANTED, Consent.DECLINED):
@@ -90,6 +128,7 @@ class ConsentRows:
         if after is Consent.REVOKED:
             values |= {"revoked_at": at, "lapses_at": None}
         if after is not Consent.GRANTED:
+            await self._remember_recordings(request_ids, before)
             values |= {"recording": None, "name": None, "role_id": None, "member_ids": None}
         found = await self._session.execute(
             update(ConsentRow)
@@ -104,6 +143,18 @@ class ConsentRows:
             kept = update(RecordingRow).where(RecordingRow.sha256.in_(recordings))
             await self._session.execute(kept.values(kept_at=at, was_named=False))
         return len(changed)
+
+    async def _remember_recordings(self, request_ids: Collection[str], before: Collection[Consent]) -> None:
+        found = await self._session.execute(
+            select(ConsentRow.recording, ConsentRow.speaker_id).where(
+                ConsentRow.id.in_(request_ids),
+                ConsentRow.state.in_([state.value for state in before]),
+                ConsentRow.recording.is_not(None),
+            )
+        )
+        await remember_recordings(
+            self._session, [(recording, speaker) for recording, speaker in found if recording is not None]
+        )
 
     async def in_states(
         self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -86,7 +87,7 @@ async def give_id(session: AsyncSession, data_dir: Path) -> str:
         is_ours = _ID.fullmatch(marked) and (not here or here & await _named(session))
         check_belongs(data_dir, marked if is_ours else None)
     known = marked or new_id()
-    await session.execute(insert(IdentityRow).values(id=known))
+    await session.execute(insert(IdentityRow).values(id=known, key=secrets.token_hex(32)))
     return known
 
 

@@ -20,6 +20,7 @@ from bot.library.consent import Consents
 from bot.library.database import Database, mark
 from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
+from bot.library.known_recordings import KnownRecordings
 from bot.library.privacy import Privacy
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.recordings import Recordings
@@ -81,6 +82,7 @@ class Library:
     database: Database
     voices: Voices
     recordings: Recordings
+    known_recordings: KnownRecordings
     posts: RecordingPosts
     cached_speeches: CachedSpeeches
     generations: Generations
@@ -113,6 +115,7 @@ class Library:
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
         await self._drop_recordings()
+        self.known_recordings = KnownRecordings(self.database)
         self.posts = RecordingPosts(self.database)
         speeches = self.cached_speeches = CachedSpeeches(self.database, now=self._now)
         self.withdrawals = Withdrawals()

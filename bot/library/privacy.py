@@ -15,6 +15,7 @@ from bot.errors import LibraryError
 from bot.library.cached_speeches import CachedSpeeches, member_label, recording_label, voice_label
 from bot.library.consent_rules import Consent, likeness_id
 from bot.library.database import Database
+from bot.library.known_recordings import known_as_theirs, pseudonym, remember_recordings
 from bot.library.recordings import Recordings
 from bot.library.tables import (
     Base,
@@ -24,6 +25,7 @@ from bot.library.tables import (
     ConsentRow,
     GenerationRow,
     GuildSettingsRow,
+    KnownRecordingRow,
     NeverCloneRow,
     RecordingPostRow,
     ReportRow,
@@ -52,6 +54,7 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
     heard = select(VoiceRow.id).where(VoiceRow.speaker_id == member_id)
     consents = or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
     reported = await _rows(session, ReportRow, ReportRow.member_id == member_id)
+    known = await _rows(session, KnownRecordingRow, await known_as_theirs(session, member_id))
     return {
         "voices": voices,
         "shared_with_me": await _rows(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id),
@@ -59,6 +62,7 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "recording_posts": await _rows(session, RecordingPostRow, RecordingPostRow.voice_id.in_(voice_ids)),
         "consents": await _rows(session, ConsentRow, consents),
         "never_clone": await _rows(session, NeverCloneRow, NeverCloneRow.member_id == member_id),
+        "known_recordings_of_mine": [_without(row, "speaker") for row in known],
         "uses": await _rows(session, UseRow, UseRow.member_id == member_id),
         "uses_of_my_voice": await _rows(session, UseRow, UseRow.voice_id.in_(heard)),
         "reports": await _rows(session, ReportRow, ReportRow.reporter_id == member_id),
@@ -152,23 +156,30 @@ async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
 async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[Post], set[str], list[str]]:
     """Return the messages that name the member beside buttons, the recordings they are about,
 
-    and the likenesses that hang on what was answered.
+    and the likenesses that hang on what was answered. Whose the recordings are stays known.
     """
-    columns = (ConsentRow.id, ConsentRow.channel_id, ConsentRow.message_id, ConsentRow.recording)
     asked = await session.execute(
-        select(*columns).where(or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id))
+        select(*ConsentRow.__table__.columns).where(
+            or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
+        )
     )
     found = asked.all()
     posts = [Post(row.channel_id, row.message_id) for row in found if row.channel_id and row.message_id]
     recordings = {row.recording for row in found if row.recording}
+    await remember_recordings(session, [(row.recording, row.speaker_id) for row in found if row.recording])
     return posts, recordings, [likeness_id(row.id) for row in found]
 
 
 async def _erase_consents(session: AsyncSession, member_id: int, now: datetime) -> int:
     gone = await _delete(session, ConsentRow, ConsentRow.speaker_id == member_id)
     mine = ConsentRow.asker_id == member_id
-    gone += await _delete(session, ConsentRow, mine, ConsentRow.state.not_in(_GIVEN))
     wiped = ("recording", "name", "sharing", "role_id", "member_ids", "channel_id", "message_id")
+    # Whoever deletes their data may not ask the same people again at once for that.
+    is_open = (mine, ConsentRow.state == Consent.ASKED.value)
+    await _change(session, ConsentRow, {"lapses_at": now}, *is_open, ConsentRow.lapses_at > now)
+    await _change(session, ConsentRow, {"state": Consent.LAPSED.value}, *is_open)
+    nameless = {"asker_id": await pseudonym(session, member_id), **dict.fromkeys(wiped)}
+    gone += await _change(session, ConsentRow, nameless, mine, ConsentRow.state.not_in(_GIVEN))
     values: dict[str, Any] = {"asker_id": NOBODY, "state": Consent.REVOKED.value, **dict.fromkeys(wiped)}
     await _change(session, ConsentRow, {"revoked_at": now}, mine, ConsentRow.revoked_at.is_(None))
     gone += await _change(session, ConsentRow, values, mine)

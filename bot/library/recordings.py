@@ -18,13 +18,14 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError
 from bot.library.database import Database, upsert
+from bot.library.known_recordings import upload_hash
 from bot.library.recording_folder import RecordingFolder, is_sha256
 from bot.library.tables import ConsentRow, RecordingRow, VoiceRow
 from bot.library.voice import Clock, utc_now
@@ -47,15 +48,18 @@ class Recordings:
         self._folder = RecordingFolder(folder)
         self._now = now
 
-    async def keep(self, wav: bytes) -> str:
+    async def keep(self, wav: bytes, *, upload: str | None = None) -> str:
         """Keep a recording; return its SHA-256 in hexadecimal, under which it can be read.
 
-        It stays an hour, and then while a voice or an open request names it. Raises `LibraryError`.
+        ``upload`` is the SHA-256 of the file that it was mended from. It stays an hour, and then while a
+        voice or an open request names it. Raises `LibraryError`.
         """
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(wav).hexdigest())
         # The row first: a file that this database does not know is never deleted for it.
         async with self._database.session() as session:
-            kept = {"kept_at": self._now(), "was_named": False, "unused_since": None}
+            kept: dict[str, Any] = {"kept_at": self._now(), "was_named": False, "unused_since": None}
+            if upload is not None:
+                kept["upload_hash"] = await upload_hash(session, upload)
             await upsert(session, RecordingRow, {"sha256": sha256}, kept)
         await asyncio.to_thread(self._folder.keep, wav, sha256)
         return sha256

@@ -94,11 +94,15 @@ _SHA256 = String(64)
 
 
 class IdentityRow(Base):
-    """Which database this is; one row. See `bot.library.database`."""
+    """Which database this is; one row. See `bot.library.database`.
+
+    ``key`` is what `bot.library.known_recordings` hashes and signs with, 32 bytes in hexadecimal digits.
+    """
 
     __tablename__ = "identity"
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    key: Mapped[str] = mapped_column(_SHA256)
 
 
 class RecordingRow(Base):
@@ -106,7 +110,7 @@ class RecordingRow(Base):
 
     ``was_named``: a voice or a question has named it since it was last kept. ``was_saved``: a voice has,
     ever. ``unused_since``: nothing names it any more, and its file was not in the folder of whoever noticed,
-    but maybe in that of another bot.
+    but maybe in that of another bot. ``upload_hash`` is the keyed hash of the upload it was mended from.
     """
 
     __tablename__ = "recordings"
@@ -116,6 +120,21 @@ class RecordingRow(Base):
     was_named: Mapped[bool] = mapped_column(default=False)
     was_saved: Mapped[bool] = mapped_column(default=False)
     unused_since: Mapped[datetime | None]
+    upload_hash: Mapped[str | None] = mapped_column(_SHA256, index=True)
+
+
+class KnownRecordingRow(Base):
+    """A recording whose voice or question is gone. See `bot.library.known_recordings`.
+
+    ``hash`` and ``speaker`` are keyed hashes, of its bytes and of whose voice it is. ``guild_id`` is the one
+    server where that counts, or 0.
+    """
+
+    __tablename__ = "known_recordings"
+
+    hash: Mapped[str] = mapped_column(_SHA256, primary_key=True)
+    speaker: Mapped[str] = mapped_column(_SHA256, primary_key=True, index=True)
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class VoiceRow(Base):

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
 from bot.library.database import Database, upsert
+from bot.library.known_recordings import remember_voices
 from bot.library.tables import ChannelToSearchRow, ConsentRow, RecordingPostRow, VoiceRow, read_as
 from bot.library.voice import Voice, utc_now
 from bot.library.voice_rows import delete_voices
@@ -94,8 +95,10 @@ class Withdrawals:
 async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequence[str]) -> list[Post]:
     """Delete these voices in the caller's transaction; return the messages with their recordings.
 
-    Of a message only the place is remembered, until it is deleted in Discord: its address is wiped.
+    Of a message only the place is remembered, until it is deleted in Discord: its address is wiped. Whose
+    their recordings are stays known.
     """
+    await remember_voices(session, voice_ids)
     found = await session.execute(
         update(RecordingPostRow)
         .where(RecordingPostRow.voice_id.in_(voice_ids))

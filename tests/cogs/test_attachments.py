@@ -23,7 +23,7 @@ def attached(name: str, content_type: str | None) -> dict[str, Any]:
     return {"id": "5", "filename": name, "size": 9, "url": address, "proxy_url": address, **told}
 
 
-def message_with(scene: Scene, author: Any, **payload: Any) -> discord.Message:
+def message_with(scene: Scene, author: Any, /, **payload: Any) -> discord.Message:
     """Return a message in #general as discord.py makes it of what Discord sends."""
     channel = scene.bot.get_channel(scene.general.id)
     assert isinstance(channel, discord.TextChannel)
@@ -109,6 +109,32 @@ async def test_somebody_s_forward_from_elsewhere_is_nobody_s_to_use(scene: Scene
     for speaker in (None, alice):
         with pytest.raises(MemberError, match="I cannot see who sent it first"):
             await recording_by(forwarded, alice, speaker)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        {"author": {"id": "9", "username": "x", "discriminator": "0", "avatar": None, "bot": True}},
+        {"webhook_id": "8"},
+    ],
+    ids=["another bot", "a webhook"],
+)
+async def test_what_a_bot_has_sent_is_nobody_s_voice(scene: Scene, sender: dict[str, Any]) -> None:
+    message = message_with(scene, scene.bob, attachments=[attached("me.ogg", "audio/ogg")], **sender)
+
+    for speaker in (None, user(scene, scene.alice), user(scene, scene.bob)):
+        with pytest.raises(MemberError, match="A bot has sent that"):
+            await recording_by(message, user(scene, scene.alice), speaker)
+
+
+async def test_what_a_bot_has_sent_is_nobody_s_voice_when_it_is_forwarded(scene: Scene) -> None:
+    spoken = await scene.speak()
+    await file_of(spoken)
+    alice = user(scene, scene.alice)
+
+    for speaker in (None, alice, user(scene, scene.bob)):
+        with pytest.raises(MemberError, match="A bot has sent that"):
+            await recording_by(forward(scene, alice, spoken.message), alice, speaker)
 
 
 @pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])

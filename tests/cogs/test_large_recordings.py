@@ -22,6 +22,7 @@ from bot.audio.wav import write_wav
 from bot.delivery.voice_creation import FETCH_TIMES, ExaminationQueue, VoiceCreation
 from bot.errors import MemberError, RecordingError
 from bot.library.library import Library
+from bot.library.voice import Scope
 from bot.limits import MAX_EXAMINATIONS, MAX_EXAMINATIONS_WAITING
 from tests.cogs.sounds import HIGH
 
@@ -219,14 +220,19 @@ async def _making(
         yield VoiceCreation(library, session, Maker(), fetch_times=fetch_times)
 
 
+def by(member_id: int) -> Any:
+    """Return who asks, and whose voice it is: somebody for themselves."""
+    return {"scope": Scope.alone(member_id), "speaker_id": member_id}
+
+
 async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path):
     async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         held = store.attachment("held.wav")
-        calls = [asyncio.create_task(making.examine(held, member_id=number)) for number in range(6)]
+        calls = [asyncio.create_task(making.examine(held, **by(number))) for number in range(6)]
         while store.asked < MAX_EXAMINATIONS:  # noqa: ASYNC110 - it is the server that is asked
             await asyncio.sleep(0.01)
         with pytest.raises(MemberError, match="6 recordings already"):
-            await making.examine(held, member_id=99)
+            await making.examine(held, **by(99))
         asked = store.asked
         store.open.set()
         examined = await asyncio.gather(*calls)
@@ -251,8 +257,8 @@ async def test_a_recording_that_does_not_come_whole_gives_its_place_back(
     async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         for _ in range(3):
             with pytest.raises(RecordingError, match=words):
-                await making.examine(store.attachment(name), member_id=1)
-        examined = await making.examine(store.attachment("good.wav"), member_id=1)
+                await making.examine(store.attachment(name), **by(1))
+        examined = await making.examine(store.attachment("good.wav"), **by(1))
 
     assert examined.seconds > 1
 
@@ -262,7 +268,7 @@ async def test_a_recording_that_stands_still_on_the_way_gives_its_place_back(tmp
     async with _store(write_wav(HIGH)) as store, _making(tmp_path, impatient) as making:
         for _ in range(3):
             with pytest.raises(RecordingError, match="could not be fetched"):
-                await making.examine(store.attachment("stalled.wav"), member_id=1)
+                await making.examine(store.attachment("stalled.wav"), **by(1))
 
     assert store.asked == 3
 
@@ -270,13 +276,13 @@ async def test_a_recording_that_stands_still_on_the_way_gives_its_place_back(tmp
 async def test_a_member_who_goes_away_while_the_recording_comes_gives_the_place_back(tmp_path: Path):
     async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         for number in range(1, 4):
-            call = asyncio.create_task(making.examine(store.attachment("held.wav"), member_id=1))
+            call = asyncio.create_task(making.examine(store.attachment("held.wav"), **by(1)))
             while store.asked < number:  # noqa: ASYNC110 - it is the server that is asked
                 await asyncio.sleep(0.01)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-        examined = await making.examine(store.attachment("good.wav"), member_id=1)
+        examined = await making.examine(store.attachment("good.wav"), **by(1))
 
     assert examined.seconds > 1
 
@@ -284,7 +290,7 @@ async def test_a_member_who_goes_away_while_the_recording_comes_gives_the_place_
 async def test_what_discord_says_is_too_large_is_not_fetched(tmp_path: Path):
     async with _store(b"") as store, _making(tmp_path) as making:
         with pytest.raises(RecordingError, match="larger than 10 MB"):
-            await making.examine(store.attachment("good.wav", size=11 * 1024**2), member_id=1)
+            await making.examine(store.attachment("good.wav", size=11 * 1024**2), **by(1))
 
     assert store.asked == 0
 

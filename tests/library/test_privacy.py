@@ -93,6 +93,10 @@ async def plant(library: Library) -> None:
         *(Scope(ELSEWHERE, OWNER), SPEAKER), recording="c" * 64, name="Cid", member_ids=frozenset({MEMBER})
     )
     await library.consents.posted(asked.id, 61, 62)
+    declined = await library.consents.ask(
+        Scope(ELSEWHERE, moderator.member_id), MEMBER, recording="e" * 64, name=NAME
+    )
+    await library.consents.answer(declined.id, MEMBER, False)
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
     how = (NAME, None, None, (owned.id,), None, None)
