@@ -11,16 +11,17 @@ from typing import Final, Self
 import discord
 from discord.ext import commands, tasks
 
-from bot.delivery.reply import Reply
+from bot.delivery.offer import Upload
+from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.voice_creation import NOT_SHARED, KeptRecording, VoiceCreation
-from bot.errors import MemberError, SpeechBotError, sentence_for
+from bot.errors import LibraryError, MemberError, SpeechBotError, sentence_for
 from bot.interaction import scope_of, write_permission_error
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
 from bot.library.library import Library
 from bot.library.voice import Sharing
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
-from bot.text.labels import excerpt
+from bot.text.labels import excerpt, file_stem
 from cogs.ui import PersistentButton, Question, bot_of, replace_message, row_of
 
 POLICY: Final = (
@@ -40,9 +41,14 @@ TURNED_ON: Final = "Cloning is on. Now type your command again."
 
 
 _PLACES: Final = {
-    RecordingPlace.THIS_MACHINE: "it stays on the machine that I run on",
-    RecordingPlace.STORAGE_CHANNEL: "into a private channel, for the service that makes the speech",
-    RecordingPlace.OWNER: "in private to whoever runs me, for the service that makes the speech",
+    RecordingPlace.THIS_MACHINE: "The service that makes the speech gets it each time; it runs there too",
+    RecordingPlace.STORAGE_CHANNEL: (
+        "The service that makes the speech, which others may run, gets it each time, from a private channel"
+    ),
+    RecordingPlace.OWNER: (
+        "The service that makes the speech, which others may run, gets it each time, from a private message "
+        "to whoever runs me"
+    ),
 }
 
 
@@ -50,9 +56,9 @@ def question(asker: str, request: Request, place: RecordingPlace) -> str:
     """Return the question to the speaker, with all they agree to; ``asker`` is a mention."""
     return (
         f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
-        f"as **{excerpt(request.name or 'Voice')}**.\n"
-        f"- Who may speak with it: {users_in_words(asker, request.shares)}.\n"
-        f"- Where the recording goes: {_PLACES[place]}.\n"
+        f"as **{excerpt(request.name or 'Voice')}**. Listen plays it to you alone.\n"
+        f"- Who may speak with it, and hear the recording: {users_in_words(asker, request.shares)}.\n"
+        f"- Where the recording goes: it is kept on the machine that I run on. {_PLACES[place]}.\n"
         "- How long: until you take it back, which works at any time with /privacy revoke.\n"
         f"- If you do nothing, this lapses in {CONSENT_HOURS} hours, and nothing is kept."
     )
@@ -182,16 +188,21 @@ class Asking:
             raise MemberError("That member does not want to be cloned.")
 
         async def proceed(newest: discord.Interaction) -> None:
+            scope = scope_of(newest)
             await self._check(newest, speaker)
-            recorded = await self._creation.record(
-                attachment, scope=scope_of(newest), speaker_id=speaker.id
-            )
-            await Reply.of(newest).finish_privately(await self._ask(newest, speaker, recorded, name, shares))
+            recorded = await self._creation.record(attachment, scope=scope, speaker_id=speaker.id)
+            try:
+                words = await self._ask(newest, speaker, recorded, name, shares)
+            except BaseException:  # nothing is kept of a question that was not asked
+                with suppress(LibraryError):
+                    await self._creation.drop(recorded.recording)
+                raise
+            await Reply.of(newest).finish_privately(words)
 
         await cloning_on(interaction, self._library, proceed)
 
     async def _check(self, interaction: discord.Interaction, speaker: discord.abc.User) -> None:
-        refusal = await self._library.consents.cloning_permission_error(scope_of(interaction), speaker.id)
+        refusal = await self._library.consents.question_permission_error(scope_of(interaction), speaker.id)
         if refusal is not None:
             raise MemberError(refusal)
         if not await _is_here(interaction.guild, speaker):
@@ -225,12 +236,14 @@ class Asking:
         try:
             message = await channel.send(
                 question(interaction.user.mention, request, place),
-                view=row_of(ConsentButton("yes", request.id), ConsentButton("no", request.id)),
+                view=row_of(*(ConsentButton(answer, request.id) for answer in ("listen", "yes", "no"))),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(speaker.id)]),
             )
-        except discord.Forbidden:
-            await self._library.consents.answer(request.id, speaker.id, False)
-            raise MemberError(_NO_PLACE) from None
+        except BaseException as error:
+            await self._library.consents.withdraw_question(request.id)
+            if isinstance(error, discord.Forbidden):
+                raise MemberError(_NO_PLACE) from None
+            raise
         await self._library.consents.posted(request.id, message.channel.id, message.id)
         asked = f"I have asked {speaker.mention}: {message.jump_url}. You will read there what they say."
         return "\n".join([asked, *recorded.findings])
@@ -251,6 +264,17 @@ class Asking:
                 f"Type /speak with voice: {excerpt(voice.name)}.",
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(request.asker_id)]),
             )
+
+    async def play_recording(self, press: discord.Interaction, request_id: str) -> None:
+        """Give the speaker the recording that they are asked about, for them alone.
+
+        Raises `MemberError` for everybody else, and when there is nothing to answer any more.
+        """
+        request = await self._library.consents.question_to(press.user.id, request_id)
+        wav = await self._library.recordings.read(request.recording or "")
+        name = request.name or "Voice"
+        words = f"This is the recording for **{excerpt(name)}**. Only you can see this."
+        await Reply.of(press).finish(words, Upload(f"{file_stem(name)}.wav", wav))
 
     async def answer(self, press: discord.Interaction, request_id: str, *, yes: bool) -> None:
         """Carry out an answer. Raises `MemberError` for whoever may not give one."""
@@ -280,23 +304,32 @@ class Asking:
             await self._library.recordings.drop_unused([request.recording])
 
 
-class ConsentButton(PersistentButton, template=r"consent:(?P<answer>yes|no):(?P<request>[\w-]{22})"):
-    """Button of one member, I agree or No; their press counts whenever it comes."""
+class ConsentButton(PersistentButton, template=r"consent:(?P<answer>listen|yes|no):(?P<request>[\w-]{22})"):
+    """Button of one member, Listen, I agree or No; their press counts whenever it comes."""
 
     _LABELS: Final = {
+        "listen": ("Listen", discord.ButtonStyle.primary),
         "yes": ("I agree", discord.ButtonStyle.success),
         "no": ("No", discord.ButtonStyle.secondary),
     }
 
     def __init__(self, answer: str, request: str) -> None:
         super().__init__(*self._LABELS[answer], answer=answer, request=request)
-        self._yes = answer == "yes"
+        self._answer = answer
         self._request_id = request
 
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """What they hear is for them alone; what they say is for all to read."""
+        return Acknowledgement.EPHEMERAL if self._answer == "listen" else Acknowledgement.UPDATE
+
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Carry out the answer."""
+        """Let them hear the recording, or carry out the answer."""
         asking = Asking(bot.library, bot.voice_creation)
-        await asking.answer(interaction, self._request_id, yes=self._yes)
+        if self._answer == "listen":
+            await asking.play_recording(interaction, self._request_id)
+        else:
+            await asking.answer(interaction, self._request_id, yes=self._answer == "yes")
 
 
 async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> bool:

@@ -14,6 +14,7 @@ from bot.library.cached_speeches import CachedSpeeches, voice_label
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import (
     POLICY_VERSION,
+    QUESTION_DAY,
     Consent,
     Request,
     Shares,
@@ -146,6 +147,15 @@ class Consents:
         request = None if request_id is None else await self.request(request_id)
         return None if request is None else request.speaker_id
 
+    async def question_permission_error(self, scope: Scope, speaker_id: int) -> str | None:
+        """Return why this member may not be asked now, as a sentence, or None: `ask` would.
+
+        To be asked before anything is downloaded. See `cloning_permission_error`, and `ask_permission_error`
+        of the rules for how often members ask and are asked.
+        """
+        async with self._database.reading() as session:
+            return await self._question_error(self._rows(session), scope, speaker_id)
+
     async def ask(
         self,
         scope: Scope,
@@ -159,21 +169,24 @@ class Consents:
     ) -> Request:
         """Return the question to ``speaker_id`` whether the asker may save this recording as a voice.
 
-        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError`: see
-        `cloning_permission_error`; one question at a time; not again soon after a no; one's own voice needs
-        `attest`.
+        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError` as
+        `question_permission_error` says.
         """
         async with self._database.session() as session:
+            for key in (scope.guild_id, scope.member_id):  # what the rule counts
+                await self._database.lock(session, key)
             rows = self._rows(session)
-            refusal = await self._cloning_error(rows, scope, speaker_id)
-            if refusal is None:
-                before = await rows.between(scope.guild_id, scope.member_id, speaker_id)
-                refusal = ask_permission_error(scope.member_id, speaker_id, before, self._now())
+            refusal = await self._question_error(rows, scope, speaker_id)
             if refusal is not None:
                 raise MemberError(refusal)
             request = self._request(scope, speaker_id, recording, name, Shares(sharing, role_id, member_ids))
             await rows.add(request)
         return request
+
+    async def withdraw_question(self, request_id: str) -> None:
+        """Take back a question that could not be put to anybody, as if it had not been asked."""
+        async with self._database.session() as session:
+            await self._rows(session).withdraw(request_id)
 
     async def posted(self, request_id: str, channel_id: int, message_id: int) -> None:
         """Remember in which message the buttons of a request stand."""
@@ -185,6 +198,16 @@ class Consents:
         async with self._database.reading() as session:
             request = await self._rows(session).request(request_id)
         return None if request is None else self._as_of_now(request)
+
+    async def question_to(self, presser_id: int, request_id: str) -> Request:
+        """Return a question that this member may answer now. Raises `MemberError` as `answer` does."""
+        request = await self.request(request_id)
+        if request is None:
+            raise MemberError(EXPIRED)
+        refusal = answer_permission_error(request, presser_id, self._policy, self._now())
+        if refusal is not None:
+            raise MemberError(refusal)
+        return request
 
     async def answer(self, request_id: str, presser_id: int, yes: bool) -> Consent:
         """Take the speaker's answer and return how the request stands now.
@@ -342,6 +365,14 @@ class Consents:
             accepted=accepted,
             policy=self._policy,
         )
+
+    async def _question_error(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
+        refusal = await self._cloning_error(rows, scope, speaker_id)
+        if refusal is not None:
+            return refusal
+        people, now = (scope.guild_id, scope.member_id, speaker_id), self._now()
+        before = await rows.asked_before(*people, now - QUESTION_DAY)
+        return ask_permission_error(*people, before, now)
 
     async def _likeness(self, rows: ConsentRows, scope: Scope, at: datetime) -> str | None:
         said = [one for one in await self._own(rows, scope) if one.recording is None and one.asked_at <= at]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -17,7 +18,17 @@ CONSENT_HOURS: Final = 24
 """So long a question may be answered."""
 
 ASK_AGAIN_DAYS: Final = 7
-"""Who was refused, or lost a consent, may ask the same member again after this long: nobody is pestered."""
+"""Who was refused, lost a consent, or got no answer may ask the same member again after this long."""
+
+MAX_OPEN_QUESTIONS: Final = 2
+MAX_QUESTIONS_A_DAY: Final = 5
+"""Questions of one member, in all servers together: open at once, and in 24 hours. Each pings somebody."""
+
+MAX_QUESTIONS_TO_ONE_A_DAY: Final = 3
+"""Questions to one member in one server in 24 hours, whoever asks: nobody is pestered by many either."""
+
+QUESTION_DAY: Final = timedelta(days=1)
+"""How far back questions count for those."""
 
 _LIKENESS: Final = "own:"
 """Begins the id of a voice that is not saved; the id of a saved one has no colon."""
@@ -132,11 +143,6 @@ def lapse_of_question(asked_at: datetime) -> datetime:
     return asked_at + timedelta(hours=CONSENT_HOURS)
 
 
-def may_ask_again(refused_at: datetime, now: datetime) -> bool:
-    """Return whether somebody who was refused then may ask the same member now."""
-    return now >= refused_at + timedelta(days=ASK_AGAIN_DAYS)
-
-
 def covers(agreed: Shares, actual: Shares) -> bool:
     """Return whether who agreed to ``agreed`` has agreed to ``actual`` too."""
     if actual.sharing is Sharing.ME or agreed.sharing is Sharing.SERVER:
@@ -188,19 +194,73 @@ def cloning_permission_error(
 
 
 def ask_permission_error(
-    asker_id: int, speaker_id: int, before: Iterable[Request], now: datetime
+    guild_id: int, asker_id: int, speaker_id: int, before: Collection[Request], now: datetime
 ) -> str | None:
-    """Return why this member may not be asked now, who was asked ``before`` by the same asker, or None."""
+    """Return why this member may not be asked by this asker here and now, as a sentence, or None.
+
+    ``before`` is what was asked: by the asker of this member, ever; by the asker, and of this member here, in
+    the last `QUESTION_DAY`.
+    """
     if asker_id == speaker_id:
         return "For your own voice you need nobody else. Save it as your own."
-    for request in before:
-        if state_at(request.state, request.lapses_at, now) is Consent.ASKED:
-            return f"You have asked them already. They have {CONSENT_HOURS} hours to answer."
-        ended = request.revoked_at or request.answered_at
-        refused = request.state in (Consent.DECLINED, Consent.REVOKED)
-        if refused and ended is not None and not may_ask_again(ended, now):
-            return f"They said no. You can ask them again {ASK_AGAIN_DAYS} days after that."
-    return None
+    mine = [one for one in before if one.asker_id == asker_id and not one.is_own]
+    theirs = [one for one in before if (one.guild_id, one.speaker_id) == (guild_id, speaker_id)]
+    refusals = (
+        *(_pair_error(one, now) for one in mine if one.speaker_id == speaker_id),
+        _open_error([one for one in mine if _is_open(one, now)]),
+        _day_error(
+            mine, MAX_QUESTIONS_A_DAY, now, f"You have asked {MAX_QUESTIONS_A_DAY} times in 24 hours."
+        ),
+        _day_error(
+            [one for one in theirs if not one.is_own],
+            *(MAX_QUESTIONS_TO_ONE_A_DAY, now),
+            f"They were asked {MAX_QUESTIONS_TO_ONE_A_DAY} times here in 24 hours.",
+        ),
+    )
+    return next(filter(None, refusals), None)
+
+
+def _is_open(request: Request, now: datetime) -> bool:
+    is_asked = request.state is Consent.ASKED
+    return is_asked and state_at(request.state, request.lapses_at, now) is Consent.ASKED
+
+
+def _pair_error(request: Request, now: datetime) -> str | None:
+    """Return why who asked this may not ask the same member again yet, or None."""
+    if _is_open(request, now):
+        return f"You have asked them already. They can answer until {_shown(request.lapses_at)}."
+    if request.state is Consent.DECLINED:
+        ended, what = request.answered_at, "They said no."
+    elif request.state is Consent.REVOKED:
+        ended, what = request.revoked_at, "Their last yes was taken back."
+    elif request.state in (Consent.ASKED, Consent.LAPSED):
+        ended, what = request.lapses_at, "They did not answer."
+    else:
+        return None
+    again = None if ended is None else ended + timedelta(days=ASK_AGAIN_DAYS)
+    return None if again is None or now >= again else f"{what} You can ask them again after {_shown(again)}."
+
+
+def _open_error(questions: Collection[Request]) -> str | None:
+    if len(questions) < MAX_OPEN_QUESTIONS:
+        return None
+    until = sorted(one.lapses_at for one in questions if one.lapses_at is not None)
+    return (
+        f"{MAX_OPEN_QUESTIONS} questions of yours are open, and that is the most. Ask again when one is "
+        f"answered, or after {_shown(until[-MAX_OPEN_QUESTIONS])}."
+    )
+
+
+def _day_error(questions: Collection[Request], most: int, now: datetime, what: str) -> str | None:
+    recent = sorted(one.asked_at for one in questions if one.asked_at > now - QUESTION_DAY)
+    if len(recent) < most:
+        return None
+    return f"{what} You can ask again after {_shown(recent[-most] + QUESTION_DAY)}."
+
+
+def _shown(moment: datetime | None) -> str:
+    """Return a moment as Discord shows it to each reader, in their own time."""
+    return "then" if moment is None else f"<t:{math.ceil(moment.timestamp())}:f>"
 
 
 def speech_permission_error(

@@ -11,6 +11,8 @@ from rehearsal.cdn import SentFile
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
+from rehearsal.rest.call import Misbehaviour
+from tests.cogs.sounds import HIGH, recording
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, words_of
 
@@ -162,7 +164,12 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
 
     answer = await scene.alice.message_menu("Clone this voice", spoken.message)
 
-    assert "A bot cannot agree to be cloned." in await words_of(answer)
+    assert (await words_of(answer)).startswith("A bot has sent that, so it is nobody's own voice.")
+
+    named = await scene.alice.slash(
+        scene.general, "clone", text="Hello", reference=sent(), of=scene.rehearsal.directory.bot
+    )
+    assert "A bot cannot agree to be cloned." in await words_of(named)
 
 
 async def test_a_question_in_a_thread_needs_what_it_takes_to_write_there(scene: Scene) -> None:
@@ -192,3 +199,100 @@ async def test_where_the_bot_cannot_see_the_channel_that_is_what_it_says(scene: 
     words = await words_of(await scene.alice.message_menu("Clone this voice", message))
 
     assert '"View Channel"' in words
+
+
+async def test_the_question_says_where_the_recording_goes_and_who_hears_it(scene: Scene) -> None:
+    await scene.let_clone()
+
+    question = await asked_for(scene)
+
+    assert f"hear the recording: only {scene.alice.mention}" in question.content
+    assert "it is kept on the machine that I run on" in question.content
+    assert "The service that makes the speech, which others may run, gets it" in question.content
+
+
+async def test_whoever_is_asked_hears_the_recording_and_nobody_else_does(scene: Scene) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+    (kept,) = (scene.settings.data_dir / "recordings").glob("*.wav")
+
+    heard = await scene.bob.press(question, "Listen")
+
+    assert await (await file_of(heard)).read() == kept.read_bytes()
+    assert heard.ephemeral
+    assert question.buttons == ["Listen", "I agree", "No"]
+    refused = await scene.alice.press(question, "Listen")
+    assert await words_of(refused) == "Only the member whose voice it is can answer this."
+
+
+@pytest.mark.parametrize("label", ["I agree", "No"])
+async def test_after_the_answer_there_is_nothing_to_listen_to(scene: Scene, label: str) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+    buttons = question.components
+    first = await scene.bob.press(question, label)
+    await first.until(lambda _: question.buttons == [], timeout=DEADLINE)
+    question.components = buttons
+
+    again = await scene.bob.press(question, "Listen")
+
+    assert (await words_of(again)).startswith(("You have already", "This button has expired"))
+
+
+def kept(scene: Scene) -> list[str]:
+    return [path.name for path in (scene.settings.data_dir / "recordings").glob("*")]
+
+
+async def test_a_question_that_is_refused_fetches_nothing_and_leaves_nothing(scene: Scene) -> None:
+    await scene.let_clone()
+    question = await asked_for(scene)
+    await (await scene.bob.press(question, "No")).until(lambda _: question.buttons == [], timeout=DEADLINE)
+    served = list(scene.rehearsal.cdn.served)
+
+    for command, more in (("clone", {"text": "Hello"}), ("voice save", {"name": "Bobby"})):
+        file = {"reference" if command == "clone" else "recording": sent()}
+        answer = await scene.alice.slash(scene.general, command, of=scene.bob, **file, **more)
+        assert "They said no. You can ask them again after <t:" in await words_of(answer)
+
+    assert scene.rehearsal.cdn.served == served
+    assert kept(scene) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Misbehaviour("POST", "/messages", 403, {"message": "Missing Access", "code": 50001}, times=9),
+        Misbehaviour("POST", "/messages", 400, {"message": "Blocked", "code": 200000}, times=9),
+        Misbehaviour("POST", "/messages", cuts=True, times=99),
+    ],
+    ids=["forbidden", "blocked", "cut"],
+)
+async def test_a_question_that_discord_does_not_take_leaves_nothing_and_may_be_asked_again(
+    scene: Scene, fault: Misbehaviour
+) -> None:
+    await scene.let_clone()
+    scene.rehearsal.misbehave(fault)
+
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
+
+    assert "I have asked" not in await words_of(answer)
+    assert kept(scene) == []
+    fault.times = 0
+    await asked_for(scene)
+
+
+async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
+    await scene.let_clone()
+    people = [scene.add_member(f"Person {number}") for number in range(6)]
+
+    words = []
+    for number, person in enumerate(people, 1):
+        file = SentFile("them.wav", recording("wav", HIGH[960 * number :]))
+        answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=file, of=person)
+        words.append(await words_of(answer))
+
+    assert ["I have asked" in said for said in words] == [True, True, False, False, False, False]
+    assert all("2 questions of yours are open, and that is the most." in said for said in words[2:])
+    questions = [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons]
+    assert len(questions) == 2
+    assert len(kept(scene)) == 2

@@ -14,12 +14,14 @@ from bot.check import Finding, findings
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
 from bot.library.withdrawal import RecordingPost
 from bot.settings import Secret, Settings
+from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Respond
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Message
 from rehearsal.server import Rehearsal
 from tests.cogs.saved_voices import WAV, cloned, designed, sent
+from tests.cogs.sounds import LOW, recording
 from tests.fakes.babble_engine import BabbleEngine
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, open_scene, until, words_of
@@ -145,8 +147,8 @@ async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_
 
         named = await scene.speak(TEXT, voice="Robin", to="here")
         assert "have to set STORAGE_CHANNEL_ID to a private channel" in await words_of(named)
-        clone = await scene.bob.slash(scene.general, "clone", text="Hello", reference=sent(), to="here")
-        await file_of(clone)
+        own = SentFile("me.wav", recording("wav", LOW))
+        await file_of(await scene.bob.slash(scene.general, "clone", text="Hello", reference=own, to="here"))
         await file_of(await scene.speak(TEXT, to="here"))
 
     assert recordings_in(scene.rehearsal) == []
@@ -196,9 +198,9 @@ async def test_messages_that_stand_in_public_from_before_are_deleted_at_the_star
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        ("machine", "it stays on the machine that I run on"),
-        ("channel", "into a private channel, for the service that makes the speech"),
-        ("owner", "in private to whoever runs me, for the service that makes the speech"),
+        ("machine", " gets it each time; it runs there too"),
+        ("channel", ", which others may run, gets it each time, from a private channel"),
+        ("owner", ", which others may run, gets it each time, from a private message to whoever runs me"),
     ],
 )
 async def test_who_is_asked_for_their_voice_reads_where_the_recording_goes(
@@ -219,7 +221,10 @@ async def test_who_is_asked_for_their_voice_reads_where_the_recording_goes(
             lambda message: "would like to save your voice" in message.content, timeout=DEADLINE
         )
 
-    assert f"- Where the recording goes: {words}.\n" in question.content
+    assert (
+        "- Where the recording goes: it is kept on the machine that I run on. "
+        f"The service that makes the speech{words}.\n"
+    ) in question.content
 
 
 async def about_recordings(scene: Scene, settings: Settings) -> list[Finding]:

@@ -31,6 +31,9 @@ class Store:
 
     reading = session
 
+    async def lock(self, session: AsyncSession, key: int) -> None:
+        """Nobody else is there."""
+
 
 class Transaction:
     """All of it or, after an error, nothing. Plain, because it is entered half a million times."""
@@ -60,6 +63,11 @@ class FakeConsentRows(ConsentRows):
     async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
         wanted = (guild_id, asker_id, speaker_id)
         return [one for one in self._all() if (one.guild_id, one.asker_id, one.speaker_id) == wanted]
+
+    async def asked_before(
+        self, guild_id: int, asker_id: int, speaker_id: int, since: datetime
+    ) -> list[Request]:
+        return [one for one in self._all() if one.asker_id != one.speaker_id]
 
     async def standing(self, voice_id: str) -> Standing | None:
         voice = self._store.voices.get(voice_id)

@@ -78,18 +78,100 @@ def test_the_speaker_may_answer_in_time_and_under_the_same_rules():
     assert "rules" in (answer_permission_error(request(), SPEAKER, 2, NOW) or "")
 
 
-def test_nobody_is_asked_twice_at_once_nor_soon_after_a_no():
-    declined = request(Consent.DECLINED, answered_at=NOW)
-    revoked = request(Consent.REVOKED, revoked_at=NOW)
-    lapsed = request(lapses_at=NOW)
+def refused(*before: Request, at: datetime = NOW, guild_id: int = 9, asker_id: int = ASKER) -> str:
+    """Return why the asker may not ask the speaker; nothing: they may."""
+    return ask_permission_error(guild_id, asker_id, SPEAKER, before, at) or ""
 
-    assert ask_permission_error(ASKER, SPEAKER, [], NOW) is None
-    assert ask_permission_error(ASKER, SPEAKER, [lapsed], NOW) is None
-    assert "already" in (ask_permission_error(ASKER, SPEAKER, [request()], NOW) or "")
-    for refused in (declined, revoked):
-        assert "said no" in (ask_permission_error(ASKER, SPEAKER, [refused], NOW + timedelta(days=6)) or "")
-        assert ask_permission_error(ASKER, SPEAKER, [refused], NOW + timedelta(days=7)) is None
-    assert "own" in (ask_permission_error(SPEAKER, SPEAKER, [], NOW) or "")
+
+def shown(moment: datetime) -> str:
+    return f"<t:{moment.timestamp():.0f}:f>"
+
+
+def test_for_ones_own_voice_nobody_is_asked():
+    assert "own" in (ask_permission_error(9, SPEAKER, SPEAKER, [], NOW) or "")
+
+
+def test_nobody_is_asked_twice_at_once():
+    words = refused(request())
+
+    assert "already" in words
+    assert shown(NOW + timedelta(hours=24)) in words
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (request(Consent.DECLINED, answered_at=NOW), "They said no."),
+        (request(Consent.REVOKED, revoked_at=NOW), "taken back"),
+        (request(Consent.LAPSED, asked_at=NOW - timedelta(days=1), lapses_at=NOW), "did not answer"),
+        (request(asked_at=NOW - timedelta(days=1), lapses_at=NOW), "did not answer"),
+    ],
+    ids=["no", "revoked", "lapsed", "lapsed and not swept"],
+)
+def test_who_got_no_yes_asks_again_a_week_later_and_is_told_when(ended: Request, words: str):
+    until = NOW + timedelta(days=7)
+
+    for at in (NOW, NOW + timedelta(days=3), until - timedelta(microseconds=1)):
+        assert words in refused(ended, at=at)
+        assert shown(until) in refused(ended, at=at)
+        assert refused(replace(ended, guild_id=8), at=at), "in another server it is the same pair"
+        assert not refused(replace(ended, asker_id=STRANGER), at=at), "somebody else may ask"
+    assert not refused(ended, at=until)
+
+
+def test_a_consent_that_rests_while_its_speaker_is_away_is_no_question():
+    assert not refused(request(Consent.GRANTED, lapses_at=NOW - timedelta(days=1)))
+
+
+def asked_of(number: int, state: Consent = Consent.ASKED, **changed: object) -> Request:
+    """Return a question of the asker to another member, ``number`` minutes ago."""
+    asked_at = NOW - timedelta(minutes=number)
+    values = {"speaker_id": 100 + number, "asked_at": asked_at, "lapses_at": asked_at + timedelta(hours=24)}
+    return request(state, **{**values, **changed})
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_two_questions_of_one_asker_may_be_open_in_all_servers_together(number: int):
+    asked = [asked_of(one, guild_id=one) for one in range(number)]
+    later = NOW + timedelta(hours=24) - timedelta(minutes=1)
+
+    assert ("questions of yours are open" in refused(*asked)) == (number >= 2)
+    if number >= 2:
+        free = asked[1].lapses_at
+        assert free is not None
+        assert shown(free) in refused(*asked)
+        assert not refused(*(one for one in asked if one.asked_at <= asked[1].asked_at), at=later)
+
+
+@pytest.mark.parametrize("number", [4, 5, 6, 40])
+@pytest.mark.parametrize("state", [Consent.DECLINED, Consent.GRANTED, Consent.LAPSED])
+def test_five_questions_of_one_asker_are_a_day_s_whatever_became_of_them(number: int, state: Consent):
+    ended = {"answered_at": NOW, "lapses_at": None}
+    asked = [asked_of(one, guild_id=one, state=state, **ended) for one in range(1, number + 1)]
+    free = asked[4].asked_at + timedelta(days=1) if number > 4 else NOW
+
+    assert ("5 times in 24 hours" in refused(*asked)) == (number >= 5)
+    assert number < 5 or shown(free) in refused(*asked)
+    assert not refused(*asked, at=free)
+    assert not refused(*asked, asker_id=STRANGER)
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 40])
+def test_three_questions_to_one_member_are_a_day_s_in_one_server_whoever_asks(number: int):
+    asked = [asked_of(one, speaker_id=SPEAKER, asker_id=100 + one) for one in range(1, number + 1)]
+    free = asked[2].asked_at + timedelta(days=1) if number > 2 else NOW
+
+    assert ("They were asked 3 times here" in refused(*asked)) == (number >= 3)
+    assert number < 3 or shown(free) in refused(*asked)
+    assert not refused(*asked, at=free)
+    assert not refused(*asked, guild_id=8)
+
+
+def test_ones_own_word_is_no_question():
+    own = [request(Consent.GRANTED, asker_id=SPEAKER, id=str(number)) for number in range(9)]
+
+    assert not refused(*own)
+    assert not refused(*(replace(one, asker_id=ASKER, speaker_id=ASKER) for one in own))
 
 
 def test_a_wish_never_to_be_cloned_comes_before_everything_else():
