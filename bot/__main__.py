@@ -138,7 +138,7 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
         case "export-voice":
             return _say(export_voice(settings, given.name, given.guild, given.to))
         case "import-voice":
-            return _say(import_voice(settings, given.file, given.guild, given.owner))
+            return _say(import_voice(settings, given.file, given.guild, given.owner, trust=given.trust))
     return _run(settings)
 
 
@@ -189,6 +189,7 @@ def _add_voice_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     load = commands.add_parser("import-voice", help="save a voice from such a file")
     load.add_argument("file", type=Path)
     load.add_argument("--owner", type=int, required=True, metavar="ID", help="the member it will belong to")
+    load.add_argument("--trust", action="store_true", help="take the word of a file from another database")
     for parser in (export, load):
         parser.add_argument("--guild", type=int, required=True, metavar="ID", help="the id of the server")
 

@@ -27,6 +27,8 @@ def kind_of(voice: Voice) -> str:
     """Return where a voice comes from."""
     if voice.kind is not Kind.CLONED:
         return f"{_KINDS[voice.kind]} voice"
+    if voice.speaker_id is None:
+        return "cloned voice, nobody knows whose"
     whose = "their own" if voice.speaker_id == voice.owner_id else f"<@{voice.speaker_id}>'s"
     return f"cloned voice, {whose}"
 

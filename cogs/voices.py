@@ -315,8 +315,10 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         """Get a voice as a file: its recording, its transcript, and the record of its consent."""
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
+        if voice.kind is Kind.CLONED and scope.member_id != voice.speaker_id:
+            raise MemberError("Only whoever is heard in it can export this voice: its recording is theirs.")
         if scope.member_id not in (voice.owner_id, voice.speaker_id):
-            raise MemberError("Only its owner, or whoever is heard in it, can export this voice.")
+            raise MemberError("Only its owner can export this voice.")
         upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
         await Reply.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
 

@@ -8,7 +8,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,7 +32,14 @@ _VOICE: Final = "voice.json"
 _RECORDING: Final = "recording.wav"
 _TRANSCRIPT: Final = "transcript.txt"
 _CONSENT: Final = "consent.json"
-_LARGEST: Final = {_VOICE: 16_384, _RECORDING: MAX_PORTABLE_BYTES, _TRANSCRIPT: 16_384, _CONSENT: 16_384}
+_SIGNATURE: Final = "signature.txt"
+_LARGEST: Final = {
+    _VOICE: 16_384,
+    _RECORDING: MAX_PORTABLE_BYTES,
+    _TRANSCRIPT: 16_384,
+    _CONSENT: 16_384,
+    _SIGNATURE: 128,
+}
 """The only files there may be, and their most bytes: what a zip claims of itself is not believed."""
 
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # so that the same voice gives the same file
@@ -45,7 +52,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """Voice without its server. ``consent`` is the record of its consent, as JSON, for a cloned one."""
+    """Voice without its server. ``consent`` is the record of its consent, as JSON, for a cloned one.
+
+    ``signature`` is what the database has signed the `signable` rest of it with that exported it.
+    """
 
     name: str
     kind: Kind
@@ -54,6 +64,7 @@ class Portable:
     description: str | None = field(default=None, repr=False)
     speaker_id: int | None = None
     consent: Mapping[str, Any] | None = field(default=None, repr=False)
+    signature: str | None = None
 
     @property
     def consent_id(self) -> str | None:
@@ -62,8 +73,22 @@ class Portable:
         return found if isinstance(found, str) and len(found) <= 22 else None
 
 
+def signable(voice: Portable) -> bytes:
+    """Return all that a zip says of the voice but for its signature, always in the same form."""
+    files = _files_of(replace(voice, signature=None))
+    return b"".join(f"{name} {len(data)}\n".encode() + data for name, data in files.items())
+
+
 def pack(voice: Portable) -> bytes:
     """Return the voice as a zip."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in _files_of(voice).items():
+            archive.writestr(zipfile.ZipInfo(name, _MOMENT), data, zipfile.ZIP_DEFLATED)
+    return target.getvalue()
+
+
+def _files_of(voice: Portable) -> dict[str, bytes]:
     about = {
         "version": _VERSION,
         "name": voice.name,
@@ -76,11 +101,9 @@ def pack(voice: Portable) -> bytes:
         files[_TRANSCRIPT] = voice.transcript.encode()
     if voice.consent is not None:
         files[_CONSENT] = _json(voice.consent)
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _MOMENT), data, zipfile.ZIP_DEFLATED)
-    return target.getvalue()
+    if voice.signature is not None:
+        files[_SIGNATURE] = voice.signature.encode()
+    return files
 
 
 def unpack(data: bytes) -> Portable:
@@ -97,7 +120,8 @@ def unpack(data: bytes) -> Portable:
             raise MemberError("That voice was exported by a newer version of me. Update this one first.")
         transcript = files[_TRANSCRIPT].decode() if _TRANSCRIPT in files else None
         consent = _object(files[_CONSENT]) if _CONSENT in files else None
-        return _voice(about, files[_RECORDING], transcript, consent)
+        signature = files[_SIGNATURE].decode() if _SIGNATURE in files else None
+        return replace(_voice(about, files[_RECORDING], transcript, consent), signature=signature)
     except (*_BROKEN, KeyError, RecursionError, TypeError) as error:
         raise MemberError(_NO_VOICE) from error
 
@@ -107,8 +131,8 @@ def _voice(
 ) -> Portable:
     kind = Kind(about["kind"])
     speaker_id = _optional(about["speaker_id"], lambda value: int(_text(value)))
-    if (kind is Kind.CLONED) != (speaker_id is not None) or not 0 < (speaker_id or 1) < 2**63:
-        raise ValueError("a cloned voice has a speaker, and no other has")
+    if speaker_id is not None and (kind is not Kind.CLONED or not 0 < speaker_id < 2**63):
+        raise ValueError("only a cloned voice has a speaker")
     if len(transcript or "") > MAX_TRANSCRIPT_CHARS:
         raise ValueError("the transcript is too long")
     description = _optional(about["description"], _text)
@@ -184,12 +208,17 @@ def _text(value: Any) -> str:
     return value
 
 
+_NOT_SIGNED: Final = (
+    "It is silent: this bot's database did not sign the file as it is, so nobody knows whose voice it is. "
+    "Whoever is heard in it can save the recording with /voice save. If you exported the file yourself, "
+    "delete the voice and import it again with --trust."
+)
 _OPERATOR = 0
 """Id that nobody in Discord has; whoever runs these commands may do what moderators may."""
 
 
 async def packed(library: Library, voice: Voice) -> bytes:
-    """Return a voice as a zip: its recording, its transcript, and the record of its consent."""
+    """Return a voice as a signed zip: its recording, its transcript, and the record of its consent."""
     consent = await library.consents.request(voice.consent_id) if voice.consent_id else None
     portable = Portable(
         name=voice.name,
@@ -200,7 +229,8 @@ async def packed(library: Library, voice: Voice) -> bytes:
         speaker_id=voice.speaker_id,
         consent=None if consent is None else _record(consent),
     )
-    return await asyncio.to_thread(pack, portable)
+    signature = await library.known_recordings.signature(await asyncio.to_thread(signable, portable))
+    return await asyncio.to_thread(pack, replace(portable, signature=signature))
 
 
 async def export_voice(settings: Settings, name: str, guild_id: int, to: Path | None) -> str:
@@ -220,13 +250,16 @@ async def export_voice(settings: Settings, name: str, guild_id: int, to: Path | 
     return f"{one_line(voice.name)} is in {path}."
 
 
-async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: int) -> str:
+async def import_voice(
+    settings: Settings, file: Path, guild_id: int, owner_id: int, *, trust: bool = False
+) -> str:
     """Save the voice in ``file`` for a member of a server; return what was done.
 
-    A file proves nobody's consent: anybody could write one. A cloned voice gets the consent that this bot
-    itself has written down under the id in the file, or the owner's word here that they clone their own
-    voice; whether that lets it speak is checked at every use. Without either it is saved and silent. Raises
-    `MemberError` and `LibraryError`.
+    Anybody could write such a file. What this database has not signed, as it stands there, is taken for the
+    voice of somebody whom nobody knows, and is silent; with ``trust`` the operator vouches for the file.
+    Neither proves anybody's consent: a cloned voice gets the one that this bot itself has written down under
+    the id in the file, or the owner's word here that they clone their own voice; whether that lets it speak
+    is checked at every use. Raises `MemberError` and `LibraryError`.
     """
     try:
         data = await asyncio.to_thread(_voice_files_read, file)
@@ -235,10 +268,22 @@ async def import_voice(settings: Settings, file: Path, guild_id: int, owner_id: 
     found = await asyncio.to_thread(unpack, data)
     seconds = await asyncio.to_thread(_seconds, found.wav)
     async with _library(settings) as library:
+        is_known = trust or await _is_signed(library, found)
+        if not is_known:
+            found = replace(found, kind=Kind.CLONED, speaker_id=None, consent=None)
         voice = await _save(library, Scope(guild_id, owner_id), found, seconds)
         refusal = await library.consents.permission_error(voice, guild_id)
     saved = f"{one_line(voice.name)} is saved. A running bot proposes it at once."
+    if not is_known:
+        return f"{saved}\n{_NOT_SIGNED}"
     return saved if refusal is None else f"{saved}\nIt is silent for now. {refusal}"
+
+
+async def _is_signed(library: Library, found: Portable) -> bool:
+    if found.signature is None:
+        return False
+    content = await asyncio.to_thread(signable, found)
+    return await library.known_recordings.is_signed(content, found.signature)
 
 
 async def _save(library: Library, scope: Scope, found: Portable, seconds: float) -> Voice:

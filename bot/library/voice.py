@@ -116,7 +116,8 @@ class Sharing(Enum):
 class Voice:
     """A saved voice. ``recording`` is the SHA-256 of our copy, ``seconds`` its length.
 
-    ``speaker_id`` is whose voice it is; designed and default voices have no speaker and no ``consent_id``.
+    ``speaker_id`` is whose voice it is, None for a cloned one if nobody knows; designed and default voices
+    have no speaker and no ``consent_id``.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +20,17 @@ from rehearsal.recordings import RECORDINGS
 WAV = RECORDINGS[1].path.read_bytes()
 AVIARY, ROOKERY, ADA, BEN = 101, 202, 11, 12
 SILENT = "It is silent for now."
+NOT_SIGNED = "did not sign the file as it is, so nobody knows whose voice it is"
 
 
 def settings_in(folder: Path) -> Settings:
     return Settings(data_dir=folder / "data")
 
 
-async def moved(tmp_path: Path, file: Path, *, guild_id: int = AVIARY, owner_id: int = ADA) -> str:
-    return await import_voice(settings_in(tmp_path), file, guild_id, owner_id)
+async def moved(
+    tmp_path: Path, file: Path, *, guild_id: int = AVIARY, owner_id: int = ADA, trust: bool = False
+) -> str:
+    return await import_voice(settings_in(tmp_path), file, guild_id, owner_id, trust=trust)
 
 
 async def exported(tmp_path: Path, name: str = "Voice") -> Path:
@@ -63,11 +67,18 @@ async def renamed(tmp_path: Path, voice: Voice) -> None:
         await library.voices.rename(Scope(AVIARY, ADA), voice.id, "Before")
 
 
+def renamed_file(file: Path, name: str) -> Path:
+    """Return a copy of the file with another name for the voice in it."""
+    copy = file.with_name(f"{name}.zip")
+    copy.write_bytes(pack(dataclasses.replace(unpack(file.read_bytes()), name=name)))
+    return copy
+
+
 async def test_a_designed_voice_moves_to_another_bot_and_speaks(tmp_path: Path) -> None:
     await saved(tmp_path, speaker_id=None)
     file = await exported(tmp_path)
 
-    words = await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN)
+    words = await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN, trust=True)
 
     assert words == "Voice is saved. A running bot proposes it at once."
     async with Library(None, tmp_path / "elsewhere" / "data") as library:
@@ -83,7 +94,7 @@ async def test_a_voice_that_is_imported_beside_a_running_bot_is_proposed_at_once
     async with Library(None, tmp_path / "elsewhere" / "data") as library:
         scope = Scope(ROOKERY, BEN)
         assert await library.voices.complete(scope, "") == []
-        await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN)
+        await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN, trust=True)
 
         assert [voice.name for voice in await library.voices.complete(scope, "")] == ["Voice"]
 
@@ -104,7 +115,7 @@ async def test_the_owner_s_word_given_elsewhere_lets_it_speak_there(tmp_path: Pa
     file = await exported(tmp_path)
     elsewhere = tmp_path / "elsewhere"
 
-    assert SILENT in await moved(elsewhere, file)
+    assert SILENT in await moved(elsewhere, file, trust=True)
 
     async with Library(None, elsewhere / "data") as library:
         moderator = Scope(AVIARY, ADA, is_moderator=True)
@@ -144,7 +155,8 @@ async def test_a_consent_written_into_the_file_by_hand_is_none(tmp_path: Path) -
     )
     file.write_bytes(pack(forged))
 
-    assert SILENT in await moved(tmp_path, file)
+    assert NOT_SIGNED in await moved(tmp_path, file)
+    assert SILENT in await moved(tmp_path, renamed_file(file, "Again"), trust=True)
 
 
 async def test_another_recording_under_a_good_consent_is_silent(tmp_path: Path) -> None:
@@ -153,7 +165,86 @@ async def test_another_recording_under_a_good_consent_is_silent(tmp_path: Path) 
     changed = dataclasses.replace(unpack(file.read_bytes()), name="Changed", wav=WAV + bytes(2))
     file.write_bytes(pack(changed))
 
-    assert SILENT in await moved(tmp_path, file)
+    assert NOT_SIGNED in await moved(tmp_path, file)
+    assert SILENT in await moved(tmp_path, renamed_file(file, "Again"), trust=True)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "designed": {"kind": Kind.DESIGNED, "speaker_id": None, "consent": None},
+    "default": {"kind": Kind.DEFAULT, "speaker_id": None, "consent": None},
+    "of its owner": {"speaker_id": ADA},
+    "of a third": {"speaker_id": 99},
+    "another name": {"name": "Another"},
+    "another transcript": {"transcript": "Goodbye"},
+    "a description": {"description": "a robot"},
+    "another recording": {"wav": WAV[:-2]},
+    "without a consent": {"consent": None},
+    "without a signature": {"signature": None},
+    "another signature": {"signature": "0" * 64},
+}
+
+
+NO_CHANGE: set[tuple[int | None, str]] = {
+    *((None, "designed"), (None, "without a consent")),
+    *((None, "of its owner"), (None, "of a third")),  # only a cloned voice has a speaker
+    (ADA, "of its owner"),
+}
+
+
+@pytest.mark.parametrize(
+    ("speaker_id", "change"),
+    [(who, change) for who in (None, ADA, BEN) for change in CHANGES if (who, change) not in NO_CHANGE],
+)
+async def test_a_file_that_was_changed_is_the_voice_of_nobody_knows_whom_and_silent(
+    tmp_path: Path, speaker_id: int | None, change: str
+) -> None:
+    before = await saved(tmp_path, speaker_id=speaker_id)
+    file = await exported(tmp_path)
+    honest = unpack(file.read_bytes())
+    found = dataclasses.replace(honest, **CHANGES[change])
+    assert found != honest
+    file.write_bytes(pack(found))
+    await renamed(tmp_path, before)
+
+    words = await moved(tmp_path, file)
+
+    assert NOT_SIGNED in words
+    async with Library(None, tmp_path / "data") as library:
+        await library.consents.attest(Scope(AVIARY, ADA))
+        voice = await library.voices.find(Scope(AVIARY, ADA), found.name)
+        assert (voice.kind, voice.speaker_id, voice.consent_id) == (Kind.CLONED, None, None)
+        assert await library.consents.permission_error(voice, AVIARY) is not None
+
+
+async def test_a_file_of_another_database_is_signed_for_that_one_alone(tmp_path: Path) -> None:
+    await saved(tmp_path, speaker_id=None)
+    file = await exported(tmp_path)
+
+    assert NOT_SIGNED in await moved(tmp_path / "elsewhere", file)
+
+
+@pytest.mark.parametrize("speaker_id", [None, ADA, BEN], ids=["designed", "own", "of another"])
+async def test_what_was_exported_here_keeps_its_kind_also_when_it_is_packed_anew(
+    tmp_path: Path, speaker_id: int | None
+) -> None:
+    before = await saved(tmp_path, speaker_id=speaker_id)
+    file = await exported(tmp_path)
+    file.write_bytes(pack(unpack(file.read_bytes())))
+    await renamed(tmp_path, before)
+
+    assert await moved(tmp_path, file) == "Voice is saved. A running bot proposes it at once."
+    async with Library(None, tmp_path / "data") as library:
+        voice = await library.voices.find(Scope(AVIARY, ADA), "Voice")
+        assert (voice.kind, voice.speaker_id) == (before.kind, before.speaker_id)
+
+
+async def test_a_voice_of_nobody_knows_whom_comes_back_as_one(tmp_path: Path) -> None:
+    await saved(tmp_path, speaker_id=None)
+    await moved(tmp_path, renamed_file(await exported(tmp_path), "Unknown"))
+    file = tmp_path / "again.zip"
+    await export_voice(settings_in(tmp_path), "Unknown", AVIARY, file)
+
+    assert SILENT in await moved(tmp_path, file, guild_id=ROOKERY)
 
 
 async def test_what_cannot_be_imported_is_one_sentence_and_saves_nothing(tmp_path: Path) -> None:

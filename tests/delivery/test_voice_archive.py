@@ -27,6 +27,7 @@ VOICE = Portable(
     description=None,
     speaker_id=2**62,
     consent={"id": "a" * 22, "state": "granted"},
+    signature="5" * 64,
 )
 
 
@@ -106,7 +107,8 @@ def test_the_id_of_its_consent_is_known_where_it_can_be_one() -> None:
         lambda: zipped(about(kind="stolen")),
         lambda: zipped(about(kind=["cloned"])),
         lambda: zipped(about(kind="designed")),
-        lambda: zipped(about(speaker_id=None)),
+        lambda: zipped(about(kind="designed")),
+        lambda: zipped({**files_of(), "signature.txt": b"\xff" * 64}),
         lambda: zipped(about(speaker_id="-5")),
         lambda: zipped(about(speaker_id="9" * 5_000)),
         lambda: zipped(about(speaker_id=1e999)),

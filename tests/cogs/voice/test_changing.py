@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.delivery.voice_archive import unpack
-from bot.library.voice import Scope, Sharing
+from bot.library.voice import Kind, Scope, Sharing
 from bot.library.withdrawal import Withdrawal
 from cogs.voice_views import GONE
 from rehearsal.answers import Answer
@@ -181,7 +181,7 @@ async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene:
     assert await scene.bot.library.voices.unscoped(foreign.id) == foreign
 
 
-async def test_export_is_a_zip_for_owner_and_speaker_only(scene: Scene) -> None:
+async def test_export_is_a_zip_with_the_recording_for_whoever_is_heard_in_it_only(scene: Scene) -> None:
     await scene.let_clone()
     scene.make_moderator(scene.bob)
     await cloned(scene, scene.alice, "Ada", sharing=Sharing.SERVER)
@@ -194,7 +194,27 @@ async def test_export_is_a_zip_for_owner_and_speaker_only(scene: Scene) -> None:
     assert (file.name, voice.wav, voice.speaker_id) == ("Ada.zip", WAV, scene.alice.id)
     assert voice.consent is not None
     assert voice.consent["state"] == "granted"
-    assert refused.content == "Only its owner, or whoever is heard in it, can export this voice."
+    assert refused.content == "Only whoever is heard in it can export this voice: its recording is theirs."
+
+
+async def test_export_of_somebody_else_s_voice_is_for_them_and_not_for_its_owner(scene: Scene) -> None:
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+
+    refused = await typed(scene.alice, scene.general, "voice export", name="Bobby")
+    answer = await typed(scene.bob, scene.general, "voice export", name="Bobby")
+
+    assert refused.content == "Only whoever is heard in it can export this voice: its recording is theirs."
+    assert unpack(await (await file_of(answer)).read()).speaker_id == scene.bob.id
+
+
+async def test_export_of_a_designed_voice_is_for_its_owner(scene: Scene) -> None:
+    await designed(scene, scene.alice, "Wizard")
+
+    refused = await typed(scene.bob, scene.general, "voice export", name="Wizard")
+    answer = await typed(scene.alice, scene.general, "voice export", name="Wizard")
+
+    assert refused.content == "Only its owner can export this voice."
+    assert unpack(await (await file_of(answer)).read()).kind is Kind.DESIGNED
 
 
 async def test_turning_cloning_off_withdraws_cloned_voices_at_once(scene: Scene) -> None:
