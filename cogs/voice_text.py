@@ -9,7 +9,7 @@ import discord
 
 from bot.delivery.voice_creation import KeptRecording
 from bot.library.consent_rules import Shares
-from bot.library.voice import NOBODY, Kind, Sharing, Voice
+from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_hear
 from bot.text.labels import excerpt
 from cogs.consent import users_in_words
 
@@ -79,22 +79,26 @@ def _for_whom(voice: Voice) -> str:
     return "for a few members" if voice.sharing is Sharing.MEMBERS else "for nobody else"
 
 
-def all_about(voice: Voice, refusal: str | None) -> str:
-    """Return everything a member may know of a voice; ``refusal`` is why it may not speak now."""
+def all_about(voice: Voice, scope: Scope, refusal: str | None) -> str:
+    """Return everything this member may know of a voice; ``refusal`` is why it may not speak now."""
     lines = [
         f"**{excerpt(voice.name)}** · {kind_of(voice)} · {voice.seconds:.1f} s",
         f"Belongs to {owner_of(voice)}; who may use it: {users_of(voice)}.",
         f"Saved {ago(voice.created_at)}, {uses_of(voice)}.",
     ]
-    if voice.description:
-        lines.append(f"Designed as: {_quoted(voice.description)}")
-    if voice.transcript:
-        lines.append(f"What is said in the recording: {_quoted(voice.transcript)}")
-    else:
-        lines.append("It has no transcript; with one it comes out more alike: /voice transcript.")
+    if may_hear(scope, voice):
+        lines += _written_about(voice)
     if refusal is not None:
         lines.append(f"It is silent now. {refusal}")
     return "\n".join(lines)
+
+
+def _written_about(voice: Voice) -> list[str]:
+    """Return what its owner has written: it is for those who may hear the recording."""
+    lines = [f"Designed as: {_quoted(voice.description)}"] if voice.description else []
+    if voice.transcript:
+        return [*lines, f"What is said in the recording: {_quoted(voice.transcript)}"]
+    return [*lines, "It has no transcript; with one it comes out more alike: /voice transcript."]
 
 
 def _quoted(text: str) -> str:

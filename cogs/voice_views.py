@@ -12,7 +12,7 @@ from bot.delivery.offer import Upload
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.library import Library
-from bot.library.voice import Scope, Voice, VoiceName, may_use, name_key
+from bot.library.voice import NO_VOICE, Scope, Voice, VoiceName, may_hear, name_key
 from bot.library.voices import NO_SUCH_VOICE
 from bot.text.labels import file_stem, one_line
 from cogs.ui import bot_of
@@ -32,20 +32,12 @@ async def pressed_voice(library: Library, scope: Scope, voice_id: str) -> Voice:
 _NOT_SHARED = "Its owner has not shared this voice with you, so you cannot hear its recording."
 
 
-def can_hear(scope: Scope, voice: Voice) -> bool:
-    """Return whether this member may hear the recording: who may use the voice, and who is heard in it.
-
-    A moderator who looks after somebody's private voice has no need to hear it.
-    """
-    return may_use(scope, voice) or voice.speaker_id == scope.member_id
-
-
 async def hearing_permission_error(library: Library, scope: Scope, voice: Voice) -> str | None:
     """Return why this member may not hear the recording now, as a sentence, or None.
 
     A voice that must be silent is silent here too, but for its owner and for who is heard in it.
     """
-    if not can_hear(scope, voice):
+    if not may_hear(scope, voice):
         return _NOT_SHARED
     if scope.member_id in (voice.owner_id, voice.speaker_id):
         return None
@@ -60,7 +52,6 @@ async def preview(library: Library, voice: Voice) -> Upload:
 NONE: Final = "-"
 """Stands for no voice; no voice can be called so."""
 
-_NONE_WORD: Final = "none"
 _MAX_CHOICES: Final = 25
 _MAX_CHARS: Final = 100  # of a choice, at Discord
 
@@ -73,9 +64,9 @@ async def usable(interaction: discord.Interaction, typed: str) -> list[Choice[st
 async def usable_or_none(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Propose the voices this member may speak with, and none."""
     found = await usable(interaction, typed)
-    if not _NONE_WORD.startswith(name_key(typed)):
+    if not NO_VOICE.startswith(name_key(typed)):
         return found
-    return [Choice(name=_NONE_WORD, value=NONE), *found[: _MAX_CHOICES - 1]]
+    return [Choice(name=NO_VOICE, value=NONE), *found[: _MAX_CHOICES - 1]]
 
 
 async def known(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
@@ -96,4 +87,4 @@ def _choices(voices: Iterable[VoiceName]) -> list[Choice[str]]:
 
 def is_none(name: str | None) -> bool:
     """Return whether what was typed means no voice at all."""
-    return name is None or name_key(name) in (NONE, _NONE_WORD)
+    return name is None or name_key(name) in (NONE, NO_VOICE)

@@ -21,7 +21,8 @@ from bot.interaction import scope_of
 from bot.library.audit import check_moderator
 from bot.library.consent_rules import POLICY_VERSION, Shares
 from bot.library.library import Library
-from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_change, may_delete
+from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_delete, may_hear, may_transcribe
+from bot.library.voices import NOT_TRANSCRIBED
 from bot.library.withdrawal import Withdrawal
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
 from bot.speech_bot import SpeechBot
@@ -41,7 +42,6 @@ from cogs.voice_audit import AuditButton, FreezeButton, VoiceMenu, audit_page
 from cogs.voice_design import DesignButton, reply_with_design
 from cogs.voice_text import all_about, line_of, sample_in, saved, users_of
 from cogs.voice_views import (
-    can_hear,
     hearing_permission_error,
     is_none,
     known,
@@ -185,7 +185,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         refusal = await self._library.consents.permission_error(voice, scope.guild_id)
         is_heard = await hearing_permission_error(self._library, scope, voice) is None
         upload = await preview(self._library, voice) if is_heard else None
-        await Reply.of(interaction).finish(all_about(voice, refusal), upload)
+        await Reply.of(interaction).finish(all_about(voice, scope, refusal), upload)
 
     @app_commands.command()
     @app_commands.describe(name="Which voice; none takes your choice back")
@@ -289,8 +289,8 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         """Write down what is said in a voice's recording; it comes out more alike then."""
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
-        if not may_change(scope, voice):
-            raise MemberError("Only its owner or a moderator can change this voice.")
+        if not may_transcribe(scope, voice):
+            raise MemberError(NOT_TRANSCRIBED)
         view = TranscriptButton(self._library, voice)
         await view.send(interaction)
 
@@ -408,7 +408,7 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
     items: list[discord.ui.Item[Any]] = []
-    heard = [voice for voice in page.entries if can_hear(scope, voice)]
+    heard = [voice for voice in page.entries if may_hear(scope, voice)]
     if heard:
         items.append(HearMenu(heard))
     if page.number > 0:

@@ -145,7 +145,9 @@ class VoiceRow(Base):
 
     __tablename__ = "voices"
     __table_args__ = (
-        UniqueConstraint("guild_id", "name_key"),
+        # Others must not learn of a voice from a name that is taken: see `bot.library.voice_rows`.
+        UniqueConstraint("guild_id", "owner_id", "name_key"),
+        Index(None, "guild_id", "name_key"),
         # What is completed and listed begins with what was used last; the name is in it to be looked through.
         Index(
             "ix_voices_guild_id_last_seen",

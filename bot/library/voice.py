@@ -13,7 +13,7 @@ from unicodedata import category, normalize
 
 from bot.errors import MemberError
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
-from bot.text.characters import count_characters, has_words
+from bot.text.characters import appearances, count_characters, has_words
 
 Clock = Callable[[], datetime]
 
@@ -51,6 +51,9 @@ _MAX_TYPED: Final = 4 * _MAX_CODE_POINTS
 
 _NO_KEY: Final = "\n"  # in no name
 
+NO_VOICE: Final = "none"
+"""What members type who mean no voice."""
+
 _MARKUP: Final = re.compile(r"[*_~`|<>@#\\/\[\]{}:：\"]|^[-+>#]|^\d+[.)]")
 _HIDDEN: Final = ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
 _TOO_LONG: Final = f"That name is too long. Use at most {MAX_VOICE_NAME_GRAPHEMES} characters."
@@ -70,6 +73,8 @@ def check_name(text: str) -> str:
         raise MemberError("A voice needs a name with at least one letter or digit. Try another one.")
     if count_characters(name) > MAX_VOICE_NAME_GRAPHEMES or len(name) > _MAX_CODE_POINTS:
         raise MemberError(_TOO_LONG)
+    if NO_VOICE in appearances(name):
+        raise MemberError("That means no voice at all, so none can be called that. Choose another name.")
     if _MARKUP.search(name) or any(_is_hidden(character) for character in name):
         raise MemberError("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
     return name
@@ -200,8 +205,36 @@ def is_usable(scope: Scope, voice: Voice) -> bool:
 
 
 def may_change(scope: Scope, voice: Voice) -> bool:
-    """Return whether this member may rename the voice or mend its transcript: its owner, a moderator."""
+    """Return whether this member looks after the voice: its owner, a moderator."""
     return voice.guild_id == scope.guild_id and (voice.owner_id == scope.member_id or scope.is_moderator)
+
+
+def may_hear(scope: Scope, voice: Voice) -> bool:
+    """Return whether this member may hear the recording and read what is said in it.
+
+    Who may use the voice, and who is heard in it. A moderator who looks after somebody's private voice has no
+    need to.
+    """
+    return may_use(scope, voice) or (voice.guild_id == scope.guild_id and voice.speaker_id == scope.member_id)
+
+
+def may_transcribe(scope: Scope, voice: Voice) -> bool:
+    """Return whether this member may write down what is said in the recording: who may change and hear it."""
+    return may_change(scope, voice) and may_hear(scope, voice)
+
+
+def may_rename(scope: Scope, voice: Voice) -> bool:
+    """Return whether this member may give the voice another name.
+
+    The name of somebody else's voice stands beside everything it says, and its speaker has agreed to it: only
+    they, and moderators, may choose another, and its owner may not, moderator or not.
+    """
+    if voice.guild_id != scope.guild_id:
+        return False
+    if voice.kind is Kind.CLONED and voice.speaker_id != voice.owner_id:
+        is_owner = voice.owner_id == scope.member_id
+        return voice.speaker_id == scope.member_id or (scope.is_moderator and not is_owner)
+    return may_change(scope, voice)
 
 
 def may_delete(scope: Scope, voice: Voice) -> bool:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, insert, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NameTakenError
-from bot.library.engine import library_error
 from bot.library.tables import VoiceMemberRow, VoiceRow, read_as
 from bot.library.voice import (
     Kind,
@@ -27,12 +24,22 @@ from bot.library.voice import (
     name_key,
     new_id,
 )
+from bot.text.characters import appearances
 
 NAME_TAKEN: Final = "That name is already used here. Choose another one."
+LOOKS_TAKEN: Final = "That name looks like one that is already used here. Choose another one."
 
 _SHARED_BY_NAME: Final = and_(
     VoiceMemberRow.voice_id == VoiceRow.id, VoiceRow.sharing == Sharing.MEMBERS.value
 )
+
+
+def best_named(scope: Scope) -> tuple[ColumnElement[Any], ...]:
+    """Return the order of voices with one name: what this member means by it comes first."""
+    is_of_others: ColumnElement[Any] = VoiceRow.owner_id != scope.member_id
+    is_private = VoiceRow.sharing == Sharing.ME.value
+    return (is_of_others, is_private, VoiceRow.created_at.asc(), VoiceRow.id.asc())
+
 
 LAST_SEEN_FIRST: Final = (
     func.coalesce(VoiceRow.last_used_at, VoiceRow.created_at).desc(),
@@ -72,10 +79,13 @@ def to_voice(row: VoiceRow, member_ids: frozenset[int]) -> Voice:
 
 
 async def load_names(
-    session: AsyncSession, *conditions: ColumnElement[bool], limit: int | None = None
+    session: AsyncSession,
+    *conditions: ColumnElement[bool],
+    limit: int | None = None,
+    order_by: Sequence[ColumnElement[Any]] = LAST_SEEN_FIRST,
 ) -> list[VoiceName]:
     """Return the names of up to ``limit`` voices for which all ``conditions`` hold, last used first."""
-    names = select(VoiceRow.id, VoiceRow.name).where(*conditions).order_by(*LAST_SEEN_FIRST).limit(limit)
+    names = select(VoiceRow.id, VoiceRow.name).where(*conditions).order_by(*order_by).limit(limit)
     return [VoiceName(voice_id, name) for voice_id, name in await session.execute(names)]
 
 
@@ -114,35 +124,40 @@ def has_in_name(typed: str) -> ColumnElement[bool]:
 async def insert_voice(
     session: AsyncSession, guild_id: int, owner_id: int, new: NewVoice, now: datetime
 ) -> Voice:
-    """Return the new voice, under a name that is free in this server. Raises `MemberError` otherwise."""
+    """Return the new voice, under a name that is free in this server. Raises `MemberError` otherwise.
+
+    The caller holds the server's `Database.lock`, so that nobody else takes the name meanwhile.
+    """
     name = check_name(new.name)
+    await check_free(session, guild_id, owner_id, name)
     values = asdict(new) | {"name": name, "kind": new.kind.value, "sharing": new.sharing.value}
     del values["member_ids"]
     made = {"id": new_id(), "name_key": name_key(name), "uses": 0, "created_at": now, "is_frozen": False}
     row = VoiceRow(guild_id=guild_id, owner_id=owner_id, **values, **made)
-    async with unless_taken(session, guild_id, name):
-        session.add(row)
-        await session.flush()
+    session.add(row)
+    await session.flush()
     await set_members(session, row.id, new.member_ids)
     return to_voice(row, new.member_ids)
 
 
-@asynccontextmanager
-async def unless_taken(session: AsyncSession, guild_id: int, name: str) -> AsyncIterator[None]:
-    """Give a voice this name inside; `NameTakenError` if another one has it. The database decides, not we."""
-    try:
-        async with session.begin_nested():
-            yield
-    except IntegrityError as error:
-        if await is_taken(session, guild_id, name):
-            raise NameTakenError(NAME_TAKEN) from None
-        raise library_error(error) from error
+async def check_free(
+    session: AsyncSession, guild_id: int, owner_id: int, name: str, voice_id: str | None = None
+) -> None:
+    """Raise `NameTakenError` if ``owner_id`` may not call a voice so here: ``voice_id``, or a new one.
 
-
-async def is_taken(session: AsyncSession, guild_id: int, name: str) -> bool:
-    """Return whether a voice of this server has the name, or one that people take for the same."""
-    same = select(VoiceRow.id).where(VoiceRow.guild_id == guild_id, VoiceRow.name_key == name_key(name))
-    return await session.scalar(same) is not None
+    No two voices that are shared with anybody have the same name there, or names that look the same, and no
+    two of one owner. What somebody has for themselves alone does not count for others, who would learn of it.
+    """
+    others = or_(VoiceRow.owner_id == owner_id, VoiceRow.sharing != Sharing.ME.value)
+    wanted = select(VoiceRow.name).where(VoiceRow.guild_id == guild_id, others)
+    if voice_id is not None:
+        wanted = wanted.where(VoiceRow.id != voice_id)
+    key, looks = name_key(name), appearances(name)
+    for other in await session.scalars(wanted):
+        if name_key(other) == key:
+            raise NameTakenError(NAME_TAKEN)
+        if any(mine == theirs for mine, theirs in zip(looks, appearances(other), strict=True)):
+            raise NameTakenError(LOOKS_TAKEN)
 
 
 async def set_members(session: AsyncSession, voice_id: str, member_ids: Iterable[int]) -> None:

@@ -42,25 +42,25 @@ from bot.library.voice import (
     VoiceName,
     check_name,
     is_usable,
-    may_change,
     may_delete,
     may_know,
+    may_rename,
     may_share,
+    may_transcribe,
     may_use,
     name_key,
     utc_now,
 )
 from bot.library.voice_rows import (
     LAST_SEEN_FIRST,
-    NAME_TAKEN,
+    best_named,
+    check_free,
     has_in_name,
     insert_voice,
-    is_taken,
     known_to,
     load_names,
     load_voices,
     set_members,
-    unless_taken,
     usable_by,
 )
 from bot.library.withdrawal import Withdrawals
@@ -81,7 +81,11 @@ _MOST_NEW = 1_000
 _FROZEN = "This voice is frozen here. Choose another one."
 _NOT_FOR_ALL = "Members could not use that voice. Share it with the whole server first: /voice share."
 _NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
-_NOT_CHANGED = "Only its owner or a moderator can change this voice."
+_NOT_RENAMED = (
+    "Only its owner or a moderator can rename a voice. Somebody else's voice keeps the name that they agreed "
+    "to, unless they or another moderator change it."
+)
+NOT_TRANSCRIBED = "Only its owner, or a moderator who may use this voice, can change its transcript."
 _NOT_DELETED = "Only its owner, a moderator, or whoever is heard in it can delete this voice."
 _NOT_OWNER = "Only its owner can say who may use this voice."
 
@@ -131,12 +135,11 @@ class Voices:
         """Return the same voice with what decides whether it may be heard now; one statement."""
         async with self._database.reading() as session:
             named = select_standings().where(VoiceRow.guild_id == scope.guild_id, _is_named(name))
-            rows = (await session.execute(named)).all()
-            standing = min(to_standings(rows), key=lambda one: one.voice.id != name, default=None)
-        voice = standing.voice if standing else None
-        if standing is None or voice is None or not may_use(scope, voice):
+            rows = (await session.execute(named.order_by(VoiceRow.id != name, *best_named(scope)))).all()
+        standing = next((one for one in to_standings(rows) if may_use(scope, one.voice)), None)
+        if standing is None:
             raise MemberError(NO_SUCH_VOICE)
-        if voice.is_frozen:
+        if standing.voice.is_frozen:
             raise MemberError("A moderator has frozen this voice here. Ask them, or choose another voice.")
         return standing
 
@@ -147,8 +150,11 @@ class Voices:
         Raises `MemberError`, the same as `find`. What they may do is checked when they do it.
         """
         async with self._database.reading() as session:
-            voice = await _named(session, scope, name)
-        if voice is None or not may_know(scope, voice):
+            named = (VoiceRow.guild_id == scope.guild_id, _is_named(name))
+            order = (VoiceRow.id != name, *best_named(scope))
+            found = await load_voices(session, *named, order_by=order)
+        voice = next((one for one in found if may_know(scope, one)), None)
+        if voice is None:
             raise MemberError(NO_SUCH_VOICE)
         return voice
 
@@ -190,8 +196,9 @@ class Voices:
             return {}
         keys = {name_key(name) for name in names}
         async with self._database.reading() as session:
-            found = await load_names(session, usable_by(scope), VoiceRow.name_key.in_(sorted(keys)))
-        return {name_key(voice.name): voice for voice in found}
+            named = (usable_by(scope), VoiceRow.name_key.in_(sorted(keys)))
+            found = await load_names(session, *named, order_by=best_named(scope))
+        return {name_key(voice.name): voice for voice in reversed(found)}
 
     async def page(self, scope: Scope, number: int, size: int) -> Page[Voice]:
         """Return one page of what this member may know of, last used first; beyond the ends, the nearest."""
@@ -266,9 +273,9 @@ class Voices:
             known = await _default(session, scope)
             if known is not None:
                 return known
-            name = await _free_name(session, scope.guild_id, new.name)
-            default = replace(new, name=name, kind=Kind.DEFAULT, sharing=Sharing.SERVER)
             owner_id = scope.member_id if scope.is_private else NOBODY
+            name = await _free_name(session, scope.guild_id, owner_id, new.name)
+            default = replace(new, name=name, kind=Kind.DEFAULT, sharing=Sharing.SERVER)
             voice = await insert_voice(session, scope.guild_id, owner_id, default, self._now())
             await self._recordings.hold(session, new.recording)
             if scope.is_private:
@@ -314,24 +321,23 @@ class Voices:
         name = check_name(name)
         async with self._database.reading() as session:
             await _find_room(session, scope)
-            if await is_taken(session, scope.guild_id, name):
-                raise NameTakenError(NAME_TAKEN)
+            await check_free(session, scope.guild_id, scope.member_id, name)
         return name
 
     async def rename(self, scope: Scope, voice_id: str, name: str) -> Voice:
-        """Return the voice under its new name. Owners and moderators may; `MemberError` otherwise."""
+        """Return the voice under its new name. See `may_rename` for who may; `MemberError` otherwise."""
         name = check_name(name)
         async with self._database.session() as session:
-            voice = await self._allowed(session, scope, voice_id, may_change, _NOT_CHANGED)
-            async with unless_taken(session, scope.guild_id, name):
-                await _change(session, voice, name=name, name_key=name_key(name))
+            voice = await self._allowed(session, scope, voice_id, may_rename, _NOT_RENAMED)
+            await check_free(session, scope.guild_id, voice.owner_id, name, voice.id)
+            await _change(session, voice, name=name, name_key=name_key(name))
         return replace(voice, name=name)
 
     async def set_transcript(self, scope: Scope, voice_id: str, transcript: str | None) -> Voice:
-        """Return the voice with what is said in its recording. Owners and moderators may."""
+        """Return the voice with what is said in its recording. See `may_transcribe` for who may."""
         said = _checked(transcript, MAX_TRANSCRIPT_CHARS, "transcript")
         async with self._database.session() as session:
-            voice = await self._allowed(session, scope, voice_id, may_change, _NOT_CHANGED)
+            voice = await self._allowed(session, scope, voice_id, may_transcribe, NOT_TRANSCRIBED)
             await _change(session, voice, transcript=said)
         return replace(voice, transcript=said)
 
@@ -344,10 +350,15 @@ class Voices:
         role_id: int | None = None,
         member_ids: frozenset[int] = frozenset(),
     ) -> Voice:
-        """Return the voice, shared anew. Its owner alone may; of a voice that nobody owns, moderators."""
+        """Return the voice, shared anew. Its owner alone may; of a voice that nobody owns, moderators.
+
+        Raises `NameTakenError` when others could not tell it from one that is shared already.
+        """
         shared = _shared(scope, sharing, role_id, member_ids)
         async with self._database.session() as session:
             voice = await self._allowed(session, scope, voice_id, may_share, _NOT_OWNER)
+            if voice.sharing is Sharing.ME and shared["sharing"] is not Sharing.ME:
+                await check_free(session, scope.guild_id, voice.owner_id, voice.name, voice.id)
             voice = replace(voice, **shared)
             await _change(session, voice, sharing=voice.sharing.value, role_id=voice.role_id)
             await set_members(session, voice.id, voice.member_ids)
@@ -387,12 +398,6 @@ async def _of_scope(session: AsyncSession, scope: Scope, voice_id: str) -> Voice
     if not found or not may_know(scope, found[0]):
         raise MemberError(NO_SUCH_VOICE)
     return found[0]
-
-
-async def _named(session: AsyncSession, scope: Scope, name: str) -> Voice | None:
-    """Return the voice of the scope's server with this id or name; an id wins over a name like it."""
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, _is_named(name))
-    return min(found, key=lambda voice: voice.id != name, default=None)
 
 
 def _is_named(name: str) -> ColumnElement[bool]:
@@ -443,12 +448,16 @@ def _chosen() -> Select[tuple[Any, ...]]:
 _CHOSEN: Final = _chosen()
 
 
-async def _free_name(session: AsyncSession, guild_id: int, name: str) -> str:
-    candidate, number = name, 1
-    while await is_taken(session, guild_id, candidate):
-        number += 1
-        candidate = f"{name} {number}"
-    return candidate
+async def _free_name(session: AsyncSession, guild_id: int, owner_id: int, name: str) -> str:
+    number = 1
+    while True:
+        candidate = name if number == 1 else f"{name} {number}"
+        try:
+            await check_free(session, guild_id, owner_id, candidate)
+        except NameTakenError:
+            number += 1
+        else:
+            return candidate
 
 
 async def _change(session: AsyncSession, voice: Voice, **values: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from typing import Final
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 import regex
 
@@ -131,6 +131,66 @@ def _without_costume(text: str) -> str:
     return _ALPHABETIC.sub(
         lambda match: _MARK.sub("", match[0]) if _COSTUME.search(match[0]) else match[0], text
     )
+
+
+_LOOK_ALIKES: Final = {
+    "2": "ƧϨᒿꙄꛯꝚ",
+    "3": "ƷȜЗӠⳌꝪꞫ𑣊𖼻",
+    "4": "Ꮞ𑢯",
+    "5": "Ƽ𑢻",
+    "6": "бᏮⳒ𑣕",
+    "7": "𐓒𑣆",
+    "8": "Ȣȣ৪੪𐌚",
+    "9": "৭੧୨൭ⳊꝮ𑢬𑣌𑣖",
+    "a": "ɑΑαАаᎪᗅꓮ𐊠𖽀",
+    "b": "ƄΒВЬᏏᏴᑲᖯᗷꓐꞴ𐊂𐊡𐌁",
+    "c": "СсᏟᴄⲤⲥꓚꮯ𐊢𐌂𐐕𐐽𐔜𑣩𑣲",
+    "d": "ԁᎠᏧᑯᗞᗪꓒꓓ",
+    "e": "ΕЕеҽᎬⴹꓰꬲ𐊆𑢦𑢮",
+    "f": "ϜքᖴẝꓝꞘꞙꬵ𐊇𐊥𐔥𑢢𑣂",
+    "g": "ƍɡԌցᏀᏳᶃꓖ",
+    "h": "ΗНһհᎻᏂᕼⲎꓧ𐋏",
+    "i": "ıɩɪιіӏᎥꙇꭵ𑣃",
+    "j": "ͿϳЈјᎫᒍꓙꞲ",
+    "k": "ΚКᏦᛕⲔꓗ𐔘",
+    "l": "ƖǀΙІӀ۱ᏞᒪᛁⲒⳐⵏꓡꓲ𐊊𐌉𐌠𐐛𐔦𑢣𑢲𖼖𖼨",
+    "m": "ΜϺМᎷᗰᛖⲘꓟ𐊰𐌑",
+    "n": "ΝոռⲚꓠ𐔓",
+    "o": "ΟοσОоՕօ۵०০੦૦ଠ୦௦౦೦ഠ൦๐໐ဝ၀ჿዐᴏᴑⲞⲟⵔ〇ꓳꬽ𐊒𐊫𐐄𐐬𐓂𐓪𐔖𑓐𑢵𑣈𑣗𑣠",
+    "p": "ΡρРрᏢᑭⲢⲣꓑ𐊕",
+    "q": "ԛգզⵕ",
+    "r": "ƦгᎡᏒᖇᴦⲅꓣꭇꭈꮁ𐒴𖼵",
+    "s": "ƽЅѕՏᏕᏚꓢꜱꮪ𐊖𐐠𐑈𑣁𖼺",
+    "t": "ΤТᎢⲦꓔ𐊗𐊱𐌕𑢼𖼊",
+    "u": "ʋυՍսሀᑌᴜꓴꞟꭎꭒ𐓎𐓶𑢸𑣘𖽂",
+    "v": "νѴѵ۷Ꮩᐯᴠⴸꓦꛟꮩ𐔝𑜆𑢠𑣀𖼈",
+    "w": "ɯѡԜԝաᎳᏔᴡꓪꮃ𑜊𑜎𑜏𑣦𑣯",
+    "x": "ΧХхᕁᕽᚷⲬⵝꓫꞳ𐊐𐊴𐌗𐌢𐔧𑣬",
+    "y": "ɣʏΥγУуҮүყᎩᎽᶌỿⲨꓬꭚ𐊲𑢤𑣜𖽃",
+    "z": "ΖᏃᴢꓜꮓ𐋵𑢩𑣄𑣥",
+}
+"""Letters that look like one of ASCII, and that NFKC leaves as they are: Unicode's confusables.txt, 15.1.
+
+https://www.unicode.org/reports/tr39/#Confusable_Detection"""
+
+_ASCII_SHAPES: Final = str.maketrans(
+    {letter: shape for shape, letters in _LOOK_ALIKES.items() for letter in letters}
+)
+_WRITTEN_ALIKE: Final = str.maketrans({"I": "l", "|": "l", "1": "l", "0": "o"})
+_OVERLAY: Final = 1  # the combining class of strokes through a letter
+_JOINERS: Final = str.maketrans("", "", "\u200c\u200d")
+
+
+def appearances(text: str) -> tuple[str, str]:
+    """Return what ``text`` looks like as it is written, and in small letters.
+
+    Where two texts have one of both in common, people take one for the other.
+    """
+    plain = normalize("NFKD", clean_characters(text).translate(_JOINERS))
+    plain = "".join(character for character in plain if combining(character) != _OVERLAY)
+    written = plain.translate(_ASCII_SHAPES).translate(_WRITTEN_ALIKE).casefold()
+    small = normalize("NFKD", plain.casefold()).translate(_ASCII_SHAPES).casefold()
+    return " ".join(written.split()), " ".join(small.split())
 
 
 def has_words(text: str) -> bool:

@@ -64,7 +64,7 @@ async def saved(tmp_path: Path, *, speaker_id: int | None, agrees: bool = True) 
 async def renamed(tmp_path: Path, voice: Voice) -> None:
     """Make room for another voice of the same name, and let this one be."""
     async with Library(None, tmp_path / "data") as library:
-        await library.voices.rename(Scope(AVIARY, ADA), voice.id, "Before")
+        await library.voices.rename(Scope(AVIARY, 99, is_moderator=True), voice.id, "Before")
 
 
 def renamed_file(file: Path, name: str) -> Path:

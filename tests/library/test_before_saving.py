@@ -6,6 +6,7 @@ import pytest
 
 from bot.errors import MemberError, NameTakenError
 from bot.library.recordings import Recordings
+from bot.library.voice import Sharing
 from bot.library.voices import Voices
 from bot.limits import MAX_VOICES_PER_MEMBER
 from tests.library.shelves import BEN, a_voice, ada, ben, moderator, stranger
@@ -16,7 +17,7 @@ async def test_a_free_name_comes_back_as_it_will_be_shown(voices: Voices) -> Non
 
 
 async def test_a_name_is_taken_in_its_own_server_only(voices: Voices, recordings: Recordings) -> None:
-    await a_voice(voices, recordings, "Old man", ben)
+    await a_voice(voices, recordings, "Old man", ben, sharing=Sharing.SERVER)
 
     with pytest.raises(NameTakenError, match="already used here"):
         await voices.check_place(ada, "OLD MAN")

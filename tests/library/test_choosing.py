@@ -10,7 +10,18 @@ from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
 from bot.library.voice import NOBODY, Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.voices import NO_SUCH_VOICE, ChosenVoices, Voices
-from tests.library.shelves import ADA, AVIARY, a_voice, ada, ben, moderator, singer, stranger, voice_for
+from tests.library.shelves import (
+    ADA,
+    AVIARY,
+    SINGERS,
+    a_voice,
+    ada,
+    ben,
+    moderator,
+    singer,
+    stranger,
+    voice_for,
+)
 
 
 async def created(voices: Voices, recordings: Recordings, scope: Scope, name: str = "House") -> Voice:
@@ -89,7 +100,7 @@ async def test_of_many_first_uses_at_once_one_creates_the_default_voice(
 async def test_a_default_voice_belongs_to_the_moderators_and_makes_way_for_another(
     voices: Voices, recordings: Recordings
 ) -> None:
-    await a_voice(voices, recordings, "house")
+    await a_voice(voices, recordings, "house", sharing=Sharing.ROLE, role_id=SINGERS)
     house = await created(voices, recordings, ada)
     assert house.name == "House 2"
 

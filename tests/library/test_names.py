@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
 from bot.errors import MemberError
 from bot.library.voice import check_name, name_key
+from bot.text.characters import appearances
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,46 @@ def test_other_names_have_other_keys() -> None:
     names = ("Alice", "Аlice", "Alicé", "Al ice", "Alice2", "アリス")  # the second with a Cyrillic letter
 
     assert len({name_key(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    "typed", ["none", "None", " NONE ", "nоne", "ｎｏｎｅ", "no\u0335ne", "n0ne", "ոone"]
+)
+def test_what_means_no_voice_is_no_name(typed: str) -> None:
+    with pytest.raises(MemberError, match="no voice at all"):
+        check_name(typed)
+
+
+@pytest.mark.parametrize("name", ["None of them", "Noné", "Anone", "non"])
+def test_what_only_begins_like_it_is_a_name(name: str) -> None:
+    assert check_name(name) == name
+
+
+ALIKE = (
+    ("Alice", "Аlice", "Αlice", "Alıce", "A\u0335lice", "AIice", "A1ice", "ALICE", "Ａlice", "ᎪӀісе"),
+    ("Bob", "Воb", "B0b", "ВОВ", "b\u0338ob", "Βοb", "B\u034fob"),
+    ("Рора", "Popa", "Pора", "рора", "POPA"),
+    ("O'Neil", "O’Neil", "О′Neil", "0'Neil"),
+    ("Tom-2", "Tom‐2", "Тоm−2"),
+)
+
+
+@pytest.mark.parametrize("names", ALIKE)
+def test_names_that_look_the_same_have_an_appearance_in_common(names: tuple[str, ...]) -> None:
+    first = appearances(names[0])
+    for name in names[1:]:
+        assert any(one == other for one, other in zip(first, appearances(name), strict=True)), name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Alice", "Alicé", "Al ice", "Alice2", "Malice"), ("Ada", "Bob", "Мария", "Μαρία", "アリス", "🤖 Bo")],
+)
+def test_names_that_look_different_have_none(names: tuple[str, ...]) -> None:
+    for one, other in itertools.combinations(names, 2):
+        assert not any(
+            seen == also for seen, also in zip(appearances(one), appearances(other), strict=True)
+        ), (one, other)
 
 
 @hypothesis.given(st.text(max_size=60))

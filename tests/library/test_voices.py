@@ -61,17 +61,79 @@ async def test_a_saved_voice_is_found_by_name_and_by_id_also_after_a_restart(
 
 
 @pytest.mark.parametrize("name", ["ALICE", "Ａlice", " alice"])
-async def test_a_name_is_taken_once_in_a_server_whoever_has_it(
+async def test_a_name_is_taken_once_in_a_server_for_its_owner_and_when_it_is_shared_for_all(
     voices: Voices, recordings: Recordings, name: str
 ) -> None:
-    await a_voice(voices, recordings, "Alice")
+    alice = await a_voice(voices, recordings, "Alice")
 
     mine = await refusal(a_voice(voices, recordings, name))
-    hidden = await refusal(a_voice(voices, recordings, name, ben))
+    await voices.share(ada, alice.id, Sharing.MEMBERS, member_ids=frozenset({CAT}))
+    shared = await refusal(a_voice(voices, recordings, name, ben))
     elsewhere = await a_voice(voices, recordings, name, Scope(ROOKERY, BEN))
 
-    assert mine == hidden == "That name is already used here. Choose another one."
+    assert mine == shared == "That name is already used here. Choose another one."
     assert elsewhere.guild_id == ROOKERY
+
+
+@pytest.mark.parametrize("who", [ben, moderator], ids=["a member", "a moderator"])
+async def test_nobody_learns_of_a_private_voice_from_its_name(
+    voices: Voices, recordings: Recordings, who: Scope
+) -> None:
+    hidden = await a_voice(voices, recordings, "Alice")
+    other = await a_voice(voices, recordings, "Bob", who)
+
+    assert await voices.check_place(who, "alice") == "alice"
+    assert (await voices.rename(who, other.id, "ALICE")).name == "ALICE"
+    assert (await a_voice(voices, recordings, "Bob", who, sharing=Sharing.SERVER)).name == "Bob"
+    assert await voices.find(ada, "Alice") == hidden
+    assert (await voices.find(who, "Alice")).id == (await voices.find_to_manage(who, "Alice")).id == other.id
+    assert (await voices.named(who, ["alice"]))["alice"].id == other.id
+
+
+async def test_of_voices_of_one_name_only_one_is_shared(voices: Voices, recordings: Recordings) -> None:
+    first = await a_voice(voices, recordings, "Alice")
+    second = await a_voice(voices, recordings, "Аlice", ben)  # with a Cyrillic letter
+
+    await voices.share(ben, second.id, Sharing.ROLE, role_id=SINGERS)
+    for sharing in (Sharing.MEMBERS, Sharing.SERVER):
+        refused = await refusal(voices.share(ada, first.id, sharing, member_ids=frozenset({CAT})))
+        assert refused == "That name looks like one that is already used here. Choose another one."
+    await voices.share(ben, second.id, Sharing.SERVER)
+    await voices.share(ben, second.id, Sharing.ME)
+    assert (await voices.share(ada, first.id, Sharing.SERVER)).sharing is Sharing.SERVER
+
+
+async def test_who_has_a_private_voice_of_a_name_means_that_and_others_the_shared_one(
+    voices: Voices, recordings: Recordings
+) -> None:
+    mine = await a_voice(voices, recordings, "Alice")
+    shared = await a_voice(voices, recordings, "alice", ben, sharing=Sharing.SERVER)
+
+    assert [(await voices.find(who, "ALICE")).id for who in (ada, ben, singer)] == [
+        mine.id,
+        shared.id,
+        shared.id,
+    ]
+    assert (await voices.find_to_manage(moderator, "ALICE")).id == shared.id
+    assert (await voices.find(ada, shared.id)).id == shared.id
+    assert (await voices.named(ada, ["Alice"]))["alice"].id == mine.id
+    assert (await voices.named(singer, ["Alice"]))["alice"].id == shared.id
+
+
+@pytest.mark.parametrize(
+    "name", ["Аlice", "Αlice", "Alıce", "A\u0335lice", "AIice", "A1ice", "ᎪӀісе", "Al͏ice"]
+)
+async def test_a_name_that_looks_like_one_that_is_used_is_refused(
+    voices: Voices, recordings: Recordings, name: str
+) -> None:
+    voice = await a_voice(voices, recordings, "Alice", sharing=Sharing.SERVER)
+    other = await a_voice(voices, recordings, "Bob", ben)
+    looks_like = "That name looks like one that is already used here. Choose another one."
+
+    assert await refusal(a_voice(voices, recordings, name, ben)) == looks_like
+    assert await refusal(voices.check_place(ben, name)) == looks_like
+    assert await refusal(voices.rename(ben, other.id, name)) == looks_like
+    assert (await voices.rename(ada, voice.id, name)).name == name.replace("\u0335", "\u0335")
 
 
 async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
@@ -83,7 +145,10 @@ async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
 
     results = await asyncio.gather(
         *(
-            voices.save(Scope(AVIARY, member_id), NewVoice(next(spellings), Kind.DESIGNED, recording, 1.0))
+            voices.save(
+                Scope(AVIARY, member_id),
+                NewVoice(next(spellings), Kind.DESIGNED, recording, 1.0, sharing=Sharing.SERVER),
+            )
             for member_id in range(1, 201)
         ),
         return_exceptions=True,
@@ -207,7 +272,7 @@ async def test_owners_and_moderators_change_a_voice_and_nobody_else(
     voice = await a_voice(voices, recordings, "Alice", sharing=Sharing.SERVER)
 
     assert "owner or a moderator" in await refusal(voices.rename(ben, voice.id, "Bob"))
-    assert "owner or a moderator" in await refusal(voices.set_transcript(ben, voice.id, "words"))
+    assert "or a moderator" in await refusal(voices.set_transcript(ben, voice.id, "words"))
     assert "owner" in await refusal(voices.share(moderator, voice.id, Sharing.ME))
     assert "owner" in await refusal(voices.delete(ben, voice.id))
     assert (await voices.rename(ada, voice.id, " ALICE ")).name == "ALICE"
@@ -220,11 +285,35 @@ async def test_owners_and_moderators_change_a_voice_and_nobody_else(
     assert [found.name for found in await voices.complete(ben, "")] == ["Bob"]
 
 
+@pytest.mark.parametrize("speaker_id", [None, ADA, BEN], ids=["designed", "own", "of another"])
+async def test_a_moderator_writes_nothing_about_a_voice_that_is_not_theirs_to_use(
+    voices: Voices, recordings: Recordings, speaker_id: int | None
+) -> None:
+    voice = await a_voice(voices, recordings, "Alice", speaker_id=speaker_id)
+
+    assert "a moderator who may use" in await refusal(voices.set_transcript(moderator, voice.id, "words"))
+    assert (await voices.set_transcript(ada, voice.id, "mine")).transcript == "mine"
+    await voices.share(ada, voice.id, Sharing.SERVER)
+    assert (await voices.set_transcript(moderator, voice.id, "mended")).transcript == "mended"
+
+
+async def test_somebody_else_s_voice_is_renamed_by_them_or_a_moderator_and_not_by_its_owner(
+    voices: Voices, recordings: Recordings
+) -> None:
+    voice = await a_voice(voices, recordings, "Benny", speaker_id=BEN)
+
+    for owner in (ada, Scope(AVIARY, ADA, is_moderator=True)):
+        assert "keeps the name that they agreed to" in await refusal(voices.rename(owner, voice.id, "A joke"))
+    assert await refusal(voices.rename(singer, voice.id, "A joke")) == NO_SUCH_VOICE
+    assert (await voices.rename(ben, voice.id, "Benjamin")).name == "Benjamin"
+    assert (await voices.rename(moderator, voice.id, "Voice 7")).name == "Voice 7"
+
+
 async def test_a_voice_is_not_renamed_to_a_name_that_is_taken_or_is_none(
     voices: Voices, recordings: Recordings
 ) -> None:
     alice = await a_voice(voices, recordings, "Alice")
-    await a_voice(voices, recordings, "Bob", ben)
+    await a_voice(voices, recordings, "Bob", ben, sharing=Sharing.SERVER)
 
     assert "already used here" in await refusal(voices.rename(ada, alice.id, "BOB"))
     assert "characters I cannot use" in await refusal(voices.rename(ada, alice.id, "a:b"))

@@ -35,7 +35,9 @@ class Migrations:
         return self.revisions[-1]
 
 
-OURS: Final = Migrations(Path(__file__).parent, ("0001", "0002", "0003", "0004", "0005", "0006", "0009", "0008"))
+OURS: Final = Migrations(
+    Path(__file__).parent, ("0001", "0002", "0003", "0004", "0005", "0006", "0009", "0008")
+)
 
 
 log = logging.getLogger(__name__)

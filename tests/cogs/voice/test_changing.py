@@ -129,7 +129,35 @@ async def test_others_get_no_form(scene: Scene) -> None:
 
     answer = await scene.bob.slash(scene.general, "voice transcript", name="Old man")
 
-    assert await words_of(answer) == "Only its owner or a moderator can change this voice."
+    assert await words_of(answer) == (
+        "Only its owner, or a moderator who may use this voice, can change its transcript."
+    )
+
+
+async def test_a_moderator_neither_reads_nor_mends_the_transcript_of_a_private_voice(scene: Scene) -> None:
+    scene.make_moderator(scene.bob)
+    await cloned(scene, scene.alice, "Ada", sharing=Sharing.ME, transcript="My secret words")
+
+    about = await typed(scene.bob, scene.general, "voice info", name="Ada")
+    form = await typed(scene.bob, scene.general, "voice transcript", name="Ada")
+    own = await scene.alice.slash(scene.general, "voice info", name="Ada")
+    await file_of(own)
+
+    assert "Belongs to" in about.content
+    assert "transcript" not in about.content
+    assert "My secret words" not in about.content + form.content
+    assert form.content.startswith("Only its owner, or a moderator who may use this voice")
+    assert "My secret words" in own.content
+
+
+async def test_the_owner_of_somebody_else_s_voice_keeps_the_name_that_they_agreed_to(scene: Scene) -> None:
+    await cloned(scene, scene.alice, "Bobby", scene.bob)
+
+    refused = await typed(scene.alice, scene.general, "voice rename", name="Bobby", to="I love spam")
+    renamed = await typed(scene.bob, scene.general, "voice rename", name="Bobby", to="Robert")
+
+    assert "keeps the name that they agreed to" in refused.content
+    assert renamed.content == "**Bobby** is called **Robert** now."
 
 
 async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> None:

@@ -131,7 +131,7 @@ async def test_a_restart_lets_the_buttons_say_that_they_are_over(scene: Scene) -
 
 async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) -> None:
     answer = await asked_for(scene)
-    other = await designed(scene, scene.bob, "Old man", sharing=Sharing.ME)
+    other = await designed(scene, scene.bob, "Old man", sharing=Sharing.SERVER)
 
     assert "already used" in await refusal_of(await scene.alice.press(answer, "Take 1"))
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.bob.id), other.id)
@@ -141,7 +141,7 @@ async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) 
 
 
 async def test_a_taken_name_costs_no_call(scene: Scene) -> None:
-    await designed(scene, scene.bob, "Old man", sharing=Sharing.ME)
+    await designed(scene, scene.bob, "Old man", sharing=Sharing.SERVER)
 
     answer = await typed(scene.alice, scene.general, "voice design", name="OLD MAN", description="an old man")
 

@@ -8,7 +8,7 @@ import wave
 
 import pytest
 
-from bot.library.voice import Kind, Scope, Sharing
+from bot.library.voice import Kind, NewVoice, Scope, Sharing
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.records import Message
@@ -244,13 +244,29 @@ async def test_hours_of_talk_are_too_much_and_the_cure_is_said(scene: Scene) -> 
 
 async def test_a_taken_name_is_said_before_anything_is_downloaded(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
-    await designed(scene, scene.bob, "Sister", sharing=Sharing.ME)
+    await designed(scene, scene.bob, "Sister", sharing=Sharing.SERVER)
     before = len(kept(scene))
 
-    answer = await typed(scene.alice, scene.general, "voice save", name="ＳISTER", recording=sent())
-
-    assert answer.content == "That name is already used here. Choose another one."
+    for name, words in (
+        ("ＳISTER", "is already used here."),
+        ("Ѕister", "looks like one that is already used"),
+    ):
+        answer = await typed(scene.alice, scene.general, "voice save", name=name, recording=sent())
+        assert words in answer.content
     assert len(kept(scene)) == before
+
+
+async def test_a_private_voice_is_not_betrayed_by_its_name(scene: Scene) -> None:
+    await scene.let_clone(scene.alice)
+    await scene.bot.library.voices.save(
+        Scope(scene.guild.id, scene.bob.id),
+        NewVoice("Sister", Kind.DESIGNED, await scene.bot.library.recordings.keep(b"RIFF"), 4.0),
+    )
+
+    answer = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
+
+    assert answer.content.startswith("Saved as **Sister**")
+    assert (await saved(scene)).owner_id == scene.alice.id
 
 
 async def test_a_name_that_cannot_be_one_is_refused(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Recordings that stay known when their voices are gone, and the key they are hashed with."""
+"""Recordings that stay known when their voices are gone; and names of which others do not learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Make the table and the key. Of uploads that were mended before this, no hash was kept."""
+    """Make the table and the key, and let owners have the same names.
+
+    Of uploads that were mended before this, no hash was kept.
+    """
     op.create_table(
         "known_recordings",
         sa.Column("hash", sa.String(length=64), nullable=False),
@@ -28,3 +31,19 @@ def upgrade() -> None:
     op.get_bind().execute(sa.update(identity).values(key=secrets.token_hex(32)))
     with op.batch_alter_table("identity") as table:
         table.alter_column("key", existing_type=sa.String(length=64), nullable=False)
+    _let_owners_have_the_same_names()
+
+
+def _let_owners_have_the_same_names() -> None:
+    last_seen = sa.text("coalesce(last_used_at, created_at)")
+    # SQLite copies the table, and Alembic would lose an index of an expression on the way.
+    op.drop_index("ix_voices_guild_id_last_seen", "voices")
+    with op.batch_alter_table("voices") as table:
+        table.drop_constraint("uq_voices_guild_id_name_key", type_="unique")
+        table.create_unique_constraint(
+            "uq_voices_guild_id_owner_id_name_key", ["guild_id", "owner_id", "name_key"]
+        )
+    op.create_index("ix_voices_guild_id_name_key", "voices", ["guild_id", "name_key"], unique=False)
+    op.create_index(
+        "ix_voices_guild_id_last_seen", "voices", ["guild_id", last_seen, "name_key"], unique=False
+    )
