@@ -28,6 +28,10 @@ SAVE_MENU: Final = "Save this voice"
 """Message menus that do with a message's recording what a command does with an upload."""
 
 _BY_MENU: Final = "Right-click the message and choose Apps, {}."
+_NOT_THEIR_MESSAGE: Final = (
+    "Somebody else wrote that message, so I ask them whether it is their voice. Leave out *of*. "
+    "Only who may manage messages there can name another member; then I ask both."
+)
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 _BY_A_BOT: Final = (
     "A bot has sent that, so it is nobody's own voice. To keep a take, press Save voice under it."
@@ -60,10 +64,19 @@ def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
 
 @dataclass(frozen=True, slots=True)
 class FoundRecording:
-    """Recording, and whose voice is said to be heard in it."""
+    """Recording, and whose voice is said to be heard in it.
+
+    ``author`` wrote the message with it, where that is neither the speaker nor who asks.
+    """
 
     attachment: discord.Attachment
     speaker: discord.abc.User
+    author: discord.abc.User | None = None
+
+    @property
+    def people(self) -> tuple[discord.abc.User, ...]:
+        """Who has to agree, if it is not the voice of who asks."""
+        return (self.speaker,) if self.author is None else (self.speaker, self.author)
 
 
 async def recording_from(
@@ -77,8 +90,8 @@ async def recording_from(
     """Return the one recording that a member gave: a file, or behind a link to a message.
 
     The voice is that of ``speaker`` where one is named; otherwise of who wrote the message, or of who
-    uploaded the file. Nobody can name themselves for somebody else's message. ``menu`` is the message menu
-    that does the same. Raises `MemberError`.
+    uploaded the file. Nobody can name themselves for somebody else's message, and another than its author
+    only who may manage messages there. ``menu`` is the message menu that does the same. Raises `MemberError`.
     """
     if attachment is not None and link is not None:
         raise MemberError("Add one recording: either a file, or a link to a message with one.")
@@ -113,14 +126,26 @@ async def recording_by(
     if written is not None and _is_by_bot(written):
         raise MemberError(_BY_A_BOT)
     author = None if written is None else written.author
-    is_claimed = speaker is not None and speaker.id == asker.id and (author is None or author.id != asker.id)
-    if speaker is not None and not is_claimed:
-        return FoundRecording(attachment, speaker)
     if author is None:
         raise MemberError(
             "That recording is forwarded, and I cannot see who sent it first. Use the original message."
         )
-    return FoundRecording(attachment, author)
+    if speaker is None or speaker.id == author.id:
+        return FoundRecording(attachment, author)
+    if author.id == asker.id:
+        return FoundRecording(attachment, speaker)
+    if speaker.id == asker.id:  # it is the author who knows whether that is so
+        return FoundRecording(attachment, author)
+    if not _may_manage(message, asker):
+        raise MemberError(_NOT_THEIR_MESSAGE)
+    return FoundRecording(attachment, speaker, author)
+
+
+def _may_manage(message: discord.Message, member: discord.abc.User) -> bool:
+    channel = message.channel
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return False
+    return isinstance(member, discord.Member) and channel.permissions_for(member).manage_messages
 
 
 def _is_by_bot(message: discord.Message) -> bool:

@@ -101,7 +101,7 @@ class Clone(commands.Cog):
 
     async def _ask(self, interaction: discord.Interaction, found: FoundRecording) -> None:
         speaker = found.speaker
-        await self._asking.begin(interaction, speaker, found.attachment, name=name_of(speaker))
+        await self._asking.begin(interaction, found, name=name_of(speaker))
 
     async def _speak(
         self,

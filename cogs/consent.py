@@ -22,6 +22,7 @@ from bot.library.voice import Sharing
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, file_stem
+from cogs.attachments import FoundRecording
 from cogs.ui import PersistentButton, Question, bot_of, replace_message, row_of
 
 POLICY: Final = (
@@ -54,14 +55,28 @@ _PLACES: Final = {
 
 def question(asker: str, request: Request, place: RecordingPlace) -> str:
     """Return the question to the speaker, with all they agree to; ``asker`` is a mention."""
+    author = (
+        ""
+        if request.author_id is None
+        else f"- Both of you have to agree: {_AUTHOR.format(request.author_id)}.\n"
+    )
     return (
-        f"<@{request.speaker_id}>, {asker} would like to save your voice from a recording, "
+        f"{_mentions(request)}, {asker} would like to save your voice from a recording, "
         f"as **{excerpt(request.name or 'Voice')}**. Listen plays it to you alone.\n"
         f"- Who may speak with it, and hear the recording: {users_in_words(asker, request.shares)}.\n"
         f"- Where the recording goes: it is kept on the machine that I run on. {_PLACES[place]}.\n"
         "- How long: until you take it back, which works at any time with /privacy revoke.\n"
+        f"{author}"
         f"- If you do nothing, this lapses in {CONSENT_HOURS} hours, and nothing is kept."
     )
+
+
+_AUTHOR: Final = "<@{}> wrote the message that the recording comes from"
+
+
+def _mentions(request: Request) -> str:
+    """Return the mentions of who has to agree."""
+    return " and ".join(f"<@{asked_id}>" for asked_id in request.asked_ids)
 
 
 def users_in_words(asker: str, shares: Shares) -> str:
@@ -159,6 +174,8 @@ _A_BOT: Final = "A bot cannot agree to be cloned. To keep one of my own takes, p
 _LOOK_SECONDS: Final = 10.0
 """The asker looks at a bot that is thinking meanwhile."""
 
+_ONE_OF_TWO: Final = "Noted. The other one has to agree too; until then nothing is saved."
+
 LAPSED: Final = "Nobody answered in time. Nothing was saved."
 
 
@@ -172,27 +189,29 @@ class Asking:
     async def begin(
         self,
         interaction: discord.Interaction,
-        speaker: discord.abc.User,
-        attachment: discord.Attachment,
+        found: FoundRecording,
         *,
         name: str,
         shares: Shares = NOT_SHARED,
     ) -> None:
         """Ask somebody whether their voice may be saved, as the reply to a command.
 
-        Raises `MemberError`: they cannot be asked, which is found out before anything is fetched or kept.
+        Who wrote the message with the recording is asked too. Raises `MemberError`: they cannot be asked,
+        which is found out before anything is fetched or kept.
         """
-        if speaker.bot:
-            raise MemberError(_A_BOT)
-        if await self._library.consents.is_never_cloned(speaker.id):
-            raise MemberError("That member does not want to be cloned.")
+        for person in found.people:
+            if person.bot:
+                raise MemberError(_A_BOT)
+            if await self._library.consents.is_never_cloned(person.id):
+                raise MemberError("That member does not want to be cloned.")
 
         async def proceed(newest: discord.Interaction) -> None:
             scope = scope_of(newest)
-            await self._check(newest, speaker)
-            recorded = await self._creation.record(attachment, scope=scope, speaker_id=speaker.id)
+            for person in found.people:
+                await self._check(newest, person)
+            recorded = await self._creation.record(found.attachment, scope=scope, speaker_id=found.speaker.id)
             try:
-                words = await self._ask(newest, speaker, recorded, name, shares)
+                words = await self._ask(newest, found, recorded, name, shares)
             except BaseException:  # nothing is kept of a question that was not asked
                 with suppress(LibraryError):
                     await self._creation.drop(recorded.recording)
@@ -216,7 +235,7 @@ class Asking:
     async def _ask(
         self,
         interaction: discord.Interaction,
-        speaker: discord.abc.User,
+        found: FoundRecording,
         recorded: KeptRecording,
         name: str,
         shares: Shares,
@@ -224,12 +243,13 @@ class Asking:
         """Ask in this channel and return what the asker reads."""
         request = await self._library.consents.ask(
             scope_of(interaction),
-            speaker.id,
+            found.speaker.id,
             recording=recorded.recording,
             name=name,
             sharing=shares.sharing,
             role_id=shares.role_id,
             member_ids=shares.member_ids,
+            author_id=None if found.author is None else found.author.id,
         )
         channel, place = interaction.channel, bot_of(interaction).reference_posts.place
         assert isinstance(channel, discord.abc.Messageable), "it was checked"  # noqa: S101
@@ -237,7 +257,9 @@ class Asking:
             message = await channel.send(
                 question(interaction.user.mention, request, place),
                 view=row_of(*(ConsentButton(answer, request.id) for answer in ("listen", "yes", "no"))),
-                allowed_mentions=discord.AllowedMentions(users=[discord.Object(speaker.id)]),
+                allowed_mentions=discord.AllowedMentions(
+                    users=[discord.Object(asked_id) for asked_id in request.asked_ids]
+                ),
             )
         except BaseException as error:
             await self._library.consents.withdraw_question(request.id)
@@ -245,7 +267,7 @@ class Asking:
                 raise MemberError(_NO_PLACE) from None
             raise
         await self._library.consents.posted(request.id, message.channel.id, message.id)
-        asked = f"I have asked {speaker.mention}: {message.jump_url}. You will read there what they say."
+        asked = f"I have asked {_mentions(request)}: {message.jump_url}. You will read there what they say."
         return "\n".join([asked, *recorded.findings])
 
     async def _agreed(self, press: discord.Interaction, request: Request) -> None:
@@ -253,10 +275,10 @@ class Asking:
         try:
             voice = await self._creation.save_agreed(request)
         except SpeechBotError as error:
-            words = f"{press.user.mention} agreed, but it could not be saved. {sentence_for(error)}"
+            words = f"{_mentions(request)} agreed, but it could not be saved. {sentence_for(error)}"
             await replace_message(press, words)
             return
-        words = f"{press.user.mention} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
+        words = f"{_mentions(request)} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
         await replace_message(press, words)
         with suppress(discord.HTTPException):
             await press.followup.send(
@@ -283,6 +305,9 @@ class Asking:
         request = await self._library.consents.request(request_id)
         if answered is Consent.GRANTED and request is not None:
             await self._agreed(press, request)
+            return
+        if answered is Consent.ASKED:
+            await Reply.of(press).finish_privately(_ONE_OF_TWO)
             return
         await self._drop_recording(asked)
         words = f"{press.user.mention} said no. Nothing was saved."

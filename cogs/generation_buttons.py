@@ -14,6 +14,7 @@ from typing import Final
 import discord
 
 from bot.delivery.history import EXPIRED
+from bot.delivery.offer import brief
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.delivery.request import SpeakRequest, title_of
 from bot.delivery.voice_message import (
@@ -126,12 +127,28 @@ async def as_voice_message(press: Press) -> None:
         raise MemberError("That took me too long for a voice message here. Press it again.") from None
     if is_response:
         await respond_with_voice_message(interaction, made)
+        await _take_back_if_withdrawn(press, generation)
         return
     # A reply needs Read Message History, a message without a reference does not.
     may_reply = interaction.guild_id is None or interaction.app_permissions.read_message_history
     answered = press.message if may_reply else None
-    await send_voice_message(interaction.client, channel_id, made, reply_to=answered)
+    post = await send_voice_message(interaction.client, channel_id, made, reply_to=answered)
+    await press.bot.history.note_voice_message(generation, post)
     await Reply.of(interaction).finish("Sent.")
+
+
+async def _take_back_if_withdrawn(press: Press, generation: Generation) -> None:
+    """Delete the response again if a voice in it was withdrawn while it was sent. Raises `MemberError` then.
+
+    Nothing else could delete it later: the bot itself is not there.
+    """
+    interaction = press.interaction
+    try:
+        await press.bot.history.check(generation, None, interaction.user.id)
+    except MemberError:
+        with suppress(discord.HTTPException):
+            await interaction.delete_original_response()
+        raise
 
 
 def _may_send_voice_messages(interaction: discord.Interaction) -> bool:
@@ -155,22 +172,9 @@ async def delete(press: Press) -> None:
 
 
 async def report(press: Press) -> None:
-    """Report the cloned voices in the generation to the moderators."""
+    """Report the voices of real people in the generation to the moderators."""
     interaction = press.interaction
-    generation = await press.generation()
-    scope = scope_of(interaction)
-    cloned = await press.bot.history.cloned_voices(generation)
-    if not cloned:
-        raise MemberError("The voice in it was deleted or withdrawn, so there is nothing left to report.")
-    for voice in cloned:
-        await press.bot.library.audit.report(
-            scope,
-            voice.id,
-            take_id=generation.id,
-            member_id=generation.member_id,
-            channel_id=interaction.channel_id,
-            message_id=press.message.id,
-        )
+    await press.bot.history.report(scope_of(interaction), press.generation_id, press.message)
     await Reply.of(interaction).finish(_REPORTED)
 
 
@@ -182,6 +186,9 @@ _MAX_SOUND_NAME: Final = 32
 
 _NO_SLOT: Final = 30045
 """Discord: the maximum number of soundboard sounds is reached."""
+
+_PAUSES: Final = (1.0, 2.0, 4.0)
+"""Seconds between the tries of removing one again."""
 
 _NEEDS: Final = "the permission Create Expressions"
 _UNUSABLE: Final = re.compile(r"[^\w\s'-]")
@@ -246,11 +253,30 @@ async def _add(press: Press, interaction: discord.Interaction, name: str) -> str
     clip = await press.bot.history.soundboard_clip(generation, press.message, member_id=interaction.user.id)
     try:
         reason = f"asked for by {one_line(str(interaction.user))}"
-        await guild.create_soundboard_sound(name=name, sound=clip.data, reason=reason)
+        sound = await guild.create_soundboard_sound(name=name, sound=clip.data, reason=reason)
     except discord.HTTPException as error:
         raise MemberError(_soundboard_refusal(error)) from None
+    try:
+        await press.bot.history.check(generation, guild, interaction.user.id)
+    except MemberError:  # the voice was withdrawn while the sound was on its way
+        await _remove(sound)
+        raise
     words = f"**{excerpt(name)}** is on the soundboard now."
     return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
+
+
+async def _remove(sound: discord.SoundboardSound) -> None:
+    for pause in (*_PAUSES, None):
+        try:
+            await sound.delete(reason="its voice was withdrawn")
+            return
+        except discord.NotFound:
+            return
+        except (discord.HTTPException, OSError) as error:
+            if pause is None:
+                log.error("a sound of a withdrawn voice stays on a soundboard: %s", brief(error))
+                return
+        await asyncio.sleep(pause)
 
 
 def check_may_add(interaction: discord.Interaction) -> None:
@@ -335,7 +361,7 @@ def buttons_under(generation_id: str, request: SpeakRequest, in_server: bool) ->
     if in_server:
         shown.append("sound")
     shown.append("delete")
-    if in_server and request.cloned:
+    if in_server and request.is_audited:
         shown.append("report")
     return row_of(*(GenerationButton(act, generation_id) for act in shown))
 

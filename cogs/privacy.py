@@ -25,8 +25,9 @@ _SURE: Final = (
     "Delete everything I keep about you, in all servers?\n"
     "- Your voices, and all voices in which you are heard, with their recordings\n"
     "- What you agreed to and asked for, what you had said, and what you chose\n"
-    "It cannot be brought back. /privacy export gives you a copy first. "
-    "If you told me never to clone you, that stays."
+    "It cannot be brought back. /privacy export gives you a copy first.\n"
+    "This stays, for those it protects: that nobody may clone you, if you said so; what a moderator has "
+    "frozen; and for 180 days who has used voices of others, and reports, but not who made them."
 )
 _MOST_NAMED: Final = 10
 """Voices that one message names."""
@@ -35,7 +36,7 @@ _WORDS: Final = {
     "voices": ("voice with its recording", "voices with their recordings"),
     "consents": ("note of consent", "notes of consent"),
     "uses": ("note of use", "notes of use"),
-    "reports": ("report", "reports"),
+    "reports": ("mention as a reporter", "mentions as a reporter"),
     "takes": ("take", "takes"),
     "chosen_voices": ("choice of a voice", "choices of voices"),
     "shared_with": ("voice shared with you", "voices shared with you"),

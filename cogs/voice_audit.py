@@ -8,12 +8,12 @@ from typing import Any, Final
 import discord
 
 from bot.interaction import scope_of
-from bot.library.audit import OWN_RECORDING, Report, Use, check_moderator
+from bot.library.audit import AuditedVoice, Report, Use, check_moderator
 from bot.library.library import Library
 from bot.library.voice import Scope, Voice
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import PersistentButton, PersistentMenu, replace_message, row_of
+from cogs.ui import PersistentButton, PersistentMenu, names_for, replace_message, row_of
 from cogs.voice_text import ago, owner_of
 from cogs.voice_views import pressed_voice
 
@@ -21,38 +21,72 @@ PAGE_SIZE: Final = 10
 _MAX_CHARS: Final = 1_950  # Discord takes 2,000
 _ALL: Final = "all"
 _MENU_SIZE: Final = 25  # at Discord
+_SHOWN_REPORTS: Final = 5
+
+
+_LIKENESS: Final = "clone:"
+"""Begins what stands for /clone after one member's recordings in a custom id; ids of voices have no colon."""
+
+
+def _key_of(voice: AuditedVoice) -> str:
+    return f"{_LIKENESS}{voice.speaker_id}" if voice.is_likeness else voice.voice_id
+
+
+def _audited(key: str) -> AuditedVoice | None:
+    """Return what a button or menu is about; None: everything."""
+    if key.startswith(_LIKENESS):
+        return AuditedVoice.likeness_of(int(key.removeprefix(_LIKENESS)))
+    return None if key == _ALL else AuditedVoice(key)
 
 
 async def audit_page(
-    library: Library, scope: Scope, voice: Voice | None, number: int
+    interaction: discord.Interaction, library: Library, voice: AuditedVoice | None, number: int
 ) -> tuple[str, discord.ui.View | None]:
-    """Return a page of the record of a voice, or of all, in words, and its buttons."""
-    voice_id = None if voice is None else voice.id
-    page = await library.audit.page(scope, number, PAGE_SIZE, voice_id=voice_id)
+    """Return a page of the record of a voice, or of all, in words, and its buttons.
+
+    Of a voice that is gone there may still be uses, and reports to be put away.
+    """
+    scope = scope_of(interaction)
+    page = await library.audit.page(scope, number, PAGE_SIZE, voice=voice)
     uses = page.entries
-    reports = await library.audit.reports(scope, voice_id=voice_id)
-    lines = [_standing(voice, len(reports))] if voice else _open_reports(len(reports))
+    reports = await library.audit.reports(scope, voice=voice)
+    if voice is None:
+        lines, items = _open_reports(len(reports)), await _choices(interaction, library, uses, reports)
+    else:
+        lines, items = await _standing(library, scope, voice, reports)
     lines += [_line(use) for use in uses] or ["Nobody has used a cloned voice here yet."]
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} uses.")
-    items = _switches(voice, bool(reports)) if voice else await _choices(library, scope, uses, reports)
+    key = _ALL if voice is None else _key_of(voice)
     if page.number > 0:
-        items.append(AuditButton(page.number - 1, voice_id or _ALL, "Newer"))
+        items.append(AuditButton(page.number - 1, key, "Newer"))
     if page.number + 1 < page.pages:
-        items.append(AuditButton(page.number + 1, voice_id or _ALL, "Older"))
+        items.append(AuditButton(page.number + 1, key, "Older"))
     return "\n".join(lines)[:_MAX_CHARS], row_of(*items) if items else None
 
 
 async def _choices(
-    library: Library, scope: Scope, uses: Sequence[Use], reports: Sequence[Report]
+    interaction: discord.Interaction, library: Library, uses: Sequence[Use], reports: Sequence[Report]
 ) -> list[discord.ui.Item[Any]]:
     """Return a menu of the voices that were reported or are on this page."""
-    names = {use.voice_id: use.voice_name for use in uses if use.voice_name}
-    for voice_id in {report.voice_id for report in reports} - set(names):
-        voice = await library.voices.unscoped(voice_id)
-        if voice is not None and voice.guild_id == scope.guild_id:
-            names[voice.id] = voice.name
+    names = {_key_of(use.voice): use.voice_name for use in uses if use.voice_name}
+    likenesses = {}
+    for voice in (*(report.voice for report in reports), *(use.voice for use in uses)):
+        if voice.is_likeness:
+            if voice.speaker_id is not None:
+                likenesses[_key_of(voice)] = voice.speaker_id
+        elif voice.voice_id not in names and any(report.voice == voice for report in reports):
+            found = await _voice_here(library, scope_of(interaction), voice)
+            names[voice.voice_id] = found.name if found else "A voice that is deleted"
+    known = await names_for(interaction, " ".join(f"<@{one}>" for one in likenesses.values()))
+    for key, member_id in likenesses.items():
+        names[key] = f"/clone, by {known.members.get(member_id, f'member {member_id}')}"
     return [VoiceMenu(dict(list(names.items())[:_MENU_SIZE]))] if names else []
+
+
+async def _voice_here(library: Library, scope: Scope, voice: AuditedVoice) -> Voice | None:
+    found = await library.voices.unscoped(voice.voice_id)
+    return found if found is not None and found.guild_id == scope.guild_id else None
 
 
 def _open_reports(count: int) -> list[str]:
@@ -62,49 +96,71 @@ def _open_reports(count: int) -> list[str]:
     return [f"{are} open. Choose the voice below to look into it."]
 
 
-def _switches(voice: Voice, is_reported: bool) -> list[discord.ui.Item[Any]]:
-    freeze = FreezeButton("thaw" if voice.is_frozen else "freeze", voice.id)
-    return [freeze, FreezeButton("settle", voice.id)] if is_reported else [freeze]
+async def _standing(
+    library: Library, scope: Scope, voice: AuditedVoice, reports: Sequence[Report]
+) -> tuple[list[str], list[discord.ui.Item[Any]]]:
+    """Return how a voice stands, with the reports about it, and the buttons that change that."""
+    is_frozen: bool | None = None
+    if voice.is_likeness:
+        is_frozen = await library.audit.is_likeness_frozen(scope, voice.speaker_id or 0)
+        what = f"What /clone makes of recordings that <@{voice.speaker_id}> calls their own"
+    else:
+        found = await _voice_here(library, scope, voice)
+        is_frozen = found.is_frozen if found else None
+        what = f"**{excerpt(found.name)}** of {owner_of(found)}" if found else "That voice"
+    states = {None: "is deleted", True: "is frozen: nobody can speak with it", False: "is in use"}
+    told = f" · {len(reports)} open report{'s' if len(reports) > 1 else ''}" if reports else ""
+    lines = [f"{what} {states[is_frozen]}.{told}", *(_report_line(one) for one in reports[:_SHOWN_REPORTS])]
+    items: list[discord.ui.Item[Any]] = []
+    if is_frozen is not None:
+        items.append(FreezeButton("thaw" if is_frozen else "freeze", _key_of(voice)))
+    if reports:
+        items.append(FreezeButton("settle", _key_of(voice)))
+    return lines, items
 
 
-def _standing(voice: Voice, reports: int) -> str:
-    state = "frozen: nobody can speak with it" if voice.is_frozen else "in use"
-    told = f" · {reports} open report{'s' if reports > 1 else ''}" if reports else ""
-    return f"**{excerpt(voice.name)}** of {owner_of(voice)} is {state}.{told}"
+def _report_line(report: Report) -> str:
+    who = f" · made for <@{report.member_id}>" if report.member_id else ""
+    return f"Reported {ago(report.reported_at)}{who}{_link(report)}"
 
 
 def _line(use: Use) -> str:
     who = f"<@{use.member_id}>" if use.member_id else "somebody who has deleted their data"
-    where = ""
-    if use.message_id and use.channel_id:
-        where = f" · https://discord.com/channels/{use.guild_id}/{use.channel_id}/{use.message_id}"
-    return f"{ago(use.used_at)} · {who} · {_what(use)} · {use.seconds:.1f} s{where}"
+    return f"{ago(use.used_at)} · {who} · {_what(use)} · {use.seconds:.1f} s{_link(use)}"
+
+
+def _link(entry: Use | Report) -> str:
+    if not (entry.message_id and entry.channel_id):
+        return ""
+    return f" · https://discord.com/channels/{entry.guild_id}/{entry.channel_id}/{entry.message_id}"
 
 
 def _what(use: Use) -> str:
-    if use.voice_id == OWN_RECORDING:
-        return "a recording of their own, with /clone"
+    if use.voice.is_likeness:
+        is_own = use.speaker_id in (None, use.member_id)
+        return f"a recording of {'their own' if is_own else f'<@{use.speaker_id}>'}, with /clone"
     return f"**{excerpt(use.voice_name)}**" if use.voice_name else "a voice that is deleted"
 
 
-async def _show(press: discord.Interaction, bot: SpeechBot, voice_id: str, number: int) -> None:
+async def _show(press: discord.Interaction, bot: SpeechBot, key: str, number: int) -> None:
     """Show a page in the message whose button was pressed. Raises `MemberError`."""
-    scope = scope_of(press)
-    check_moderator(scope)
-    voice = None if voice_id == _ALL else await pressed_voice(bot.library, scope, voice_id)
-    await replace_message(press, *await audit_page(bot.library, scope, voice, number))
+    check_moderator(scope_of(press))
+    await replace_message(press, *await audit_page(press, bot.library, _audited(key), number))
 
 
-class AuditButton(PersistentButton, template=r"voice:audit:(?P<number>\d{1,6}):(?P<voice>[\w-]{22}|all)"):
+_KEY: Final = r"[\w-]{22}|clone:\d{1,20}"
+
+
+class AuditButton(PersistentButton, template=rf"voice:audit:(?P<number>\d{{1,6}}):(?P<voice>{_KEY}|all)"):
     """Button that turns to a page of the record."""
 
     def __init__(self, number: str | int, voice: str, label: str = "Page") -> None:
         super().__init__(label, number=number, voice=voice)
-        self._number, self._voice_id = int(number), voice
+        self._number, self._key = int(number), voice
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Show the page."""
-        await _show(interaction, bot, self._voice_id, self._number)
+        await _show(interaction, bot, self._key, self._number)
 
 
 class VoiceMenu(PersistentMenu, template="voice:look"):
@@ -118,7 +174,7 @@ class VoiceMenu(PersistentMenu, template="voice:look"):
         await _show(interaction, bot, self.item.values[0], 0)
 
 
-class FreezeButton(PersistentButton, template=r"voice:(?P<act>freeze|thaw|settle):(?P<voice>[\w-]{22})"):
+class FreezeButton(PersistentButton, template=rf"voice:(?P<act>freeze|thaw|settle):(?P<voice>{_KEY})"):
     """Button that freezes a voice at once, thaws it, or settles the reports about it."""
 
     _LABELS: Final = {"freeze": "Freeze", "thaw": "Unfreeze", "settle": "Put the reports away"}
@@ -126,15 +182,21 @@ class FreezeButton(PersistentButton, template=r"voice:(?P<act>freeze|thaw|settle
     def __init__(self, act: str, voice: str) -> None:
         style = discord.ButtonStyle.danger if act == "freeze" else discord.ButtonStyle.secondary
         super().__init__(self._LABELS[act], style, act=act, voice=voice)
-        self._act, self._voice_id = act, voice
+        self._act, self._key = act, voice
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it, if this member is a moderator."""
         scope = scope_of(interaction)
         check_moderator(scope)
-        voice = await pressed_voice(bot.library, scope, self._voice_id)
+        voice = _audited(self._key)
+        assert voice is not None, "its template names one"  # noqa: S101
+        is_freeze = self._act == "freeze"
         if self._act == "settle":
-            await bot.library.audit.settle(scope, voice.id)
+            if not await bot.library.audit.settle(scope, voice) and not voice.is_likeness:
+                await pressed_voice(bot.library, scope, voice.voice_id)  # it may be another server's
+        elif voice.is_likeness:
+            await bot.library.audit.freeze_likeness(scope, voice.speaker_id or 0, is_freeze)
         else:
-            await bot.library.audit.freeze(scope, voice.id, self._act == "freeze")
-        await _show(interaction, bot, voice.id, 0)
+            await pressed_voice(bot.library, scope, voice.voice_id)
+            await bot.library.audit.freeze(scope, voice.voice_id, is_freeze)
+        await _show(interaction, bot, self._key, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, Self
 
 import discord
@@ -18,13 +17,12 @@ from bot.delivery.voice_archive import packed
 from bot.delivery.voice_creation import Brief, VoiceCreation
 from bot.errors import MemberError
 from bot.interaction import scope_of
-from bot.library.audit import check_moderator
+from bot.library.audit import AuditedVoice, check_moderator
 from bot.library.consent_rules import POLICY_VERSION, Shares
 from bot.library.library import Library
 from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_delete, may_hear, may_transcribe
 from bot.library.voices import NOT_TRANSCRIBED
-from bot.library.withdrawal import Withdrawal
-from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS, MAX_VOICES_PER_GUILD
+from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.speech_bot import SpeechBot
 from bot.text.labels import check_style, excerpt, file_stem
 from cogs.attachments import (
@@ -137,7 +135,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         """Save the voice in a recording of the member's own; or ask whose it is, first."""
         name, shares = await self._library.voices.check_place(scope_of(interaction), name), Shares(sharing)
         if found.speaker.id != interaction.user.id:
-            await self._asking.begin(interaction, found.speaker, found.attachment, name=name, shares=shares)
+            await self._asking.begin(interaction, found, name=name, shares=shares)
             return
 
         async def proceed(newest: discord.Interaction) -> None:
@@ -330,7 +328,8 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         scope = scope_of(interaction)
         check_moderator(scope)
         voice = None if name is None else await self._library.voices.find_to_manage(scope, name)
-        content, view = await audit_page(self._library, scope, voice, 0)
+        looked_at = None if voice is None else AuditedVoice(voice.id, voice.speaker_id)
+        content, view = await audit_page(interaction, self._library, looked_at, 0)
         await Reply.of(interaction).finish(content, view=view)
 
     @app_commands.command()
@@ -354,10 +353,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
     async def _turn_off(self, scope: Scope) -> None:
         """Turn it off, and let what is cloned fall silent at once, in the queue too."""
         await self._library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
-        page = await self._library.voices.page(scope, 0, MAX_VOICES_PER_GUILD)
-        cloned = [replace(voice, is_frozen=True) for voice in page.entries if voice.kind is Kind.CLONED]
-        likenesses = await self._library.consents.likenesses_in(scope.guild_id)
-        await self._library.withdrawals.announce(Withdrawal(cloned, is_final=False, likenesses=likenesses))
+        await self._library.consents.silence_guild(scope.guild_id)
 
 
 class SaveForm(Form):

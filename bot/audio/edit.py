@@ -108,3 +108,25 @@ def _joins_faded(wave: Wave) -> Wave:
     wave[:length] *= ramp
     wave[len(wave) - length :] *= ramp[::-1]
     return wave
+
+
+_TONES: Final = (660.0, 880.0)
+_TONE_SECONDS: Final = 0.14
+_TONE_PAUSE_SECONDS: Final = 0.25
+_TONE_PEAK: Final = 0.1
+"""Two soft tones upwards, well below speech: they announce, and do not startle."""
+
+ANNOUNCEMENT_SECONDS: Final = len(_TONES) * _TONE_SECONDS + _TONE_PAUSE_SECONDS
+"""What `announced` puts before a speech."""
+
+
+def announced(speech: SpeechSound) -> SpeechSound:
+    """Return ``speech`` after two soft tones, which say that the voice of a real person is imitated."""
+    if not speech.pcm:
+        return speech
+    times = np.arange(round(_TONE_SECONDS * _RATE)) / _RATE
+    tones = [
+        _joins_faded((_TONE_PEAK * np.sin(2 * np.pi * tone * times)).astype(np.float32)) for tone in _TONES
+    ]
+    silence = np.zeros(round(_TONE_PAUSE_SECONDS * _RATE), np.float32)
+    return SpeechSound(to_pcm(np.concatenate([*tones, silence])) + speech.pcm)

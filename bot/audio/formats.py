@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot import limits
-from bot.audio.edit import sound_of, trimmed
+from bot.audio.edit import announced, sound_of, trimmed
 from bot.audio.quality import FRAME_SAMPLES, FRAME_SECONDS, activity, runs
 from bot.audio.sound import RATE, SpeechSound
 from bot.audio.wav import NO_TAGS, parse_wav, vorbis_comments, write_wav
@@ -228,13 +228,16 @@ class VoiceMessage:
     waveform: str = field(repr=False)
 
 
-async def voice_message(speech: SpeechSound, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
+async def voice_message(
+    speech: SpeechSound, *, tags: Mapping[str, str] = NO_TAGS, is_announced: bool = False
+) -> VoiceMessage:
     """Return ``speech`` as a voice message, its file with ``tags`` as comments.
 
-    ``tags`` go by their INFO names, see `bot.audio.wav`. Raises AudioError when there is no sound, or
-    the encoder fails.
+    ``tags`` go by their INFO names, see `bot.audio.wav`. ``is_announced``: two tones before it say that it
+    imitates somebody, since Discord shows no words beside a voice message. Raises AudioError when there is
+    no sound, or the encoder fails.
     """
-    return await run_batch_pieces(_voice_message, speech, tags)
+    return await run_batch_pieces(_voice_message, announced(speech) if is_announced else speech, tags)
 
 
 def _voice_message(speech: SpeechSound, tags: Mapping[str, str]) -> Pieces[VoiceMessage]:

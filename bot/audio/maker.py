@@ -264,9 +264,11 @@ class Maker:
         """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits."""
         return await self._workplace.run(_file, speech, max_bytes, dict(tags))
 
-    async def voice_message(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> VoiceMessage:
-        """Return ``speech`` as a voice message. Raises AudioError."""
-        return await self._workplace.run(_voice_message, speech, dict(tags))
+    async def voice_message(
+        self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS, is_announced: bool = False
+    ) -> VoiceMessage:
+        """Return ``speech`` as a voice message, after two tones if ``is_announced``. Raises AudioError."""
+        return await self._workplace.run(_voice_message, speech, dict(tags), is_announced)
 
     async def soundboard_clip(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> SoundboardClip:
         """Return the beginning of ``speech`` as a sound for a soundboard. Raises AudioError."""
@@ -424,8 +426,8 @@ async def _file(speech: Speech, max_bytes: int, tags: Mapping[str, str]) -> Audi
     return await formats.export(await _sound_of(speech), max_bytes=max_bytes, tags=tags)
 
 
-async def _voice_message(speech: Speech, tags: Mapping[str, str]) -> VoiceMessage:
-    return await formats.voice_message(await _sound_of(speech), tags=tags)
+async def _voice_message(speech: Speech, tags: Mapping[str, str], is_announced: bool) -> VoiceMessage:
+    return await formats.voice_message(await _sound_of(speech), tags=tags, is_announced=is_announced)
 
 
 async def _soundboard_clip(speech: Speech, tags: Mapping[str, str]) -> SoundboardClip:

@@ -19,7 +19,7 @@ from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
-from bot.errors import RESTARTING, AudioError, MemberError, PlaybackError, sentence_for
+from bot.errors import RESTARTING, AudioError, LibraryError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of
 from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
@@ -296,10 +296,22 @@ class Delivery:
         if file is not None:
             words = "\n".join(filter(None, (note, kept.words)))
             await self.reply.finish(words, file, kept.buttons, because=because)
+            await self._retract_if_withdrawn()
         else:
             reason = ". ".join(filter(None, (because, file_permission_error(self._interaction))))
             words = "\n".join(filter(None, (note, reason, kept.words)))
             await self.reply.finish(words, view=kept.buttons)
+
+    async def _retract_if_withdrawn(self) -> None:
+        """Look once more, since the upload took a moment too: no file of a withdrawn voice stays."""
+        if not self._request.is_audited:
+            return
+        try:
+            await self.check()
+        except MemberError as error:
+            await self.reply.retract(str(error))
+        except LibraryError as error:  # it was checked right before, and the next button checks again
+            log.warning("a file that was sent is not looked at again: %s", type(error).__name__)
 
     async def _finish_with_voice_message(self, speech: Speech) -> None:
         """Send a voice message, and finish the reply with the words and the buttons it cannot carry.
@@ -310,14 +322,18 @@ class Delivery:
         channel_id, message = self._interaction.channel_id, None
         if reason is None:
             with suppress(AudioError):
-                message = await self._parts.maker.voice_message(speech, tags=self._tags)
+                message = await self._parts.maker.voice_message(
+                    speech, tags=self._tags, is_announced=self._request.is_audited
+                )
         kept = await self._kept(speech)
         if message is not None and channel_id is not None:
             try:
-                await send_voice_message(self._interaction.client, channel_id, message)
+                post = await send_voice_message(self._interaction.client, channel_id, message)
             except MemberError:
                 pass  # so the file is sent
             else:
+                if kept.generation is not None:
+                    await self._parts.history.note_voice_message(kept.generation, post)
                 await self.reply.finish(kept.words, view=kept.buttons)
                 return
         async with self._file_of(speech) as file:

@@ -23,10 +23,11 @@ from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceCreation
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
 from bot.interaction import guild_id_of, scope_of
-from bot.library.audit import OWN_RECORDING, Use
+from bot.library.audit import AuditedVoice, Use
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice, utc_now
+from bot.library.withdrawal import Post, Withdrawal
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
 from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
 from bot.playback.permissions import VoiceChannelLike
@@ -50,15 +51,20 @@ NOT_KEPT: Final = "That take is no longer kept. Press Again to make a new one."
 _CLONED: Final = (
     "That is the voice of a real person, so it cannot be saved a second time. Ask them to share it."
 )
+_NOBODYS: Final = "That is no voice of a real person, so there is nothing to report."
 _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one."
 
 
 @dataclass(frozen=True, slots=True)
 class KeptGeneration:
-    """Generation that is ready to be delivered: the words above it, the buttons under it."""
+    """Generation that is ready to be delivered: the words above it, the buttons under it.
+
+    ``generation`` None: it could not be kept.
+    """
 
     words: str
     buttons: discord.ui.View | None
+    generation: Generation | None = None
 
 
 Buttons = Callable[[str, SpeakRequest, bool], discord.ui.View]
@@ -123,7 +129,7 @@ class GenerationHistory:
         self._remember_clone(delivered, generation)
         in_server = generation.guild_id is not None
         buttons = self.buttons(generation.id, delivered, in_server) if self.buttons else None
-        return KeptGeneration(f"{words}\n{note}" if note else words, buttons)
+        return KeptGeneration(f"{words}\n{note}" if note else words, buttons, generation)
 
     async def check_request(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
         """Raise `MemberError` if a voice in ``request``, saved or not, may not be heard any more."""
@@ -155,9 +161,8 @@ class GenerationHistory:
             request.request.voices if generation else (),
             uses=_uses(
                 scope,
-                request.cloned,
+                _voices_of(request),
                 seconds,
-                is_likeness=request.likeness is not None,
                 channel_id=interaction.channel_id,
                 message_id=Reply.of(interaction).message_id,
             ),
@@ -239,7 +244,7 @@ class GenerationHistory:
 
         In ``guild`` it is looked up whether its speaker still belongs there.
         """
-        for voice_id in dict.fromkeys(filter(None, generation.voice_ids)):
+        for voice_id in _voice_ids(generation):
             voice = await self._library.voices.unscoped(voice_id)
             speaker_id = (
                 voice.speaker_id if voice else await self._library.consents.speaker_of_likeness(voice_id)
@@ -247,7 +252,7 @@ class GenerationHistory:
             await self._membership.refresh_membership(guild, speaker_id, member_id)
             if voice is None and generation.likeness is None:
                 raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
-            heard = voice or SpokenVoice(voice_id, generation.likeness or "", recording="")
+            heard = voice or _heard(voice_id, generation)
             guild_id = generation.guild_id or generation.member_id
             refusal = await self._library.consents.permission_error(heard, guild_id)
             if refusal is not None:
@@ -255,13 +260,48 @@ class GenerationHistory:
 
     async def voices(self, generation: Generation) -> list[Voice]:
         """Return the saved voices that are heard in a generation, without those that are gone."""
-        voice_ids = dict.fromkeys(filter(None, generation.voice_ids))
-        found = [await self._library.voices.unscoped(voice_id) for voice_id in voice_ids]
+        found = [await self._library.voices.unscoped(voice_id) for voice_id in _voice_ids(generation)]
         return [voice for voice in found if voice is not None]
 
-    async def cloned_voices(self, generation: Generation) -> list[Voice]:
-        """Return the saved voices of real people that are heard in a generation."""
-        return [voice for voice in await self.voices(generation) if voice.kind is Kind.CLONED]
+    async def real_voices(self, generation: Generation) -> list[AuditedVoice]:
+        """Return the voices of real people in a generation, without saved ones that are gone."""
+        found = [_as_audited(voice) for voice in await self.voices(generation) if voice.kind is Kind.CLONED]
+        if generation.likeness is not None:
+            ids = generation.voice_ids
+            speaker_id = await self._library.consents.speaker_of_likeness(ids[0]) if ids else None
+            found.append(AuditedVoice.likeness_of(speaker_id or generation.member_id))
+        return found
+
+    async def report(self, scope: Scope, generation_id: str, message: discord.Message) -> None:
+        """Report the voices of real people in the generation in ``message`` to the moderators.
+
+        Voices that are gone can be reported too, and so can generations. Raises `MemberError`.
+        """
+        generation = await self._library.generations.get(generation_id)
+        if generation is not None and generation.guild_id != scope.guild_id:
+            raise MemberError(EXPIRED)
+        named = generation.voice_ids if generation else ()
+        uses = await self._library.audit.heard_in(scope.guild_id, message.id, named)
+        voices = [*(await self.real_voices(generation) if generation else ()), *(use.voice for use in uses)]
+        heard = {(one.voice_id, one.speaker_id if one.is_likeness else None): one for one in voices}
+        if not heard:
+            raise MemberError(EXPIRED if generation is None else _NOBODYS)
+        first = next((use.member_id for use in uses if use.message_id == message.id), None)
+        refusals = []
+        for voice in heard.values():
+            try:
+                await self._library.audit.report(
+                    scope,
+                    voice,
+                    take_id=generation_id,
+                    member_id=generation.member_id if generation else first,
+                    channel_id=message.channel.id,
+                    message_id=message.id,
+                )
+            except MemberError as error:
+                refusals.append(error)
+        if len(refusals) == len(heard):
+            raise refusals[0]
 
     async def play(
         self,
@@ -276,7 +316,7 @@ class GenerationHistory:
         withdrawn, the queue is full.
         """
         speech = await self._speech(generation, message, member.id)
-        voice_ids = frozenset(filter(None, generation.voice_ids))
+        voice_ids = frozenset(_voice_ids(generation))
         slot = await self._slots.reserve(channel, member, title_of(generation), voice_ids)
         with slot.released_on_failure():
             await self._note_another_use(generation, message, member.id, speech)
@@ -289,16 +329,30 @@ class GenerationHistory:
     ) -> VoiceMessage:
         """Return the generation as a voice message that a member wants."""
         speech = await self._speech(generation, message, member_id)
+        is_somebodys = bool(await self.real_voices(generation))
         try:
-            made = await self._maker.voice_message(speech, tags=await self._tags(generation, message))
+            made = await self._maker.voice_message(
+                speech, tags=await self._tags(generation, message), is_announced=is_somebodys
+            )
         except AudioError:
             raise MemberError(NOT_KEPT) from None
         await self._note_another_use(generation, message, member_id, speech)
         return made
 
+    async def note_voice_message(self, generation: Generation, post: Post) -> None:
+        """Remember the voice message of a generation, which goes with it, and with the voices in it.
+
+        Raises `MemberError` where it is deleted again, since a voice was withdrawn while it was sent.
+        """
+        voices = [_heard(voice_id, generation) for voice_id in _voice_ids(generation)]
+        guild_id = generation.guild_id or generation.member_id
+        refusal = await self._library.consents.speech_posted(post, voices, guild_id, take_id=generation.id)
+        if refusal is not None:
+            raise MemberError(refusal)
+
     async def check_saving(self, generation: Generation) -> None:
         """Raise `MemberError` if the generation cannot become a voice, whatever its length."""
-        if generation.likeness is not None or await self.cloned_voices(generation):
+        if await self.real_voices(generation):
             raise MemberError(_CLONED)
         if len(set(generation.voice_ids)) > 1:
             raise MemberError(_SEVERAL)
@@ -363,8 +417,9 @@ class GenerationHistory:
         return clip
 
     async def forget(self, generation: Generation) -> None:
-        """Delete what is kept of a generation: its words, and its sound."""
-        await self._library.generations.forget(generation.id)
+        """Delete what is kept of a generation: its words, its sound, and its voice messages in Discord."""
+        posts = await self._library.generations.forget(generation.id)
+        await self._library.withdrawals.announce(Withdrawal((), posts))
         if generation.cache_key is not None:
             await self._synthesizer.forget(generation.cache_key)
 
@@ -398,9 +453,8 @@ class GenerationHistory:
         scope = Scope(generation.guild_id or generation.member_id, member_id)
         uses = _uses(
             scope,
-            await self.cloned_voices(generation),
+            await self.real_voices(generation),
             speech.seconds,
-            is_likeness=generation.likeness is not None,
             channel_id=message.channel.id,
             message_id=message.id,
         )
@@ -420,18 +474,43 @@ def _guild_of(generation: Generation, message: discord.Message | None) -> discor
     return message.guild if message is not None and generation.guild_id is not None else None
 
 
+def _voice_ids(generation: Generation) -> tuple[str, ...]:
+    """Return the ids of the voices and likenesses in a generation, each once."""
+    return tuple(dict.fromkeys(filter(None, generation.voice_ids)))
+
+
+def _heard(voice_id: str, generation: Generation) -> SpokenVoice:
+    """Return a voice of a generation of which only the id counts."""
+    return SpokenVoice(voice_id, generation.likeness or "", recording="")
+
+
+def _as_audited(voice: Voice) -> AuditedVoice:
+    return AuditedVoice(voice.id, voice.speaker_id)
+
+
+def _voices_of(request: SpeakRequest) -> list[AuditedVoice]:
+    """Return the voices of real people that a request speaks in."""
+    found = [_as_audited(voice) for voice in request.cloned]
+    after = request.request.voice
+    if request.likeness is not None and after is not None and after.speaker_id is not None:
+        found.append(AuditedVoice.likeness_of(after.speaker_id))
+    return found
+
+
 def _uses(
     scope: Scope,
-    cloned: Collection[Voice],
+    voices: Collection[AuditedVoice],
     seconds: float,
     *,
-    is_likeness: bool,
     channel_id: int | None,
     message_id: int | None,
 ) -> list[Use]:
-    """Return the uses of real people's voices: of ``cloned`` ones, or of a recording of /clone."""
-    voice_ids = [*(voice.id for voice in cloned), *([OWN_RECORDING] if is_likeness else [])]
+    """Return the uses of real people's voices, as the record has them."""
+    where = (channel_id, message_id)
     return [
-        Use(scope.guild_id, voice_id, scope.member_id, utc_now(), seconds, channel_id, message_id)
-        for voice_id in voice_ids
+        Use(
+            *(scope.guild_id, voice.voice_id, scope.member_id, utc_now(), seconds, *where),
+            speaker_id=voice.speaker_id,
+        )
+        for voice in voices
     ]

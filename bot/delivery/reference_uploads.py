@@ -217,9 +217,7 @@ class ReferencePosts:
             except discord.NotFound:
                 pass
             except (discord.HTTPException, OSError) as error:
-                log.warning(
-                    "a recording in channel %d could not be deleted: %s", post.channel_id, brief(error)
-                )
+                log.warning("a message in channel %d could not be deleted: %s", post.channel_id, brief(error))
                 await self._posts.not_deleted(post.message_id, self._now())
                 continue
             await self._posts.forget(post.message_id)

@@ -290,6 +290,16 @@ class Reply:
             else:
                 await interaction.edit_original_response(content=otherwise, view=None)
 
+    async def retract(self, sentence: str) -> None:
+        """Delete the finished reply, and say ``sentence`` to the member alone, while that is possible."""
+        taken, self._taken = self._taken, None
+        gone = taken and await _tried_again(taken.delete, {}, self._post_seconds, self._pause_seconds)
+        if taken is None or isinstance(gone, Exception):
+            await self._remove_original()
+        send = partial(self._interaction.followup.send, ephemeral=True, wait=True)
+        if self._seconds_left() > 0:
+            await _tried_again(send, message_of(sentence), _PROGRESS_SECONDS, self._pause_seconds / 4)
+
     async def amend(self, addition: str) -> None:
         """Put a line under the words of the finished reply; nothing happens if it is too late."""
         if self._taken is None:

@@ -16,6 +16,7 @@ from bot.delivery.offer import PASSING, MemoryFile
 from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.interaction import write_permission_error
+from bot.library.withdrawal import Post
 
 log = logging.getLogger(__name__)
 
@@ -97,15 +98,15 @@ async def respond_with_voice_message(interaction: discord.Interaction, message: 
 
 async def send_voice_message(
     client: discord.Client, channel_id: int, message: VoiceMessage, *, reply_to: discord.Message | None = None
-) -> None:
-    """Send a voice message, once however often that is tried. It carries neither words nor buttons.
+) -> Post:
+    """Send a voice message, once however often that is tried, and return where it stands.
 
-    Raises `MemberError` if Discord does not take it.
+    It carries neither words nor buttons. Raises `MemberError` if Discord does not take it.
     """
     answered = reply_to.to_reference(fail_if_not_exists=False) if reply_to else None
     reference: Any = answered.to_message_reference_dict() if answered else discord.utils.MISSING
     nonce = secrets.randbits(63)  # under one nonce Discord makes one message of all tries
-    for pause in (*_PAUSES, None):
+    for pause in (*_PAUSES, 0.0):
         with _labelled(
             handle_message_parameters(
                 file=_VoiceFile(message),
@@ -117,14 +118,15 @@ async def send_voice_message(
         ) as params:
             try:
                 async with asyncio.timeout(_TRY_SECONDS):
-                    await client.http.send_message(channel_id, params=params)
-                return
+                    sent = await client.http.send_message(channel_id, params=params)
+                return Post(channel_id, int(sent["id"]))
             except (discord.HTTPException, *PASSING) as error:
                 code = error.code if isinstance(error, discord.HTTPException) else type(error).__name__
-                if pause is None or not isinstance(error, PASSING):
-                    log.warning("Discord did not take a voice message: %s", code)
-                    raise MemberError(_NOT_TAKEN) from None
+                log.warning("Discord did not take a voice message: %s", code)
+                if not isinstance(error, PASSING):
+                    break
         await asyncio.sleep(pause)
+    raise MemberError(_NOT_TAKEN)
 
 
 def _labelled(params: MultipartParameters) -> MultipartParameters:

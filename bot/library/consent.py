@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -23,14 +23,15 @@ from bot.library.consent_rules import (
     ask_permission_error,
     cloning_permission_error,
     consent_behind,
+    have_all_agreed,
     lapse_of_question,
     likeness_id,
     speech_permission_error,
     state_at,
 )
 from bot.library.database import Database
-from bot.library.voice import Clock, Scope, Sharing, Voice, new_id, utc_now
-from bot.library.withdrawal import Withdrawal, Withdrawals
+from bot.library.voice import Clock, Kind, Scope, Sharing, Voice, new_id, utc_now
+from bot.library.withdrawal import Post, Withdrawal, Withdrawals
 
 OPEN: Final = (Consent.ASKED, Consent.GRANTED)
 """What there is to take back."""
@@ -135,11 +136,13 @@ class Consents:
         async with self._database.reading() as session:
             return await self._likeness(self._rows(session), scope, at) or likeness_id("")
 
-    async def likenesses_in(self, guild_id: int) -> list[str]:
-        """Return the ids of all likenesses that can be heard in a server, for whoever silences them."""
+    async def silence_guild(self, guild_id: int) -> None:
+        """Let all that is cloned in a server fall silent at once, after cloning was turned off there."""
         async with self._database.reading() as session:
-            said = await self._rows(session).own_in(guild_id)
-        return [likeness_id(request.id) for request in said]
+            rows = self._rows(session)
+            voices = [replace(voice, is_frozen=True) for voice in await rows.cloned_in(guild_id)]
+            likenesses = [likeness_id(request.id) for request in await rows.own_in(guild_id)]
+        await self._withdrawals.announce(Withdrawal(voices, is_final=False, likenesses=likenesses))
 
     async def speaker_of_likeness(self, voice_id: str) -> int | None:
         """Return whose likeness this is; None for a saved voice, and where the consent is gone."""
@@ -166,20 +169,26 @@ class Consents:
         sharing: Sharing = Sharing.ME,
         role_id: int | None = None,
         member_ids: frozenset[int] = frozenset(),
+        author_id: int | None = None,
     ) -> Request:
         """Return the question to ``speaker_id`` whether the asker may save this recording as a voice.
 
-        It names what they agree to, and lapses after `CONSENT_HOURS`. Raises `MemberError` as
-        `question_permission_error` says.
+        It names what they agree to, and lapses after `CONSENT_HOURS`. ``author_id`` wrote the message with
+        the recording; a third person has to agree too. Raises `MemberError` as `question_permission_error`
+        says, for both.
         """
+        if author_id in (scope.member_id, speaker_id):
+            author_id = None
         async with self._database.session() as session:
             for key in (scope.guild_id, scope.member_id):  # what the rule counts
                 await self._database.lock(session, key)
             rows = self._rows(session)
-            refusal = await self._question_error(rows, scope, speaker_id)
-            if refusal is not None:
-                raise MemberError(refusal)
+            for asked_id in (speaker_id,) if author_id is None else (speaker_id, author_id):
+                refusal = await self._question_error(rows, scope, asked_id)
+                if refusal is not None:
+                    raise MemberError(refusal)
             request = self._request(scope, speaker_id, recording, name, Shares(sharing, role_id, member_ids))
+            request = replace(request, author_id=author_id)
             await rows.add(request)
         return request
 
@@ -210,10 +219,11 @@ class Consents:
         return request
 
     async def answer(self, request_id: str, presser_id: int, yes: bool) -> Consent:
-        """Take the speaker's answer and return how the request stands now.
+        """Take the answer of somebody who was asked and return how the request stands now.
 
-        Raises `MemberError` for everybody else, for a second answer, a late one, and an unknown request; and
-        for a yes where cloning is not possible any more.
+        Of two it is `Consent.ASKED` still, until both have agreed. Raises `MemberError` for everybody else,
+        for a second answer, a late one, and an unknown request; and for a yes where cloning is not possible
+        any more.
         """
         async with self._database.session() as session:
             rows = self._rows(session)
@@ -222,11 +232,11 @@ class Consents:
                 raise MemberError(EXPIRED)
             refusal = answer_permission_error(request, presser_id, self._policy, self._now())
             if refusal is None and yes:
-                refusal = await self._cloning_error(
-                    rows, Scope(request.guild_id, request.asker_id), request.speaker_id
-                )
+                refusal = await self._cloning_error_of_any(rows, request)
             if refusal is not None:
                 raise MemberError(refusal)
+            if yes and not await self._all_agree(rows, request, presser_id):
+                return Consent.ASKED
             after = Consent.GRANTED if yes else Consent.DECLINED
             if not await rows.change([request_id], [Consent.ASKED], after, self._now()):
                 raise MemberError(EXPIRED)  # answered or taken back at this very moment
@@ -246,19 +256,41 @@ class Consents:
 
     async def permission_error_in(self, session: AsyncSession, voice: Spoken, guild_id: int) -> str | None:
         """Return the same in the caller's transaction, so that what it writes down hangs on it."""
-        request_id, rows = consent_behind(voice.id), self._rows(session)
-        if request_id is None:
-            standing = await rows.standing(voice.id)
-        else:
-            standing = await rows.standing_of_likeness(request_id)
+        standing = await self._standing(self._rows(session), voice)
         return self.permission_error_of(standing, guild_id)
 
     def permission_error_of(self, standing: Standing | None, guild_id: int) -> str | None:
         """Return the same of a voice that was just found and stands like this; None: there is none."""
         return speech_permission_error(standing, guild_id, policy=self._policy, now=self._now())
 
+    async def speech_posted(
+        self, post: Post, voices: Collection[Spoken], guild_id: int, *, take_id: str
+    ) -> str | None:
+        """Look once more at the voices of a voice message that was just posted, and return why it must go.
+
+        It is deleted then, and whoever subscribed to the withdrawals was told. Otherwise it is remembered,
+        and goes with its generation and with any voice in it that is taken back.
+        """
+        async with self._database.session() as session:
+            rows, refusal = self._rows(session), None
+            real = []
+            for voice in voices:
+                standing = await self._standing(rows, voice)
+                refusal = refusal or self.permission_error_of(standing, guild_id)
+                if standing is not None and standing.voice.kind is Kind.CLONED:
+                    real.append(consent_behind(voice.id) or voice.id)
+            if refusal is None:
+                await rows.remember_voice_message(post, take_id, real, self._now())
+            else:
+                await rows.withdraw_post(post, self._now())
+        if refusal is not None:
+            await self._withdrawals.announce(Withdrawal((), [post]))
+        return refusal
+
     async def revoke(self, speaker_id: int, voice_id: str | None = None) -> list[Voice]:
         """Take back what this member agreed to, for one voice or for all, and return the voices that went.
+
+        A member agrees as the one who is heard, or who wrote the message with the recording.
 
         It works in any state and from anywhere; open questions are over too. When it returns, the voices are
         deleted and everybody who subscribed to the withdrawals was told. Raises `MemberError` when
@@ -321,19 +353,20 @@ class Consents:
 
     async def _revoke(self, session: AsyncSession, speaker_id: int, voice_id: str | None) -> Withdrawal:
         rows = self._rows(session)
-        voices = [one for one in await rows.voices_of(speaker_id) if voice_id in (None, one.id)]
+        voices = [one for one in await rows.voices_agreed_by(speaker_id) if voice_id in (None, one.id)]
         if voice_id is not None and not voices:
             raise MemberError("There is no such voice of yours. /privacy export shows what there is.")
         posts = await rows.delete_voices([voice.id for voice in voices])
         recordings: set[str | None] = set()
         if voice_id is None:
-            open_ones = await rows.in_states(speaker_id, OPEN)
+            open_ones = await rows.asked_of(speaker_id, OPEN)
             ended = {one.id for one in open_ones}
             recordings = {one.recording for one in open_ones}
         else:
             ended = {voice.consent_id for voice in voices if voice.consent_id}
             ended -= await rows.consents_in_use(ended)
         await rows.change(ended, OPEN, Consent.REVOKED, self._now())
+        posts += await rows.withdraw_voice_messages(ended)
         likenesses = [likeness_id(one) for one in sorted(ended)]
         silent = (*(voice.id for voice in voices), *likenesses)
         return Withdrawal(
@@ -357,22 +390,44 @@ class Consents:
         await self._withdrawals.announce(Withdrawal(silent, is_final=False, likenesses=likenesses))
 
     async def _cloning_error(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
-        is_never_cloned, accepted = await rows.cloning_of(scope.guild_id, speaker_id)
+        is_never_cloned, is_frozen, accepted = await rows.cloning_of(scope.guild_id, speaker_id)
         return cloning_permission_error(
             is_never_cloned=is_never_cloned,
             is_own=speaker_id == scope.member_id,
             is_private=scope.is_private,
             accepted=accepted,
             policy=self._policy,
+            is_frozen=is_frozen,
         )
 
-    async def _question_error(self, rows: ConsentRows, scope: Scope, speaker_id: int) -> str | None:
-        refusal = await self._cloning_error(rows, scope, speaker_id)
+    async def _question_error(self, rows: ConsentRows, scope: Scope, asked_id: int) -> str | None:
+        refusal = await self._cloning_error(rows, scope, asked_id)
         if refusal is not None:
             return refusal
-        people, now = (scope.guild_id, scope.member_id, speaker_id), self._now()
+        people, now = (scope.guild_id, scope.member_id, asked_id), self._now()
         before = await rows.asked_before(*people, now - QUESTION_DAY)
         return ask_permission_error(*people, before, now)
+
+    async def _cloning_error_of_any(self, rows: ConsentRows, request: Request) -> str | None:
+        """Return why one of those who were asked may not be cloned any more, or None."""
+        scope = Scope(request.guild_id, request.asker_id)
+        refusals = [await self._cloning_error(rows, scope, asked_id) for asked_id in request.asked_ids]
+        return next(filter(None, refusals), None)
+
+    @staticmethod
+    async def _standing(rows: ConsentRows, voice: Spoken) -> Standing | None:
+        request_id = consent_behind(voice.id)
+        return await (
+            rows.standing(voice.id) if request_id is None else rows.standing_of_likeness(request_id)
+        )
+
+    @staticmethod
+    async def _all_agree(rows: ConsentRows, request: Request, presser_id: int) -> bool:
+        """Note that one of those who were asked agrees; return whether all do. Two may press at once."""
+        if not have_all_agreed(request, presser_id):
+            await rows.set_agreed(request.id, presser_id)
+        newest = await rows.request(request.id)
+        return newest is not None and have_all_agreed(newest, presser_id)
 
     async def _likeness(self, rows: ConsentRows, scope: Scope, at: datetime) -> str | None:
         said = [one for one in await self._own(rows, scope) if one.recording is None and one.asked_at <= at]

@@ -25,10 +25,25 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.known_recordings import pseudonym, remember_recordings
-from bot.library.tables import ConsentRow, GuildSettingsRow, NeverCloneRow, RecordingRow, VoiceRow, read_as
-from bot.library.voice import Sharing, Voice
+from bot.library.tables import (
+    ConsentRow,
+    FrozenLikenessRow,
+    GuildSettingsRow,
+    NeverCloneRow,
+    RecordingRow,
+    VoiceMessageRow,
+    VoiceRow,
+    read_as,
+)
+from bot.library.voice import Kind, Sharing, Voice
 from bot.library.voice_rows import load_voices, select_voices, to_voices
-from bot.library.withdrawal import Post, delete_voices_and_list_posts
+from bot.library.withdrawal import (
+    Post,
+    delete_voices_and_list_posts,
+    remember_voice_message,
+    withdraw_posts,
+    withdraw_voice_messages,
+)
 
 
 class ConsentRows:
@@ -41,16 +56,17 @@ class ConsentRows:
         """Return one request."""
         return next(iter(await self._requests(ConsentRow.id == request_id)), None)
 
-    async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
-        """Return what one member has asked another here; with the same id twice: of their own voice."""
+    async def between(self, guild_id: int, asker_id: int, asked_id: int) -> list[Request]:
+        """Return what one member has asked another here, as speaker or as author of the recording's message.
+
+        With the same id twice: of their own voice.
+        """
         return await self._requests(
-            ConsentRow.guild_id == guild_id,
-            ConsentRow.asker_id == asker_id,
-            ConsentRow.speaker_id == speaker_id,
+            ConsentRow.guild_id == guild_id, ConsentRow.asker_id == asker_id, is_asked(asked_id)
         )
 
     async def asked_before(
-        self, guild_id: int, asker_id: int, speaker_id: int, since: datetime
+        self, guild_id: int, asker_id: int, asked_id: int, since: datetime
     ) -> list[Request]:
         """Return what one member has asked another, ever; and asked anybody, or the other was asked here,
 
@@ -58,7 +74,7 @@ class ConsentRows:
         """
         hidden = await pseudonym(self._session, asker_id)
         mine, recent = ConsentRow.asker_id.in_((asker_id, hidden)), ConsentRow.asked_at > since
-        theirs = ConsentRow.speaker_id == speaker_id
+        theirs = is_asked(asked_id)
         found = await self._requests(
             ConsentRow.asker_id != ConsentRow.speaker_id,
             or_(
@@ -90,17 +106,16 @@ class ConsentRows:
     async def standing_of_likeness(self, request_id: str) -> Standing | None:
         """Return what decides about the likeness under this consent, in one statement; None: it is gone."""
         wanted = (
-            select(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
-            .outerjoin(NeverCloneRow, NeverCloneRow.member_id == ConsentRow.speaker_id)
+            select(ConsentRow, _never_cloned(), GuildSettingsRow.cloning_policy, _frozen_likeness())
             .outerjoin(GuildSettingsRow, _is_on(ConsentRow.guild_id))
             .where(ConsentRow.id == request_id)
         )
         found = (await self._session.execute(wanted)).one_or_none()
         if found is None:
             return None
-        consent, never_cloned, policy = found
+        consent, is_never_cloned, policy, is_frozen = found
         request = to_request(consent)
-        return Standing(likeness_under(request), request, never_cloned is not None, policy)
+        return Standing(likeness_under(request, is_frozen=is_frozen), request, is_never_cloned, policy)
 
     async def add(self, request: Request) -> None:
         """Write a new request down."""
@@ -156,17 +171,26 @@ class ConsentRows:
             self._session, [(recording, speaker) for recording, speaker in found if recording is not None]
         )
 
+    async def set_agreed(self, request_id: str, agreed_id: int) -> None:
+        """Write down that one of two has agreed, if neither has yet."""
+        await self._session.execute(
+            update(ConsentRow)
+            .where(ConsentRow.id == request_id, ConsentRow.agreed_id.is_(None))
+            .values(agreed_id=agreed_id)
+        )
+
     async def in_states(
         self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None
     ) -> list[Request]:
         """Return the requests to a speaker that stand as in ``states``, in one server or in all."""
-        conditions = [
-            ConsentRow.speaker_id == speaker_id,
-            ConsentRow.state.in_([state.value for state in states]),
-        ]
+        conditions = [ConsentRow.speaker_id == speaker_id, _stands_as(states)]
         if guild_id is not None:
             conditions.append(ConsentRow.guild_id == guild_id)
         return await self._requests(*conditions)
+
+    async def asked_of(self, member_id: int, states: Collection[Consent]) -> list[Request]:
+        """Return the requests that stand as in ``states`` and that this member has to agree to."""
+        return await self._requests(is_asked(member_id), _stands_as(states))
 
     async def overdue(self, now: datetime) -> list[Request]:
         """Return the questions that nobody has answered in time."""
@@ -203,23 +227,36 @@ class ConsentRows:
         if since is not None:
             await self._session.execute(insert(NeverCloneRow).values(member_id=member_id, since=since))
 
-    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, int | None]:
-        """Return whether this member must never be cloned, and which policy the server has accepted.
+    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, bool, int | None]:
+        """Return whether this member must never be cloned, whether their likeness is frozen here,
 
-        In one statement; no policy: cloning is off there.
+        and which policy the server has accepted; None: cloning is off there. In one statement.
         """
         never = exists().where(NeverCloneRow.member_id == speaker_id)
+        frozen = exists().where(
+            FrozenLikenessRow.guild_id == guild_id, FrozenLikenessRow.member_id == speaker_id
+        )
         policy = (
             select(GuildSettingsRow.cloning_policy)
             .where(GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True))
             .scalar_subquery()
         )
-        is_never_cloned, accepted = (await self._session.execute(select(never, policy))).one()
-        return bool(is_never_cloned), accepted
+        found = await self._session.execute(select(never, frozen, policy))
+        is_never_cloned, is_frozen, accepted = found.one()
+        return bool(is_never_cloned), bool(is_frozen), accepted
 
     async def voices_of(self, speaker_id: int) -> list[Voice]:
         """Return all voices in which this member is heard, in every server."""
         return await load_voices(self._session, VoiceRow.speaker_id == speaker_id)
+
+    async def cloned_in(self, guild_id: int) -> list[Voice]:
+        """Return the cloned voices of a server."""
+        cloned = VoiceRow.kind == Kind.CLONED.value
+        return await load_voices(self._session, VoiceRow.guild_id == guild_id, cloned)
+
+    async def voices_agreed_by(self, member_id: int) -> list[Voice]:
+        """Return all voices in which this member is heard, or that hang on their consent too."""
+        return await load_voices(self._session, is_agreed_by(member_id))
 
     async def set_consent(self, voice_ids: Sequence[str], consent_id: str) -> None:
         """Let these voices hang on another consent from now on."""
@@ -235,21 +272,52 @@ class ConsentRows:
         return {consent_id for consent_id in found if consent_id is not None}
 
     async def delete_voices(self, voice_ids: Sequence[str]) -> list[Post]:
-        """Delete these voices; return the messages with their recordings, which are still to be deleted."""
+        """Delete these voices; return the messages with them, which are still to be deleted."""
         return await delete_voices_and_list_posts(self._session, voice_ids)
+
+    async def remember_voice_message(
+        self, post: Post, take_id: str, voice_ids: Collection[str], posted_at: datetime
+    ) -> None:
+        """Remember a voice message of a generation, with the ids of the real people's voices in it.
+
+        For those of likenesses, with the ids of their consents.
+        """
+        await remember_voice_message(self._session, post, take_id, voice_ids, posted_at)
+
+    async def withdraw_voice_messages(self, consent_ids: Collection[str]) -> list[Post]:
+        """Return the voice messages of likenesses, which are still to be deleted from now on."""
+        return await withdraw_voice_messages(self._session, VoiceMessageRow.voice_id.in_(consent_ids))
+
+    async def withdraw_post(self, post: Post, posted_at: datetime) -> None:
+        """Remember a message of ours that is still to be deleted."""
+        await withdraw_posts(self._session, [post], posted_at)
 
     async def _requests(self, *conditions: ColumnElement[bool]) -> list[Request]:
         found = await self._session.execute(select(*ConsentRow.__table__.columns).where(*conditions))
         return [to_request(row) for row in found]
 
 
+def _stands_as(states: Collection[Consent]) -> ColumnElement[bool]:
+    return ConsentRow.state.in_([state.value for state in states])
+
+
+def is_asked(member_id: int) -> ColumnElement[bool]:
+    """Return the condition for the consents that this member has to agree to."""
+    return or_(ConsentRow.speaker_id == member_id, ConsentRow.author_id == member_id)
+
+
+def is_agreed_by(member_id: int) -> ColumnElement[bool]:
+    """Return the condition for the voices in which this member is heard, or that they agreed to as well."""
+    under = select(ConsentRow.id).where(is_asked(member_id))
+    return or_(VoiceRow.speaker_id == member_id, VoiceRow.consent_id.in_(under))
+
+
 def select_standings() -> Select[tuple[Any, ...]]:
     """Return the statement that `to_standings` reads: voices, and beside each what decides about it."""
     return (
         select_voices()
-        .add_columns(ConsentRow, NeverCloneRow.member_id, GuildSettingsRow.cloning_policy)
+        .add_columns(ConsentRow, _never_cloned(VoiceRow.speaker_id), GuildSettingsRow.cloning_policy)
         .outerjoin(ConsentRow, ConsentRow.id == VoiceRow.consent_id)
-        .outerjoin(NeverCloneRow, NeverCloneRow.member_id == VoiceRow.speaker_id)
         .outerjoin(GuildSettingsRow, _is_on(VoiceRow.guild_id))
     )
 
@@ -261,8 +329,22 @@ def to_standings(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Standing]:
     for voice in to_voices(rows):
         consent, never_cloned, policy = beside[voice.id]
         request = None if consent is None else to_request(consent)
-        standings.append(Standing(voice, request, never_cloned is not None, policy))
+        standings.append(Standing(voice, request, bool(never_cloned), policy))
     return standings
+
+
+def _never_cloned(*others: InstrumentedAttribute[int | None]) -> ColumnElement[bool]:
+    """Return whether one of those whom a consent is about, or of ``others``, must never be cloned."""
+    people = (ConsentRow.speaker_id, ConsentRow.author_id, *others)
+    return exists().where(or_(*(NeverCloneRow.member_id == one for one in people)))
+
+
+def _frozen_likeness() -> ColumnElement[bool]:
+    """Return whether a moderator has frozen what /clone makes of the speaker's recordings."""
+    return exists().where(
+        FrozenLikenessRow.guild_id == ConsentRow.guild_id,
+        FrozenLikenessRow.member_id == ConsentRow.speaker_id,
+    )
 
 
 def _is_on(guild_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:

@@ -60,6 +60,9 @@ class Request:
     ``asker_id`` wants to clone ``speaker_id``; for one's own voice they are the same. ``recording`` None:
     any recording of one's own voice; ``name`` is what the voice is to be called. ``lapses_at`` None: it
     lasts. The message is the one with the buttons, if there is one.
+
+    ``author_id`` wrote the message with the recording, where that is a third person: they have to agree as
+    well. ``agreed_id`` is who of the two has, while the other has not answered.
     """
 
     id: str
@@ -77,6 +80,13 @@ class Request:
     revoked_at: datetime | None = None
     channel_id: int | None = None
     message_id: int | None = None
+    author_id: int | None = None
+    agreed_id: int | None = None
+
+    @property
+    def asked_ids(self) -> tuple[int, ...]:
+        """Who has to agree: the speaker, and who wrote the message with the recording."""
+        return (self.speaker_id,) if self.author_id is None else (self.speaker_id, self.author_id)
 
     @property
     def is_own(self) -> bool:
@@ -88,6 +98,7 @@ class Request:
 class Standing:
     """All that decides whether a voice may speak, as of one moment.
 
+    ``is_never_cloned``: its speaker does not want to be, or who wrote the message with the recording.
     ``policy`` is the version that the server's moderators have accepted, None while cloning is off there.
     """
 
@@ -110,7 +121,7 @@ def consent_behind(voice_id: str) -> str | None:
     return voice_id.removeprefix(_LIKENESS) if voice_id.startswith(_LIKENESS) else None
 
 
-def likeness_under(request: Request) -> Voice:
+def likeness_under(request: Request, *, is_frozen: bool = False) -> Voice:
     """Return the voice that /clone speaks with under this consent, for the rules that saved voices obey.
 
     Its recording is none that we keep, so only a consent to any recording of one's own is enough for it.
@@ -126,6 +137,7 @@ def likeness_under(request: Request) -> Voice:
         seconds=0.0,
         created_at=request.asked_at,
         consent_id=request.id,
+        is_frozen=is_frozen,
     )
 
 
@@ -155,10 +167,12 @@ def covers(agreed: Shares, actual: Shares) -> bool:
 
 
 def answer_permission_error(request: Request, presser_id: int, policy: int, now: datetime) -> str | None:
-    """Return what ``presser_id`` reads who may not answer this now, or None: only the speaker may, once."""
-    if presser_id != request.speaker_id:
+    """Return what ``presser_id`` reads who may not answer this now, or None: only who was asked may, once."""
+    if presser_id not in request.asked_ids:
         return "Only the member whose voice it is can answer this."
     state = state_at(request.state, request.lapses_at, now)
+    if state is Consent.ASKED and presser_id == request.agreed_id:
+        return "You have agreed. The other one has not answered yet. To take it back, use /privacy revoke."
     if state is Consent.GRANTED:
         return "You have already agreed. To take it back, use /privacy revoke."
     if state is Consent.DECLINED:
@@ -172,18 +186,32 @@ def answer_permission_error(request: Request, presser_id: int, policy: int, now:
     return None
 
 
+def have_all_agreed(request: Request, presser_id: int) -> bool:
+    """Return whether everybody who was asked has agreed, now that ``presser_id`` does."""
+    return set(request.asked_ids) <= {request.agreed_id, presser_id}
+
+
 def cloning_permission_error(
-    *, is_never_cloned: bool, is_own: bool, is_private: bool, accepted: int | None, policy: int
+    *,
+    is_never_cloned: bool,
+    is_own: bool,
+    is_private: bool,
+    accepted: int | None,
+    policy: int,
+    is_frozen: bool = False,
 ) -> str | None:
     """Return why a member may not be cloned at all, here and now, as a sentence, or None.
 
     ``is_own``: they ask for themselves; ``is_private``: outside servers; ``accepted`` is the version of the
-    policy that moderators have accepted here, None while cloning is off.
+    policy that moderators have accepted here, None while cloning is off. ``is_frozen``: a moderator has
+    frozen what is made of their own recordings.
     """
     if is_never_cloned and is_own:
         return "You have told me never to clone you. Take that back first: /privacy never-clone-me."
     if is_never_cloned:
         return "That member does not want to be cloned."
+    if is_own and is_frozen:
+        return "A moderator has frozen what is made of your recordings here. Ask them."
     if is_private:
         return None if is_own else "Outside servers I clone nobody's voice but your own."
     if accepted is None:
@@ -194,19 +222,19 @@ def cloning_permission_error(
 
 
 def ask_permission_error(
-    guild_id: int, asker_id: int, speaker_id: int, before: Collection[Request], now: datetime
+    guild_id: int, asker_id: int, asked_id: int, before: Collection[Request], now: datetime
 ) -> str | None:
     """Return why this member may not be asked by this asker here and now, as a sentence, or None.
 
     ``before`` is what was asked: by the asker of this member, ever; by the asker, and of this member here, in
     the last `QUESTION_DAY`.
     """
-    if asker_id == speaker_id:
+    if asker_id == asked_id:
         return "For your own voice you need nobody else. Save it as your own."
     mine = [one for one in before if one.asker_id == asker_id and not one.is_own]
-    theirs = [one for one in before if (one.guild_id, one.speaker_id) == (guild_id, speaker_id)]
+    theirs = [one for one in before if one.guild_id == guild_id and asked_id in one.asked_ids]
     refusals = (
-        *(_pair_error(one, now) for one in mine if one.speaker_id == speaker_id),
+        *(_pair_error(one, now) for one in mine if asked_id in one.asked_ids),
         _open_error([one for one in mine if _is_open(one, now)]),
         _day_error(
             mine, MAX_QUESTIONS_A_DAY, now, f"You have asked {MAX_QUESTIONS_A_DAY} times in 24 hours."

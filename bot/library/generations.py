@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError
@@ -14,8 +14,9 @@ from bot.library.audit import Use, add_uses
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents, Spoken
 from bot.library.database import Database, upsert
-from bot.library.tables import GenerationRow, VoiceRow, read_as
+from bot.library.tables import ConsentRow, GenerationRow, VoiceMessageRow, VoiceRow, read_as
 from bot.library.voice import Clock, utc_now
+from bot.library.withdrawal import Post, withdraw_voice_messages
 from bot.limits import GENERATION_DAYS
 
 
@@ -104,18 +105,32 @@ class Generations:
             )
         return None if row is None else _to_generation(row)
 
-    async def forget(self, generation_id: str) -> None:
-        """Delete a generation, and what the cache knows of its sound, whose file goes after it."""
+    async def forget(self, generation_id: str) -> list[Post]:
+        """Delete a generation, and what the cache knows of its sound, whose file goes after it.
+
+        Returns its voice messages, which are still to be deleted in Discord.
+        """
         gone = delete(GenerationRow).where(GenerationRow.id == generation_id)
         async with self._database.session() as session:
+            posts = await withdraw_voice_messages(session, VoiceMessageRow.take_id == generation_id)
             key = await session.scalar(gone.returning(GenerationRow.cache_key))
             if key is not None:
                 await self._speeches.forget(session, keys=[key])
+        return posts
 
     async def sweep(self) -> None:
-        """Delete the generations that are too old."""
+        """Delete the generations that are too old, and what is known of voice messages in nobody's voice."""
+        has_its_voice = or_(
+            VoiceMessageRow.voice_id.in_(select(VoiceRow.id)),
+            VoiceMessageRow.voice_id.in_(select(ConsentRow.id)),
+        )
         async with self._database.session() as session:
             await session.execute(delete(GenerationRow).where(GenerationRow.created_at <= self._oldest()))
+            await session.execute(
+                delete(VoiceMessageRow).where(
+                    VoiceMessageRow.posted_at <= self._oldest(), not_(has_its_voice)
+                )
+            )
 
     def _oldest(self) -> datetime:
         return self._now() - timedelta(days=GENERATION_DAYS)

@@ -27,6 +27,7 @@ from bot.library.recordings import Recordings
 from bot.library.tables import (
     ChosenVoiceRow,
     ConsentRow,
+    FrozenLikenessRow,
     GenerationRow,
     GuildSettingsRow,
     ReportRow,
@@ -39,7 +40,15 @@ from bot.library.voices import Voices
 from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, delete_voices_and_list_posts
 from bot.limits import LEFT_GUILD_DAYS
 
-_TABLES: Final = (ChosenVoiceRow, ReportRow, GenerationRow, UseRow, GuildSettingsRow, ConsentRow)
+_TABLES: Final = (
+    ChosenVoiceRow,
+    ReportRow,
+    GenerationRow,
+    UseRow,
+    FrozenLikenessRow,
+    GuildSettingsRow,
+    ConsentRow,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, delete, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError
+from bot.library.audit import OWN_RECORDING
 from bot.library.cached_speeches import CachedSpeeches, member_label, recording_label, voice_label
-from bot.library.consent_rules import Consent, likeness_id
+from bot.library.consent_rows import is_agreed_by, is_asked
+from bot.library.consent_rules import Consent, consent_behind, likeness_id
 from bot.library.database import Database
 from bot.library.known_recordings import known_as_theirs, pseudonym, remember_recordings
 from bot.library.recordings import Recordings
@@ -23,6 +25,7 @@ from bot.library.tables import (
     CachedSpeechRow,
     ChosenVoiceRow,
     ConsentRow,
+    FrozenLikenessRow,
     GenerationRow,
     GuildSettingsRow,
     KnownRecordingRow,
@@ -31,11 +34,18 @@ from bot.library.tables import (
     ReportRow,
     UseRow,
     VoiceMemberRow,
+    VoiceMessageRow,
     VoiceRow,
 )
 from bot.library.voice import NOBODY, Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
-from bot.library.withdrawal import Post, Withdrawal, Withdrawals, delete_voices_and_list_posts
+from bot.library.withdrawal import (
+    Post,
+    Withdrawal,
+    Withdrawals,
+    delete_voices_and_list_posts,
+    withdraw_voice_messages,
+)
 
 _SECRET: Final = frozenset({"url", "name_key", "cache_key"})
 """Columns that say nothing more, or that would open a recording for whoever reads the file."""
@@ -52,8 +62,9 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         shared = await _rows(session, VoiceMemberRow, VoiceMemberRow.voice_id == voice["id"])
         voice["shared_with"] = [row["member_id"] for row in shared]
     heard = select(VoiceRow.id).where(VoiceRow.speaker_id == member_id)
-    consents = or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
-    reported = await _rows(session, ReportRow, ReportRow.member_id == member_id)
+    consents = or_(ConsentRow.asker_id == member_id, is_asked(member_id))
+    about_me = or_(ReportRow.member_id == member_id, ReportRow.speaker_id == member_id)
+    reported = await _rows(session, ReportRow, about_me)
     known = await _rows(session, KnownRecordingRow, await known_as_theirs(session, member_id))
     return {
         "voices": voices,
@@ -61,10 +72,15 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "chosen_voices": await _rows(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id),
         "recording_posts": await _rows(session, RecordingPostRow, RecordingPostRow.voice_id.in_(voice_ids)),
         "consents": await _rows(session, ConsentRow, consents),
+        "frozen_likenesses": await _rows(
+            session, FrozenLikenessRow, FrozenLikenessRow.member_id == member_id
+        ),
         "never_clone": await _rows(session, NeverCloneRow, NeverCloneRow.member_id == member_id),
         "known_recordings_of_mine": [_without(row, "speaker") for row in known],
         "uses": await _rows(session, UseRow, UseRow.member_id == member_id),
-        "uses_of_my_voice": await _rows(session, UseRow, UseRow.voice_id.in_(heard)),
+        "uses_of_my_voice": await _rows(
+            session, UseRow, or_(UseRow.voice_id.in_(heard), UseRow.speaker_id == member_id)
+        ),
         "reports": await _rows(session, ReportRow, ReportRow.reporter_id == member_id),
         "reports_about_me": [_without(row, "reporter_id") for row in reported],
         "takes": await _rows(session, GenerationRow, GenerationRow.member_id == member_id),
@@ -74,10 +90,8 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
 
 
 def belongs_to(member_id: int) -> ColumnElement[bool]:
-    """Return the condition for the voices they own, are heard in, or have on their private shelf."""
-    return or_(
-        VoiceRow.owner_id == member_id, VoiceRow.speaker_id == member_id, VoiceRow.guild_id == member_id
-    )
+    """Return the condition for voices they own, are heard in, agreed to, or have on their private shelf."""
+    return or_(VoiceRow.owner_id == member_id, VoiceRow.guild_id == member_id, is_agreed_by(member_id))
 
 
 async def _switched(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
@@ -135,14 +149,21 @@ class Erased:
 
 
 async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
-    """Delete everything of a member in all servers, but for what the module says."""
+    """Delete everything of a member in all servers, but for what those need whose voice they have used.
+
+    That is the wish never to be cloned, a moderator's word about them, who has used the voices of others,
+    and reports, without who reported.
+    """
     voices = await load_voices(session, belongs_to(member_id))
     posts = await delete_voices_and_list_posts(session, [voice.id for voice in voices])
     asked, recordings, likenesses = await _what_was_asked(session, member_id)
     rows = {"consents": await _erase_consents(session, member_id, now)}
+    posts += await withdraw_voice_messages(
+        session, VoiceMessageRow.voice_id.in_([consent_behind(one) for one in likenesses])
+    )
     of_their_own = [voice.id for voice in voices if voice.speaker_id in (None, member_id)]
     rows["uses"] = await _erase_uses(session, member_id, of_their_own)
-    rows["reports"] = await _erase_reports(session, member_id, of_their_own)
+    rows["reports"] = await _erase_reports(session, member_id)
     rows["takes"] = await _delete(
         session, GenerationRow, or_(GenerationRow.member_id == member_id, GenerationRow.guild_id == member_id)
     )
@@ -160,7 +181,7 @@ async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[P
     """
     asked = await session.execute(
         select(*ConsentRow.__table__.columns).where(
-            or_(ConsentRow.asker_id == member_id, ConsentRow.speaker_id == member_id)
+            or_(ConsentRow.asker_id == member_id, is_asked(member_id))
         )
     )
     found = asked.all()
@@ -171,7 +192,7 @@ async def _what_was_asked(session: AsyncSession, member_id: int) -> tuple[list[P
 
 
 async def _erase_consents(session: AsyncSession, member_id: int, now: datetime) -> int:
-    gone = await _delete(session, ConsentRow, ConsentRow.speaker_id == member_id)
+    gone = await _delete(session, ConsentRow, is_asked(member_id))
     mine = ConsentRow.asker_id == member_id
     wiped = ("recording", "name", "sharing", "role_id", "member_ids", "channel_id", "message_id")
     # Whoever deletes their data may not ask the same people again at once for that.
@@ -190,20 +211,39 @@ async def _erase_consents(session: AsyncSession, member_id: int, now: datetime) 
 
 
 async def _erase_uses(session: AsyncSession, member_id: int, voice_ids: list[str]) -> int:
-    gone = await _delete(session, UseRow, or_(UseRow.voice_id.in_(voice_ids), UseRow.guild_id == member_id))
-    return gone + await _change(session, UseRow, {"member_id": NOBODY}, UseRow.member_id == member_id)
+    """Delete the uses of the member's own voice, but for those by somebody who was reported for it.
 
-
-async def _erase_reports(session: AsyncSession, member_id: int, voice_ids: list[str]) -> int:
-    theirs = or_(ReportRow.voice_id.in_(voice_ids), ReportRow.guild_id == member_id)
-    gone = await _delete(session, ReportRow, theirs)
-    about = or_(ReportRow.reporter_id == member_id, ReportRow.member_id == member_id)
-    gone += await _delete(session, ReportRow, about, ReportRow.settled_at.is_not(None))
-    unnamed = {"member_id": None, "take_id": None}
-    gone += await _change(session, ReportRow, unnamed, ReportRow.member_id == member_id)
-    return gone + await _change(
-        session, ReportRow, {"reporter_id": NOBODY}, ReportRow.reporter_id == member_id
+    Whose voice of others they have used stays for `AUDIT_DAYS`.
+    """
+    is_reported = exists().where(
+        ReportRow.guild_id == UseRow.guild_id,
+        ReportRow.voice_id == UseRow.voice_id,
+        or_(ReportRow.member_id == UseRow.member_id, ReportRow.member_id.is_(None)),
+        or_(UseRow.voice_id != OWN_RECORDING, ReportRow.speaker_id == UseRow.speaker_id),
     )
+    is_anybodys = and_(UseRow.speaker_id.is_(None), UseRow.member_id == member_id)
+    is_own = or_(
+        UseRow.speaker_id == member_id,
+        UseRow.voice_id.in_(voice_ids),
+        and_(UseRow.voice_id == OWN_RECORDING, is_anybodys),
+    )
+    gone = await _delete(session, UseRow, or_(UseRow.guild_id == member_id, is_own & ~is_reported))
+    await _change(session, UseRow, {"speaker_id": None}, _is_spoken_by_others(UseRow, member_id))
+    return gone
+
+
+async def _erase_reports(session: AsyncSession, member_id: int) -> int:
+    """Take the member out of the reports they made, and out of those in which others used their voice."""
+    gone = await _delete(session, ReportRow, ReportRow.guild_id == member_id)
+    await _change(session, ReportRow, {"speaker_id": None}, _is_spoken_by_others(ReportRow, member_id))
+    mine = ReportRow.reporter_id == member_id
+    return gone + await _change(session, ReportRow, {"reporter_id": NOBODY}, mine)
+
+
+def _is_spoken_by_others(table: type[UseRow | ReportRow], speaker_id: int) -> ColumnElement[bool]:
+    """Return the condition for a saved voice of this speaker that somebody else has made speak."""
+    by_others = or_(table.member_id.is_(None), table.member_id != speaker_id)
+    return and_(table.speaker_id == speaker_id, by_others, table.voice_id != OWN_RECORDING)
 
 
 async def _erase_settings(session: AsyncSession, member_id: int) -> None:
@@ -288,7 +328,7 @@ class Privacy:
     async def delete(self, member_id: int) -> Deleted:
         """Delete everything of a member: rows, recordings, kept speech, and what the disk still shows of it.
 
-        What stays is said in `bot.library.privacy`. Whoever subscribed to the withdrawals was told of the
+        What stays is said at `erase`. Whoever subscribed to the withdrawals was told of the
         voices. Raises `LibraryError` if nothing could be deleted.
         """
         async with self._database.session() as session:

@@ -191,7 +191,8 @@ class ConsentRow(Base):
     """A consent, asked for or given: ``asker_id`` wants to clone ``speaker_id``, or themselves.
 
     ``recording``, ``name``, ``sharing``, ``role_id``, ``member_ids`` are what was asked for; the message is
-    the one with the buttons.
+    the one with the buttons. ``author_id`` wrote the message with the recording, if that is a third person,
+    who has to agree too; ``agreed_id`` is who of the two has, while the other has not answered.
     """
 
     __tablename__ = "consents"
@@ -201,6 +202,8 @@ class ConsentRow(Base):
     guild_id: Mapped[int]
     asker_id: Mapped[int] = mapped_column(index=True)
     speaker_id: Mapped[int] = mapped_column(index=True)
+    author_id: Mapped[int | None] = mapped_column(index=True)
+    agreed_id: Mapped[int | None]
     state: Mapped[str] = mapped_column(String(16))
     policy_version: Mapped[int] = mapped_column(Integer)
     recording: Mapped[str | None] = mapped_column(_SHA256, index=True)
@@ -223,6 +226,19 @@ class NeverCloneRow(Base):
 
     member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     since: Mapped[datetime]
+
+
+class FrozenLikenessRow(Base):
+    """Somebody after whose own recordings nothing speaks in one server, until a moderator unfreezes it.
+
+    It hangs on no consent: a moderator's word is not undone by taking a consent back and giving it anew.
+    """
+
+    __tablename__ = "frozen_likenesses"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    frozen_at: Mapped[datetime]
 
 
 class GuildSettingsRow(Base):
@@ -282,8 +298,26 @@ class ChannelToSearchRow(Base):
     tried_at: Mapped[datetime | None]
 
 
+class VoiceMessageRow(Base):
+    """A voice message of a generation, which has no words and no buttons; one row for each voice.
+
+    ``voice_id`` is that of a real person's voice, or of the consent behind a likeness; "" if there is none.
+    """
+
+    __tablename__ = "voice_messages"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    voice_id: Mapped[str] = mapped_column(_ID, primary_key=True, index=True)
+    channel_id: Mapped[int]
+    take_id: Mapped[str] = mapped_column(_ID, index=True)
+    posted_at: Mapped[datetime]
+
+
 class UseRow(Base):
-    """One use of a cloned voice; never the text. It outlives the voice: who used what, when, is the audit."""
+    """One use of a cloned voice; never the text. It outlives the voice: who used what, when, is the audit.
+
+    ``speaker_id`` is whose voice it is, also when the voice is gone.
+    """
 
     __tablename__ = "uses"
     __table_args__ = (Index(None, "guild_id", "used_at"),)
@@ -291,6 +325,7 @@ class UseRow(Base):
     id: Mapped[int] = mapped_column(_Counted, primary_key=True)
     guild_id: Mapped[int]
     voice_id: Mapped[str] = mapped_column(_ID, index=True)
+    speaker_id: Mapped[int | None] = mapped_column(index=True)
     member_id: Mapped[int] = mapped_column(index=True)
     used_at: Mapped[datetime]
     seconds: Mapped[float]
@@ -299,7 +334,7 @@ class UseRow(Base):
 
 
 class ReportRow(Base):
-    """A member's report of a generation to the moderators."""
+    """A member's report of a generation to the moderators. ``speaker_id`` is whose voice is heard in it."""
 
     __tablename__ = "reports"
     __table_args__ = (Index(None, "guild_id", "reported_at"),)
@@ -307,6 +342,7 @@ class ReportRow(Base):
     id: Mapped[int] = mapped_column(_Counted, primary_key=True)
     guild_id: Mapped[int]
     voice_id: Mapped[str | None] = mapped_column(_ID, index=True)
+    speaker_id: Mapped[int | None] = mapped_column(index=True)
     take_id: Mapped[str | None] = mapped_column(_ID)
     reporter_id: Mapped[int] = mapped_column(index=True)
     member_id: Mapped[int | None] = mapped_column(index=True)

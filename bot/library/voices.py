@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError, NameTakenError
 from bot.library.consent import Consents
-from bot.library.consent_rows import select_standings, to_standings
+from bot.library.consent_rows import is_agreed_by, select_standings, to_standings
 from bot.library.consent_rules import Standing
 from bot.library.database import Database, upsert
 from bot.library.recordings import Recordings
@@ -180,14 +180,12 @@ class Voices:
         What they may do with them is to take them back, from wherever they are.
         """
         async with self._database.reading() as session:
-            return await load_names(
-                session, VoiceRow.speaker_id == member_id, has_in_name(typed), limit=limit
-            )
+            return await load_names(session, is_agreed_by(member_id), has_in_name(typed), limit=limit)
 
     async def spoken_by(self, member_id: int) -> list[Voice]:
-        """Return all voices of every server in which this member is heard, by name."""
+        """Return all voices of every server that this member can take back, by name."""
         async with self._database.reading() as session:
-            found = await load_voices(session, VoiceRow.speaker_id == member_id)
+            found = await load_voices(session, is_agreed_by(member_id))
         return sorted(found, key=lambda voice: name_key(voice.name))
 
     async def named(self, scope: Scope, names: Collection[str]) -> dict[str, VoiceName]:

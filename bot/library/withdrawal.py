@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,9 +13,16 @@ from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
-from bot.library.database import Database, upsert
+from bot.library.database import Database, insert_missing, upsert
 from bot.library.known_recordings import remember_voices
-from bot.library.tables import ChannelToSearchRow, ConsentRow, RecordingPostRow, VoiceRow, read_as
+from bot.library.tables import (
+    ChannelToSearchRow,
+    ConsentRow,
+    RecordingPostRow,
+    VoiceMessageRow,
+    VoiceRow,
+    read_as,
+)
 from bot.library.voice import Voice, utc_now
 from bot.library.voice_rows import delete_voices
 
@@ -27,7 +34,7 @@ ANNOUNCE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message of ours in Discord that holds somebody's recording."""
+    """A message of ours in Discord in which somebody is heard."""
 
     channel_id: int
     message_id: int
@@ -93,12 +100,13 @@ class Withdrawals:
 
 
 async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequence[str]) -> list[Post]:
-    """Delete these voices in the caller's transaction; return the messages with their recordings.
+    """Delete these voices in the caller's transaction; return the messages with their recordings,
 
-    Of a message only the place is remembered, until it is deleted in Discord: its address is wiped. Whose
-    their recordings are stays known.
+    and the voice messages in which they are heard. Of a message only the place is remembered, until it is
+    deleted in Discord: its address is wiped. Whose their recordings are stays known.
     """
     await remember_voices(session, voice_ids)
+    spoken = await withdraw_voice_messages(session, VoiceMessageRow.voice_id.in_(voice_ids))
     found = await session.execute(
         update(RecordingPostRow)
         .where(RecordingPostRow.voice_id.in_(voice_ids))
@@ -108,7 +116,37 @@ async def delete_voices_and_list_posts(session: AsyncSession, voice_ids: Sequenc
     )
     posts = [Post(channel_id, message_id) for channel_id, message_id in found]
     await delete_voices(session, voice_ids)
-    return posts
+    return [*posts, *spoken]
+
+
+async def remember_voice_message(
+    session: AsyncSession, post: Post, take_id: str, voice_ids: Collection[str], posted_at: datetime
+) -> None:
+    """Remember a voice message, which goes with its generation and with each of these voices."""
+    values = {**asdict(post), "take_id": take_id, "posted_at": posted_at}
+    rows = [{**values, "voice_id": voice_id} for voice_id in voice_ids or ("",)]
+    await insert_missing(session, VoiceMessageRow, rows)
+
+
+async def withdraw_voice_messages(session: AsyncSession, condition: ColumnElement[bool]) -> list[Post]:
+    """Return the voice messages for which ``condition`` holds; they are still to be deleted from now on."""
+    wanted = select(VoiceMessageRow.message_id).where(condition)
+    gone = await session.execute(
+        delete(VoiceMessageRow)
+        .where(VoiceMessageRow.message_id.in_(wanted))
+        .returning(VoiceMessageRow.channel_id, VoiceMessageRow.message_id, VoiceMessageRow.posted_at)
+        .execution_options(synchronize_session=False)
+    )
+    posts = {Post(row.channel_id, row.message_id): row.posted_at for row in gone}
+    for post, posted_at in posts.items():
+        await withdraw_posts(session, [post], posted_at)
+    return list(posts)
+
+
+async def withdraw_posts(session: AsyncSession, posts: Collection[Post], posted_at: datetime) -> None:
+    """Remember messages of ours that are to be deleted, however long that takes."""
+    values = {"voice_id": "", "attachment_id": 0, "url": "", "posted_at": posted_at, "tries": 0}
+    await insert_missing(session, RecordingPostRow, [{**asdict(post), **values} for post in posts])
 
 
 MAX_TRIES: Final = 12

@@ -7,6 +7,7 @@ import base64
 import numpy as np
 import pytest
 
+from bot.audio.edit import ANNOUNCEMENT_SECONDS
 from bot.audio.formats import MAX_POINTS, VoiceMessage, voice_message
 from bot.audio.sound import SpeechSound
 from bot.audio.wav import COMMENT, TITLE
@@ -91,6 +92,17 @@ async def test_the_same_speech_gives_the_same_message():
     assert await voice_message(speech(CHILD)) == await voice_message(speech(CHILD))
 
 
-async def test_an_empty_speech_becomes_no_voice_message():
+async def test_two_soft_tones_announce_a_speech_that_stays_as_it_is_behind_them():
+    message = await voice_message(speech(WOMAN), is_announced=True)
+
+    samples = read(message.ogg).samples
+    behind = round(ANNOUNCEMENT_SECONDS * RATE)
+    assert message.seconds == pytest.approx(len(WOMAN) / RATE + ANNOUNCEMENT_SECONDS, abs=0.001)
+    assert 0.05 < np.abs(samples[: behind // 2]).max() < 0.2  # heard, and softer than speech
+    assert likeness(samples[behind:], WOMAN) > 0.97
+
+
+@pytest.mark.parametrize("is_announced", [False, True])
+async def test_an_empty_speech_becomes_no_voice_message(is_announced: bool):
     with pytest.raises(AudioError, match="no sound"):
-        await voice_message(SpeechSound(b""))
+        await voice_message(SpeechSound(b""), is_announced=is_announced)

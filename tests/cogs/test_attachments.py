@@ -137,6 +137,40 @@ async def test_what_a_bot_has_sent_is_nobody_s_voice_when_it_is_forwarded(scene:
             await recording_by(forward(scene, alice, spoken.message), alice, speaker)
 
 
+@pytest.mark.parametrize("is_forwarded", [False, True])
+async def test_another_than_the_author_is_named_only_by_who_may_manage_messages(
+    scene: Scene, is_forwarded: bool
+) -> None:
+    carol = user(scene, scene.add_member("Carol"))
+    message = message_with(scene, scene.bob, attachments=[attached("me.ogg", "audio/ogg")])
+    if is_forwarded:
+        message = forward(scene, scene.alice, await scene.bob.say(scene.general, "me"))
+    alice = await member(scene, scene.alice)
+
+    with pytest.raises(MemberError, match="Somebody else wrote that message"):
+        await recording_by(message, alice, carol)
+    scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, scene.alice)
+    await scene.rehearsal.caught_up()
+    found = await recording_by(message, await member(scene, scene.alice), carol)
+
+    assert [one.id for one in found.people] == [carol.id, scene.bob.id]
+
+
+async def test_in_one_s_own_message_anybody_can_be_named_and_only_they_are_asked(scene: Scene) -> None:
+    message = message_with(scene, scene.alice, attachments=[attached("me.ogg", "audio/ogg")])
+
+    found = await recording_by(message, user(scene, scene.alice), user(scene, scene.bob))
+
+    assert [one.id for one in found.people] == [scene.bob.id]
+
+
+async def member(scene: Scene, person: Any) -> discord.Member:
+    """Return a person as a member with their roles of this moment."""
+    guild = scene.bot.get_guild(scene.guild.id)
+    assert guild is not None
+    return await guild.fetch_member(person.id)
+
+
 @pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])
 @pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_into_a_private_thread_is_for_those_who_may_read_it(scene: Scene, way: str) -> None:

@@ -8,10 +8,12 @@ from bot.library.voice import Scope
 from cogs.consent import NOTED
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
+from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.sounds import HIGH, recording
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, words_of
@@ -296,3 +298,95 @@ async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
     questions = [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons]
     assert len(questions) == 2
     assert len(kept(scene)) == 2
+
+
+with_links = pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
+"""Only with that intent have the commands an option for a link to a message."""
+
+
+async def named_another(scene: Scene) -> tuple[Answer, Person]:
+    """Let Alice, who may manage messages, name Carol as who is heard in a message of Bob's."""
+    await scene.let_clone()
+    carol = scene.add_member("Carol")
+    scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, scene.alice)
+    await scene.rehearsal.caught_up()
+    message = await scene.bob.say(scene.general, files=[sent()])
+    link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"
+    return await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=carol), carol
+
+
+@with_links
+@pytest.mark.parametrize("first", ["speaker", "author"])
+async def test_named_for_another_s_message_both_are_asked_and_both_have_to_agree(
+    scene: Scene, first: str
+) -> None:
+    answer, carol = await named_another(scene)
+    assert "I have asked" in await words_of(answer)
+    question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+    assert question.content.startswith(f"{carol.mention} and {scene.bob.mention}, {scene.alice.mention}")
+    assert f"{scene.bob.mention} wrote the message" in question.content
+    one, other = (carol, scene.bob) if first == "speaker" else (scene.bob, carol)
+
+    told = await refusal_of(await one.press(question, "I agree"))
+    assert told == "Noted. The other one has to agree too; until then nothing is saved."
+    assert "You have agreed." in await refusal_of(await one.press(question, "I agree"))
+    refused = await refusal_of(await scene.alice.press(question, "I agree"))
+    assert refused == "Only the member whose voice it is can answer this."
+    await other.press(question, "I agree")
+    await scene.general.until_message(lambda shown: "is yours to use" in shown.content)
+
+    voice = await saved(scene, "Carol", scene.alice.id)
+    assert await scene.bot.library.consents.permission_error(voice, scene.guild.id) is None
+    await scene.bot.library.consents.revoke(scene.bob.id)
+    assert await scene.bot.library.voices.unscoped(voice.id) is None
+
+
+@with_links
+@pytest.mark.parametrize("who", ["speaker", "author"])
+async def test_of_two_one_no_is_enough(scene: Scene, who: str) -> None:
+    answer, carol = await named_another(scene)
+    await words_of(answer)
+    question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+    one, other = (carol, scene.bob) if who == "speaker" else (scene.bob, carol)
+    await refusal_of(await other.press(question, "I agree"))
+
+    await one.press(question, "No")
+    await scene.general.until_message(lambda shown: "said no. Nothing was saved." in shown.content)
+
+    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+
+
+@with_links
+async def test_after_a_restart_the_second_of_two_can_still_agree(scene: Scene) -> None:
+    answer, carol = await named_another(scene)
+    await words_of(answer)
+    question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
+    await refusal_of(await carol.press(question, "I agree"))
+
+    async with restarted(scene.bot, scene.settings, scene.rehearsal):
+        await scene.bob.press(question, "I agree")
+        await scene.general.until_message(lambda shown: "is yours to use" in shown.content)
+
+
+@with_links
+async def test_an_author_who_never_wants_to_be_cloned_is_not_cloned_as_another(scene: Scene) -> None:
+    await scene.bot.library.consents.never_clone(scene.bob.id, True)
+
+    answer, _carol = await named_another(scene)
+
+    assert await words_of(answer) == "That member does not want to be cloned."
+    assert not any(message.buttons for message in scene.general.history)
+
+
+@with_links
+async def test_a_bot_s_message_is_not_cloned_as_somebody_s(scene: Scene) -> None:
+    scene.guild.add_role("Moderators", Permission.MANAGE_MESSAGES, scene.alice)
+    await scene.let_clone()
+    spoken = await scene.speak()
+    await file_of(spoken)
+    assert spoken.message is not None
+    link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{spoken.message.id}"
+
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=scene.bob)
+
+    assert "A bot cannot agree to be cloned." in await words_of(answer)

@@ -22,7 +22,7 @@ from rehearsal.server import Rehearsal
 from tests.audio.voices import CHILD, MAN, RATE, WOMAN, clipped, silence, stereo
 from tests.cogs.sounds import HIGH, recording
 from tests.fakes.babble_engine import BabbleEngine
-from tests.scenes import Scene, file_of, open_scene, words_of
+from tests.scenes import Scene, file_of, open_scene, until, words_of
 from tests.untrusted.encoding import wav_of
 from tts_gateway.engines.base import Engine
 
@@ -213,6 +213,7 @@ async def test_our_own_tts_gateway_gets_the_mended_recording_and_nothing_is_post
         assert "I mended your recording: I used its left channel" in answer.content
         assert posted(scene) == []
         await file_of(await scene.bob.press(answer, "Again"))
+        await until(lambda: not scene.bot.deliveries._open)  # it is looked at once more after the upload
         scene.bot.reference_posts.forget_mended([likeness_of(scene)])
         lost = await scene.bob.press(answer, "Again")
         assert await words_of(lost) == "I do not have that recording any more. Type /clone again."

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
+from rehearsal.cdn import SentFile
 from rehearsal.rest.call import Misbehaviour
-from tests.cogs.saved_voices import cloned
-from tests.scenes import Scene, file_of, words_of
+from tests.cogs.generations import generated, may_add_sounds, opened
+from tests.cogs.saved_voices import WAV, cloned
+from tests.running_bot import restarted
+from tests.scenes import DEADLINE, Scene, file_of, words_of
+
+AWAY = "The member whose voice this is has left this server. The voice rests until they are back."
 
 
 async def test_a_voice_rests_while_its_speaker_is_away_and_speaks_again_after(scene: Scene) -> None:
@@ -37,3 +44,50 @@ async def test_where_discord_does_not_say_the_voice_still_speaks(scene: Scene) -
     answer = await scene.speak("Anybody there?", voice=voice.name)
 
     await file_of(answer)
+
+
+@pytest.mark.parametrize("kind", ["saved", "clone"])
+async def test_no_button_makes_a_speaker_heard_who_has_left(scene: Scene, kind: str) -> None:
+    voice = await cloned(scene, scene.bob, "Bobby")
+    if kind == "saved":
+        answer, asker = await generated(scene, voice=voice.name), scene.alice
+    else:
+        sent = SentFile("me.wav", WAV)
+        answer = await scene.bob.slash(scene.general, "clone", text="It is me", reference=sent, to="here")
+        await file_of(answer)
+        asker = scene.bob
+    may_add_sounds(scene, scene.alice)
+    calls = len(scene.asked)
+    async with restarted(
+        scene.bot, scene.settings, scene.rehearsal
+    ) as bot:  # nothing is believed from before
+        scene.bot = bot
+        form = await opened(scene.alice, answer, "To soundboard")
+        await scene.alice.join(scene.perch)
+        await scene.guild.remove_member(scene.bob)
+
+        assert await words_of(await scene.alice.submit(form, {"Name": "Bob"})) == AWAY
+        for label in ("Play in my channel", "As voice message"):
+            assert await words_of(await scene.alice.press(answer, label)) == AWAY
+        if kind == "saved":
+            assert await words_of(await asker.press(answer, "Again")) == AWAY
+        assert len(scene.asked) == calls
+        assert not scene.guild.sounds
+        assert not any(message.voice_message for message in scene.general.history)
+        scene.guild.add_member(scene.bob)
+        playing = await scene.alice.press(answer, "Play in my channel")
+        await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
+        scene.say_no_more()
+
+
+async def test_in_a_dialogue_one_speaker_who_has_left_is_enough(scene: Scene) -> None:
+    carol = scene.add_member("Carol")
+    for person, name in ((scene.alice, "Ada"), (scene.bob, "Bobby"), (carol, "Cara")):
+        await cloned(scene, person, name)
+    answer = await generated(scene, "Ada: Hello there / Bobby: Good evening / Cara: Good night")
+    async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        await scene.guild.remove_member(carol)
+
+        for label in ("As voice message", "Again"):
+            assert await words_of(await scene.alice.press(answer, label)) == AWAY

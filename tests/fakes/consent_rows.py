@@ -15,7 +15,7 @@ from bot.library.consent import Consents
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.database import Database
-from bot.library.voice import Voice
+from bot.library.voice import Kind, Voice
 from bot.library.withdrawal import Post
 
 
@@ -25,6 +25,8 @@ class Store:
     voices: dict[str, Voice] = field(default_factory=dict)
     never: dict[int, datetime] = field(default_factory=dict)
     policies: dict[int, int] = field(default_factory=dict)
+    frozen: set[tuple[int, int]] = field(default_factory=set)
+    voice_messages: dict[Post, frozenset[str]] = field(default_factory=dict)
 
     def session(self) -> Transaction:
         return Transaction(self)
@@ -40,7 +42,10 @@ class Transaction:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._before = (dict(store.requests), dict(store.voices), dict(store.never))
+        self._before = (
+            *(dict(store.requests), dict(store.voices), dict(store.never)),
+            dict(store.voice_messages),
+        )
 
     async def __aenter__(self) -> AsyncSession:
         return cast(AsyncSession, self._store)
@@ -49,7 +54,8 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._store.requests, self._store.voices, self._store.never = self._before
+            store = self._store
+            store.requests, store.voices, store.never, store.voice_messages = self._before
 
 
 class FakeConsentRows(ConsentRows):
@@ -60,9 +66,12 @@ class FakeConsentRows(ConsentRows):
         found: Request | None = self._store.requests.get(request_id)
         return found
 
-    async def between(self, guild_id: int, asker_id: int, speaker_id: int) -> list[Request]:
-        wanted = (guild_id, asker_id, speaker_id)
-        return [one for one in self._all() if (one.guild_id, one.asker_id, one.speaker_id) == wanted]
+    async def between(self, guild_id: int, asker_id: int, asked_id: int) -> list[Request]:
+        return [
+            one
+            for one in self._all()
+            if (one.guild_id, one.asker_id) == (guild_id, asker_id) and asked_id in one.asked_ids
+        ]
 
     async def asked_before(
         self, guild_id: int, asker_id: int, speaker_id: int, since: datetime
@@ -75,15 +84,16 @@ class FakeConsentRows(ConsentRows):
             return None
         request = self._store.requests.get(voice.consent_id)
         policy = self._store.policies.get(voice.guild_id)
-        return Standing(voice, request, voice.speaker_id in self._store.never, policy)
+        people = (voice.speaker_id, *(request.asked_ids if request else ()))
+        is_never_cloned = any(one in self._store.never for one in people)
+        return Standing(voice, request, is_never_cloned, policy)
 
     async def standing_of_likeness(self, request_id: str) -> Standing | None:
         request = await self.request(request_id)
         if request is None:
             return None
-        return Standing(
-            likeness_under(request), request, *await self.cloning_of(request.guild_id, request.speaker_id)
-        )
+        is_never_cloned, is_frozen, policy = await self.cloning_of(request.guild_id, request.speaker_id)
+        return Standing(likeness_under(request, is_frozen=is_frozen), request, is_never_cloned, policy)
 
     async def add(self, request: Request) -> None:
         self._store.requests[request.id] = request
@@ -106,6 +116,14 @@ class FakeConsentRows(ConsentRows):
                 request = replace(request, recording=None, name=None, shares=Shares(request.shares.sharing))
             self._store.requests[request_id] = request
         return changed
+
+    async def set_agreed(self, request_id: str, agreed_id: int) -> None:
+        request = self._store.requests[request_id]
+        if request.agreed_id is None:
+            self._store.requests[request_id] = replace(request, agreed_id=agreed_id)
+
+    async def asked_of(self, member_id: int, states: Collection[Consent]) -> list[Request]:
+        return [one for one in self._all() if member_id in one.asked_ids and one.state in states]
 
     async def in_states(
         self, speaker_id: int, states: Collection[Consent], guild_id: int | None = None
@@ -136,11 +154,34 @@ class FakeConsentRows(ConsentRows):
         if since is not None:
             self._store.never[member_id] = since
 
-    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, int | None]:
-        return speaker_id in self._store.never, self._store.policies.get(guild_id)
+    async def cloning_of(self, guild_id: int, speaker_id: int) -> tuple[bool, bool, int | None]:
+        is_frozen = (guild_id, speaker_id) in self._store.frozen
+        return speaker_id in self._store.never, is_frozen, self._store.policies.get(guild_id)
 
     async def voices_of(self, speaker_id: int) -> list[Voice]:
         return [voice for voice in self._store.voices.values() if voice.speaker_id == speaker_id]
+
+    async def own_in(self, guild_id: int) -> list[Request]:
+        return [
+            one
+            for one in self._all()
+            if one.guild_id == guild_id
+            and one.is_own
+            and one.recording is None
+            and one.state is Consent.GRANTED
+        ]
+
+    async def cloned_in(self, guild_id: int) -> list[Voice]:
+        voices = self._store.voices.values()
+        return [one for one in voices if one.guild_id == guild_id and one.kind is Kind.CLONED]
+
+    async def voices_agreed_by(self, member_id: int) -> list[Voice]:
+        under = {one.id for one in self._all() if member_id in one.asked_ids}
+        return [
+            voice
+            for voice in self._store.voices.values()
+            if voice.speaker_id == member_id or voice.consent_id in under
+        ]
 
     async def set_consent(self, voice_ids: Sequence[str], consent_id: str) -> None:
         for voice_id in voice_ids:
@@ -152,7 +193,22 @@ class FakeConsentRows(ConsentRows):
     async def delete_voices(self, voice_ids: Sequence[str]) -> list[Post]:
         for voice_id in voice_ids:
             self._store.voices.pop(voice_id, None)
-        return []
+        return await self.withdraw_voice_messages(voice_ids)
+
+    async def remember_voice_message(
+        self, post: Post, take_id: str, voice_ids: Collection[str], posted_at: datetime
+    ) -> None:
+        self._store.voice_messages[post] = frozenset(voice_ids)
+
+    async def withdraw_voice_messages(self, consent_ids: Collection[str]) -> list[Post]:
+        messages = self._store.voice_messages
+        gone = [post for post, voice_ids in messages.items() if voice_ids & set(consent_ids)]
+        for post in gone:
+            del messages[post]
+        return gone
+
+    async def withdraw_post(self, post: Post, posted_at: datetime) -> None:
+        self._store.voice_messages.pop(post, None)
 
     def _all(self) -> list[Request]:
         return list(self._store.requests.values())

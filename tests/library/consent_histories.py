@@ -6,13 +6,14 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Protocol
 
 from bot.errors import MemberError
 from bot.library.consent import Consents
 from bot.library.consent_rules import Consent
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
-from bot.library.withdrawal import Withdrawals
+from bot.library.withdrawal import Post, Withdrawal, Withdrawals
 from tests.library.consent_model import CloneGeneration, Event, Model
 
 RECORDINGS = ("a" * 64, "b" * 64)
@@ -27,14 +28,29 @@ class World(Protocol):
     async def set_cloning(self, guild_id: int, policy: int | None) -> None: ...
     async def save(self, guild_id: int, owner_id: int, new: NewVoice, now: datetime) -> Voice: ...
     async def change(self, voice_id: str, *, sharing: Sharing, is_frozen: bool) -> None: ...
-    async def delete(self, consents: Consents, voice: Voice) -> None: ...
+    async def delete(self, consents: Consents, voice: Voice) -> Withdrawal: ...
+    async def freeze_likeness(self, guild_id: int, member_id: int, on: bool, now: datetime) -> None: ...
+
+
+class Told(Withdrawals):
+    """Whoever is told of withdrawals, without tasks: all of it has been heard when they are announced."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    async def announce(self, withdrawal: Withdrawal) -> None:
+        self._history.hear(withdrawal)
 
 
 class History:
     """One history in a world; ``number`` keeps its people apart from those of others there.
 
     After every step each voice it ever saved tries to speak, and so does all that /clone has made in it.
-    ``heard`` counts how often a saved voice may, ``takes_heard`` how often such a take.
+    What plays, or waits in a queue, is dropped when it is told of, and what is uploaded is looked at again
+    when it has arrived; what was posted is deleted when it is told of. ``heard`` counts how often a saved
+    voice may speak, ``generations_heard`` how often what /clone has made, ``played`` and ``posted`` how often
+    something that was made played on, or went on to stand.
     """
 
     def __init__(self, world: World, number: int, seed: int) -> None:
@@ -43,24 +59,34 @@ class History:
         self._model = Model()
         self._at = BEGIN
         self._policy = 1
-        self._speaker, self._asker, self._guild = (10 * (number + 1) + n for n in (1, 2, 3))
+        self._speaker, self._asker, self._guild, self._author = (10 * (number + 1) + n for n in (1, 2, 3, 4))
         self._voices: dict[str, Voice] = {}
         self._gone: list[Voice] = []
         self._generations: list[CloneGeneration] = []
         self._asked: list[str] = []
         self._consents_seen: list[tuple[str, int, int, str]] = []
+        self._playing: list[Voice | CloneGeneration] = []
+        self._uploads: list[Voice | CloneGeneration] = []
+        self._posted: dict[Post, tuple[Voice | CloneGeneration, int]] = {}
+        self._posts = count(1)
         self.heard = 0
         self.generations_heard = 0
+        self.played = 0
+        self.posted = 0
         self.refused = 0
         self._first_moves = (
             (self._ask, self._ask, self._attest, self._attest, self._wait),
             (self._yes, self._yes, self._yes, self._attest, self._move),
+            (self._yes, self._yes, self._yes, self._attest, self._clone),
             (self._save, self._save, self._save, self._meddle, self._clone, self._clone, self._clone),
+            (self._play, self._play, self._upload, self._upload, self._clone),
+            (self._play, self._arrive, self._arrive, self._upload),
         )
         self._moves = (
             *(self._ask, self._yes, self._yes, self._attest, self._save, self._save, self._wait, self._share),
             *(self._no, self._revoke_all, self._revoke_one, self._delete, self._never, self._move),
-            *(self._clone, self._clone),
+            *(self._clone, self._clone, self._freeze_likeness),
+            *(self._play, self._play, self._upload, self._upload, self._upload, self._arrive, self._arrive),
             *(self._cloning_off, self._cloning_on, self._freeze, self._new_policy, self._sweep, self._meddle),
         )
         self._restart()
@@ -79,7 +105,18 @@ class History:
             await self._try_all()
 
     def _restart(self) -> None:
-        self._consents = self._world.consents(Withdrawals(), lambda: self._at, self._policy)
+        """Begin anew: nothing plays any more, and nobody waits for what was on its way."""
+        self._playing, self._uploads = [], []
+        self._told = Told(self)
+        self._consents = self._world.consents(self._told, lambda: self._at, self._policy)
+
+    def hear(self, withdrawal: Withdrawal) -> None:
+        """Drop what a withdrawal tells of, as the bot does."""
+        silent = {one.id for one in withdrawal.voices if withdrawal.is_final or one.is_frozen}
+        silent.update(withdrawal.likenesses)
+        self._playing = [one for one in self._playing if one.id not in silent]
+        for post in withdrawal.posts:
+            self._posted.pop(post, None)
 
     def _note(self, what: str, **more: object) -> None:
         self._model.add(Event(self._at, what, policy=self._policy, **more))  # type: ignore[arg-type]
@@ -107,9 +144,20 @@ class History:
                     self._model.log,
                 )
             assert await self._consents.permission_error(generation, generation.guild_id + 1) is not None
+        for heard in self._playing:
+            assert self._may_be_heard(heard), self._model.log
+            self.played += 1
+        for heard, place in self._posted.values():
+            assert self._model.may_stand(heard, place), self._model.log
+            self.posted += 1
         if self._voices:
             voice = self._dice.choice(list(self._voices.values()))
             assert await self._consents.permission_error(voice, voice.guild_id + 1) is not None
+
+    def _may_be_heard(self, heard: Voice | CloneGeneration) -> bool:
+        if isinstance(heard, CloneGeneration):
+            return self._model.may_generation_be_heard(heard, self._policy)
+        return self._model.may_be_heard(self._voices.get(heard.id, heard), self._policy)
 
     def _is_plain(self) -> bool:
         """Whether nothing happened after which the real one may be stricter than the model."""
@@ -118,8 +166,13 @@ class History:
 
     async def _ask(self) -> None:
         recording, sharing = self._dice.choice(RECORDINGS), self._dice.choice(SHARINGS)
+        author_id = self._dice.choice((None, self._author, self._author, self._asker))
         request = await self._consents.ask(
-            *(self._scope(self._asker), self._speaker), recording=recording, name="Ada", sharing=sharing
+            *(self._scope(self._asker), self._speaker),
+            recording=recording,
+            name="Ada",
+            sharing=sharing,
+            author_id=author_id,
         )
         self._asked.append(request.id)
         self._consents_seen.append((request.id, self._asker, self._speaker, recording))
@@ -133,6 +186,7 @@ class History:
             recording=recording,
             sharing=sharing,
             request=request.id,
+            author_id=self._author if author_id == self._author else None,
         )
 
     async def _yes(self) -> None:
@@ -145,11 +199,13 @@ class History:
         if not self._asked:
             return
         request_id = self._dice.choice(self._asked)
-        presser = self._dice.choice((self._speaker, self._speaker, self._asker, self._guild))
-        await self._consents.answer(request_id, presser, yes)
-        assert presser == self._speaker
         asked = next(one for one in self._model.log if one.what == "ask" and one.request == request_id)
-        self._model.add(asked._replace(at=self._at, what="yes" if yes else "no", policy=self._policy))
+        people = (self._speaker, self._speaker, self._author, self._author, self._asker, self._guild)
+        presser = self._dice.choice(people if asked.author_id else (self._speaker, *people))
+        await self._consents.answer(request_id, presser, yes)
+        assert presser in (self._speaker, asked.author_id)
+        answered = asked._replace(at=self._at, what="yes" if yes else "no", policy=self._policy, by=presser)
+        self._model.add(answered)
         self._at += timedelta(seconds=1)
 
     async def _attest(self) -> None:
@@ -165,6 +221,42 @@ class History:
         guild_id = self._dice.choice((self._guild, self._guild, self._speaker))
         likeness = await self._consents.own_likeness(Scope(guild_id, self._speaker))
         self._generations.append(CloneGeneration(likeness, guild_id, self._speaker, len(self._model.log)))
+
+    def _anything(self) -> Voice | CloneGeneration | None:
+        made: list[Voice | CloneGeneration] = [*self._voices.values(), *self._generations]
+        return self._dice.choice(made) if made else None
+
+    async def _play(self) -> None:
+        """Let somebody press Play, or Again, or /speak: it waits in a queue, or is heard."""
+        made = self._anything()
+        if made is not None and await self._consents.permission_error(made, made.guild_id) is None:
+            self._playing.append(made)
+
+    async def _upload(self) -> None:
+        """Let somebody want a voice message, which is on its way from now on."""
+        made = self._anything()
+        if made is not None and await self._consents.permission_error(made, made.guild_id) is None:
+            self._uploads.append(made)
+
+    async def _arrive(self) -> None:
+        """Let what is on its way arrive: it stands there, until the bot has looked once more."""
+        if not self._uploads:
+            return
+        made, post = self._uploads.pop(0), Post(1, 100_000 * self._guild + next(self._posts))
+        self._posted[post] = (made, len(self._model.log))
+        refusal = await self._consents.speech_posted(post, [made], made.guild_id, take_id="take")
+        assert (refusal is None) == (post in self._posted)
+        assert refusal is not None or self._may_be_heard(made), self._model.log
+
+    async def _freeze_likeness(self) -> None:
+        on = self._dice.random() < 0.6
+        await self._world.freeze_likeness(self._guild, self._speaker, on, self._at)
+        self._note(
+            "freeze likeness" if on else "unfreeze likeness", guild_id=self._guild, member_id=self._speaker
+        )
+        if on:  # as the audit tells of it
+            ids = [one.id for one in self._generations if one.guild_id == self._guild]
+            self.hear(Withdrawal((), is_final=False, likenesses=ids))
 
     async def _save(self) -> None:
         """Save a voice with a consent that was seen, however it stands by now."""
@@ -214,12 +306,14 @@ class History:
         voice = self._any_voice()
         if voice is not None:
             await self._change(replace(voice, sharing=self._dice.choice(SHARINGS)))
+            self._playing = [one for one in self._playing if one.id != voice.id]  # it cannot be done so
 
     async def _freeze(self) -> None:
         voice = self._any_voice()
         if voice is not None:
             voice = replace(voice, is_frozen=not voice.is_frozen)
             await self._change(voice)
+            self.hear(Withdrawal([voice], is_final=False))  # as the audit tells of it
             self._note("freeze" if voice.is_frozen else "unfreeze", voice=voice.id)
 
     async def _change(self, voice: Voice) -> None:
@@ -230,8 +324,9 @@ class History:
         return self._dice.choice(list(self._voices.values())) if self._voices else None
 
     async def _revoke_all(self) -> None:
-        self._lose(await self._consents.revoke(self._speaker))
-        self._note("revoke all", member_id=self._speaker)
+        member_id = self._dice.choice((self._speaker, self._author))
+        self._lose(await self._consents.revoke(member_id))
+        self._note("revoke all", member_id=member_id)
 
     async def _revoke_one(self) -> None:
         voice = self._any_voice()
@@ -242,7 +337,7 @@ class History:
     async def _delete(self) -> None:
         voice = self._any_voice()
         if voice is not None:
-            await self._world.delete(self._consents, voice)
+            self.hear(await self._world.delete(self._consents, voice))
             self._lose([voice])
             self._note("delete", voice=voice.id)
 
@@ -252,8 +347,9 @@ class History:
 
     async def _never(self) -> None:
         on = self._dice.random() < 0.5
-        self._lose(await self._consents.never_clone(self._speaker, on))
-        self._note("never on" if on else "never off", member_id=self._speaker)
+        member_id = self._dice.choice((self._speaker, self._speaker, self._author))
+        self._lose(await self._consents.never_clone(member_id, on))
+        self._note("never on" if on else "never off", member_id=member_id)
 
     async def _move(self) -> None:
         is_leaving = self._dice.random() < 0.5
@@ -267,6 +363,7 @@ class History:
 
     async def _cloning_off(self) -> None:
         await self._world.set_cloning(self._guild, None)
+        await self._consents.silence_guild(self._guild)
         self._note("off", guild_id=self._guild)
 
     async def _new_policy(self) -> None:

@@ -22,6 +22,8 @@ class Event(NamedTuple):
     policy: int = 0
     request: str = ""
     voice: str = ""
+    author_id: int | None = None
+    by: int = 0  # who answers
 
 
 class CloneGeneration(NamedTuple):
@@ -70,10 +72,25 @@ class Model:
             return False
         if self._last("never on", "never off", member_id=generation.speaker_id) == "never on":
             return False
+        frozen = self._last(
+            *("freeze likeness", "unfreeze likeness"),
+            guild_id=generation.guild_id,
+            member_id=generation.speaker_id,
+        )
+        if frozen == "freeze likeness":
+            return False
         switched = self._last(f"on {policy}", "on other", "off", guild_id=generation.guild_id)
         if generation.guild_id != generation.speaker_id and switched != f"on {policy}":
             return False
         return any(self._is_word_for(n, generation, policy) for n in range(generation.place))
+
+    def may_stand(self, heard: Voice | CloneGeneration, place: int) -> bool:
+        """Return whether what was posted at ``place`` may still stand: nobody has taken the voice back."""
+        gone = {"revoke one", "delete"}
+        return not any(
+            self._takes_back(event, heard) or (event.what in gone and event.voice == heard.id)
+            for event in self.log[place:]
+        )
 
     def _is_word_for(self, place: int, generation: CloneGeneration, policy: int) -> bool:
         """Return whether the speaker said at ``place``, of any recording, that it is their own voice."""
@@ -99,20 +116,36 @@ class Model:
             fits = voice.owner_id == voice.speaker_id and event.recording in (None, voice.recording)
         elif event.what == "yes":
             fits = event.asker_id == voice.owner_id and event.recording == voice.recording
-            fits = fits and WIDTH[voice.sharing] <= WIDTH[event.sharing] and self._was_in_time(place)
+            fits = fits and WIDTH[voice.sharing] <= WIDTH[event.sharing] and self._have_agreed(place)
         else:
             fits = False
-        if not fits or any(self._takes_back(later, voice) for later in after):
+        asked_ids = {voice.speaker_id, event.author_id}
+        ended = any(
+            later.what in ("revoke all", "never on") and later.member_id in asked_ids for later in after
+        )
+        if not fits or ended:
             return False
         moves = [later.what for later in after if self._moves(later, voice)]
         return not moves or moves[-1] == "return"
 
-    def _was_in_time(self, place: int) -> bool:
+    def _have_agreed(self, place: int) -> bool:
+        """Return whether the answer at ``place`` was the last that was missing, and all came in time."""
         answer = self.log[place]
         asked = next(event for event in self.log if event.what == "ask" and event.request == answer.request)
-        between = [event for event in self.log[:place] if event.at >= asked.at and event != asked]
-        late = answer.at >= asked.at + timedelta(hours=24)
-        return not late and not any(event.request == answer.request for event in between)
+        answers = [
+            event
+            for event in self.log[: place + 1]
+            if event.what in ("yes", "no") and event.request == answer.request
+        ]
+        people = {asked.member_id} if asked.author_id is None else {asked.member_id, asked.author_id}
+        late = any(event.at >= asked.at + timedelta(hours=24) for event in answers)
+        taken_back = any(
+            event.what in ("revoke all", "never on") and event.member_id in people
+            for event in self.log[self.log.index(asked) : place]
+        )
+        agreed = {event.by for event in answers}
+        is_first_time = len(answers) == len(people)
+        return not late and not taken_back and agreed == people and is_first_time and answer.what == "yes"
 
     @staticmethod
     def _takes_back(event: Event, voice: Voice | CloneGeneration) -> bool:

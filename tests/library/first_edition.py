@@ -319,9 +319,9 @@ async def _check_the_rest(library: Library) -> None:
         (CAT, 1.0, None),
         (BEN, 2.5, "Ada"),
     ]
-    assert uses[1] == Use(AVIARY, "ada-herself-0000000000", BEN, DAY, 2.5, 5, 8, "Ada")
+    assert uses[1] == Use(AVIARY, "ada-herself-0000000000", BEN, DAY, 2.5, 5, 8, ADA, "Ada")
     assert await library.audit.reports(moderator) == [
-        Report(AVIARY, "ada-herself-0000000000", CAT, DAY, "ben-lets-ada-speak-000", BEN, 5, 8)
+        Report(AVIARY, "ada-herself-0000000000", CAT, DAY, "ben-lets-ada-speak-000", BEN, 5, 8, ADA)
     ]
     export = await library.privacy.export(BEN)
     kinds = ("voices", "consents", "chosen_voices", "uses", "reports", "reports_about_me", "takes")

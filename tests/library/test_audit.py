@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import MemberError
-from bot.library.audit import AUDIT_DAYS
+from bot.library.audit import AUDIT_DAYS, AuditedVoice
 from bot.library.library import Library
 from bot.library.tables import UseRow
 from bot.library.voice import Scope
@@ -71,7 +71,7 @@ async def test_one_voice_can_be_looked_at_alone_and_after_it_is_gone(library: Li
         await library.audit.record(GUILD, one.id, OWNER, seconds=1.0)
 
     await library.consents.revoke(SPEAKER, voice.id)
-    page = await library.audit.page(moderator, voice_id=voice.id)
+    page = await library.audit.page(moderator, voice=AuditedVoice(voice.id))
 
     assert [(use.voice_id, use.voice_name) for use in page.entries] == [(voice.id, None)]
 
@@ -84,7 +84,7 @@ async def test_members_and_moderators_of_other_servers_read_and_change_nothing(l
         for attempt in (
             library.audit.page(scope),
             library.audit.reports(scope),
-            library.audit.settle(scope, voice.id),
+            library.audit.settle(scope, AuditedVoice(voice.id)),
             library.audit.freeze(scope, voice.id, True),
         ):
             with pytest.raises(MemberError, match="Only moderators"):
@@ -93,7 +93,7 @@ async def test_members_and_moderators_of_other_servers_read_and_change_nothing(l
     with pytest.raises(MemberError, match="no voice with that name here"):
         await library.audit.freeze(elsewhere, voice.id, True)
     with pytest.raises(MemberError, match="no voice with that name here"):
-        await library.audit.report(elsewhere, voice.id)
+        await library.audit.report(elsewhere, AuditedVoice(voice.id))
 
 
 async def test_a_frozen_voice_is_silent_at_once_and_speaks_again_when_it_is_thawed(library: Library):
@@ -121,23 +121,26 @@ async def test_a_member_reports_a_voice_once_however_often_they_press(library: L
     voice = await agreed_voice(library)
 
     presses = await asyncio.gather(
-        *(library.audit.report(other, voice.id, take_id="t", member_id=OWNER) for _ in range(5)),
+        *(
+            library.audit.report(other, AuditedVoice(voice.id), take_id="t", member_id=OWNER)
+            for _ in range(5)
+        ),
         return_exceptions=True,
     )
-    await library.audit.report(owner, voice.id)
+    await library.audit.report(owner, AuditedVoice(voice.id))
 
     assert sum(isinstance(press, MemberError) for press in presses) == 4
-    reports = await library.audit.reports(moderator, voice_id=voice.id)
+    reports = await library.audit.reports(moderator, voice=AuditedVoice(voice.id))
     assert [report.reporter_id for report in reports] == [OWNER, OTHER]
     assert (reports[1].take_id, reports[1].member_id) == ("t", OWNER)
-    assert await library.audit.settle(moderator, voice.id) == 2
+    assert await library.audit.settle(moderator, AuditedVoice(voice.id)) == 2
     assert await library.audit.reports(moderator) == []
 
 
 async def test_the_record_ends_after_half_a_year(library: Library, clock: Clock):
     voice = await agreed_voice(library)
     await library.audit.record(GUILD, voice.id, OWNER, seconds=1.0)
-    await library.audit.report(other, voice.id)
+    await library.audit.report(other, AuditedVoice(voice.id))
 
     clock.forward(days=AUDIT_DAYS)
     await library.audit.sweep()

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from bot.errors import MemberError
-from bot.library.consent import Consents
-from bot.library.consent_rules import POLICY_VERSION, Consent
+from bot.library.consent import Consents, Spoken
+from bot.library.consent_rules import POLICY_VERSION, Consent, Request
 from bot.library.library import Library
-from bot.library.tables import RecordingPostRow
-from bot.library.voice import Kind, NewVoice, Scope, Sharing
+from bot.library.tables import ConsentRow, NeverCloneRow, RecordingPostRow
+from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice
 from bot.library.withdrawal import Post, RecordingPost, Withdrawal
 from bot.models import SpokenVoice
 from tests.library.consents import (
@@ -396,14 +396,26 @@ async def test_a_likeness_that_was_taken_back_is_told_of_and_never_comes_back(li
     assert await library.consents.permission_error(after, GUILD) is None
 
 
-async def test_all_likenesses_of_a_server_are_known_to_whoever_silences_them(library: Library):
+async def test_all_that_is_cloned_in_a_server_is_told_of_when_cloning_is_turned_off(library: Library):
     await cloning_on(library, GUILD, ELSEWHERE)
     here = {(await likeness_of(library, scope)).id for scope in (speaker, other)}
     elsewhere = await likeness_of(library, Scope(ELSEWHERE, SPEAKER))
-    await agreed_voice(library)
+    voice = await agreed_voice(library)
+    told: list[Withdrawal] = []
 
-    assert set(await library.consents.likenesses_in(GUILD)) == here
-    assert await library.consents.likenesses_in(ELSEWHERE) == [elsewhere.id]
+    async def listen(withdrawal: Withdrawal) -> None:
+        told.append(withdrawal)
+
+    library.withdrawals.subscribe(listen)
+    await library.consents.silence_guild(GUILD)
+    await library.consents.silence_guild(ELSEWHERE)
+
+    assert [set(one.likenesses) for one in told] == [here, {elsewhere.id}]
+    assert [[(silent.id, silent.is_frozen) for silent in one.voices] for one in told] == [
+        [(voice.id, True)],
+        [],
+    ]
+    assert not any(one.is_final for one in told)
     assert await library.consents.speaker_of_likeness(elsewhere.id) == SPEAKER
     assert await library.consents.speaker_of_likeness("own:") is None
 
@@ -495,3 +507,172 @@ async def test_a_question_that_could_not_be_asked_does_not_count(library: Librar
     await library.consents.answer(request_id, SPEAKER, True)
     await library.consents.withdraw_question(request_id)
     assert await library.consents.request(request_id) is not None
+
+
+AUTHOR = 710_000_000_000_000_044
+
+
+async def asked_of_two(library: Library) -> Request:
+    await cloning_on(library)
+    sha256 = await library.recordings.keep(RECORDING)
+    return await library.consents.ask(
+        *(owner, SPEAKER), recording=sha256, name="Ada", author_id=AUTHOR, sharing=Sharing.SERVER
+    )
+
+
+async def voice_of_two(library: Library) -> Voice:
+    asked = await asked_of_two(library)
+    for member_id in (AUTHOR, SPEAKER):
+        await library.consents.answer(asked.id, member_id, True)
+    new = NewVoice(*("Ada", Kind.CLONED, asked.recording or "", 6.0), speaker_id=SPEAKER, consent_id=asked.id)
+    return await library.voices.save(owner, new)
+
+
+async def test_both_may_agree_at_once_and_one_twice_counts_once(library: Library):
+    asked = await asked_of_two(library)
+    presses = [library.consents.answer(asked.id, SPEAKER, True) for _ in range(3)]
+    await asyncio.gather(*presses, return_exceptions=True)
+    half = await library.consents.request(asked.id)
+    assert half is not None
+    assert half.state is Consent.ASKED
+
+    both = await asked_of_two_anew(library)
+    answers = await asyncio.gather(
+        *(library.consents.answer(both.id, member_id, True) for member_id in both.asked_ids)
+    )
+
+    assert sorted(answer.value for answer in answers) == ["asked", "granted"]
+
+
+async def asked_of_two_anew(library: Library) -> Request:
+    await library.consents.revoke(SPEAKER)
+    return await library.consents.ask(other, SPEAKER, recording="b" * 64, name="Ada", author_id=AUTHOR)
+
+
+@pytest.mark.parametrize("person", [AUTHOR, SPEAKER])
+@pytest.mark.parametrize("way", ["revoke", "revoke one", "never", "delete"])
+async def test_each_of_two_can_take_the_voice_back(library: Library, person: int, way: str):
+    voice = await voice_of_two(library)
+    assert await library.consents.permission_error(voice, GUILD) is None
+    assert [one.id for one in await library.voices.spoken_by(person)] == [voice.id]
+    assert [one.id for one in await library.voices.complete_spoken_by(person, "ad")] == [voice.id]
+
+    if way == "delete":
+        await library.privacy.delete(person)
+    elif way == "never":
+        await library.consents.never_clone(person, True)
+    else:
+        await library.consents.revoke(person, voice.id if way == "revoke one" else None)
+
+    assert await library.consents.permission_error(voice, GUILD) is not None
+    assert await library.voices.unscoped(voice.id) is None
+
+
+@pytest.mark.parametrize("person", [AUTHOR, SPEAKER])
+async def test_what_one_of_two_has_taken_back_is_no_consent_to_another_voice(library: Library, person: int):
+    voice = await voice_of_two(library)
+    consent = await library.consents.request(voice.consent_id or "")
+    assert consent is not None
+    await library.consents.revoke(person)
+
+    after = await library.consents.request(consent.id)
+    assert after is not None
+    assert after.state is Consent.REVOKED
+    new = NewVoice(*("Ada", Kind.CLONED, voice.recording, 6.0), speaker_id=SPEAKER, consent_id=consent.id)
+    await library.recordings.keep(RECORDING)
+    again = await library.voices.save(owner, new)
+    assert await library.consents.permission_error(again, GUILD) is not None
+
+
+async def test_who_leaves_is_told_of_with_their_voices_and_likeness(library: Library):
+    await cloning_on(library)
+    voice, likeness = await own_voice(library, speaker), await likeness_of(library)
+    told: list[Withdrawal] = []
+
+    async def listen(withdrawal: Withdrawal) -> None:
+        told.append(withdrawal)
+
+    library.withdrawals.subscribe(listen)
+    await library.consents.speaker_left(GUILD, SPEAKER)
+
+    assert [(one.voices[0].id, list(one.likenesses), one.is_final) for one in told] == [
+        (voice.id, [likeness.id], False)
+    ]
+
+
+@pytest.mark.parametrize("person", [AUTHOR, SPEAKER])
+async def test_who_is_never_to_be_cloned_is_asked_as_neither(library: Library, person: int):
+    voice = await voice_of_two(library)
+    async with library.database.session() as session:  # as if it had been said in front of another process
+        await session.execute(insert(NeverCloneRow).values(member_id=person, since=voice.created_at))
+
+    assert "does not want to be cloned" in (await library.consents.permission_error(voice, GUILD) or "")
+    with pytest.raises(MemberError, match="does not want to be cloned"):
+        await library.consents.ask(other, SPEAKER, recording="b" * 64, name="Ada", author_id=AUTHOR)
+
+
+async def test_an_author_who_said_no_is_not_asked_again_by_another_name(library: Library):
+    asked = await asked_of_two(library)
+    await library.consents.answer(asked.id, AUTHOR, False)
+
+    with pytest.raises(MemberError, match="They said no"):
+        await library.consents.ask(owner, OTHER, recording="b" * 64, name="Eve", author_id=AUTHOR)
+
+
+async def test_who_asks_or_is_heard_is_no_third_person(library: Library):
+    await cloning_on(library)
+
+    for author_id in (OWNER, SPEAKER):
+        asked = await library.consents.ask(
+            owner, SPEAKER, recording="b" * 64, name="Ada", author_id=author_id
+        )
+        assert asked.asked_ids == (SPEAKER,)
+        await library.consents.revoke(SPEAKER)
+        async with library.database.session() as session:
+            await session.execute(delete(ConsentRow))
+
+
+async def test_a_voice_message_goes_with_any_voice_in_it_and_with_its_generation(library: Library):
+    await cloning_on(library)
+    voice, own = await agreed_voice(library), await own_voice(library, other, "Bob")
+    likeness = await likeness_of(library)
+    posted = library.consents.speech_posted
+    heard: list[list[Spoken]] = [[voice, own], [own], [likeness], []]
+    for number, voices in enumerate(heard):
+        assert await posted(Post(5, 100 + number), voices, GUILD, take_id=f"take {number}") is None
+
+    await library.consents.revoke(SPEAKER)
+    assert await library.generations.forget("take 3") == [Post(5, 103)]
+
+    left = {post.message_id for post in await library.posts.to_delete(datetime.now(UTC))}
+    assert left == {100, 102, 103}
+    await library.voices.delete(other, own.id)
+    assert {post.message_id for post in await library.posts.to_delete(datetime.now(UTC))} == left | {101}
+
+
+async def test_a_voice_message_of_a_voice_that_was_just_taken_back_goes_at_once(library: Library):
+    await cloning_on(library)
+    voice = await agreed_voice(library)
+    told: list[Withdrawal] = []
+
+    async def listen(withdrawal: Withdrawal) -> None:
+        told.append(withdrawal)
+
+    library.withdrawals.subscribe(listen)
+    await library.consents.revoke(SPEAKER)
+
+    assert await library.consents.speech_posted(Post(5, 6), [voice], GUILD, take_id="take") is not None
+    assert told[-1].posts == [Post(5, 6)]
+    assert await library.posts.to_delete(datetime.now(UTC)) == [Post(5, 6)]
+
+
+async def test_what_is_known_of_voice_messages_lasts_as_long_as_their_voices(library: Library, clock: Clock):
+    await cloning_on(library)
+    voice = await agreed_voice(library)
+    for number, voices in enumerate(([voice], [])):
+        await library.consents.speech_posted(Post(5, number), voices, GUILD, take_id="take")
+
+    clock.forward(days=1_000)
+    await library.generations.sweep()
+
+    assert await library.generations.forget("take") == [Post(5, 0)]

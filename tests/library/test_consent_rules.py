@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from bot.library.consent_rules import (
     cloning_permission_error,
     consent_behind,
     covers,
+    have_all_agreed,
     likeness_id,
     likeness_under,
     speech_permission_error,
@@ -320,6 +322,8 @@ def test_a_likeness_obeys_all_that_silences_a_saved_voice():
     assert not may_likeness_speak(own, policy=2)
     assert not may_likeness_speak(replace(own, policy_version=2))
     assert not may_likeness_speak(replace(own, lapses_at=NOW))
+    frozen = Standing(likeness_under(own, is_frozen=True), own, is_never_cloned=False, policy=1)
+    assert "frozen" in (speech_permission_error(frozen, own.guild_id, policy=1, now=NOW) or "")
     standing = Standing(likeness_under(own), own, is_never_cloned=False, policy=1)
     assert speech_permission_error(standing, own.guild_id + 1, policy=1, now=NOW) is not None
 
@@ -330,3 +334,40 @@ def test_the_id_of_a_likeness_is_that_of_no_saved_voice():
     assert consent_behind(likeness_id(consent_id)) == consent_id
     assert consent_behind(new_id()) is None
     assert consent_behind("") is None
+
+
+AUTHOR = 77
+
+
+def test_of_two_who_are_asked_each_may_answer_once_and_nobody_else():
+    asked = replace(request(Consent.ASKED), author_id=AUTHOR)
+
+    for presser_id in (SPEAKER, AUTHOR):
+        assert answer_permission_error(asked, presser_id, 1, NOW) is None
+        agreed = replace(asked, agreed_id=presser_id)
+        assert "You have agreed." in (answer_permission_error(agreed, presser_id, 1, NOW) or "")
+    for presser_id in (asked.asker_id, STRANGER):
+        assert answer_permission_error(asked, presser_id, 1, NOW) is not None
+
+
+def test_two_have_agreed_when_both_have():
+    alone, both = request(Consent.ASKED), replace(request(Consent.ASKED), author_id=AUTHOR)
+
+    assert have_all_agreed(alone, SPEAKER)
+    for one, other in ((SPEAKER, AUTHOR), (AUTHOR, SPEAKER)):
+        assert not have_all_agreed(both, one)
+        assert not have_all_agreed(replace(both, agreed_id=one), one)
+        assert have_all_agreed(replace(both, agreed_id=one), other)
+
+
+def test_whose_recordings_are_frozen_says_nothing_anew_but_may_be_asked_by_others():
+    here: dict[str, Any] = {
+        "is_never_cloned": False,
+        "is_private": False,
+        "accepted": 1,
+        "policy": 1,
+        "is_frozen": True,
+    }
+
+    assert "frozen" in (cloning_permission_error(is_own=True, **here) or "")
+    assert cloning_permission_error(is_own=False, **here) is None

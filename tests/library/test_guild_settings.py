@@ -115,6 +115,7 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
             Generation("t", AVIARY, ADA, ("words",), None, None, None, (), None, None, now)
         )
         await library.settings.set_cloning(moderator, True, policy=1)
+        await library.audit.freeze_likeness(moderator, BEN, True)
 
         await library.settings.present([ROOKERY])
         now += timedelta(days=LEFT_GUILD_DAYS - 1)
