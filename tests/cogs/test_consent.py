@@ -389,4 +389,4 @@ async def test_a_bot_s_message_is_not_cloned_as_somebody_s(scene: Scene) -> None
 
     answer = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=scene.bob)
 
-    assert "A bot cannot agree to be cloned." in await words_of(answer)
+    assert "A bot has sent that" in await words_of(answer)

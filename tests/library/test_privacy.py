@@ -96,7 +96,8 @@ async def plant(library: Library) -> None:
                 )
     await library.audit.report(member, AuditedVoice(shared.id), member_id=OTHER)
     await library.audit.report(other, AuditedVoice(heard.id), member_id=OWNER)
-    await library.consents.ask(Scope(GUILD, OWNER), SPEAKER, recording="e" * 64, name="Cid", author_id=MEMBER)
+    third = SPEAKER + 1
+    await library.consents.ask(Scope(GUILD, OWNER), third, recording="e" * 64, name="Cid", author_id=MEMBER)
     asked = await library.consents.ask(
         *(Scope(ELSEWHERE, OWNER), SPEAKER), recording="c" * 64, name="Cid", member_ids=frozenset({MEMBER})
     )
