@@ -1,10 +1,11 @@
 """Kill a process that brings the database of the first edition up to date, at every point, and start again.
 
-`python -m tests.library.migration_kills FOLDER [URL]` is a process of its own, as it forks: for each point a
-child that kills itself there, and one that starts behind it. The points are behind each statement to the
-database, before each commit, and before each file is made, renamed or deleted. FOLDER has a data
-folder of the first edition, ``first``; URL is the address of its database on PostgreSQL, from which each
-child gets a copy. Prints one line of JSON for each point. POSIX only.
+`python -m tests.library.migration_kills FOLDER SHARE [URL]` is a process of its own, as it forks: for each
+point a child that kills itself there, and one that starts behind it. The points are behind each statement to
+the database, before each commit, and before each file is made, renamed or deleted. Of them it takes one of
+`SHARES` shares. FOLDER has a data folder of the first edition, ``first``; URL is the address of its database
+on PostgreSQL, from which each child gets a copy. Prints all points in a line of JSON, and one for each of
+its own. POSIX only.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from sqlalchemy import Engine, event, make_url
 from bot.library.database import Database
 from bot.library.migrations import BACKUP_FOLDER, OURS
 from tests.library import first_edition
+
+SHARES: Final = 6
+"""So that none takes as long as a test may: there are more points with each migration."""
 
 _VERSION: Final = "UPDATE alembic_version SET version_num='"
 _FILES: Final = {"open", "os.rename", "os.remove", "sqlite3.connect"}
@@ -66,13 +70,13 @@ class Points:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: Path, url: str | None) -> None:
-    """Print how many points there are, and for each what was wrong after a kill there."""
+def main(folder: Path, share: int, url: str | None) -> None:
+    """Print all points, and for each of this share what was wrong after a kill there."""
     before = asyncio.run(first_edition.all_rows(url, folder / "first"))
     points = _forked(partial(_start, folder, url, None))
     assert points is not None
-    print(json.dumps({"points": len(points)}), flush=True)
-    for number, point in enumerate(points):
+    print(json.dumps(points), flush=True)
+    for number, point in list(enumerate(points))[share::SHARES]:
         was_killed = _forked(partial(_start, folder, url, number)) is None
         faults = _forked(partial(_start_again, folder, url, before)) if was_killed else []
         print(json.dumps({"point": point, "killed": was_killed, "faults": faults}), flush=True)
@@ -123,15 +127,16 @@ async def _copy(folder: Path, url: str | None) -> str | None:
     if url is not None:
         connection = await asyncpg.connect(_beside(url, "postgres"))
         try:
-            await connection.execute("DROP DATABASE IF EXISTS killed WITH (FORCE)")
-            await connection.execute(f"CREATE DATABASE killed TEMPLATE {make_url(url).database}")
+            copied = make_url(_copied(url) or "").database
+            await connection.execute(f"DROP DATABASE IF EXISTS {copied} WITH (FORCE)")
+            await connection.execute(f"CREATE DATABASE {copied} TEMPLATE {make_url(url).database}")
         finally:
             await connection.close()
     return _copied(url)
 
 
 def _copied(url: str | None) -> str | None:
-    return None if url is None else _beside(url, "killed")
+    return None if url is None else _beside(url, f"{make_url(url).database}_killed")
 
 
 def _beside(url: str, name: str) -> str:
@@ -163,4 +168,4 @@ def _forked(work: Callable[[], list[str]]) -> list[str] | None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)

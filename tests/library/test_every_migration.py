@@ -21,6 +21,7 @@ from bot.library.voice import utc_now
 from bot.library.withdrawal import RecordingPosts
 from bot.speech.cache import CacheFolder, SpeechCache
 from tests.library import first_edition
+from tests.library.migration_kills import SHARES
 
 OLDER = OURS.revisions[:-1]
 
@@ -126,12 +127,16 @@ async def test_what_a_migration_loses_is_noticed(tmp_path: Path, statement: str,
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("share", range(SHARES))
 async def test_killed_at_any_point_of_any_migration_the_next_start_finds_everything(
-    empty_url: str | None, tmp_path: Path
+    empty_url: str | None, tmp_path: Path, share: int
 ) -> None:
     await first_edition.make(empty_url, tmp_path / "first", tmp_path)
     ended = subprocess.run(  # noqa: ASYNC221 - there is nothing else to do meanwhile
-        [sys.executable, "-m", "tests.library.migration_kills", str(tmp_path), *filter(None, [empty_url])],
+        [
+            *(sys.executable, "-m", "tests.library.migration_kills"),
+            *(str(tmp_path), str(share), *filter(None, [empty_url])),
+        ],
         check=False,
         timeout=600,
         capture_output=True,
@@ -139,9 +144,9 @@ async def test_killed_at_any_point_of_any_migration_the_next_start_finds_everyth
     )
 
     assert ended.returncode == 0, ended.stderr
-    total, *points = map(json.loads, ended.stdout.splitlines())
-    assert len(points) == total["points"]
-    assert [point for point in points if not point["killed"] or point["faults"]] == []
+    everything, *killed = map(json.loads, ended.stdout.splitlines())
+    assert [one["point"] for one in killed] == everything[share::SHARES]
+    assert [one for one in killed if not one["killed"] or one["faults"]] == []
     for revision in OLDER:
-        inside = [one["point"] for one in points if one["point"].startswith(f"{revision}: after")]
-        assert len(inside) > 1, f"nothing was killed between {revision} and the next"
+        inside = [point for point in everything if point.startswith(f"{revision}: after")]
+        assert len(inside) > 1, f"nothing is killed between {revision} and the next"
