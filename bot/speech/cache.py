@@ -183,7 +183,7 @@ class SpeechCache:
     ) -> None:
         if self._tidying is not None:
             self._tidying.cancel()
-        await asyncio.gather(*self._under_way)
+        await self.settled()
         await asyncio.to_thread(self._worker.shutdown)
 
     def keeping(self, key: str, labels: Iterable[str]) -> Keeping:
@@ -260,6 +260,11 @@ class SpeechCache:
             return is_there
         finally:
             await self._run(self._folder.drop, [draft.name])
+
+    async def settled(self) -> None:
+        """Wait until everything is written, or dropped, that was to be kept."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
 
     async def forget(self, labels: Collection[str] = (), keys: Collection[str] = ()) -> None:
         """Throw away what has one of these labels or keys, and do not keep what is being made with one now.

@@ -109,3 +109,4 @@ class SpeechSynthesizer:
     async def aclose(self) -> None:
         """Wait until nothing is made or kept any more. Whoever waits for speech has been cancelled before."""
         await self._jobs.wait_ended()
+        await self._cache.settled()
