@@ -35,6 +35,12 @@ MAX_EXAMINATIONS: Final = 2
 MAX_EXAMINATIONS_WAITING: Final = 4
 """Recordings looked at at once in the whole process, one of a member; and those that wait, fetched later."""
 
+MAX_GENERATIONS_IN_HAND: Final = 2
+"""Generations that buttons work on at once in the whole process: one of `MAX_AUDIO_BYTES` each at most."""
+
+MAX_VOICE_MESSAGES_BYTES: Final = 8 * 1024 * 1024
+"""Of voice messages that are remembered for the next press: ten of two minutes, or hundreds of a sentence."""
+
 MAX_REFERENCE_SECONDS: Final = 300
 """A recording this long is looked through for its best part; it bounds the work and 60 MB of samples."""
 

@@ -28,6 +28,7 @@ from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
+from bot.delivery.voice_message import GenerationsInHand
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
@@ -208,12 +209,12 @@ class SpeechBot(commands.AutoShardedBot):
         membership = Membership(self.library)
         self.accesses = VoiceAccesses(self.library.consents, membership, self.reference_posts)
         self.resolver = RequestResolver(self.library)
-        slots = PlaybackSlots(self.players, self.volumes)
+        slots, in_hand = PlaybackSlots(self.players, self.volumes), GenerationsInHand()
         self.history = GenerationHistory(
-            self.library, self.voice_creation, synthesizer, maker, slots, membership
+            self.library, self.voice_creation, synthesizer, maker, slots, membership, in_hand
         )
         self.deliveries = Deliveries(synthesizer, maker, slots, self.history, self.accesses)
-        silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
+        silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts, in_hand)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:

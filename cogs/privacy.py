@@ -143,7 +143,7 @@ class PrivacyButton(
     async def _delete(self, bot: SpeechBot) -> str:
         """Delete everything, and return what the member reads."""
         bot.players.stop_all_of(self._member_id)
-        bot.history.forget_clones_of(self._member_id)
+        bot.history.forget_member(self._member_id)
         await bot.voice_designer.forget(self._member_id)
         deleted = await bot.library.privacy.delete(self._member_id)
         await bot.reference_posts.delete(deleted.posts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
@@ -21,6 +22,7 @@ from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
 from bot.delivery.voice_creation import VoiceCreation
+from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
 from bot.interaction import guild_id_of, scope_of
 from bot.library.audit import AuditedVoice, Use
@@ -45,6 +47,9 @@ _IS_OWN_DEFAULT: Final = "This is now your voice here, **{}**. Change it with /v
 
 _CLONES: Final = 200
 """Generations of /clone that can be made again, all members together; the oldest is forgotten first."""
+
+_FETCH_SECONDS: Final = 30.0
+"""For the file of a generation from Discord; where it takes longer, what is kept here does."""
 
 EXPIRED: Final = "This button has expired. Type /speak to have something said."
 NOT_KEPT: Final = "That take is no longer kept. Press Again to make a new one."
@@ -86,6 +91,7 @@ class GenerationHistory:
         maker: Maker,
         slots: PlaybackSlots,
         membership: Membership,
+        in_hand: GenerationsInHand,
     ) -> None:
         self._library = library
         self._creation = creation
@@ -93,6 +99,7 @@ class GenerationHistory:
         self._maker = maker
         self._slots = slots
         self._membership = membership
+        self._in_hand = in_hand
         self.buttons: Buttons | None = None
         self._clones: OrderedDict[str, tuple[int, SpeakRequest]] = OrderedDict()  # by generation id
         self._under_way: set[tuple[str, str, int]] = set()
@@ -210,8 +217,12 @@ class GenerationHistory:
         _member_id, request = self._clones.get(generation_id, (0, None))
         return request
 
-    def forget_clones_of(self, member_id: int) -> None:
-        """Forget the generations of /clone that this member could have had made again."""
+    def forget_member(self, member_id: int) -> None:
+        """Forget the generations of /clone that this member could have had made again, and what was made
+
+        of theirs for others.
+        """
+        self._in_hand.forget(member_id=member_id)
         for generation_id in [key for key, (asker_id, _) in self._clones.items() if asker_id == member_id]:
             del self._clones[generation_id]
 
@@ -315,11 +326,12 @@ class GenerationHistory:
         Raises `MemberError` and `PlaybackError`, as the others do: it is no longer kept, a voice in it was
         withdrawn, the queue is full.
         """
-        speech = await self._speech(generation, message, member.id)
+        async with self._in_hand.turn(generation.id):
+            speech = await self._speech(generation, message, member.id)
         voice_ids = frozenset(_voice_ids(generation))
         slot = await self._slots.reserve(channel, member, title_of(generation), voice_ids)
         with slot.released_on_failure():
-            await self._note_another_use(generation, message, member.id, speech)
+            await self._note_another_use(generation, message, member.id, speech.seconds)
             slot.append(speech.frames)
             await slot.sound.complete()
         return slot
@@ -327,7 +339,18 @@ class GenerationHistory:
     async def voice_message(
         self, generation: Generation, message: discord.Message, *, member_id: int
     ) -> VoiceMessage:
-        """Return the generation as a voice message that a member wants."""
+        """Return the generation as a voice message that a member wants, made now or for somebody before."""
+        async with self._in_hand.turn(generation.id):
+            made = await self._voice_message(generation, message, member_id)
+        await self._note_another_use(generation, message, member_id, made.seconds)
+        return made
+
+    async def _voice_message(
+        self, generation: Generation, message: discord.Message, member_id: int
+    ) -> VoiceMessage:
+        made = self._in_hand.voice_message(generation.id)
+        if made is not None:
+            return made
         speech = await self._speech(generation, message, member_id)
         is_somebodys = bool(await self.real_voices(generation))
         try:
@@ -336,7 +359,9 @@ class GenerationHistory:
             )
         except AudioError:
             raise MemberError(NOT_KEPT) from None
-        await self._note_another_use(generation, message, member_id, speech)
+        generation = await self.get(generation.id, guild_id=generation.guild_id)  # deleted meanwhile?
+        await self.check(generation, _guild_of(generation, message), member_id)
+        self._in_hand.remember(generation, made)
         return made
 
     async def note_voice_message(self, generation: Generation, post: Post) -> None:
@@ -373,15 +398,17 @@ class GenerationHistory:
         """
         name = await self._library.voices.check_place(scope, name)
         await self.check_saving(generation)
-        speech = await self._speech(generation, message, scope.member_id)
-        if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
-            raise MemberError(
-                f"That take is {speech.seconds:.1f} s long, and a voice needs {MIN_REFERENCE_SECONDS:.0f} to "
-                f"{MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something shorter or longer, and save that."
-            )
         is_whole = message is None or REST_IS_MISSING not in message.content
         said = " ".join(" ".join(generation.lines).split()) if is_whole else None
-        recorded = await self._creation.keep_generation(speech, said, asked_by=asked_by)
+        async with self._in_hand.turn(generation.id):
+            speech = await self._speech(generation, message, scope.member_id)
+            if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
+                raise MemberError(
+                    f"That take is {speech.seconds:.1f} s long, and a voice needs "
+                    f"{MIN_REFERENCE_SECONDS:.0f} to {MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something "
+                    "shorter or longer, and save that."
+                )
+            recorded = await self._creation.keep_generation(speech, said, asked_by=asked_by)
         try:
             return await self._creation.save_designed(scope, name, recorded, description=generation.style)
         except MemberError:
@@ -406,18 +433,20 @@ class GenerationHistory:
         self, generation: Generation, message: discord.Message, *, member_id: int
     ) -> SoundboardClip:
         """Return the generation as a sound for the soundboard that a member wants it on."""
-        speech = await self._speech(generation, message, member_id)
-        try:
-            clip = await self._maker.soundboard_clip(speech, tags=await self._tags(generation, message))
-        except AudioError:
-            raise MemberError(
-                "There is nothing to be heard in that. Press Again to make a new one."
-            ) from None
-        await self._note_another_use(generation, message, member_id, speech)
+        async with self._in_hand.turn(generation.id):
+            speech = await self._speech(generation, message, member_id)
+            try:
+                clip = await self._maker.soundboard_clip(speech, tags=await self._tags(generation, message))
+            except AudioError:
+                raise MemberError(
+                    "There is nothing to be heard in that. Press Again to make a new one."
+                ) from None
+        await self._note_another_use(generation, message, member_id, speech.seconds)
         return clip
 
     async def forget(self, generation: Generation) -> None:
         """Delete what is kept of a generation: its words, its sound, and its voice messages in Discord."""
+        self._in_hand.forget(generation.id)
         posts = await self._library.generations.forget(generation.id)
         await self._library.withdrawals.announce(Withdrawal((), posts))
         if generation.cache_key is not None:
@@ -432,7 +461,8 @@ class GenerationHistory:
             if attachment.size > MAX_AUDIO_BYTES:
                 break
             try:
-                data = await attachment.read()
+                async with asyncio.timeout(_FETCH_SECONDS):  # meanwhile it has one of few places
+                    data = await attachment.read()
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("the file of a generation could not be fetched: %s", type(error).__name__)
                 break
@@ -443,7 +473,7 @@ class GenerationHistory:
         return kept
 
     async def _note_another_use(
-        self, generation: Generation, message: discord.Message, member_id: int, speech: Speech
+        self, generation: Generation, message: discord.Message, member_id: int, seconds: float
     ) -> None:
         """Write down that a member has used the voices of a generation again.
 
@@ -454,7 +484,7 @@ class GenerationHistory:
         uses = _uses(
             scope,
             await self.real_voices(generation),
-            speech.seconds,
+            seconds,
             channel_id=message.channel.id,
             message_id=message.id,
         )

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import discord
 from discord.http import MultipartParameters, handle_message_parameters
@@ -16,7 +21,9 @@ from bot.delivery.offer import PASSING, MemoryFile
 from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.interaction import write_permission_error
+from bot.library.generations import Generation
 from bot.library.withdrawal import Post
+from bot.limits import MAX_GENERATIONS_IN_HAND, MAX_VOICE_MESSAGES_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +35,65 @@ _TRY_SECONDS: Final = 60.0
 
 
 _NOT_TAKEN: Final = "Discord did not take the voice message. Try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    message: VoiceMessage
+    member_id: int
+    voice_ids: frozenset[str]
+
+
+class GenerationsInHand:
+    """Generations whose sound is worked on for a button, few at a time, and the voice messages made of them.
+
+    A voice message is made once for everybody who presses: the newest are remembered, `max_bytes` of them.
+    They go when their generation, its member or one of its voices goes.
+    """
+
+    def __init__(
+        self, *, at_once: int = MAX_GENERATIONS_IN_HAND, max_bytes: int = MAX_VOICE_MESSAGES_BYTES
+    ) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._max_bytes = max_bytes
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._made: OrderedDict[str, _Made] = OrderedDict()  # by generation id, oldest use first
+
+    @asynccontextmanager
+    async def turn(self, generation_id: str) -> AsyncIterator[None]:
+        """Wait for a place, and until nobody else works on this generation; nothing is fetched before."""
+        lock = self._turns.setdefault(generation_id, asyncio.Lock())
+        async with lock, self._places:
+            yield
+
+    def voice_message(self, generation_id: str) -> VoiceMessage | None:
+        """Return the voice message that was made of a generation, if it is remembered."""
+        made = self._made.get(generation_id)
+        if made is None:
+            return None
+        self._made.move_to_end(generation_id)
+        return made.message
+
+    def remember(self, generation: Generation, message: VoiceMessage) -> None:
+        """Remember the voice message that was made of ``generation``, in place of the least used ones."""
+        if len(message.ogg) > self._max_bytes:
+            return
+        voice_ids = frozenset(filter(None, generation.voice_ids))
+        self._made[generation.id] = _Made(message, generation.member_id, voice_ids)
+        while sum(len(made.message.ogg) for made in self._made.values()) > self._max_bytes:
+            self._made.popitem(last=False)
+
+    def forget(
+        self,
+        generation_id: str | None = None,
+        *,
+        member_id: int | None = None,
+        voice_ids: Collection[str] = (),
+    ) -> None:
+        """Forget what was made of this generation, of those of this member, and in any of these voices."""
+        for key, made in list(self._made.items()):
+            if key == generation_id or made.member_id == member_id or made.voice_ids & set(voice_ids):
+                del self._made[key]
 
 
 class _VoiceFile(MemoryFile):

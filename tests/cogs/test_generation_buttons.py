@@ -80,6 +80,37 @@ async def test_again_of_a_dialogue_has_each_voice_again(scene: Scene):
     assert sorted(request["prompt_text"] for request in scene.asked) == ["Croak", "Croak", "Hello", "Hello"]
 
 
+async def test_many_who_press_at_once_share_one_voice_message_that_is_fetched_and_made_once(scene: Scene):
+    crowd = [scene.alice, scene.bob, *(scene.add_member(f"Member {number}") for number in range(10))]
+    answer = await generated(scene)
+    scene.rehearsal.cdn.served.clear()
+
+    presses = [await person.press(answer, "As voice message") for person in crowd]
+    assert [await words_of(press) for press in presses] == ["Sent."] * len(crowd)
+
+    assert len(scene.rehearsal.cdn.served) == 1
+    sent = [
+        message.files[0].data for message in scene.general.history if message.files and not message.content
+    ]
+    assert len(sent) == len(crowd)
+    assert len(set(sent)) == 1
+
+
+async def test_a_voice_message_of_a_voice_that_was_taken_back_is_not_remembered(scene: Scene):
+    await cloned(scene, scene.bob, "Bobby")
+    answer = await generated(scene, voice="Bobby")
+    assert await words_of(await scene.alice.press(answer, "As voice message")) == "Sent."
+    generation = await generation_of(scene, answer)
+    assert generation is not None
+    assert scene.bot.history._in_hand.voice_message(generation.id) is not None
+
+    await scene.bot.library.consents.revoke(scene.bob.id)
+
+    assert scene.bot.history._in_hand.voice_message(generation.id) is None
+    words = await words_of(await scene.alice.press(answer, "As voice message"))
+    assert words == "The voice in it was deleted or withdrawn, so it is silent now."
+
+
 @pytest.mark.parametrize("how", ["file", "spoken"])
 @pytest.mark.usefixtures("fast_playback")
 async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene, how: str):
