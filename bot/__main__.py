@@ -135,6 +135,8 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
             return 0 if is_healthy(settings.data_dir) else 1
         case "check":
             return asyncio.run(check(settings))
+        case "restore-backup":
+            return _restore(settings)
         case "export-voice":
             return _say(export_voice(settings, given.name, given.guild, given.to))
         case "import-voice":
@@ -145,6 +147,13 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
 def _say(work: Coroutine[Any, Any, str]) -> int:
     """Do ``work``, print what was done, and return the exit status."""
     print(asyncio.run(work))
+    return 0
+
+
+def _restore(settings: Settings) -> int:
+    """Put the newest backup of the database in its place, while no bot runs."""
+    with DataFolder(settings) as folder:
+        print(folder.restore_backup())
     return 0
 
 
@@ -178,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("check", help="say what works, what is missing, and how to mend it")
     commands.add_parser("has-token", help="exit 0 if a Discord token is set, 1 if not")
     commands.add_parser("healthy", help="exit 0 if the running bot is connected, 1 if not")
+    commands.add_parser("restore-backup", help="put the newest backup in the place of a damaged database")
     _add_voice_commands(commands)
     return parser
 

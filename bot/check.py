@@ -17,6 +17,7 @@ from bot.command_tree import refused
 from bot.data_folder import COMMANDS_FILE, DataFolder
 from bot.delivery.reference_uploads import owner_of, storage_problem
 from bot.errors import DataFolderError, LibraryError, TTSError
+from bot.library.backups import RESTORE
 from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, SpeechRequest
@@ -134,14 +135,17 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with await Database.open(url.reveal() if url else None, settings.data_dir) as database:
             problem = await database.problem()
+            age = await database.backup_age()
             left = await RecordingPosts(database).undeleted() if problem is None else Undeleted(0, 0)
     except LibraryError as error:
         yield Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
         return
     if problem is not None:
-        yield Finding(False, f"{what} is damaged: {problem}", "stop the bot; go back to a copy in backups/")
+        yield Finding(False, f"{what} is damaged: {problem}", f"stop the bot; {RESTORE}")
         return
     yield Finding(True, f"{what}: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, in order")
+    if database.is_sqlite:
+        yield _backup(age)
     if left.waiting:
         yield Finding(True, f"messages with recordings that are still to be deleted: {left.waiting}")
     if left.given_up:
@@ -150,6 +154,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             f"messages with recordings that could not be deleted in a week of tries: {left.given_up}",
             "delete the bot's messages with voice.wav where it cannot go any more",
         )
+
+
+def _backup(age: float | None) -> Finding:
+    if age is None:
+        return Finding(True, "there is no backup of it yet; the bot makes one a day while it runs")
+    hours = round(age / 3_600)
+    old = "less than an hour" if not hours else f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+    return Finding(True, f"its newest backup is {old} old; one is made a day while anything changes")
 
 
 async def _own_tts_gateway() -> Finding:

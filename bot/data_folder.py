@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bot.errors import DataFolderError
+from bot.errors import DataFolderError, LibraryError
+from bot.library.backups import BACKUP_FOLDER, restore
 from bot.library.engine import address, file_of
-from bot.library.migrations import BACKUP_FOLDER
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.settings import Settings
 
@@ -71,20 +71,25 @@ class DataFolder:
         self.path = settings.data_dir.absolute()
         self._database_url = settings.database_url
         self.starts = StartTimes(self.path / STARTS_FILE)
-        self._lock: int | None = None
+        self._locks: list[int] = []
 
     def __enter__(self) -> Self:
         self.check()
-        file = self.path / LOCK_FILE
-        try:
-            self._lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)  # no child of ours inherits it
-            self._take(self._lock)
-        except OSError as error:
-            self._close()
-            raise disk_error(error, file) from error
-        except DataFolderError:
-            self._close()
-            raise
+        files = [self.path / LOCK_FILE]
+        named = self._database()
+        database = named.resolve() if named else None
+        if database is not None and database.parent != self.path.resolve():
+            files.append(database.with_name(f"{database.name}.{LOCK_FILE}"))
+        for file in files:
+            try:
+                self._locks.append(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # no child inherits it
+                self._take(self._locks[-1], file)
+            except OSError as error:
+                self._close()
+                raise disk_error(error, file) from error
+            except DataFolderError:
+                self._close()
+                raise
         return self
 
     def __exit__(
@@ -108,13 +113,32 @@ class DataFolder:
                 _check_folder(self.path / name)
         for name in _FILES:
             _check_file(self.path / name)
-        url = self._database_url
-        database = file_of(address(url.reveal() if url else None, self.path))
+        database = self._database()
         if database is not None:
             for suffix in ("", "-wal", "-shm"):
                 _check_file(database.with_name(database.name + suffix))
 
-    def _take(self, lock: int) -> None:
+    def restore_backup(self) -> str:
+        """Put the newest backup of the database in its place, and return what was done, for the operator.
+
+        Raises `LibraryError`: there is none, or it could not be put back; then nothing was changed.
+        """
+        database = self._database()
+        if database is None:
+            raise LibraryError("The database is a PostgreSQL: go back to a backup of that in its own way.")
+        backup, aside = restore(database)
+        was = f" The database that was there is {aside} now." if aside else ""
+        return (
+            f"{database} is {backup.name} again.{was} What members saved, took back or deleted after that "
+            "backup is not in it; recordings that were deleted stay deleted."
+        )
+
+    def _database(self) -> Path | None:
+        """Return the file that the database is; None for PostgreSQL. Raises `LibraryError`."""
+        url = self._database_url
+        return file_of(address(url.reveal() if url else None, self.path))
+
+    def _take(self, lock: int, file: Path) -> None:
         try:
             if sys.platform == "win32":
                 os.lseek(lock, _LOCKED_BYTE, os.SEEK_SET)
@@ -124,22 +148,23 @@ class DataFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in _NO_LOCKS_HERE:
-                log.warning("%s cannot be locked: see to it that only one bot uses it", self.path)
+                log.warning("%s cannot be locked: see to it that only one bot uses it", file)
                 return
             if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 raise
             other = os.read(lock, 200).decode("utf-8", "replace").strip() or "unknown"
+            is_folder = file.name == LOCK_FILE
+            what = f"data folder {self.path}" if is_folder else f"database {file.with_suffix('')}"
+            setting = "DATA_DIR to another folder" if is_folder else "DATABASE_URL to another database"
             raise DataFolderError(
-                f"Another bot ({other}) is running on the data folder {self.path}. Stop that one first, or "
-                "set DATA_DIR to another folder."
+                f"Another bot ({other}) is running on the {what}. Stop that one first, or set {setting}."
             ) from None
         os.truncate(lock, 0)
         os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
     def _close(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        while self._locks:
+            os.close(self._locks.pop())
 
 
 class StartTimes:

@@ -15,6 +15,7 @@ SpeechBotError
 │   ├── LibraryUnreachableError  ... because the server of the database does not answer, or not yet
 │   ├── LibraryBusyError         ... because something else holds the database for too long
 │   ├── LibraryFullError         ... because the disk is full
+│   ├── DamagedDatabaseError     ... because the file of the database is damaged
 │   └── OtherDatabaseError       ... because the database is not the one of this DATA_DIR
 └── TTSError                     the TTS gateway gave us no usable audio
     ├── TTSUnreachableError      nothing was sent, so it is tried again
@@ -93,6 +94,10 @@ class LibraryBusyError(LibraryError):
 
 class LibraryFullError(LibraryError):
     """There is no room left on the disk."""
+
+
+class DamagedDatabaseError(LibraryError):
+    """The file of the database is damaged. The text names the newest backup and what to type."""
 
 
 class OtherDatabaseError(LibraryError):

@@ -165,8 +165,15 @@ LEFT_GUILD_DAYS: Final = 30
 """What is kept of a server that removed the bot, in case that was a mistake; then it is deleted."""
 
 MAX_BACKUPS: Final = 3
+MAX_DAILY_BACKUPS: Final = 7
 BACKUP_DAYS: Final = 30
-"""Copies of the database from before its last changes of shape; what was deleted is in none for longer."""
+"""Copies of the database from before its last changes of shape, and of the last days on which anything
+
+changed; what was deleted is in none for longer.
+"""
+
+LOOK_OVER_SECONDS: Final = 5.0
+"""How long a start looks for damage in the file of the database: several hundred megabytes."""
 
 ASIDE_DAYS: Final = 30
 """Recordings that the database never knew, in case the right database comes back; then they are deleted."""

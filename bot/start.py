@@ -16,6 +16,7 @@ import discord
 
 from bot.data_folder import disk_error
 from bot.errors import (
+    DamagedDatabaseError,
     DataFolderError,
     LibraryBusyError,
     LibraryError,
@@ -159,7 +160,7 @@ def _of_close(code: int | None) -> Obstacle:
 
 def _of_ours(error: SpeechBotError, proxy: Proxy | None) -> Obstacle:
     match error:
-        case SettingsError() | DataFolderError() | OtherDatabaseError():
+        case SettingsError() | DataFolderError() | DamagedDatabaseError() | OtherDatabaseError():
             return Obstacle(str(error), status=2)
         case NotDiscordError():
             return Obstacle(

@@ -26,13 +26,28 @@ async def test_a_database_in_order_is_said_to_be(tmp_path: Path) -> None:
     assert finding == Finding(True, f"the database in {tmp_path}: SQLite, in order")
 
 
+async def test_the_age_of_the_newest_backup_is_said(tmp_path: Path) -> None:
+    said = [
+        finding.what async for finding in findings(Settings(data_dir=tmp_path)) if "backup" in finding.what
+    ]
+    assert said == ["there is no backup of it yet; the bot makes one a day while it runs"]
+
+    async with Library(None, tmp_path) as library:
+        await library.tidy()
+
+    said = [
+        finding.what async for finding in findings(Settings(data_dir=tmp_path)) if "backup" in finding.what
+    ]
+    assert said == ["its newest backup is less than an hour old; one is made a day while anything changes"]
+
+
 async def test_a_file_that_is_no_database_is_found(tmp_path: Path) -> None:
     (tmp_path / DATABASE_FILE).write_bytes(b"no database at all" * 100)
 
     finding = await about_the_database(Settings(data_dir=tmp_path))
 
     assert not finding.fine
-    assert "cannot be opened" in finding.what
+    assert "is damaged" in finding.what
     assert finding.cure
 
 

@@ -83,6 +83,33 @@ async def test_a_voice_is_imported_and_the_folder_checked_beside_a_running_bot(
         assert await library.database.problem() is None
 
 
+async def test_a_damaged_database_is_noticed_at_the_start_and_one_line_brings_the_backup_back(
+    discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    async with Library(None, data) as library:
+        await library.tidy()
+    whole = (data / DATABASE_FILE).read_bytes()
+    (data / DATABASE_FILE).write_bytes(whole[:4_096] + b"\xff" * (len(whole) - 4_096))
+
+    async with bot_process(tmp_path, **discord_here) as damaged:
+        status, said = await damaged.ended()
+    assert status == 2
+    assert "is damaged" in said
+    assert "python -m bot restore-backup" in said
+    assert "Traceback" not in said
+    async with bot_process(tmp_path, "restore-backup", **discord_here) as restoring:
+        status, said = await restoring.ended()
+    assert status == 0
+    assert f"{data / DATABASE_FILE} is myna-daily-" in said
+    async with bot_process(tmp_path, **discord_here) as anew:
+        await anew.until(LOGGED_IN)
+        async with bot_process(tmp_path, "restore-backup", **discord_here) as too_early:
+            status, said = await too_early.ended()
+    assert status == 2
+    assert "Stop that one first" in said
+
+
 def test_two_folders_are_two_locks_and_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     here, there = Settings(data_dir=tmp_path / "a"), Settings(data_dir=tmp_path / "b")
 
@@ -98,6 +125,26 @@ def test_one_folder_under_two_names_is_one_lock(tmp_path: Path) -> None:
 
     with DataFolder(Settings(data_dir=tmp_path / "real")), pytest.raises(DataFolderError):
         DataFolder(Settings(data_dir=tmp_path / "other")).__enter__()
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_one_database_in_a_file_elsewhere_is_one_lock_whatever_the_folders(
+    tmp_path: Path, is_linked: bool
+) -> None:
+    database = link = tmp_path / "shared" / "voices.db"
+    database.parent.mkdir()
+    if is_linked:
+        database.touch()
+        link = tmp_path / "b" / "myna.db"
+        link.parent.mkdir()
+        link.symlink_to(database)
+    here = Settings(data_dir=tmp_path / "a", database_url=Secret(f"sqlite:///{database}"))
+    there = Settings(data_dir=tmp_path / "b", database_url=Secret(f"sqlite:///{link}"))
+
+    with DataFolder(here), pytest.raises(DataFolderError, match=r"on the database .*voices\.db\. Stop"):
+        DataFolder(there).__enter__()
+    with DataFolder(there):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -23,8 +24,9 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
+from bot.library.backups import back_up_daily, check_intact, forget_old_backups, newest_age
 from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
-from bot.library.migrations import OURS, Migrations, bring_up_to_date, forget_old_backups
+from bot.library.migrations import OURS, Migrations, bring_up_to_date
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, write_whole
 from bot.library.tables import Base, ConsentRow, IdentityRow, VoiceRow
 from bot.library.voice import new_id
@@ -196,7 +198,7 @@ class Database:
         A backup of the file is made before its tables change. Raises `LibraryError` with a sentence for the
         operator: it cannot be reached, is newer than this bot, or could not be brought up to date; then it
         is as it was. `OtherDatabaseError`: ``data_dir`` belongs to another database, or it has recordings and
-        there is no database yet; then none is made.
+        there is no database yet; then none is made. `DamagedDatabaseError`: the file is damaged.
         """
         where = address(url, data_dir)
         file = file_of(where)
@@ -205,6 +207,7 @@ class Database:
             if refusal is not None and not file.exists():
                 raise OtherDatabaseError(refusal)
             await asyncio.to_thread(_make_private, file)
+            await asyncio.to_thread(check_intact, file)
         await bring_up_to_date(where, migrations, busy_seconds=busy_seconds, refusal_of_new=refusal)
         database = cls(engine_for(where, busy_seconds=busy_seconds), file, busy_seconds=busy_seconds)
         try:
@@ -332,6 +335,17 @@ class Database:
                 await connection.execute(text(f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {names}"))
         except (SQLAlchemyError, OSError) as error:
             raise library_error(error) from error
+
+    async def back_up(self) -> None:
+        """Make the backup of the day if it is due; PostgreSQL has its own. Raises `LibraryError`."""
+        if self._file is not None and await asyncio.to_thread(back_up_daily, self._file):
+            log.info("the backup of the day was made")
+
+    async def backup_age(self) -> float | None:
+        """Return how many seconds old the newest backup is; None: there is none, or it is PostgreSQL."""
+        if self._file is None:
+            return None
+        return await asyncio.to_thread(newest_age, self._file, time.time())
 
     async def forget_old_backups(self) -> None:
         """Delete the backups that are too old; they hold what has been deleted since."""

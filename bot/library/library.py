@@ -181,11 +181,14 @@ class Library:
         await self.audit.sweep()
         if self.settings.has_looked:
             await self._purge()
-        await self.database.forget_old_backups()
         if self.database.needs_scrubbing:
             await self._scrub()
         await self.database.vacuum()
         await self._drop_recordings()
+        try:
+            await self.database.back_up()
+        finally:
+            await self.database.forget_old_backups()
 
     async def _purge(self) -> None:
         purged = await purge_left_guilds(self.database, self._now())

@@ -27,8 +27,9 @@ import alembic.command  # noqa: F401 - once here, and not in every child
 import asyncpg
 from sqlalchemy import Engine, event, make_url
 
+from bot.library.backups import BACKUP_FOLDER
 from bot.library.database import Database
-from bot.library.migrations import BACKUP_FOLDER, OURS
+from bot.library.migrations import OURS
 from tests.library import first_edition
 
 SHARES: Final = 6

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, MemberError
+from bot.errors import DamagedDatabaseError, LibraryBusyError, LibraryError, LibraryFullError, MemberError
 from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE
 from bot.library.migrations import OURS
@@ -292,7 +292,7 @@ class TestTheFile:
     async def test_a_file_that_is_no_database_is_left_alone(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / DATABASE_FILE).write_bytes(content)
 
-        with pytest.raises(LibraryError, match=r"^The database cannot be opened"):
+        with pytest.raises(LibraryError, match=r"^The database .* is damaged"):
             await Database.open(None, tmp_path)
         assert (tmp_path / DATABASE_FILE).read_bytes() == content
 
@@ -311,8 +311,18 @@ class TestTheFile:
         content[-40_000:-20_000] = bytes(20_000)
         path.write_bytes(content)
 
-        async with await Database.open(url, tmp_path) as damaged:
-            assert await damaged.problem() is not None
+        with pytest.raises(DamagedDatabaseError):
+            await Database.open(url, tmp_path)
+
+    async def test_damage_that_comes_later_is_found_too(self, tmp_path: Path) -> None:
+        async with await Database.open(None, tmp_path) as database:
+            path = tmp_path / DATABASE_FILE
+            await database.scrub()
+            content = bytearray(path.read_bytes())
+            content[4_096:] = b"\xff" * (len(content) - 4_096)
+            path.write_bytes(content)
+
+            assert await database.problem() is not None
 
     async def test_a_folder_that_cannot_be_made_is_one_sentence(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

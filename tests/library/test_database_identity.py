@@ -15,12 +15,13 @@ import pytest
 from sqlalchemy import text
 
 from bot.errors import LibraryError, OtherDatabaseError
+from bot.library.backups import BACKUP_FOLDER
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent
 from bot.library.database import ID_FILE, Database
 from bot.library.engine import DATABASE_FILE, address, engine_for
 from bot.library.library import Library
-from bot.library.migrations import BACKUP_FOLDER, bring_up_to_date
+from bot.library.migrations import bring_up_to_date
 from bot.library.recording_folder import ASIDE, RECORDING_FOLDER
 from bot.library.recordings import GRACE_SECONDS
 from bot.library.voice import Kind, NewVoice, Sharing, Voice
@@ -461,7 +462,7 @@ class TestTheFirstEdition:
             assert (tmp_path / ID_FILE).read_text(encoding="utf-8").strip() == library.database.id
         assert here(tmp_path) == {first["voice"], first["question"]}
         assert aside(tmp_path) == {first["left over"]}
-        assert len(list((tmp_path / BACKUP_FOLDER).glob("*"))) == (empty_url is None)
+        assert len(list((tmp_path / BACKUP_FOLDER).glob("*-0001-*"))) == (empty_url is None)
 
     async def test_what_lapses_and_what_is_taken_back_goes_at_once(
         self, first: dict[str, str], empty_url: str | None, tmp_path: Path, clock: Clock

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.audio.maker import Maker
+from bot.library.backups import BACKUP_FOLDER
 from bot.library.database import Database
 from bot.library.engine import address, engine_for, writing
 from bot.library.library import Library
-from bot.library.migrations import BACKUP_FOLDER, OURS, bring_up_to_date
+from bot.library.migrations import OURS, bring_up_to_date
 from bot.library.tables import GenerationRow
 from bot.library.voice import utc_now
 from bot.library.withdrawal import RecordingPosts

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import select, text
 
 from bot.errors import LibraryError
+from bot.library.backups import BACKUP_FOLDER
 from bot.library.database import Database
 from bot.library.engine import DATABASE_FILE
-from bot.library.migrations import BACKUP_FOLDER, OURS, Migrations
+from bot.library.migrations import OURS, Migrations
 from bot.library.tables import NeverCloneRow
 from bot.limits import BACKUP_DAYS, MAX_BACKUPS
 from tests.library.first_edition import first_revisions

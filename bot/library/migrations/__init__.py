@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sqlite3
-import time
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import LibraryError, OtherDatabaseError
+from bot.library.backups import back_up
 from bot.library.engine import engine_for, file_of, library_error, writing
 from bot.library.tables import Base
-from bot.limits import BACKUP_DAYS, MAX_BACKUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +38,6 @@ OURS: Final = Migrations(
 
 log = logging.getLogger(__name__)
 
-BACKUP_FOLDER: Final = "backups"
-"""A folder beside the database file."""
-
-_DRAFT: Final = ".new"
 _VERSIONS: Final = "alembic_version"
 
 
@@ -71,7 +63,7 @@ async def bring_up_to_date(
             )
         file = file_of(url)
         if file is not None and revision is not None:
-            await asyncio.to_thread(_back_up, file, revision)
+            await asyncio.to_thread(back_up, file, revision)
         await _upgrade(engine, revision, migrations)
         log.info("database brought from %s to %s", revision or "nothing", migrations.newest)
     finally:
@@ -133,43 +125,3 @@ def _run_alembic(connection: Connection, folder: Path) -> None:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _back_up(file: Path, revision: str) -> None:
-    """Copy the database as it is, its log included; all or nothing, and the newest copies stay."""
-    folder = file.parent / BACKUP_FOLDER
-    copy = folder / f"{file.stem}-{revision}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.db"
-    draft = copy.with_suffix(_DRAFT)
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for left in folder.glob(f"{file.stem}-*{_DRAFT}"):  # by a start that was killed in the middle
-            left.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as target:
-            source.backup(target)
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        draft.replace(copy)
-    except (OSError, sqlite3.Error) as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise LibraryError(
-            f"No backup of the database could be made in {folder} ({error}), so it was not touched. "
-            "Free some space and start again."
-        ) from error
-    for old in _backups(file)[:-MAX_BACKUPS]:
-        old.unlink(missing_ok=True)
-
-
-def forget_old_backups(file: Path) -> None:
-    """Delete the backups of ``file`` that are older than `BACKUP_DAYS`."""
-    oldest = time.time() - BACKUP_DAYS * 86_400
-    for backup in _backups(file):
-        if backup.stat().st_mtime < oldest:
-            backup.unlink(missing_ok=True)
-
-
-def _backups(file: Path) -> list[Path]:
-    """Return the backups, oldest first."""
-    found = (file.parent / BACKUP_FOLDER).glob(f"{file.stem}-*.db")
-    return sorted(found, key=lambda path: path.stat().st_mtime)
