@@ -14,7 +14,7 @@ import discord
 
 from bot.audio.sound import SpeechSound
 from bot.command_tree import refused
-from bot.data_folder import COMMANDS_FILE, DataFolder
+from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
 from bot.delivery.reference_uploads import owner_of, storage_problem
 from bot.errors import DataFolderError, LibraryError, TTSError
 from bot.library.backups import RESTORE
@@ -126,7 +126,16 @@ async def _data_dir(settings: Settings) -> Finding:
         await asyncio.to_thread(DataFolder(settings).check)
     except (DataFolderError, LibraryError) as error:
         return Finding(False, str(error), "look at DATA_DIR and DATABASE_URL")
-    return Finding(True, f"the folder {settings.data_dir} can be written")
+    limit = data_limit(settings)
+    megabytes = await asyncio.to_thread(limit.used) / 1024**2
+    if not limit.max_bytes:
+        return Finding(True, f"the folder {settings.data_dir} can be written; it holds {megabytes:,.0f} MB")
+    holds = f"the folder {settings.data_dir} holds {megabytes:,.0f} of {settings.data_megabytes:,} MB"
+    if megabytes < settings.data_megabytes:
+        return Finding(True, f"{holds}, and can be written")
+    return Finding(
+        False, f"{holds}: no new recordings are kept", "set DATA_MEGABYTES higher, or delete voices"
+    )
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:

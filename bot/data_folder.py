@@ -19,7 +19,7 @@ from typing import Final, Self
 from bot.errors import DataFolderError, LibraryError
 from bot.library.backups import BACKUP_FOLDER, restore
 from bot.library.engine import address, file_of
-from bot.library.recording_folder import RECORDING_FOLDER
+from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.settings import Settings
 
 if sys.platform == "win32":
@@ -204,6 +204,12 @@ class StartTimes:
         except (FileNotFoundError, ValueError, RecursionError):
             return []
         return sorted(at for at in found if isinstance(at, float)) if isinstance(found, list) else []
+
+
+def data_limit(settings: Settings) -> DataLimit:
+    """Return how much the data folder may hold."""
+    max_bytes = settings.data_megabytes * 1024**2
+    return DataLimit(settings.data_dir, max_bytes, cache=CACHE_FOLDER, backups=BACKUP_FOLDER)
 
 
 def disk_error(error: OSError, path: Path | None = None) -> DataFolderError:

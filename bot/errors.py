@@ -15,6 +15,7 @@ SpeechBotError
 │   ├── LibraryUnreachableError  ... because the server of the database does not answer, or not yet
 │   ├── LibraryBusyError         ... because something else holds the database for too long
 │   ├── LibraryFullError         ... because the disk is full
+│   ├── LibraryLimitError        ... because the data folder may hold no more
 │   ├── DamagedDatabaseError     ... because the file of the database is damaged
 │   └── OtherDatabaseError       ... because the database is not the one of this DATA_DIR
 └── TTSError                     the TTS gateway gave us no usable audio
@@ -94,6 +95,10 @@ class LibraryBusyError(LibraryError):
 
 class LibraryFullError(LibraryError):
     """There is no room left on the disk."""
+
+
+class LibraryLimitError(LibraryError):
+    """What is kept already takes all that the operator allows."""
 
 
 class DamagedDatabaseError(LibraryError):
@@ -195,6 +200,10 @@ _SENTENCES: dict[type[BaseException], str] = {
     LibraryBusyError: "My records are busy right now. Nothing was changed; try again in a minute.",
     LibraryFullError: (
         "My disk is full. Nothing was changed; try again in a minute, and tell my owner if it stays so."
+    ),
+    LibraryLimitError: (
+        "I keep as many recordings as my owner lets me. Delete a voice that you no longer need with /voice "
+        "delete, or tell my owner."
     ),
     TTSError: "The voice service failed. Try again in a moment.",
     TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",

@@ -91,6 +91,9 @@ place before it goes without: slow lines of some must not hold up the rest."""
 MAX_CACHE_MEGABYTES: Final = 100_000
 """More than 200 hours of speech: whoever sets more has mistaken the unit."""
 
+MAX_DATA_MEGABYTES: Final = 999_999
+"""A terabyte: whoever sets more has mistaken the unit."""
+
 MAX_UTTERANCES_PER_MEMBER: Final = 3
 MAX_UTTERANCES_PER_GUILD: Final = 20
 """Places in a guild's queue; one member cannot fill it."""

@@ -21,6 +21,7 @@ from bot.limits import (
     CALLS_AT_ONCE_AT_FIRST,
     MAX_CACHE_MEGABYTES,
     MAX_CALLS_AT_ONCE,
+    MAX_DATA_MEGABYTES,
     MAX_GUIDANCE,
     MAX_IDLE_MINUTES,
     MAX_STEPS,
@@ -135,6 +136,7 @@ class Settings:
     https_proxy: Secret | None = None
     no_proxy: str | None = None
     cache_megabytes: int = 200
+    data_megabytes: int = 5_000
     idle_minutes: int = 0
     sound_process: str = "auto"
     log_level: str = "info"
@@ -162,6 +164,9 @@ class Settings:
             no_proxy=values.text("NO_PROXY") or values.text("no_proxy"),
             cache_megabytes=int(
                 values.number("CACHE_MEGABYTES", cls.cache_megabytes, 0, MAX_CACHE_MEGABYTES, whole=True)
+            ),
+            data_megabytes=int(
+                values.number("DATA_MEGABYTES", cls.data_megabytes, 0, MAX_DATA_MEGABYTES, whole=True)
             ),
             idle_minutes=int(
                 values.number("IDLE_MINUTES", cls.idle_minutes, 0, MAX_IDLE_MINUTES, whole=True)

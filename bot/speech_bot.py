@@ -20,7 +20,7 @@ from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, refusal_of
-from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE
+from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, data_limit
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
@@ -116,7 +116,7 @@ class SpeechBot(commands.AutoShardedBot):
         session.headers["User-Agent"] = self.http.user_agent
         url = self._settings.database_url
         self.library = await self._parts.enter_async_context(
-            Library(url.reveal() if url else None, self._settings.data_dir)
+            Library(url.reveal() if url else None, self._settings.data_dir, limit=data_limit(self._settings))
         )
         own = self._own_tts_gateway()
         tts = await self._parts.enter_async_context(

@@ -26,6 +26,24 @@ async def test_a_database_in_order_is_said_to_be(tmp_path: Path) -> None:
     assert finding == Finding(True, f"the database in {tmp_path}: SQLite, in order")
 
 
+@pytest.mark.parametrize(("megabytes", "words", "is_fine"), [
+    (0, "can be written; it holds 3 MB", True),
+    (5_000, "holds 3 of 5,000 MB, and can be written", True),
+    (2, "holds 3 of 2 MB: no new recordings are kept", False),
+])  # fmt: skip
+async def test_how_much_the_data_folder_holds_is_said(
+    tmp_path: Path, megabytes: int, words: str, is_fine: bool
+) -> None:
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "voice.wav").write_bytes(bytes(3 * 1024**2))
+    settings = Settings(data_dir=tmp_path, data_megabytes=megabytes)
+
+    (found,) = [one async for one in findings(settings) if one.what.startswith(f"the folder {tmp_path}")]
+
+    assert words in found.what
+    assert found.fine is is_fine
+
+
 async def test_the_age_of_the_newest_backup_is_said(tmp_path: Path) -> None:
     said = [
         finding.what async for finding in findings(Settings(data_dir=tmp_path)) if "backup" in finding.what

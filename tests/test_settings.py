@@ -38,6 +38,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "DATABASE_URL": "postgresql://myna:secret@db.example/myna",
         "STORAGE_CHANNEL_ID": "123456789012345678",
         "CACHE_MEGABYTES": "0",
+        "DATA_MEGABYTES": "800",
         "IDLE_MINUTES": "30",
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "Json",
@@ -54,6 +55,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.database_url.reveal() == "postgresql://myna:secret@db.example/myna"
     assert settings.storage_channel_id == 123456789012345678
     assert settings.cache_megabytes == 0
+    assert settings.data_megabytes == 800
     assert settings.idle_minutes == 30
     assert (settings.log_level, settings.log_format) == ("debug", "json")
 
@@ -70,6 +72,7 @@ def test_an_empty_value_is_no_value(nothing: str | None) -> None:
         "DATABASE_URL",
         "STORAGE_CHANNEL_ID",
         "CACHE_MEGABYTES",
+        "DATA_MEGABYTES",
         "LOG_LEVEL",
     )
 
@@ -132,6 +135,7 @@ def test_a_key_may_be_whatever_a_header_can_carry(key: str) -> None:
         ("TTS_STEPS", "１０", "a whole number from 4 to 30"),
         ("TTS_STEPS", "9" * 5_000, "a whole number from 4 to 30"),
         ("CACHE_MEGABYTES", "-1", "a whole number from 0 to 100000"),
+        ("DATA_MEGABYTES", "5 GB", "a whole number from 0 to 999999"),
         ("CACHE_MEGABYTES", "200 MB", "a whole number from 0 to 100000"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml", "one of text, json"),

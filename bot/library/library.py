@@ -22,7 +22,7 @@ from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
 from bot.library.known_recordings import KnownRecordings
 from bot.library.privacy import Privacy
-from bot.library.recording_folder import RECORDING_FOLDER
+from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.library.recordings import Recordings
 from bot.library.tables import (
     ChosenVoiceRow,
@@ -85,7 +85,7 @@ class Library:
     """An async context manager: entered it is open and in order, left everything is written and closed.
 
     ``url`` names the database; None: a file of SQLite under ``data_dir``. Recordings are under ``data_dir``
-    either way. Entering raises `LibraryError` with a sentence for the operator.
+    either way, within ``limit``. Entering raises `LibraryError` with a sentence for the operator.
     """
 
     database: Database
@@ -101,9 +101,12 @@ class Library:
     audit: Audit
     privacy: Privacy
 
-    def __init__(self, url: str | None, data_dir: Path, *, now: Clock = utc_now) -> None:
+    def __init__(
+        self, url: str | None, data_dir: Path, *, limit: DataLimit | None = None, now: Clock = utc_now
+    ) -> None:
         self._url = url
         self._data_dir = data_dir
+        self._limit = limit
         self._now = now
         self._parts = AsyncExitStack()
 
@@ -122,7 +125,8 @@ class Library:
         self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
         await asyncio.to_thread(mark, self._data_dir, self.database.id)
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
-        self.recordings = Recordings(self.database, self._data_dir / RECORDING_FOLDER, now=self._now)
+        folder = self._data_dir / RECORDING_FOLDER
+        self.recordings = Recordings(self.database, folder, limit=self._limit, now=self._now)
         await self._drop_recordings()
         self.known_recordings = KnownRecordings(self.database)
         self.posts = RecordingPosts(self.database)
@@ -189,6 +193,11 @@ class Library:
             await self.database.back_up()
         finally:
             await self.database.forget_old_backups()
+        if self._limit is not None and not await asyncio.to_thread(self._limit.make_room):
+            log.warning(
+                "DATA_DIR holds more than the %d MB it may (DATA_MEGABYTES), so no new recordings are kept",
+                self._limit.max_bytes // 1024**2,
+            )
 
     async def _purge(self) -> None:
         purged = await purge_left_guilds(self.database, self._now())

@@ -141,6 +141,41 @@ class RecordingFolder:
             path.replace(self._aside / path.name)
 
 
+class DataLimit:
+    """Limit on what everything under the data folder takes together, in bytes; 0: there is none.
+
+    It blocks. What can be had again, or is there only in case, gives way before a recording is refused:
+    speech that is kept in ``cache``, recordings that were put aside, every backup in ``backups`` but the
+    newest. Recordings of voices never do.
+    """
+
+    def __init__(self, data_dir: Path, max_bytes: int, *, cache: str, backups: str) -> None:
+        self.max_bytes = max_bytes
+        self._data_dir = data_dir
+        self._cache = data_dir / cache
+        self._aside = data_dir / RECORDING_FOLDER / ASIDE
+        self._backups = data_dir / backups
+
+    def used(self) -> int:
+        """Return how many bytes the files under the data folder have."""
+        return sum(
+            _size(Path(folder) / name) for folder, _, names in os.walk(self._data_dir) for name in names
+        )
+
+    def make_room(self, size: int = 0) -> bool:
+        """Return whether ``size`` more bytes fit, after deleting no more than is needed of what gives way."""
+        excess = self.used() + size - self.max_bytes if self.max_bytes else 0
+        if excess <= 0:
+            return True
+        of_no_need = [*_by_age(self._cache), *_by_age(self._aside), *_by_age(self._backups)[:-1]]
+        for path in of_no_need:
+            if excess <= 0:
+                break
+            freed = _size(path)
+            excess -= freed if _unlink([path]) else 0
+        return excess <= 0
+
+
 def is_sha256(name: str) -> bool:
     """Return whether this can be the name of a recording: nothing else leads to a file."""
     return _SHA256.fullmatch(name) is not None
@@ -173,6 +208,17 @@ def _files(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """Return the files in a folder, oldest first."""
+    return sorted((path for path in _files(folder) if path.is_file()), key=_written_at)
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
 
 
 def _is_sealed(path: Path) -> bool:

@@ -23,10 +23,10 @@ from typing import Any, Final
 from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.errors import LibraryError
+from bot.errors import LibraryError, LibraryLimitError
 from bot.library.database import Database, upsert
 from bot.library.known_recordings import upload_hash
-from bot.library.recording_folder import RecordingFolder, is_sha256
+from bot.library.recording_folder import DataLimit, RecordingFolder, is_sha256
 from bot.library.tables import ConsentRow, RecordingRow, VoiceRow
 from bot.library.voice import Clock, utc_now
 from bot.limits import ASIDE_DAYS
@@ -43,26 +43,41 @@ _LOCK: Final = -1
 class Recordings:
     """The recordings in a folder, as the database knows them."""
 
-    def __init__(self, database: Database, folder: Path, *, now: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, folder: Path, *, limit: DataLimit | None = None, now: Clock = utc_now
+    ) -> None:
         self._database = database
         self._folder = RecordingFolder(folder)
+        self._limit = limit
         self._now = now
+        self._keeping = asyncio.Lock()  # two that fit alone need not fit together
 
     async def keep(self, wav: bytes, *, upload: str | None = None) -> str:
         """Keep a recording; return its SHA-256 in hexadecimal, under which it can be read.
 
         ``upload`` is the SHA-256 of the file that it was mended from. It stays an hour, and then while a
-        voice or an open request names it. Raises `LibraryError`.
+        voice or an open request names it. Raises `LibraryError`, and `LibraryLimitError` where the data
+        folder may hold no more.
         """
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(wav).hexdigest())
-        # The row first: a file that this database does not know is never deleted for it.
-        async with self._database.session() as session:
-            kept: dict[str, Any] = {"kept_at": self._now(), "was_named": False, "unused_since": None}
-            if upload is not None:
-                kept["upload_hash"] = await upload_hash(session, upload)
-            await upsert(session, RecordingRow, {"sha256": sha256}, kept)
-        await asyncio.to_thread(self._folder.keep, wav, sha256)
+        async with self._keeping:
+            if not await asyncio.to_thread(self._folder.has, sha256):
+                await self._check_room(len(wav))
+            # The row first: a file that this database does not know is never deleted for it.
+            async with self._database.session() as session:
+                kept: dict[str, Any] = {"kept_at": self._now(), "was_named": False, "unused_since": None}
+                if upload is not None:
+                    kept["upload_hash"] = await upload_hash(session, upload)
+                await upsert(session, RecordingRow, {"sha256": sha256}, kept)
+            await asyncio.to_thread(self._folder.keep, wav, sha256)
         return sha256
+
+    async def _check_room(self, size: int) -> None:
+        if self._limit is not None and not await asyncio.to_thread(self._limit.make_room, size):
+            megabytes = self._limit.max_bytes // 1024**2
+            raise LibraryLimitError(
+                f"a recording is refused: DATA_DIR may hold {megabytes} MB (DATA_MEGABYTES)"
+            )
 
     async def read(self, sha256: str) -> bytes:
         """Return a recording. Raises `LibraryError` if it is not there or is damaged."""

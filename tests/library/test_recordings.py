@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.errors import LibraryError, LibraryFullError
+from bot.errors import LibraryError, LibraryFullError, LibraryLimitError, sentence_for
 from bot.library.database import Database
+from bot.library.recording_folder import DataLimit
 from bot.library.recordings import Recordings
 from bot.library.tables import ConsentRow
 from bot.library.voices import Voices
@@ -156,3 +158,66 @@ async def test_a_folder_that_cannot_be_written_is_an_error(database: Database, t
 
     with pytest.raises(LibraryError):
         await Recordings(database, tmp_path / "file" / "recordings").keep(WAV)
+
+
+class TestLimit:
+    """What gives way where the data folder may hold no more, and what is refused then."""
+
+    LIMIT = 100_000
+    SIZE = 10_000
+
+    @pytest.fixture
+    def limit(self, tmp_path: Path) -> DataLimit:
+        return DataLimit(tmp_path, self.LIMIT, cache="cache", backups="backups")
+
+    @pytest.fixture
+    def limited(self, database: Database, limit: DataLimit, tmp_path: Path) -> Recordings:
+        limit.max_bytes += limit.used()  # the database is there already, and grows a little
+        return Recordings(database, tmp_path / "recordings", limit=limit)
+
+    def put(self, path: Path, size: int = SIZE, *, age: float = 0.0) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+        os.utime(path, (NOW.timestamp() - age, NOW.timestamp() - age))
+        return path
+
+    def test_everything_counts_and_what_is_of_no_need_goes_oldest_first(
+        self, limit: DataLimit, tmp_path: Path
+    ):
+        voice = self.put(tmp_path / "recordings" / f"{'a' * 64}.wav")
+        aside = self.put(tmp_path / "recordings" / "aside" / f"{'b' * 64}.wav")
+        speech = [self.put(tmp_path / "cache" / name, age=age) for name, age in (("new", 1), ("old", 2))]
+        backups = [self.put(tmp_path / "backups" / f"{age}.db", age=age) for age in (3, 1, 2)]
+        assert limit.used() == 7 * self.SIZE
+
+        assert limit.make_room(3 * self.SIZE)
+        assert limit.used() == 7 * self.SIZE
+        assert limit.make_room(4 * self.SIZE)
+        assert [path.exists() for path in speech] == [True, False]
+        assert limit.make_room(7 * self.SIZE)
+        assert [path.exists() for path in (speech[0], aside, *backups)] == [False, False, False, True, True]
+        assert limit.make_room(8 * self.SIZE)
+        assert not limit.make_room(9 * self.SIZE)
+
+        assert [path.exists() for path in (voice, *backups)] == [True, False, True, False]
+
+    @pytest.mark.parametrize("size", [0, 1, 10**12])
+    def test_without_a_limit_everything_fits_and_nothing_goes(self, tmp_path: Path, size: int):
+        speech = self.put(tmp_path / "cache" / "speech")
+
+        assert DataLimit(tmp_path, 0, cache="cache", backups="backups").make_room(size)
+        assert speech.exists()
+
+    async def test_what_does_not_fit_is_refused_and_those_before_stay(
+        self, limited: Recordings, tmp_path: Path
+    ):
+        large = [bytes([number]) * 30_000 for number in range(6)]
+        results = await asyncio.gather(*(limited.keep(wav) for wav in large), return_exceptions=True)
+
+        kept = [name for name in results if isinstance(name, str)]
+        assert 1 <= len(kept) <= 3
+        assert {type(error) for error in results if not isinstance(error, str)} == {LibraryLimitError}
+        assert files(tmp_path) == {f"{name}.wav" for name in kept}
+        first = large[results.index(kept[0])]
+        assert await limited.keep(first) == kept[0], "what is there needs no room"
+        assert "/voice delete" in sentence_for(LibraryLimitError())
