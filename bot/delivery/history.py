@@ -218,10 +218,8 @@ class GenerationHistory:
         return request
 
     def forget_member(self, member_id: int) -> None:
-        """Forget the generations of /clone that this member could have had made again, and what was made
-
-        of theirs for others.
-        """
+        """Forget what is in memory for this member: what they could have had made again, or fetched again."""
+        self._synthesizer.forget_member(member_id)
         self._in_hand.forget(member_id=member_id)
         for generation_id in [key for key, (asker_id, _) in self._clones.items() if asker_id == member_id]:
             del self._clones[generation_id]

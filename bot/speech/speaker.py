@@ -6,14 +6,14 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.audio.maker import IncomingSpeech, Maker, Part
-from bot.errors import AudioError, MemberError, TTSReferenceError, TTSUnusableAudioError
+from bot.errors import AudioError, MemberError, TTSFetchError, TTSReferenceError, TTSUnusableAudioError
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from bot.models import (
     FRAME_SECONDS,
@@ -25,6 +25,7 @@ from bot.models import (
     Stage,
     VoiceAccess,
 )
+from bot.speech.cache import speech_key
 from bot.speech.segment_plan import Call, NextSegment, SegmentPlan, Speed
 from bot.tts.call_queue import CallPriority
 from bot.tts.client import CallGate, TTSCall, TTSClient
@@ -71,6 +72,9 @@ class TTSGatewayStats:
 
 
 _HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
+_MAX_UNFETCHED: Final = 500
+_MAX_FETCHES: Final = 5  # of one address, each of several tries; then it is made anew
 
 
 class RetryBudget:
@@ -101,6 +105,63 @@ class RetryBudget:
                 del self._spent[account]
 
 
+@dataclass(slots=True)
+class _Unfetched:
+    member_id: int
+    voice_id: str | None
+    url: str
+    until: float
+    tries: int = 0
+
+
+class UnfetchedGenerations:
+    """Addresses of generations that were made and could not be fetched, kept for a day for whoever asked.
+
+    The same request of theirs fetches it again, a few times, and is no call of the TTS gateway. They are only
+    in memory, and go with their voice and their member.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, _Unfetched] = OrderedDict()  # by request and member, oldest first
+
+    def keep(self, request: SpeechRequest, member_id: int, url: str) -> None:
+        """Keep the address of what was made for ``request``; one that is kept already only grows old."""
+        voice_id = request.voice.id if request.voice else None
+        made = _Unfetched(member_id, voice_id, url, self._clock() + _DAY)
+        kept = self._kept.setdefault(_unfetched_key(request, member_id), made)
+        if kept.tries >= _MAX_FETCHES:
+            self.forget(request, member_id)
+        while self._kept and (len(self._kept) > _MAX_UNFETCHED or self._oldest.until <= self._clock()):
+            self._kept.popitem(last=False)
+
+    @property
+    def _oldest(self) -> _Unfetched:
+        return next(iter(self._kept.values()))
+
+    def find(self, request: SpeechRequest, member_id: int) -> str | None:
+        """Return the address of what was made for this, to be tried again; None: there is none."""
+        kept = self._kept.get(_unfetched_key(request, member_id))
+        if kept is None or self._clock() >= kept.until:
+            return None
+        kept.tries += 1
+        return kept.url
+
+    def forget(self, request: SpeechRequest, member_id: int) -> None:
+        """Forget what was made for this: it is fetched."""
+        self._kept.pop(_unfetched_key(request, member_id), None)
+
+    def forget_all(self, *, voice_ids: Collection[str] = (), member_id: int | None = None) -> None:
+        """Forget what was made in these voices, and what for this member."""
+        for key, kept in list(self._kept.items()):
+            if kept.voice_id in voice_ids or kept.member_id == member_id:
+                del self._kept[key]
+
+
+def _unfetched_key(request: SpeechRequest, member_id: int) -> str:
+    return f"{member_id} {speech_key(request, '')}"
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechResources:
     """Resources that all utterances share: the TTS gateway, what is known of it, and the maker of sound."""
@@ -109,6 +170,7 @@ class SpeechResources:
     maker: Maker
     stats: TTSGatewayStats
     retries: RetryBudget
+    unfetched: UnfetchedGenerations
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +211,20 @@ class TTSRequests:
         ended = asyncio.get_running_loop().time()
         self.resources.stats.learn(call.began, ended, seconds, call.request.reference)
         return download
+
+    def find_unfetched(self, request: SpeechRequest) -> AudioDownload | None:
+        """Return the download of what was made for ``request`` before and could not be fetched then."""
+        url = self.resources.unfetched.find(request, self._asker.member_id)
+        return None if url is None else self.resources.tts.download(url)
+
+    def note_unfetched(self, request: SpeechRequest, url: str | None) -> None:
+        """Note that what was made for ``request`` could not be fetched."""
+        if url is not None:
+            self.resources.unfetched.keep(request, self._asker.member_id, url)
+
+    def note_fetched(self, request: SpeechRequest) -> None:
+        """Note that it was fetched, whatever it turned out to be."""
+        self.resources.unfetched.forget(request, self._asker.member_id)
 
     def may_repeat(self) -> bool:
         """Return whether one more call is paid for, and note it; it is asked once at most."""
@@ -196,7 +272,11 @@ class SegmentRequest:
         """Return as soon as the generation is made; nothing is fetched yet. Raises as `frames` does."""
         self._call = self._requests.call(self._request, self._gate, self._segment)
         self._incoming = None
-        self._download = await self._requests.open(self._call, self._segment.segment.seconds)
+        self._download = self._requests.find_unfetched(self._request)
+        if self._download is None:
+            self._download = await self._requests.open(self._call, self._segment.segment.seconds)
+        elif self._gate is not None:
+            await self._gate.check()
         return self._download
 
     async def frames(self) -> AsyncGenerator[list[bytes]]:
@@ -221,6 +301,10 @@ class SegmentRequest:
                 made = SegmentAudio(incoming, self.url)
             except AudioError as error:
                 made = TTSUnusableAudioError(str(error))
+            except TTSFetchError:
+                self._requests.note_unfetched(self._request, self.url)
+                raise
+            self._requests.note_fetched(self._request)
             if isinstance(made, SegmentAudio) or not isinstance(usable, SegmentAudio):
                 usable = made
             if not self._is_made_again(made, was_heard=was_heard):

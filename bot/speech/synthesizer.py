@@ -12,7 +12,7 @@ from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
 from bot.speech.cache import SpeechCache, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.segment_plan import PlaybackClock, Speed
-from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
+from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats, UnfetchedGenerations
 from bot.tts.client import TTSClient
 
 
@@ -36,7 +36,8 @@ class SpeechSynthesizer:
     ) -> None:
         self._cache = cache
         self._source = source
-        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), RetryBudget())
+        self._unfetched = UnfetchedGenerations()
+        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), RetryBudget(), self._unfetched)
         self._jobs = SharedJobs(resources, cache)
         self._quota = MemberQuota(in_hand)
 
@@ -72,7 +73,14 @@ class SpeechSynthesizer:
         says so. New requests are up to `VoiceAccess`.
         """
         forgetting = self._cache.forget([voice_label(one) for one in voice_ids], speeches)
-        await asyncio.gather(forgetting, self._jobs.withdraw(*voice_ids))
+        try:
+            await asyncio.gather(forgetting, self._jobs.withdraw(*voice_ids))
+        finally:  # after the jobs, one of which may just have failed
+            self._unfetched.forget_all(voice_ids=voice_ids)
+
+    def forget_member(self, member_id: int) -> None:
+        """Forget where what this member asked for lies, if it could not be fetched."""
+        self._unfetched.forget_all(member_id=member_id)
 
     async def made_before(
         self, request: SpeechRequest, frames: Sequence[bytes], *, rest_is_missing: bool

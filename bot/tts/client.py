@@ -270,6 +270,10 @@ class TTSClient:
             return AudioDownload(None, self._downloads, outcome)
         return self._downloads.download(outcome.url)
 
+    def download(self, url: str) -> AudioDownload:
+        """Return the download of a generation that was made before and is at ``url``; nothing is called."""
+        return self._downloads.download(url)
+
     async def synthesize(self, request: SpeechRequest) -> bytes:
         """Return ``request`` as a WAV: undecoded bytes that begin with RIFF or RF64.
 
