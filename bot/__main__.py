@@ -68,6 +68,7 @@ async def _start(bot: SpeechBot, token: str, starts: StartTimes | None) -> None:
     if starts is not None:
         await identifies_left(bot)
         await starts.wait_for_turn()
+        bot.starts = starts
     await bot.connect()
 
 

@@ -42,17 +42,23 @@ LOCK_FILE: Final = "lock"
 """Held by the running bot. It stays behind afterwards, and means nothing then."""
 
 STARTS_FILE: Final = "starts.json"
-"""When the bot identified itself to Discord within the last hour."""
+"""When the bot started within the last hour."""
 
 MAX_STARTS_PER_HOUR: Final = 10
 """Discord resets the token of a bot that identifies itself 1,000 times a day; this is a quarter of it."""
+
+IDENTIFIES_FILE: Final = "identifies.json"
+"""When a shard of the bot identified itself within the last hour, at a start or while it ran."""
+
+MAX_IDENTIFIES_PER_HOUR: Final = 40
+"""Those 1,000 are of all shards together, and count those after lost sessions too: this is 960 a day."""
 
 LIMITS_FILE: Final = "tts_limits.json"
 """How many calls at once each TTS gateway has taken."""
 
 _HOUR: Final = 3_600.0
 
-_FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, LIMITS_FILE, LOCK_FILE)
+_FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, IDENTIFIES_FILE, LIMITS_FILE, LOCK_FILE)
 _FOLDERS: Final = (CACHE_FOLDER, RECORDING_FOLDER, BACKUP_FOLDER)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS_HERE: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
@@ -70,7 +76,7 @@ class DataFolder:
     def __init__(self, settings: Settings) -> None:
         self.path = settings.data_dir.absolute()
         self._database_url = settings.database_url
-        self.starts = StartTimes(self.path / STARTS_FILE)
+        self.starts = StartTimes(self.path / STARTS_FILE, identifies=self.path / IDENTIFIES_FILE)
         self._locks: list[int] = []
 
     def __enter__(self) -> Self:
@@ -168,28 +174,46 @@ class DataFolder:
 
 
 class StartTimes:
-    """When this bot identified itself to Discord, so that a loop of crashes never costs the token.
+    """When this bot started and identified itself to Discord, so that no loop of either costs the token.
 
-    Kept in a file, because each start is a process of its own. Raises `OSError` if that cannot be written.
+    Kept in files, because each start is a process of its own. Raises `OSError` if those cannot be written.
     """
 
-    def __init__(self, file: Path, *, most: int = MAX_STARTS_PER_HOUR, within: float = _HOUR) -> None:
+    def __init__(self, file: Path, *, identifies: Path, within: float = _HOUR) -> None:
+        self._starts = _Times(file, MAX_STARTS_PER_HOUR, within)
+        self._identifies = _Times(identifies, MAX_IDENTIFIES_PER_HOUR, within)
+
+    async def wait_for_turn(self) -> None:
+        """Return when the bot may start once more, and count that."""
+        await self._starts.wait(
+            "The bot has started %d times within %.0f minutes. It waits %.0f s now, because Discord takes "
+            "the token from a bot that starts too often; look above for why it ended."
+        )
+
+    async def wait_to_identify(self) -> None:
+        """Return when a shard may identify itself once more, at a start or after a lost session."""
+        await self._identifies.wait(
+            "The bot has identified itself to Discord %d times within %.0f minutes. It waits %.0f s before "
+            "it does again, because Discord takes the token from a bot that does so too often."
+        )
+
+
+class _Times:
+    """Times that something was done, in a file: at most ``most`` of them ``within`` so many seconds."""
+
+    def __init__(self, file: Path, most: int, within: float) -> None:
         self._file = file
         self._most = most
         self._within = within
 
-    async def wait_for_turn(self) -> None:
-        """Return when the bot may identify itself once more, and count that."""
+    async def wait(self, sentence: str) -> None:
+        """Return when it may be done once more, and note that; ``sentence`` is for the log meanwhile."""
         while (wait := await asyncio.to_thread(self._take_turn, time.time())) > 0:
-            log.warning(
-                "The bot has started %d times within %.0f minutes. It waits %.0f s now, because Discord "
-                "takes the token from a bot that starts too often; look above for why it ended.",
-                *(self._most, self._within / 60, wait),
-            )
+            log.warning(sentence, self._most, self._within / 60, wait)
             await asyncio.sleep(wait)
 
     def _take_turn(self, now: float) -> float:
-        """Return 0 if a start at ``now`` is fine and noted, else the seconds until it is."""
+        """Return 0 if it is fine at ``now`` and noted, else the seconds until it is."""
         times = [at for at in self._read() if now - self._within < at <= now]
         if len(times) >= self._most:
             return times[-self._most] + self._within - now

@@ -7,6 +7,7 @@ import logging
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Final
 
 import aiohttp
 import discord
+import yarl
 from discord.ext import commands
 
 from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, refusal_of
-from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, data_limit
+from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, StartTimes, data_limit
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
@@ -77,6 +79,8 @@ class SpeechBot(commands.AutoShardedBot):
     tree: SpeechTree
     registration_pause: float = 60.0
     """Seconds after which commands that Discord did not take are registered again; later it is longer."""
+    most_launches: int = 20
+    """Tries to connect a shard, some seconds apart, before the bot ends and is started anew."""
 
     def __init__(
         self,
@@ -108,6 +112,27 @@ class SpeechBot(commands.AutoShardedBot):
         self._parts = AsyncExitStack()
         self._shutting_down = False
         self.heart_has_beaten = asyncio.Event()
+        self.starts: StartTimes | None = None
+        """Where it is counted how often the bot identifies itself; None: nowhere."""
+        self._launches: Counter[int] = Counter()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait as discord.py does, and longer where the bot has identified itself too often of late."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        if self.starts is not None:
+            await self.starts.wait_to_identify()
+
+    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+        """Connect a shard. Raises `discord.GatewayNotFound` when that has failed often, one after the other.
+
+        discord.py 2.7.1 calls this method from within itself for each further try: after some hours without
+        Discord's gateway it would end in a RecursionError.
+        """
+        self._launches[shard_id] += 1
+        if self._launches[shard_id] > self.most_launches:
+            raise discord.GatewayNotFound
+        await super().launch_shard(gateway, shard_id, initial=initial)
+        del self._launches[shard_id]
 
     async def setup_hook(self) -> None:
         """Build what the cogs need, load them, and register the commands if they changed."""

@@ -33,7 +33,7 @@ from bot.tts.http import RetryPolicy, seconds_to_wait
 log = logging.getLogger(__name__)
 
 _IDENTIFIES_KEPT_BACK: Final = 20
-"""Of Discord's own count for the day: for reconnects, and for a start with many shards."""
+"""Of Discord's own count for the day: for sessions that are lost."""
 
 _HOUR: Final = 3_600.0
 _SOME_MINUTES: Final = 600.0
@@ -84,15 +84,19 @@ class Waits:
 
 
 async def identifies_left(bot: discord.AutoShardedClient) -> None:
-    """Return when Discord's own count of the day leaves room for a start of ``bot``, which is logged in."""
-    while (limits := await bot.fetch_session_start_limits()).remaining < min(
-        _IDENTIFIES_KEPT_BACK, limits.total
-    ):
-        wait = min(_HOUR, limits.reset_after / 1_000 + 1.0)
+    """Return when Discord's own count of the day leaves room for a start of ``bot``, which is logged in.
+
+    Each of its shards identifies itself.
+    """
+    while True:
+        shards, _, limits = await bot.http.get_bot_gateway()
+        if limits["remaining"] >= min(_IDENTIFIES_KEPT_BACK + shards, limits["total"]):
+            return
+        wait = min(_HOUR, limits["reset_after"] / 1_000 + 1.0)
         log.warning(
-            "Discord lets this bot identify itself only %d more times today. It waits %.0f s, because "
-            "Discord takes the token from a bot that starts too often.",
-            *(limits.remaining, wait),
+            "Discord lets this bot identify itself only %d more times today, and a start takes %d. It waits "
+            "%.0f s, because Discord takes the token from a bot that starts too often.",
+            *(limits["remaining"], shards, wait),
         )
         await asyncio.sleep(wait)
 

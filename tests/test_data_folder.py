@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 
 import pytest
 
-from bot.data_folder import LOCK_FILE, DataFolder, disk_error
+from bot.data_folder import (
+    LOCK_FILE,
+    MAX_IDENTIFIES_PER_HOUR,
+    MAX_STARTS_PER_HOUR,
+    DataFolder,
+    StartTimes,
+    disk_error,
+)
 from bot.errors import DataFolderError
 from bot.library.engine import DATABASE_FILE
 from bot.library.library import Library
@@ -19,6 +27,7 @@ from bot.start import Obstacle, obstacle_of
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for, obedient_bot_process
 from tests.delivery.test_import_and_export import ADA, AVIARY, exported, saved
+from tests.scenes import until
 
 NOBODY = 65_534
 TOKEN = "a-token-that-is-never-sent"
@@ -229,3 +238,36 @@ def test_a_database_file_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
 
     with pytest.raises(DataFolderError, match=r"voices\.db must be a file, and it is a folder"):
         DataFolder(settings).check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [("start", MAX_STARTS_PER_HOUR), ("identify", MAX_IDENTIFIES_PER_HOUR)]
+)
+async def test_starts_and_identifies_are_counted_over_processes_and_wait_where_they_are_too_many(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, most: int
+) -> None:
+    def take_turn() -> Awaitable[None]:  # each time as another process
+        times = StartTimes(tmp_path / "starts.json", identifies=tmp_path / "identifies.json")
+        return times.wait_for_turn() if kind == "start" else times.wait_to_identify()
+
+    for _ in range(most):
+        async with asyncio.timeout(10):
+            await take_turn()
+    assert caplog.messages == []
+    waiting = asyncio.ensure_future(take_turn())
+    await until(lambda: bool(caplog.messages))
+
+    assert not waiting.done()
+    assert f" {most} times within 60 minutes. It waits 3" in caplog.messages[0]
+    waiting.cancel()
+
+
+@pytest.mark.parametrize("content", ["", "[", "{}", "null", '[1, "x", null]', "[" * 50_000, "[9e99]"])
+async def test_a_damaged_count_of_starts_holds_nobody_up(tmp_path: Path, content: str) -> None:
+    for name in ("starts.json", "identifies.json"):
+        (tmp_path / name).write_text(content)
+    times = StartTimes(tmp_path / "starts.json", identifies=tmp_path / "identifies.json")
+
+    async with asyncio.timeout(10):
+        await times.wait_for_turn()
+        await times.wait_to_identify()

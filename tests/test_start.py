@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import socket
@@ -15,7 +16,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.start import Obstacle, Waits, obstacle_of
+from bot.settings import Settings
+from bot.speech_bot import SpeechBot
+from bot.start import Obstacle, Waits, identifies_left, obstacle_of
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for
@@ -212,6 +215,60 @@ async def test_discords_own_count_of_starts_is_minded(
         said = await bot.until(LOGGED_IN)
 
     assert said.index("identify itself only 1 more times today") < said.index(LOGGED_IN)
+
+
+@pytest.mark.parametrize(("shards", "remaining", "waits"), [(1, 21, False), (5, 24, True), (5, 25, False)])
+async def test_each_shard_of_a_start_counts(
+    rehearsal: Rehearsal, tmp_path: Path, shards: int, remaining: int, waits: bool
+) -> None:
+    def answer(left: int) -> dict[str, object]:
+        limits = {"total": 1000, "remaining": left, "reset_after": 1, "max_concurrency": 1}
+        return {"url": "wss://gateway.discord.gg", "shards": shards, "session_start_limit": limits}
+
+    path = "/gateway/bot"
+    rehearsal.misbehave(*(Misbehaviour("GET", path, 200, answer(n), headers={}) for n in (remaining, 1_000)))
+    bot = SpeechBot(Settings(data_dir=tmp_path), connector=rehearsal.connector())
+    async with bot:
+        await bot.http.static_login(rehearsal.token)
+        await asyncio.wait_for(identifies_left(bot), 30)
+
+    asked = [request for request in rehearsal.requests if request.path == path]
+    assert len(asked) == 1 + waits
+
+
+async def test_a_session_that_is_lost_again_and_again_is_counted(
+    rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    identifies = tmp_path / "data" / "identifies.json"
+    identifies.parent.mkdir()
+    now = time.time()
+    identifies.write_text(json.dumps([now - 60.0 - n for n in range(39)]))
+    async with bot_process(tmp_path, **discord_here) as bot:
+        await bot.until(LOGGED_IN)
+        before = rehearsal.main_socket.identified
+        await rehearsal.main_socket.invalidate()
+        said = await bot.until("It waits")
+
+        assert rehearsal.main_socket.identified == before
+    assert "has identified itself to Discord 40 times within 60 minutes" in said
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_never_answers_ends_the_bot_long_before_its_stack_does(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    nowhere = {"url": "wss://127.0.0.1:9", "shards": 1}
+    limits = {"total": 1000, "remaining": 1000, "reset_after": 1, "max_concurrency": 1}
+    answer = {**nowhere, "session_start_limit": limits}
+    rehearsal.misbehave(Misbehaviour("GET", "/gateway/bot", 200, answer, headers={}, times=9))
+    bot = SpeechBot(Settings(data_dir=tmp_path, sound_process="off"), connector=rehearsal.connector())
+    bot.most_launches = 2
+
+    with pytest.raises(discord.GatewayNotFound) as raised:
+        async with bot:
+            await bot.start(rehearsal.token)
+
+    assert obstacle_of(raised.value).patience == math.inf
 
 
 async def test_check_says_which_commands_discord_has_and_what_it_refused(
