@@ -113,7 +113,7 @@ async def _decoder() -> Finding:
     what = "the decoder of recordings"
     try:
         ways = await open_ways()
-    except (OSError, DecodingError) as error:
+    except DecodingError as error:
         return Finding(False, f"{what} does not start: {error}", _INSTALL)
     if not ways:
         return Finding(True, f"{what}: it can open no file and reach nothing else")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import discord
 from discord import app_commands
@@ -57,6 +59,40 @@ QUESTION_SECONDS: Final = 14 * 60.0
 """A little less than Discord lets a message that only one member sees be edited."""
 
 
+MAX_OPEN_PER_MEMBER: Final = 3
+"""Forms, and as many questions, that wait for one member: the app shows one form, and a few messages."""
+
+MAX_OPEN: Final = 300
+"""Of each in the whole process. They are 15 kB and a task each, for a quarter of an hour."""
+
+
+class OpenItems:
+    """Questions and forms that wait for their members; with too many, the oldest of a member's give way."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Form | Question, int] = OrderedDict()  # whose they are, oldest first
+
+    async def add(self, item: Form | Question, member_id: int) -> None:
+        """Let ``item`` wait, and end what gives way to it."""
+        self._waiting = OrderedDict(
+            (one, whose) for one, whose in self._waiting.items() if not one.is_finished()
+        )
+        alike = [one for one in self._waiting if isinstance(one, Form) == isinstance(item, Form)]
+        theirs = [one for one in alike if self._waiting[one] == member_id]
+        self._waiting[item] = member_id
+        for old in {*theirs[: 1 - MAX_OPEN_PER_MEMBER], *alike[: 1 - MAX_OPEN]}:
+            del self._waiting[old]
+            old.stop()
+            await old.on_timeout()
+
+
+_open_items: WeakKeyDictionary[discord.Client, OpenItems] = WeakKeyDictionary()
+
+
+def _open_items_of(interaction: discord.Interaction) -> OpenItems:
+    return _open_items.setdefault(interaction.client, OpenItems())
+
+
 class Question(Buttons):
     """Question that only one member sees, and what comes after their answer.
 
@@ -82,6 +118,7 @@ class Question(Buttons):
         """Ask where only this member sees it."""
         self._asked = Reply.of(interaction)
         await self._asked.finish_privately(words, self)
+        await _open_items_of(interaction).add(self, interaction.user.id)
 
     async def go_on(self, press: discord.Interaction, otherwise: str, *chosen: str) -> None:
         """Go on with what was asked for; where that is forgotten, reply with ``otherwise``."""
@@ -118,6 +155,7 @@ class Form(Acknowledged, discord.ui.Modal):
         """Open it, as the first response to ``interaction``."""
         response = interaction.response
         await Reply.of(interaction).respond(partial(response.send_modal, self))
+        await _open_items_of(interaction).add(self, interaction.user.id)
 
 
 _GROUP: Final = re.compile(r"\(\?P<(?P<name>\w+)>[^()]*\)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import struct
@@ -17,6 +18,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 MAX_RECORDING_BYTES: Final = 10 * 1024 * 1024
 """Discord's upload limit for most people, and vLLM-Omni's for references."""
@@ -48,6 +51,7 @@ class Refusal(Enum):
     TOO_MUCH = auto()  # decoding it takes more memory than there is
     TOO_LATE = auto()  # its bytes did not all come in time
     TOO_SLOW = auto()  # they did, but decoding them took too long
+    NO_PROCESS = auto()  # this machine starts no process for it now
 
 
 class DecodingError(Exception):
@@ -202,16 +206,20 @@ def _name(output: bytes | bytearray) -> str | None:
 
 
 async def _start_child(*arguments: object) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        str(_CHILD),
-        *map(str, arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_child_environment(),
-    )
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(_CHILD),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_child_environment(),
+        )
+    except OSError as error:  # no descriptors, memory or processes left
+        log.warning("no decoder could be started: %s", error.strerror)
+        raise DecodingError(Refusal.NO_PROCESS) from error
 
 
 async def _feed(
@@ -250,8 +258,8 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 async def open_ways() -> list[str]:
     """Return what a decoder could still do here if a recording took it over, in words; best nothing.
 
-    It depends on the system: see `untrusted.confinement`. Raises OSError if no process can be started, and
-    DecodingError if the decoder does not work here at all.
+    It depends on the system: see `untrusted.confinement`. Raises DecodingError if the decoder does not work
+    here at all.
     """
     child = await _start_child(_TRY)
     try:

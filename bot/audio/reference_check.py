@@ -60,6 +60,7 @@ _SENTENCES: Final = {
     Refusal.TOO_MUCH: f"Reading that recording takes more memory than I have for it. {_CUT_OUT}",
     Refusal.TOO_LATE: NOT_FETCHED,
     Refusal.TOO_SLOW: f"Reading that recording took too long. {_CUT_OUT}",
+    Refusal.NO_PROCESS: "I cannot look at recordings right now. Try again in a minute.",
 }
 _TOO_LONG: Final = (
     f"That recording is longer than {limits.MAX_REFERENCE_SECONDS // 60} minutes, which is too much for me. "

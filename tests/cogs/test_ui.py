@@ -1,14 +1,33 @@
-"""What outlives a restart is found again by its custom id."""
+"""What outlives a restart is found again by its custom id; what does not is bounded."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
 from cogs.consent import ConsentButton
 from cogs.privacy import PrivacyButton
+from cogs.ui import MAX_OPEN_PER_MEMBER
 from cogs.voices import HearMenu
+from tests.cogs.generations import generated, opened
+from tests.cogs.saved_voices import sent
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import Scene, typed, until, words_of
+from tts_gateway.engines.base import Engine
 
 REQUEST = "a" * 22
+TYPED = MAX_OPEN_PER_MEMBER + 4
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return BabbleEngine()
+
+
+def waiting() -> int:
+    """Return how many views and forms wait for somebody."""
+    return sum("__timeout_task_impl" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
 def test_a_custom_id_says_what_the_template_asks_for() -> None:
@@ -21,3 +40,31 @@ def test_a_custom_id_says_what_the_template_asks_for() -> None:
 def test_a_custom_id_that_would_not_be_found_again_is_refused(request_id: str) -> None:
     with pytest.raises(ValueError, match="cannot say"):
         ConsentButton("yes", request_id)
+
+
+async def test_of_one_members_many_questions_the_oldest_give_way_and_others_keep_theirs(scene: Scene):
+    await scene.let_clone()
+    others = await typed(scene.bob, scene.general, "clone", text="Hello", reference=sent())
+    asked = [
+        await typed(scene.alice, scene.general, "voice save", name=f"Voice {number}", recording=sent())
+        for number in range(TYPED)
+    ]
+
+    assert waiting() == MAX_OPEN_PER_MEMBER + 1
+    await until(lambda: not any(one.buttons for one in asked[:4]))
+    assert all(one.buttons for one in asked[4:])
+    assert asked[0].content == "That took a while, so the buttons are gone. Type your command again."
+    saved = await words_of(await scene.alice.press(asked[-1], "This is my own voice"))
+    assert saved.startswith(f"Saved as **Voice {TYPED - 1}**")
+    assert others.buttons == ["This is my own voice"]
+
+
+async def test_of_one_members_many_forms_the_last_ones_stay(scene: Scene):
+    answer = await generated(scene)
+    before = waiting()
+
+    forms = [await opened(scene.alice, answer, "Save voice") for _ in range(TYPED)]
+
+    assert waiting() - before == MAX_OPEN_PER_MEMBER
+    submitted = await scene.alice.submit(forms[-1], {"Name": "Jack"})
+    assert (await words_of(submitted)).startswith("Saved as **Jack**")

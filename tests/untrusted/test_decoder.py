@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.untrusted.children import decoding_children
@@ -108,3 +110,23 @@ _KIND_OF = {
     "matroska": "WebM",
     "aac": "AAC",
 }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody can limit descriptors there")
+@pytest.mark.parametrize("spare", [0, 1, 3])
+async def test_without_descriptors_it_says_so_leaves_none_behind_and_works_again(spare: int) -> None:
+    import resource
+
+    await decode(_tone(0.5), rate=RATE)  # everything of ours that stays open is
+    before = psutil.Process().num_fds()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + spare, hard))
+    try:
+        for _ in range(3):
+            with refused(Refusal.NO_PROCESS):
+                await decode(_tone(0.5), rate=RATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert len((await decode(_tone(0.5), rate=RATE)).samples)
+    assert psutil.Process().num_fds() == before
