@@ -92,6 +92,8 @@ def test_the_container_may_do_nothing_it_does_not_need(service: dict[str, Any]) 
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["pids_limit"] <= 256
     assert service["mem_limit"] == "768m"
+    assert 1 <= float(service["cpus"]) <= 2
+    assert service["ulimits"]["core"] == 0
     assert all("noexec" in mount for mount in service["tmpfs"])
     assert "ports" not in service
     assert "privileged" not in service

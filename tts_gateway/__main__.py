@@ -39,7 +39,13 @@ class AppFactory(Protocol):
 
 def main(arguments: Sequence[str] | None = None, *, create_app: AppFactory = create_app) -> int:
     """Serve what ``create_app`` returns until a signal or the end of stdin; return the exit status."""
-    wishes = _parser().parse_args(arguments)
+    parser = _parser()
+    wishes = parser.parse_args(arguments)
+    if not (wishes.api_key_file or wishes.open or _is_this_machine(wishes.host)):
+        parser.error(
+            f"on {wishes.host} others can reach it, and without a key everybody may use it: give it one with "
+            "--api-key-file, or allow that with --open"
+        )
     close_memory()  # it may hold a key
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -93,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
     add("--port", type=_port, default=0, help="port to serve on; 0, the default, takes a free one")
     add("--api-key-file", type=_key, metavar="FILE", help="file with the key that callers must send")
+    add("--open", action="store_true", help="serve everybody who reaches it, without a key")
     add(
         "--resolve",
         type=_mapping,
@@ -116,6 +123,14 @@ def _parser() -> argparse.ArgumentParser:
         help="until then, take recordings from stdin, each for one call",
     )
     return parser
+
+
+def _is_this_machine(host: str) -> bool:
+    """Return whether only this machine reaches what is served on ``host``; a name may be any address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _port(text: str) -> int:

@@ -235,6 +235,37 @@ def test_wrong_arguments_are_one_sentence_and_exit_2(
     assert reason in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.com", "127.0.0.1.example.com", ""])
+def test_where_others_can_reach_it_it_wants_a_key_or_to_be_told(
+    capsys: pytest.CaptureFixture[str], host: str
+):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--host", host])
+
+    assert exit_.value.code == 2
+    assert "give it one with --api-key-file, or allow that with --open" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--host", "127.0.0.2"), ("--host", "localhost"), ("--host", "0.0.0.0", "--open"),
+])  # fmt: skip
+async def test_on_this_machine_alone_or_with_leave_it_serves_without_a_key(
+    start: Start, arguments: tuple[str, ...]
+):
+    child = await start(*arguments)
+
+    assert (await child.line()).startswith("TTS gateway: http://")
+
+
+async def test_with_a_key_it_serves_everywhere(start: Start, tmp_path: Path):
+    key = tmp_path / "key"
+    await asyncio.to_thread(key.write_text, "a-key-of-ours")
+
+    child = await start("--host", "0.0.0.0", "--api-key-file", str(key))
+
+    assert (await child.line()).startswith("TTS gateway: http://")
+
+
 @pytest.mark.parametrize("text", ["", "two words", "schlüssel"])
 def test_a_key_that_no_header_carries_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
