@@ -59,8 +59,8 @@ QUESTION_SECONDS: Final = 14 * 60.0
 """A little less than Discord lets a message that only one member sees be edited."""
 
 
-MAX_OPEN_PER_MEMBER: Final = 3
-"""Forms, and as many questions, that wait for one member: the app shows one form, and a few messages."""
+MAX_OPEN_PER_MEMBER: Final = 10
+"""Forms, and as many questions, that wait for one member. An app shows one form at a time."""
 
 MAX_OPEN: Final = 300
 """Of each in the whole process. They are 15 kB and a task each, for a quarter of an hour."""
@@ -154,7 +154,13 @@ class Form(Acknowledged, discord.ui.Modal):
     async def open(self, interaction: discord.Interaction) -> None:
         """Open it, as the first response to ``interaction``."""
         response = interaction.response
-        await Reply.of(interaction).respond(partial(response.send_modal, self))
+        # discord.py 2.7.1 does so too late: Discord may have opened it although its answer was lost.
+        interaction.client._connection.store_view(self)
+        try:
+            await Reply.of(interaction).respond(partial(response.send_modal, self))
+        except BaseException:
+            self.stop()
+            raise
         await _open_items_of(interaction).add(self, interaction.user.id)
 
 

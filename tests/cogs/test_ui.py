@@ -10,6 +10,7 @@ from cogs.consent import ConsentButton
 from cogs.privacy import PrivacyButton
 from cogs.ui import MAX_OPEN_PER_MEMBER
 from cogs.voices import HearMenu
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.generations import generated, opened
 from tests.cogs.saved_voices import sent
 from tests.fakes.babble_engine import BabbleEngine
@@ -50,7 +51,7 @@ async def test_of_one_members_many_questions_the_oldest_give_way_and_others_keep
         for number in range(TYPED)
     ]
 
-    assert waiting() == MAX_OPEN_PER_MEMBER + 1
+    await until(lambda: waiting() == MAX_OPEN_PER_MEMBER + 1)
     await until(lambda: not any(one.buttons for one in asked[:4]))
     assert all(one.buttons for one in asked[4:])
     assert asked[0].content == "That took a while, so the buttons are gone. Type your command again."
@@ -65,6 +66,19 @@ async def test_of_one_members_many_forms_the_last_ones_stay(scene: Scene):
 
     forms = [await opened(scene.alice, answer, "Save voice") for _ in range(TYPED)]
 
-    assert waiting() - before == MAX_OPEN_PER_MEMBER
+    await until(lambda: waiting() - before == MAX_OPEN_PER_MEMBER)
     submitted = await scene.alice.submit(forms[-1], {"Name": "Jack"})
     assert (await words_of(submitted)).startswith("Saved as **Jack**")
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+async def test_a_form_whose_opening_broke_off_is_taken_when_it_is_filled_in(scene: Scene, carried_out: bool):
+    answer = await generated(scene)
+    cut = Misbehaviour("POST", "/callback", cuts=True, carried_out=carried_out)
+    scene.rehearsal.misbehave(cut)
+
+    form = await opened(scene.alice, answer, "Save voice")
+    submitted = await scene.alice.submit(form, {"Name": "Jack"})
+
+    assert (await words_of(submitted)).startswith("Saved as **Jack**")
+    assert cut.times == 0
