@@ -30,6 +30,9 @@ _MAX_REFUSAL_CHARS: Final = 300
 _PROPOSE_SECONDS: Final = 1.0
 """A member who types waits no longer for what is proposed; Discord gives up after 3 s, with an error."""
 
+_MAX_PROPOSING: Final = 50
+"""Autocompletions at once. Each costs about a millisecond, which commands of others wait for meanwhile."""
+
 C = TypeVar("C", bound=Any)
 
 
@@ -69,6 +72,7 @@ class SpeechTree(app_commands.CommandTree[Any]):
 
     accepting = True
     """Whether new commands are taken; false while the bot shuts down."""
+    _proposing = 0
 
     async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
         """Acknowledge the command, and return whether it is taken.
@@ -86,10 +90,20 @@ class SpeechTree(app_commands.CommandTree[Any]):
         return await acknowledge(interaction, command.extras.get(Acknowledgement, Acknowledgement.EPHEMERAL))
 
     async def _call(self, interaction: discord.Interaction) -> None:
-        """Let an autocompletion end with an empty list where it takes too long: it cannot be deferred."""
+        """Let an autocompletion end with an empty list where it takes too long: it cannot be deferred.
+
+        Of a flood of them those that are too many are not answered at all: the next letter asks again.
+        """
         if interaction.type is not discord.InteractionType.autocomplete:
             await super()._call(interaction)
-            return
+        elif self._proposing < _MAX_PROPOSING:
+            self._proposing += 1
+            try:
+                await self._propose(interaction)
+            finally:
+                self._proposing -= 1
+
+    async def _propose(self, interaction: discord.Interaction) -> None:
         try:
             async with asyncio.timeout(_PROPOSE_SECONDS):
                 await super()._call(interaction)

@@ -63,6 +63,9 @@ _CLOSED: Final = (10003, 50001, 50007, 50278)
 _ACKNOWLEDGED_BEFORE: Final = 40060
 """Discord's code for a first response that came twice."""
 
+_FIRST_PAUSES: Final = (0.0, 0.2, 0.4, 0.8)
+"""Seconds between the tries of a first response, which Discord takes for 3 s."""
+
 _UNTOLD: Final = "That did not work, and I could not tell you why in private. Try again in a minute."
 
 UNREACHABLE = (discord.HTTPException, *PASSING)
@@ -167,18 +170,23 @@ class Reply:
     async def respond(self, first: Callable[[], Awaitable[T]]) -> T | None:
         """Return what ``first`` does, the first response; it is called again if the connection breaks.
 
-        None where Discord had seen the first try after all.
+        None where Discord had seen an earlier try after all.
         """
-        try:
+        found: T | None = None
+        for pause in (*_FIRST_PAUSES, None):
             try:
                 found = await first()
+                break
+            except discord.HTTPException as error:
+                if error.code == _ACKNOWLEDGED_BEFORE:
+                    break
+                if pause is None or not isinstance(error, PASSING):
+                    raise
             except PASSING as error:
+                if pause is None:
+                    raise
                 log.info("a first response is given again: %s", type(error).__name__)
-                found = await first()
-        except discord.HTTPException as error:
-            if error.code != _ACKNOWLEDGED_BEFORE:
-                raise
-            found = None
+            await asyncio.sleep(pause)
         self._acknowledged = True
         self._progress_from = _now() + self._progress_after_seconds
         return found

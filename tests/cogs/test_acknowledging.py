@@ -21,6 +21,7 @@ from bot.library.voice import Scope
 from bot.text.discord_markup import Names
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.cdn import SentFile
+from rehearsal.errors import RehearsalError
 from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.records import Message
@@ -329,6 +330,54 @@ async def test_a_list_that_takes_too_long_is_empty(scene: Scene):
     gate.set()
 
 
+@pytest.mark.parametrize("times", [2, 4])
+async def test_an_acknowledgement_is_tried_for_as_long_as_discord_waits(scene: Scene, times: int) -> None:
+    scene.rehearsal.interactions.acknowledge_seconds = DEADLINE
+    cut = Misbehaviour("POST", "/callback", cuts=True, times=times)
+    scene.rehearsal.misbehave(cut)
+
+    answer = await scene.speak(to="here")
+
+    await file_of(answer)
+    assert cut.times == 0
+
+
+async def test_of_a_flood_of_autocompletions_some_are_worked_on_and_the_others_cost_nothing(scene: Scene):
+    started, gate = 0, asyncio.Event()
+
+    @acknowledged(Acknowledgement.IMMEDIATE)
+    @app_commands.command()
+    async def slow(interaction: discord.Interaction, word: str) -> None:
+        """Do something."""
+
+    @slow.autocomplete("word")
+    async def words(_interaction: discord.Interaction, _typed: str) -> list[app_commands.Choice[str]]:
+        nonlocal started
+        started += 1
+        await gate.wait()
+        return [app_commands.Choice(name="late", value="late")]
+
+    async def proposed() -> list[tuple[str, Any]] | None:
+        try:
+            return await scene.bob.autocomplete(scene.general, "slow", "word", "la")
+        except (RehearsalError, TimeoutError):
+            return None
+
+    scene.bot.tree.add_command(slow)
+    await scene.bot.tree.sync()
+    typing = [asyncio.create_task(proposed()) for _ in range(120)]
+    await until(lambda: started == 50)
+    await scene.rehearsal.caught_up()
+    answer = await scene.alice.slash(scene.general, "volume")
+
+    assert await words_of(answer) == "The volume here is 100 %."
+    assert started == 50
+    gate.set()
+    found = await asyncio.gather(*typing)
+    assert len([one for one in found if one is not None]) == 50
+    assert await proposed() == [("late", "late")]
+
+
 @pytest.mark.parametrize("carried_out", [False, True])
 async def test_an_acknowledgement_whose_connection_breaks_is_given_once_again(
     scene: Scene, carried_out: bool
@@ -355,10 +404,10 @@ def callbacks(scene: Scene) -> list[str]:
 
 
 async def test_a_command_that_can_no_longer_be_answered_makes_no_speech(scene: Scene):
-    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True, times=2))
+    scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True, times=5))
 
     await scene.speak()
-    await until(lambda: len(callbacks(scene)) == 2)
+    await until(lambda: len(callbacks(scene)) == 5)
     await file_of(await scene.speak("And this is made."))
 
     assert [request["text"] for request in scene.asked] == ["And this is made."]

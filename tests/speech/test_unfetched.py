@@ -73,7 +73,10 @@ async def test_what_is_asked_for_anew_is_what_nobody_has_heard_yet(studio: Studi
 
 async def test_the_first_part_of_a_text_and_of_a_dialogue_is_fetched_again(studio: Studio, shelf: Shelf):
     studio.call_one_by_one()
-    dialogue = {"lines": (Line(ALICE, "May I?"), Line(voice("Bob"), "You may.")), "access": shelf.access}
+    dialogue: dict[str, Any] = {
+        "lines": (Line(ALICE, "May I?"), Line(voice("Bob"), "You may.")),
+        "access": shelf.access,
+    }
     for options in ({}, dialogue):
         already = len(studio.calls)
         await fail(studio, TWO_PARTS, **options)
