@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bot import __version__, logs
 from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
@@ -25,7 +25,12 @@ from bot.speech_bot import SpeechBot, is_healthy
 from bot.start import Obstacle, Waits, identifies_left, obstacle_of
 from untrusted.confinement import close_memory
 
+if sys.platform != "win32":
+    import resource
+
 log = logging.getLogger(__name__)
+
+_MOST_DESCRIPTORS: Final = 65_536
 
 _HOW_TO_START = (
     "DISCORD_TOKEN is not set. Copy .env.example to .env and put the token of your bot there, "
@@ -167,12 +172,26 @@ def _run(settings: Settings) -> int:
         log.warning(
             "%s holds a secret, and other users of this machine can read it: chmod 600 %s", path, path
         )
+    _use_all_descriptors()
     with DataFolder(settings) as folder:
         obstacle = asyncio.run(_run_until_signalled(settings, settings.discord_token.reveal(), folder.starts))
     if obstacle is None:
         return 0
     print(obstacle.sentence, file=sys.stderr)
     return obstacle.status
+
+
+def _use_all_descriptors() -> None:
+    """Let the process have as many files and connections as its user may have: a voice channel takes three.
+
+    Most systems set 1,024 for programs that cannot deal with more.
+    """
+    if sys.platform == "win32":  # it has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    with suppress(OSError, ValueError):  # macOS has another limit besides
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 async def _run_until_signalled(settings: Settings, token: str, starts: StartTimes) -> Obstacle | None:

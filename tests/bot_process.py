@@ -48,6 +48,11 @@ class BotProcess:
         self._process.send_signal(signal.SIGTERM)
         return await self.ended()
 
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
+
     async def killed(self) -> None:
         """Kill it, so that it can put nothing in order."""
         self._process.kill()

@@ -6,12 +6,14 @@ import asyncio
 import json
 import math
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import aiohttp
 import discord
+import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -269,6 +271,25 @@ async def test_a_gateway_that_never_answers_ends_the_bot_long_before_its_stack_d
             await bot.start(rehearsal.token)
 
     assert obstacle_of(raised.value).patience == math.inf
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of other processes")
+async def test_a_bot_may_have_as_many_descriptors_as_its_user(
+    discord_here: Mapping[str, str], tmp_path: Path
+) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = min(soft, 256)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+    try:
+        async with bot_process(tmp_path, **discord_here) as bot:
+            await bot.until(LOGGED_IN)
+            allowed, _ = psutil.Process(bot.pid).rlimit(psutil.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert allowed == min(hard, 65_536) > few
 
 
 async def test_check_says_which_commands_discord_has_and_what_it_refused(
