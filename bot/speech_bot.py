@@ -122,7 +122,7 @@ class SpeechBot(commands.AutoShardedBot):
         if self.starts is not None:
             await self.starts.wait_to_identify()
 
-    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+    async def launch_shard(self, url: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard. Raises `discord.GatewayNotFound` when that has failed often, one after the other.
 
         discord.py 2.7.1 calls this method from within itself for each further try: after some hours without
@@ -131,7 +131,7 @@ class SpeechBot(commands.AutoShardedBot):
         self._launches[shard_id] += 1
         if self._launches[shard_id] > self.most_launches:
             raise discord.GatewayNotFound
-        await super().launch_shard(gateway, shard_id, initial=initial)
+        await super().launch_shard(url, shard_id, initial=initial)
         del self._launches[shard_id]
 
     async def setup_hook(self) -> None:
@@ -239,8 +239,9 @@ class SpeechBot(commands.AutoShardedBot):
             self.library, self.voice_creation, synthesizer, maker, slots, membership, in_hand
         )
         self.deliveries = Deliveries(synthesizer, maker, slots, self.history, self.accesses)
-        silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts, in_hand)
+        silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
+        self.library.withdrawals.subscribe(in_hand.on_voice_withdrawn)
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
         """Return the target channels from before the restart; none if that was long ago."""

@@ -256,7 +256,7 @@ async def test_a_session_that_is_lost_again_and_again_is_counted(
 
 
 @pytest.mark.slow
-async def test_a_gateway_that_never_answers_ends_the_bot_long_before_its_stack_does(
+async def test_a_shard_that_never_connects_ends_the_bot_long_before_its_stack_does(
     rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
     nowhere = {"url": "wss://127.0.0.1:9", "shards": 1}

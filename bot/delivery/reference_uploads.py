@@ -18,7 +18,6 @@ from bot.audio.reference_check import ReferenceCheck
 from bot.delivery.membership import Membership
 from bot.delivery.offer import MemoryFile, brief
 from bot.delivery.request import SpeakRequest, spoken
-from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
 from bot.library.consent import Consents
@@ -572,25 +571,16 @@ class PlaceAccess:
 
 
 class VoiceSilencer:
-    """Silencer of withdrawn voices: it drops them from queues, jobs, what is kept of it, and posts."""
+    """Silencer of withdrawn voices: it drops them from queues, jobs, kept speech and posts."""
 
-    def __init__(
-        self,
-        players: GuildPlayers,
-        synthesizer: SpeechSynthesizer,
-        posts: ReferencePosts,
-        in_hand: GenerationsInHand,
-    ) -> None:
+    def __init__(self, players: GuildPlayers, synthesizer: SpeechSynthesizer, posts: ReferencePosts) -> None:
         self._players = players
         self._synthesizer = synthesizer
         self._posts = posts
-        self._in_hand = in_hand
 
     async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
         """Drop all that the bot holds of a withdrawn voice; who waited for it reads a sentence."""
-        silent = [voice.id for voice in withdrawal.voices if withdrawal.is_final or voice.is_frozen]
-        silent += withdrawal.likenesses
-        self._in_hand.forget(voice_ids=silent)
+        silent = withdrawal.silent_ids
         dropped = self._players.withdraw(*silent)
         if dropped:
             log.info("voices were withdrawn: %d utterances dropped", dropped)

@@ -22,7 +22,7 @@ from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.interaction import write_permission_error
 from bot.library.generations import Generation
-from bot.library.withdrawal import Post
+from bot.library.withdrawal import Post, Withdrawal
 from bot.limits import MAX_GENERATIONS_IN_HAND, MAX_VOICE_MESSAGES_BYTES
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,10 @@ class GenerationsInHand:
         for key, made in list(self._made.items()):
             if key == generation_id or made.member_id == member_id or made.voice_ids & set(voice_ids):
                 del self._made[key]
+
+    async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
+        """Forget what was made in the withdrawn voices."""
+        self.forget(voice_ids=withdrawal.silent_ids)
 
 
 class _VoiceFile(MemoryFile):

@@ -57,6 +57,12 @@ class Withdrawal:
     recordings: Sequence[str] = ()
     speeches: Sequence[str] = ()
 
+    @property
+    def silent_ids(self) -> list[str]:
+        """The ids of the voices and likenesses that fall silent; one that was thawed does not."""
+        saved = [voice.id for voice in self.voices if self.is_final or voice.is_frozen]
+        return [*saved, *self.likenesses]
+
 
 Listener = Callable[[Withdrawal], Awaitable[None]]
 """Drops what it holds of the voices: places in the queue, kept speech, posts."""

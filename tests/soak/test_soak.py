@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -30,7 +31,8 @@ HELD = Held(100.0, 30, 12, Counter({"work": 10}), 0)
 
 
 @pytest.mark.slow
-async def test_some_seconds_of_everything_with_faults_leave_nobody_without_an_answer_and_nothing_behind():
+@pytest.mark.skipif(sys.platform == "win32", reason="its bot is asked by a signal what it holds")
+async def test_some_seconds_of_everything_with_faults_end_in_order():
     verdict = await soak(SMALL)
 
     assert verdict.wrong == [], table(verdict)
