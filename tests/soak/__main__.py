@@ -59,11 +59,9 @@ def _rows(title: str, counted: Counter[str]) -> list[str]:
 
 
 def _held(when: str, held: Held) -> str:
-    tasks = held.tasks.total()
-    return (
-        f"{when:>18}: {held.megabytes:.0f} MB, {held.descriptors} descriptors, {held.threads} threads, "
-        f"{tasks} tasks"
-    )
+    memory = f"{held.megabytes:.0f} MB ({held.in_children:.0f} in children)"
+    rest = f"{held.descriptors} descriptors, {held.threads} threads, {held.tasks.total()} tasks"
+    return f"{when:>18}: {memory}, {rest}, {held.open_items} open questions and forms"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,7 +71,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the bot and its children hold."""
+    """What the bot and its children hold; ``megabytes`` are of all, ``in_children`` those of them."""
 
     megabytes: float
     descriptors: int
@@ -79,6 +79,7 @@ class Held:
     tasks: Counter[str]
     open_items: int
     """Questions and forms that wait for somebody, a quarter of an hour each."""
+    in_children: float = 0.0
 
     def excess_over(self, before: Held) -> list[str]:
         """Return what is held beyond the margins, in words."""
@@ -243,13 +244,15 @@ class Soak:
         tasks = Counter(census["tasks"])
         open_items = tasks.pop(_OPEN_ITEM, 0)
         everybody = [self._process, *self._process.children(recursive=True)]
-        memory = [one.memory_full_info() for one in everybody]
+        infos = [one.memory_full_info() for one in everybody]
+        own, *of_children = [getattr(info, "pss", info.uss) / 1e6 for info in infos]
         return Held(
-            sum(getattr(info, "pss", info.uss) for info in memory) / 1e6,
+            own + sum(of_children),
             sum(one.num_fds() for one in everybody),
             census["threads"],
             tasks,
             open_items,
+            sum(of_children),
         )
 
     # -- the verdict ------------------------------------------------------------------------------
