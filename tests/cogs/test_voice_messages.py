@@ -14,7 +14,8 @@ from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from tests.audio.reading import read
 from tests.cogs.generations import generated
-from tests.cogs.saved_voices import WAV, cloned, designed
+from tests.cogs.saved_voices import cloned, designed
+from tests.cogs.sounds import HIGH, recording
 from tests.fakes.babble_engine import BabbleEngine
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, until, words_of
@@ -35,7 +36,7 @@ async def generation(scene: Scene, kind: str) -> Answer:
         await cloned(scene, scene.bob, "Bobby")
         return await generated(scene, "Hear me out", voice="Bobby")
     await scene.let_clone(scene.bob)
-    sent = SentFile("me.wav", WAV)
+    sent = SentFile("me.wav", recording("wav", HIGH))
     answer = await scene.bob.slash(scene.general, "clone", text="Hear me out", reference=sent, to="here")
     await file_of(answer)
     return answer
@@ -170,7 +171,7 @@ async def test_one_of_a_real_person_begins_with_tones_and_no_other_does(scene: S
         await words_of(await scene.speak("Hear me out", voice="Bobby", to="voice message"))
     else:
         await scene.let_clone(scene.bob)
-        sent = SentFile("me.wav", WAV)
+        sent = SentFile("me.wav", recording("wav", HIGH))
         await words_of(
             await scene.bob.slash(
                 scene.general, "clone", text="Hear me out", reference=sent, to="voice message"
