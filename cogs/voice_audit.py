@@ -101,22 +101,29 @@ async def _standing(
 ) -> tuple[list[str], list[discord.ui.Item[Any]]]:
     """Return how a voice stands, with the reports about it, and the buttons that change that."""
     is_frozen: bool | None = None
+    found = None
     if voice.is_likeness:
         is_frozen = await library.audit.is_likeness_frozen(scope, voice.speaker_id or 0)
-        what = f"What /clone makes of recordings that <@{voice.speaker_id}> calls their own"
     else:
         found = await _voice_here(library, scope, voice)
         is_frozen = found.is_frozen if found else None
-        what = f"**{excerpt(found.name)}** of {owner_of(found)}" if found else "That voice"
     states = {None: "is deleted", True: "is frozen: nobody can speak with it", False: "is in use"}
     told = f" · {len(reports)} open report{'s' if len(reports) > 1 else ''}" if reports else ""
-    lines = [f"{what} {states[is_frozen]}.{told}", *(_report_line(one) for one in reports[:_SHOWN_REPORTS])]
+    standing = f"{_named(voice, found)} {states[is_frozen]}.{told}"
+    lines = [standing, *(_report_line(one) for one in reports[:_SHOWN_REPORTS])]
     items: list[discord.ui.Item[Any]] = []
     if is_frozen is not None:
         items.append(FreezeButton("thaw" if is_frozen else "freeze", _key_of(voice)))
     if reports:
         items.append(FreezeButton("settle", _key_of(voice)))
     return lines, items
+
+
+def _named(voice: AuditedVoice, found: Voice | None) -> str:
+    """Return what the record is about, in words; ``found`` is the saved voice, if it is still there."""
+    if voice.is_likeness:
+        return f"What /clone makes of recordings that <@{voice.speaker_id}> calls their own"
+    return f"**{excerpt(found.name)}** of {owner_of(found)}" if found else "That voice"
 
 
 def _report_line(report: Report) -> str:

@@ -373,8 +373,8 @@ class SaveForm(Form):
         )
         self._who: discord.ui.Select[SaveForm] = discord.ui.Select(
             options=[
-                discord.SelectOption(label=one.name, value=one.value, default=one.value == Sharing.ME.value)
-                for one in _WHO
+                discord.SelectOption(label=who.name, value=who.value, default=who.value == Sharing.ME.value)
+                for who in _WHO
             ]
         )
         self.add_item(discord.ui.Label(text="Name", component=self._name))

@@ -12,13 +12,13 @@ import pytest
 from bot.delivery.credit import credit, tags
 from bot.delivery.request import SpeakRequest
 from bot.delivery.voice_creation import Brief, Design
-from bot.library.audit import Use
+from bot.library.audit import AuditedVoice, Use
 from bot.library.consent_rules import Consent, Request, Shares
 from bot.library.voice import Kind, Scope, Sharing, Voice
 from bot.models import RecordingPlace, Speech, SpeechRequest
 from bot.text.labels import excerpt, one_line
 from cogs.consent import question
-from cogs.voice_audit import _standing, _what
+from cogs.voice_audit import _named, _what
 from cogs.voice_design import _words as _design_words
 from cogs.voice_text import ago, all_about, line_of, saved
 from tests.house_rules import Module, read_modules
@@ -111,10 +111,10 @@ def _sentences(name: str) -> Iterator[str]:
     yield credit(SpeakRequest(SpeechRequest(name), likeness=name), speech, member_id=7)
     yield saved(voice)
     yield line_of(voice, 2)
-    yield all_about(voice, None).replace(ago(MOMENT), "")
+    yield all_about(voice, Scope(1, 2), None).replace(ago(MOMENT), "")
     for place in RecordingPlace:
         yield question("<@7>", request, place)
-    yield _standing(voice, 1)
+    yield _named(AuditedVoice(voice.id), voice)
     yield _what(Use(1, voice.id, 7, MOMENT, 1.0, voice_name=name))
     yield _design_words(Design("a" * 22, Brief(Scope(1, 7), name, name, "x", name), ()))
 
@@ -145,7 +145,16 @@ def test_an_excerpt_of_an_excerpt_s_text_is_harmless_however_it_is_cut(name: str
 _FOREIGN = {"name", "display_name", "global_name", "nick", "filename", "title", "voice_name", "transcript"}
 _HARMLESS = {
     # What else is called so: a file of the operator's, in a log or on the command line.
-    *("path.name", "aside.name", "record.name", "error.filename"),
+    *(
+        "path.name",
+        "aside.name",
+        "record.name",
+        "error.filename",
+        "backup.name",
+        "database.name",
+        "file.name",
+    ),
+    "who.name",  # one of our own choices
     "line.voice.name",  # of the text of a dialogue, which is an excerpt wherever it is shown
 }
 

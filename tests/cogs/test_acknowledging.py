@@ -102,7 +102,7 @@ def lasting_items(scene: Scene) -> Iterator[discord.ui.DynamicItem[Any]]:
 
 def filling(pattern: str) -> str:
     """Return something that fits into a part of a custom id."""
-    return next(one for one in (pattern, "1", "A" * 22) if re.fullmatch(pattern, one))
+    return next(one for one in (pattern, "1", "A" * 22, "clone:1") if re.fullmatch(pattern, one))
 
 
 async def shown(scene: Scene, *views: discord.ui.View) -> list[Message]:

@@ -11,7 +11,8 @@ from rehearsal.cdn import SentFile
 from rehearsal.people import Person
 from tests.cogs.generations import generated, may_add_sounds, opened
 from tests.cogs.in_voice import LONG, player_of
-from tests.cogs.saved_voices import WAV, cloned, designed
+from tests.cogs.saved_voices import cloned, designed
+from tests.cogs.sounds import HIGH, recording
 from tests.fakes.babble_engine import BabbleEngine
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
@@ -38,7 +39,7 @@ def carol(scene: Scene) -> Person:
 
 
 async def clone(scene: Scene, text: str = "Say it in my voice", **options: object) -> Answer:
-    sent = SentFile("me.wav", WAV)
+    sent = SentFile("me.wav", recording("wav", HIGH))
     return await scene.bob.slash(
         scene.general, "clone", text=text, reference=sent, **{"to": "here", **options}
     )
@@ -138,7 +139,7 @@ async def test_a_frozen_likeness_is_not_thawed_by_its_member(scene: Scene, way: 
 
         assert await words_of(await clone(scene, "Something else")) == FROZEN_RECORDINGS
         saving = await scene.bob.slash(
-            scene.general, "voice save", name="Me again", recording=SentFile("me.wav", WAV)
+            scene.general, "voice save", name="Me again", recording=SentFile("me.wav", recording("wav", HIGH))
         )
         assert await words_of(saving) == FROZEN_RECORDINGS
         if way == "restart":

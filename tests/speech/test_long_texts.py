@@ -14,7 +14,7 @@ from bot.errors import TTSError, TTSServerError
 from bot.models import Asker, ReferenceAudio, Speech, SpeechRequest
 from bot.speech.run import speech_run_of
 from bot.speech.segment_plan import PlaybackClock
-from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
+from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats, UnfetchedGenerations
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
@@ -98,7 +98,7 @@ async def test_silence_at_the_end_of_the_first_generation_becomes_no_gap(studio:
 
 
 async def test_the_whole_has_a_longest_length(studio: Studio):
-    resources = SpeechResources(studio.tts, Maker(), TTSGatewayStats(), RetryBudget())
+    resources = SpeechResources(studio.tts, Maker(), TTSGatewayStats(), RetryBudget(), UnfetchedGenerations())
     request, asker, clock = SpeechRequest(SENTENCES), Asker(1, GUILD), PlaybackClock(0.0)
     run = await speech_run_of(request, resources, asker, clock, None, max_seconds=6.0)
 

@@ -36,4 +36,4 @@ async def test_each_refusal_has_its_reason(data: bytes, limits: DecodeLimits, re
 
 
 def test_no_refusal_is_without_a_reason() -> None:
-    assert {*_REASONS, Refusal.TOO_LARGE} == set(Refusal)
+    assert {*_REASONS, Refusal.TOO_LARGE, Refusal.NO_PROCESS} == set(Refusal)

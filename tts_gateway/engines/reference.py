@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tts_gateway.engines.base import ReferenceRefused
+from tts_gateway.engines.base import EngineError, ReferenceRefused
 from tts_gateway.engines.espeak import SAMPLE_RATE, Samples
 from untrusted.decoder import DEFAULT_LIMITS, DecodeLimits, DecodingError, Refusal, decode
 
@@ -30,7 +30,8 @@ async def decode_recording(
 ) -> npt.NDArray[np.float32]:
     """Return the recording as mono samples at ``rate``, full scale ±1; what is over the limit is cut off.
 
-    Raises ReferenceRefused, with a reason for people, when it is too large or cannot be read.
+    Raises ReferenceRefused, with a reason for people, when it is too large or cannot be read, and EngineError
+    when this machine cannot look at it now.
     """
     try:
         decoded = await decode(data, rate=rate, limits=limits)
@@ -39,6 +40,8 @@ async def decode_recording(
             raise ReferenceRefused(
                 f"the recording is larger than {limits.max_bytes // 1024 // 1024} MiB"
             ) from None
+        if error.refusal is Refusal.NO_PROCESS:
+            raise EngineError("no process can be started that reads recordings") from error
         raise ReferenceRefused(_REASONS[error.refusal]) from None
     return decoded.samples[:, 0].astype(np.float32) / np.float32(32768)
 
