@@ -20,14 +20,13 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.allocator": (),
     "bot.logs": (),
     "bot.settings": (*GROUND, "untrusted.confinement"),
-    "bot.secrets": (*GROUND, "bot.settings"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
     "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
     "bot.text": GROUND,
     "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
     "bot.audio.maker_process": (*GROUND, "bot.audio", "bot.settings"),  # what a child of ours inherits
     "bot.audio.maker_child": (*GROUND, "bot.allocator", "bot.audio", "untrusted"),  # it sets up a process
-    "bot.tts": (*GROUND, "bot", "bot.secrets", "bot.settings", "untrusted"),
+    "bot.tts": (*GROUND, "bot", "bot.settings", "untrusted"),
     "bot.playback": (*GROUND, "bot.audio"),
     "bot.library": (*GROUND, "bot.text.characters"),  # a name is as long as people count it
     # kept speech is found again, and deleted, by whom it concerns
@@ -95,7 +94,6 @@ SMALL_LINES = 80
 SMALL: Mapping[str, str] = {
     # A module with fewer lines that a single other one imports needs a reason to stand alone.
     "bot.allocator": "it sets up the process, before there is anything else",
-    "bot.delivery.credit": "whose voice it is, and for whom: what every answer has to say",
     "cogs.voice_design": "how three generations are given, chosen from, and made anew",
 }
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.delivery.credit import credit, tags
-from bot.delivery.request import SpeakRequest
+from bot.delivery.request import SpeakRequest, credit, tags
 from bot.delivery.voice_creation import Brief, Design
 from bot.library.audit import AuditedVoice, Use
 from bot.library.consent_rules import Consent, Request, Shares

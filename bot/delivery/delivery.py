@@ -11,13 +11,12 @@ from typing import ClassVar
 import discord
 
 from bot.audio.maker import Maker
-from bot.delivery.credit import tags
 from bot.delivery.history import GenerationHistory, KeptGeneration
 from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest
+from bot.delivery.request import SpeakRequest, tags
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import RESTARTING, AudioError, LibraryError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of

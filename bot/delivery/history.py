@@ -16,11 +16,10 @@ import discord
 from bot.audio.formats import SoundboardClip, VoiceMessage
 from bot.audio.maker import Maker
 from bot.audio.wav import COMMENT
-from bot.delivery.credit import credit, tags
 from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest, generation_of, spoken, title_of
+from bot.delivery.request import SpeakRequest, credit, generation_of, spoken, tags, title_of
 from bot.delivery.voice_creation import VoiceCreation
 from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError

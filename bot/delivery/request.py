@@ -1,21 +1,25 @@
-"""Requests: what a member typed, resolved into what is said and in which voices."""
+"""Requests: what a member typed, resolved into words and voices; and whose voice it is, in words."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from bot.errors import MemberError
+from bot import __version__
+from bot.audio.wav import COMMENT, SOFTWARE, TITLE
+from bot.errors import REST_IS_MISSING, MemberError
 from bot.library.consent_rules import Standing
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
-from bot.models import Destination, Line, SpeechRequest, SpokenVoice
+from bot.models import Destination, Line, Speech, SpeechRequest, SpokenVoice
 from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
+from bot.text.labels import excerpt, one_line
 from bot.text.speakable import check_text, speakable
+from untrusted.mark import MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +226,33 @@ def _in_lines(request: SpeechRequest, lines: list[Line[Voice]], to: Destination 
     return SpeakRequest(
         replace(request, text=" / ".join(shown), lines=said), to, voices=tuple(voices.values())
     )
+
+
+_TITLE_CHARS: Final = 60
+_NAME_CHARS: Final = 60
+
+
+def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
+    """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
+    words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
+    return "\n".join(filter(None, (words, request.note, REST_IS_MISSING if speech.rest_is_missing else "")))
+
+
+def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:
+    """Return the tags of its sound file, in plain text; ``member`` is the name of who asked for it."""
+    return {
+        TITLE: one_line(request.request.text, _TITLE_CHARS),
+        COMMENT: f"{_whose(request, one_line)}, for {one_line(member)}",
+        SOFTWARE: f"Myna {__version__}",
+    }
+
+
+def _whose(request: SpeakRequest, shown: Callable[[str, int], str]) -> str:
+    names = [shown(voice.name, _NAME_CHARS) for voice in request.voices]
+    if request.likeness is not None:
+        return f"{MARK} after {shown(request.likeness, _NAME_CHARS)}"
+    if not names:
+        return MARK
+    if len(names) == 1:
+        return f"{MARK} of {names[0]}"
+    return f"{MARK}s of {', '.join(names[:-1])} and {names[-1]}"

@@ -30,7 +30,6 @@ from bot.errors import (
     TTSUnreachableError,
 )
 from bot.models import SpeechRequest, Stage
-from bot.secrets import bare, without_key
 from bot.settings import Proxy, Secret
 from bot.tts import wire
 from bot.tts.call_queue import CallPriority, CallQueue, CallSlot
@@ -43,7 +42,9 @@ from bot.tts.http import (
     RetryPolicy,
     Timeouts,
     Transport,
+    bare,
     seconds_to_wait,
+    without_key,
 )
 from bot.tts.local_tts_gateway import OwnTTSGateway
 from bot.tts.wire import printable

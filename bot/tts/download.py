@@ -20,9 +20,16 @@ from yarl import URL
 
 from bot.errors import TTSError, TTSFetchError
 from bot.limits import MAX_URL_CHARS
-from bot.secrets import bare
 from bot.settings import Proxy, Secret
-from bot.tts.http import USER_AGENT, WAV_BEGINNINGS, DownloadLimits, RetryPolicy, name_of, seconds_to_wait
+from bot.tts.http import (
+    USER_AGENT,
+    WAV_BEGINNINGS,
+    DownloadLimits,
+    RetryPolicy,
+    bare,
+    name_of,
+    seconds_to_wait,
+)
 from untrusted.addresses import AddressGuard, AddressRefused
 
 READ_BYTES: Final = 64 * 1024

@@ -26,8 +26,8 @@ from bot.limits import (
     MIN_STEPS,
 )
 from bot.models import ReferenceAudio, SpeechRequest
-from bot.secrets import without_key
 from bot.settings import Secret
+from bot.tts.http import without_key
 from untrusted import strict_json
 from untrusted.strict_json import Json
 

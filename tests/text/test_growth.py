@@ -23,7 +23,6 @@ import cogs
 import rehearsal
 import tts_gateway
 import untrusted
-from bot import secrets
 from bot.errors import MemberError
 from bot.library import voice as voice_names
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_GRAPHEMES
@@ -212,7 +211,7 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     "bot.tts.wire.text_of_page": wire.text_of_page,
     "bot.tts.http.seconds_to_wait, a detail": lambda text: http.seconds_to_wait({}, text),
     "bot.tts.http.seconds_to_wait, a header": lambda text: http.seconds_to_wait({"Retry-After": text}),
-    "bot.secrets.without_key": lambda text: secrets.without_key(text, _KEY),
+    "bot.tts.http.without_key": lambda text: http.without_key(text, _KEY),
     "bot.tts.wire.error_detail, plain": lambda text: wire.error_detail(text.encode("utf-8", "replace"), _KEY),
     "bot.tts.wire.error_detail, JSON": lambda text: wire.error_detail(json.dumps([text]).encode(), _KEY),
     "bot.tts.wire.without_words_of": lambda text: wire.without_words_of(
@@ -285,7 +284,7 @@ def test_a_pattern_without_a_name_is_found():
 _MADE_OF_A_SECRET: Final = (
     # Patterns that cannot be known before: made of the operator's own secrets, of routes or option names of
     # ours. The functions that use the first two are tried instead.
-    *("bot.logs", "bot.secrets", "rehearsal.rest.call", "rehearsal.prompt"),
+    *("bot.logs", "bot.tts.http", "rehearsal.rest.call", "rehearsal.prompt"),
 )
 
 

@@ -3,8 +3,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.secrets import KEY_HEADER, key_headers, without_key
 from bot.settings import Secret
+from bot.tts.http import KEY_HEADER, key_headers, without_key
 from bot.tts.wire import error_detail
 from tests.tts.conftest import KEY
 
