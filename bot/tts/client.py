@@ -8,7 +8,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -292,6 +292,14 @@ class TTSClient:
         if received.status == 401 or received.status >= 500:
             detail = wire.error_detail(received.body, self._api_key)
             raise error_for(received.status, detail, received.headers, cloning=False)
+
+    async def outages(self) -> AsyncGenerator[TTSError | None]:
+        """Yield what the operator has to mend, credit or key, when that begins, and None when it is over.
+
+        None comes after the first call of all too, see `CircuitBreaker`. For one listener; it never ends.
+        """
+        while True:
+            yield await self._breaker.changes.get()
 
     async def aclose(self) -> None:
         """Close all connections. Calls under way, or in the queue, fail with a `TTSError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import math
@@ -248,8 +249,11 @@ def _words(detail: str) -> float | None:
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS: Final = 15 * 60.0
-"""How often an open circuit lets one call through, to see whether the operator has mended it."""
+PROBE_SECONDS: Final = (60.0, 120.0, 300.0, 900.0)
+"""After how long an open circuit lets one call through, to see whether the operator has mended it: first, and
+
+after each that has failed; the last holds for all that follow.
+"""
 
 MAX_REFUSALS: Final = 3
 """Answers of 403 in a row that open the circuit; a single one may be about that one call."""
@@ -281,6 +285,13 @@ class CircuitBreaker:
         self._served_at = self._failing_since = -math.inf
         self._failures = 0
         self._look_seconds = _FIRST_LOOK_SECONDS
+        self._probes = 0
+        self._has_served = False
+        self.changes: asyncio.Queue[TTSError | None] = asyncio.Queue()
+        """What the operator has to mend, whenever that begins; None when it is over, and at the first call
+
+        that is carried out: an outage may have begun before a restart.
+        """
 
     @property
     def is_open(self) -> bool:
@@ -303,7 +314,8 @@ class CircuitBreaker:
         if remaining > 0:
             raise _again(self._error, remaining)
         if self.outage is None:
-            self._until = self._clock() + PROBE_SECONDS
+            self._probes += 1
+            self._until = self._clock() + self._probe_seconds
         else:
             self._look_seconds = min(_LONGEST_LOOK_SECONDS, 2 * self._look_seconds)
             self._until = self._clock() + self._look_seconds
@@ -313,24 +325,28 @@ class CircuitBreaker:
         """A call was carried out within ``took`` seconds: our key, credit and quota are good."""
         if self._error is not None:
             log.warning("the TTS gateway serves us again")
+        if not self._has_served or (self._error is not None and _is_to_be_mended(self._error)):
+            self.changes.put_nowait(None)
+        self._has_served = True
         self._error = None
         self._refusals = self._failures = 0
         self._usual = max(took, _USUAL_FORGOTTEN * self._usual)
         self._served_at = self._clock()
         self._look_seconds = _FIRST_LOOK_SECONDS
+        self._probes = 0
 
     def failed(self, error: TTSError, *, began: float | None = None) -> None:
         """Take note of how a call failed that ``began`` at this time."""
         if isinstance(error, TTSRejectedError):  # it looked at our text, so our key and credit are good
             self.succeeded()
         elif isinstance(error, TTSQuotaError):
-            self._open(error, PROBE_SECONDS if error.retry_after is None else error.retry_after)
+            self._open(error, self._probe_seconds if error.retry_after is None else error.retry_after)
         elif isinstance(error, TTSCreditError) or (isinstance(error, TTSDeniedError) and error.status == 401):
-            self._open(error, PROBE_SECONDS)
+            self._open(error, self._probe_seconds)
         elif isinstance(error, TTSDeniedError):
             self._refusals += 1
             if self._refusals >= MAX_REFUSALS:
-                self._open(error, PROBE_SECONDS)
+                self._open(error, self._probe_seconds)
         else:
             if isinstance(error, TTSStatusError):
                 self._refusals = 0
@@ -345,7 +361,13 @@ class CircuitBreaker:
         if self._error is None and has_lasted and self._failures >= MAX_REFUSALS:
             self._open(error, self._look_seconds)
 
+    @property
+    def _probe_seconds(self) -> float:
+        return PROBE_SECONDS[min(self._probes, len(PROBE_SECONDS) - 1)]
+
     def _open(self, error: TTSError, seconds: float) -> None:
+        if _is_to_be_mended(error) and not (self._error is not None and _is_to_be_mended(self._error)):
+            self.changes.put_nowait(error)
         self._error = error.with_traceback(None)
         self._until = self._clock() + seconds
         log.error("no calls to the TTS gateway for %.0f s: %s", seconds, error)
@@ -353,6 +375,10 @@ class CircuitBreaker:
 
 def _is_for_the_operator(error: TTSError) -> bool:
     return isinstance(error, TTSDeniedError | TTSCreditError)
+
+
+def _is_to_be_mended(error: TTSError) -> bool:
+    return _is_for_the_operator(error) and not isinstance(error, TTSQuotaError)
 
 
 def _closes_by_itself(error: TTSError) -> bool:

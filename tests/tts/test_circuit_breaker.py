@@ -4,6 +4,7 @@ from bot.errors import (
     TTSBusyError,
     TTSCreditError,
     TTSDeniedError,
+    TTSError,
     TTSNoAnswerError,
     TTSPayloadError,
     TTSQuotaError,
@@ -32,20 +33,84 @@ def test_a_refused_key_or_used_up_credit_shuts_at_once(clock: Clock, error):
     assert (raised.value.status, raised.value.detail) == (error.status, error.detail)
 
 
-def test_one_probe_is_let_through_every_fifteen_minutes(clock: Clock):
+@pytest.mark.parametrize("error", [REFUSED_KEY, NO_CREDIT], ids=["401", "402"])
+@pytest.mark.parametrize("step", [1.0, 15.0, 30.0])
+def test_probes_are_let_through_after_1_2_5_and_then_every_15_minutes(clock: Clock, error, step: float):
     latch = CircuitBreaker(clock)
-    latch.failed(NO_CREDIT)
-    admitted = []
+    began = clock.now
+    latch.failed(error)
+    waited = []
 
-    for _ in range(4 * 60):
-        clock.now += 15.0
+    while clock.now < began + 4_000.0:
+        clock.now += step
         try:
-            admitted.append((clock.now, latch.admit()))
-        except TTSCreditError:
+            assert latch.admit() is True
+        except type(error):
             continue
+        waited.append((clock.now - began) / 60.0)
+        latch.failed(error)
+
+    assert waited == [1.0, 3.0, 8.0, 23.0, 38.0, 53.0]
+
+
+def test_the_next_outage_is_probed_after_one_minute_again(clock: Clock):
+    latch = CircuitBreaker(clock)
+    for _ in range(2):
+        latch.failed(NO_CREDIT)
+        for seconds in (60.0, 120.0):
+            clock.now += seconds
+            assert latch.admit() is True
+            latch.failed(NO_CREDIT)
+        clock.now += 300.0
+        assert latch.admit() is True
+        latch.succeeded()
+
+
+def test_others_that_fail_at_the_same_time_do_not_delay_the_next_probe(clock: Clock):
+    latch = CircuitBreaker(clock)
+    for _ in range(20):
         latch.failed(NO_CREDIT)
 
-    assert admitted == [(1_900.0, True), (2_800.0, True), (3_700.0, True), (4_600.0, True)]
+    clock.now += 60.0
+
+    assert latch.admit() is True
+
+
+def changes(latch: CircuitBreaker) -> list[TTSError | None]:
+    """Return what the operator is to be told since the last look."""
+    return [latch.changes.get_nowait() for _ in range(latch.changes.qsize())]
+
+
+def test_an_outage_is_told_once_however_many_calls_and_probes_fail(clock: Clock):
+    latch = CircuitBreaker(clock)
+    latch.succeeded()
+    assert changes(latch) == [None]
+
+    for _ in range(10):
+        for error in (NO_CREDIT, REFUSED_KEY, NO_CREDIT):
+            latch.failed(error)
+        clock.now += 900.0
+        latch.admit()
+    assert changes(latch) == [NO_CREDIT]
+    latch.succeeded()
+    latch.succeeded()
+    assert changes(latch) == [None]
+
+
+@pytest.mark.parametrize(
+    "error", [TTSQuotaError(403, "", retry_after=60.0), TTSServerError(500), TTSUnreachableError("down")]
+)
+def test_what_the_operator_cannot_mend_is_not_told(clock: Clock, error):
+    latch = CircuitBreaker(clock)
+    latch.succeeded()
+    changes(latch)
+
+    for _ in range(5):
+        latch.failed(error)
+        clock.now += OUTAGE_SECONDS
+    latch.succeeded()
+
+    assert changes(latch) == []
 
 
 def test_while_a_probe_is_under_way_nobody_else_is_let_through(clock: Clock):
