@@ -6,6 +6,7 @@ SpeechBotError
 ├── NotDiscordError              something else answers in Discord's place
 ├── MemberError                  the member asked for something that cannot be done now
 │   ├── NameTakenError           another voice here has that name
+│   ├── UsageLimitError          no more speech is made for a while
 │   ├── NoRecordingPlaceError    no private place from which the TTS gateway gets a voice's recording
 │   └── RecordingError           this file is no recording of speech that we can use
 ├── AudioError                   these bytes are not sound we accept
@@ -59,6 +60,10 @@ class MemberError(SpeechBotError):
 
 class NameTakenError(MemberError):
     """Another voice of this server has that name, or one that people take for the same."""
+
+
+class UsageLimitError(MemberError):
+    """A limit on the speech that is made is reached. The text says which, and when it goes on."""
 
 
 class NoRecordingPlaceError(MemberError):
@@ -220,8 +225,10 @@ _SENTENCES: dict[type[BaseException], str] = {
     TTSCreditError: "The voice credit is used up. My owner has to refill it.",
 }
 RESTARTING = "I am restarting. Try again in a minute."
-REST_IS_MISSING = "The rest is missing: it could not be made. Try again to have all of it."
-"""For speech that breaks off, see `bot.models.Speech`."""
+REST_IS_MISSING = "The rest is missing"
+"""How the words under speech begin that breaks off, see `bot.models.Speech`."""
+
+_COULD_NOT_BE_MADE = ": I couldn't make it. Try again to get all of it."
 
 _UNKNOWN = "Something went wrong on my side; it has been logged."
 
@@ -241,6 +248,11 @@ def sentence_for(error: BaseException) -> str:
         if kind in _SENTENCES:
             return _SENTENCES[kind]
     return _UNKNOWN
+
+
+def rest_is_missing(why: str) -> str:
+    """Return the words under speech that breaks off; ``why`` is a sentence if there is more to say of it."""
+    return f"{REST_IS_MISSING}{f'. {why}' if why else _COULD_NOT_BE_MADE}"
 
 
 def _later(seconds: float | None) -> str:

@@ -114,6 +114,25 @@ MAX_CALLS_PER_UTTERANCE: Final = 75
 MAX_EXTRA_CALLS_PER_HOUR: Final = 10
 """Calls that one server may cost because a take was bad and is made again; for one utterance it is one."""
 
+MAX_DAILY_SECONDS: Final = 10_000_000
+"""More than a hundred days of speech a day: whoever sets more has mistaken the unit."""
+
+MAX_HOURLY_CALLS: Final = 1_000_000
+"""More than the calls that could be under way at once make in an hour."""
+
+RESERVATION_SECONDS: Final = 900.0
+"""So long a reservation holds whose bot was killed; no call takes so long, with its download."""
+
+RESERVED_TIMES: Final = 1.25
+"""More than we believe that speech will last is reserved for it: voices differ by about a quarter."""
+
+USAGE_DAYS: Final = 35
+USAGE_SHOWN_DAYS: Final = 14
+"""How long it is kept how much was made for whom, and how much of that moderators see."""
+
+MAX_RULED: Final = 25
+"""Roles, channels and members in one rule of a server, the most that Discord's menu lets one pick."""
+
 ALONE_SECONDS: Final = 60.0
 """The bot leaves a voice channel after this long without a human in it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -73,14 +74,28 @@ class VoiceAccess(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """Allowance of a member by a server's rules: ``seconds`` of new speech a day; None: without a limit.
+
+    A day begins at midnight in ``zone``. ``long_day`` is the one day, with its end, that is longer because
+    moderators have chosen another zone in it: no choice of theirs begins a day early.
+    """
+
+    seconds: int | None = None
+    zone: str = "UTC"
+    long_day: tuple[datetime, datetime] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
-    """Asker of something to be said, and whose allowance pays for a second try: ``account`` is the server,
+    """Asker of something to be said, and who pays for it: ``account`` is the server,
 
     or the member where there is none.
     """
 
     member_id: int
     account: int
+    allowance: Allowance = Allowance()
 
 
 @dataclass(frozen=True)  # with slots, Python 3.11 cannot make a Line[...] of it
@@ -153,7 +168,8 @@ class Progress:
 class Speech:
     """Finished speech: its Opus frames of 20 ms, as it is played.
 
-    ``rest_is_missing``: it breaks off between two parts of its text, because the next could not be made.
+    ``rest_is_missing``: it breaks off between two parts of its text, because the next could not be made;
+    ``why`` is a sentence for the member where there is more to say of it.
     ``sound`` stands for its samples, which the `Maker` has and nobody else looks into; None if there is no
     more of it than the frames.
     """
@@ -161,6 +177,7 @@ class Speech:
     frames: tuple[bytes, ...] = field(repr=False)
     rest_is_missing: bool = False
     sound: object = field(default=None, repr=False, compare=False)
+    why: str = field(default="", compare=False)
 
     @property
     def seconds(self) -> float:

@@ -27,7 +27,8 @@ _SURE: Final = (
     "- What you agreed to and asked for, what you had said, and what you chose\n"
     "It cannot be brought back. /privacy export gives you a copy first.\n"
     "This stays, for those it protects: that nobody may clone you, if you said so; what a moderator has "
-    "frozen; and for 180 days who has used voices of others, and reports, but not who made them."
+    "frozen, and whom they turned me off for; for 180 days who has used voices of others, and reports, but "
+    "not who made them; and for three days how much you've used of your limits."
 )
 _MOST_NAMED: Final = 10
 """Voices that one message names."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import event, insert, select, text, union
+from sqlalchemy import and_, case, event, insert, or_, select, text, union
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
@@ -138,6 +138,41 @@ async def insert_missing(session: AsyncSession, table: type[Base], rows: Sequenc
     """Make those of these ``rows`` of ``table`` that are not there yet; one statement."""
     if rows:
         await session.execute(_insert(session, table).values(rows).on_conflict_do_nothing())
+
+
+async def insert_if_missing(session: AsyncSession, table: type[Base], row: Mapping[str, Any]) -> bool:
+    """Make this row of ``table`` unless it is there; return whether it was made."""
+    key = next(iter(table.__table__.primary_key))
+    made = _insert(session, table).values(**row).on_conflict_do_nothing().returning(key)
+    return (await session.execute(made)).first() is not None
+
+
+async def count_up(
+    session: AsyncSession,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    within: Mapping[str, Mapping[str, int]],
+) -> set[str]:
+    """Add ``rows`` to those of the same key, or make them, in one statement; return the keys of those it did.
+
+    What is added are the columns of ``within``, which says by key how far each may go. Those that would go
+    further are left as they are: whoever wants all or none leaves the transaction with an error then. A row
+    that is new is not looked at. Others who add to the same rows at once wait for each other, also on
+    PostgreSQL, and see what has come of it.
+    """
+    columns = table.__table__.c
+    statement = _insert(session, table).values(list(rows))
+    sums = {name: columns[name] + statement.excluded[name] for name in within}
+    fits = [sums[name] <= case(dict(most), value=columns.key) for name, most in within.items() if most]
+    # A key without a limit has none to compare with, which is neither true nor false.
+    known = [
+        or_(columns.key.not_in(list(most)), fit)
+        for most, fit in zip(filter(None, within.values()), fits, strict=True)
+    ]
+    statement = statement.on_conflict_do_update(
+        index_elements=[columns.key], set_=sums, where=and_(*known) if known else None
+    )
+    return set((await session.execute(statement.returning(columns.key))).scalars())
 
 
 def _insert(session: AsyncSession, table: type[Base]) -> sqlite.Insert:

@@ -1,23 +1,102 @@
-"""What is kept of each server: its volume, where we are, whether cloning is on, when we left."""
+"""What is kept of each server: its volume, where we are, whether cloning is on, who may use how much."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
+from zoneinfo import available_timezones
 
 from sqlalchemy import select
 
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
+from bot.library.usage import day_of
 from bot.library.voice import Clock, Scope, utc_now
-from bot.limits import FULL_VOLUME, MAX_VOLUME, MIN_VOLUME
+from bot.limits import FULL_VOLUME, MAX_RULED, MAX_VOLUME, MIN_VOLUME
+from bot.models import Allowance
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRules:
+    """Rules of a server's moderators on who may have how much said, and where.
+
+    ``seconds_a_day`` is for each member, but for those with one of ``exempt_roles``. Without
+    ``allowed_channels`` every channel is allowed.
+    """
+
+    seconds_a_day: int | None = None
+    exempt_roles: frozenset[int] = frozenset()
+    excluded_roles: frozenset[int] = frozenset()
+    excluded_members: frozenset[int] = frozenset()
+    allowed_channels: frozenset[int] = frozenset()
+    time_zone: str = "UTC"
+    day_began_at: datetime | None = field(default=None, repr=False)
+    zone_from: datetime | None = field(default=None, repr=False)
+
+    def permission_error(self, scope: Scope, channel_ids: Collection[int]) -> str | None:
+        """Return why a member may have nothing said in a channel, or in a thread of it; None: they may."""
+        if scope.member_id in self.excluded_members or scope.role_ids & self.excluded_roles:
+            return "Moderators have turned me off for you in this server. Ask one of them."
+        if self.allowed_channels and self.allowed_channels.isdisjoint(channel_ids):
+            named = sorted(self.allowed_channels)[:_CHANNELS_NAMED]
+            shown = ", ".join(f"<#{channel_id}>" for channel_id in named)
+            return f"I can't be used in this channel. Try {shown}."
+        return None
+
+    def allowance_of(self, scope: Scope) -> Allowance:
+        """Return how much new speech a member may have a day."""
+        is_exempt = bool(scope.role_ids & self.exempt_roles)
+        return Allowance(None if is_exempt else self.seconds_a_day, *self.days)
+
+    @property
+    def days(self) -> tuple[str, tuple[datetime, datetime] | None]:
+        """When days begin here, as an `Allowance` says it."""
+        if self.day_began_at is None or self.zone_from is None:
+            return self.time_zone, None
+        return self.time_zone, (self.day_began_at, self.zone_from)
+
+    def in_zone(self, name: str, now: datetime) -> UsageRules:
+        """Return them with days that begin at midnight in another zone, after a day that is longer once.
+
+        Raises `MemberError` if there is no such zone.
+        """
+        zone = _zones().get(name.strip().casefold())
+        if zone is None:
+            raise MemberError("I don't know that time zone. Choose one from the list, such as Europe/Berlin.")
+        if zone == self.time_zone:
+            return self
+        began = day_of(now, Allowance(None, *self.days)).began
+        until = began
+        while until < began + _WHOLE_DAY or until <= now:
+            until = day_of(until, Allowance(zone=zone)).ends
+        return replace(self, time_zone=zone, day_began_at=began, zone_from=until)
+
+
+_CHANNELS_NAMED: Final = 5
+_WHOLE_DAY: Final = timedelta(hours=23)  # of a day in which clocks are set forward
+_FILES_OF_THE_SYSTEM: Final = ("posix/", "right/", "localtime", "posixrules", "Factory")
+
+
+@cache
+def _zones() -> dict[str, str]:
+    names = [name for name in available_timezones() if not name.startswith(_FILES_OF_THE_SYSTEM)]
+    return {name.casefold(): name for name in names}
+
+
+def zones_like(typed: str, most: int) -> list[str]:
+    """Return the names of time zones in which these words are, those that begin with them first."""
+    words = typed.strip().casefold().replace(" ", "_")
+    found = [(not key.startswith(words), name) for key, name in _zones().items() if words in key]
+    return [name for _, name in sorted(found)[:most]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +107,7 @@ class _Kept:
 
 
 _NOTHING: Final = _Kept()
+_NOT_A_MODERATOR: Final = "Only moderators can do this. You need the permission Manage Server."
 
 
 class GuildSettings:
@@ -89,6 +169,43 @@ class GuildSettings:
         accepted = {"cloning_policy": policy, "cloning_by": scope.member_id, "cloning_at": self._now()}
         await self._change(scope.guild_id, cloning_on=on, **accepted)
         self._kept.setdefault(scope.guild_id, _NOTHING)
+
+    async def usage_rules(self, guild_id: int) -> UsageRules:
+        """Return what moderators allow in a server, as the database says now."""
+        names = [field.name for field in fields(UsageRules)]
+        kept = select(*(GuildSettingsRow.__table__.c[name] for name in names))
+        async with self._database.reading() as session:
+            row = (await session.execute(kept.where(GuildSettingsRow.guild_id == guild_id))).first()
+        values: dict[str, Any] = {
+            name: frozenset(map(int, value)) if isinstance(value, list) else value
+            for name, value in zip(names, row or (), strict=False)
+            if value is not None
+        }
+        return UsageRules(**values)
+
+    async def set_usage_rules(self, scope: Scope, **changed: Any) -> UsageRules:
+        """Change some of what moderators allow in a server, and return all of it. Raises `MemberError`.
+
+        ``time_zone`` is a name; ``seconds_a_day`` None means no limit.
+        """
+        if not scope.is_moderator:
+            raise MemberError(_NOT_A_MODERATOR)
+        rules = await self.usage_rules(scope.guild_id)
+        zone = changed.pop("time_zone", None)
+        rules = replace(rules, **changed)
+        if zone is not None:
+            rules = await asyncio.to_thread(rules.in_zone, zone, self._now())  # it may read a folder
+            changed |= dict.fromkeys(("time_zone", "day_began_at", "zone_from"))
+        values = {name: getattr(rules, name) for name in changed}
+        if any(isinstance(value, frozenset) and len(value) > MAX_RULED for value in values.values()):
+            raise MemberError(f"A rule can name {MAX_RULED} at most.")
+        kept = {
+            name: [str(one) for one in sorted(value)] if isinstance(value, frozenset) else value
+            for name, value in values.items()
+        }
+        await self._change(scope.guild_id, **kept)
+        self._kept.setdefault(scope.guild_id, _NOTHING)
+        return rules
 
     async def left(self, guild_id: int) -> None:
         """Note that the bot was removed from a server: what is kept of it is deleted in `LEFT_GUILD_DAYS`."""

@@ -31,9 +31,11 @@ from bot.library.tables import (
     GenerationRow,
     GuildSettingsRow,
     ReportRow,
+    UsageRow,
     UseRow,
     VoiceRow,
 )
+from bot.library.usage import NO_LIMITS, OperatorLimits, Usage
 from bot.library.voice import Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.voices import Voices
@@ -45,6 +47,7 @@ _TABLES: Final = (
     ReportRow,
     GenerationRow,
     UseRow,
+    UsageRow,
     FrozenLikenessRow,
     GuildSettingsRow,
     ConsentRow,
@@ -85,7 +88,8 @@ class Library:
     """An async context manager: entered it is open and in order, left everything is written and closed.
 
     ``url`` names the database; None: a file of SQLite under ``data_dir``. Recordings are under ``data_dir``
-    either way, within ``limit``. Entering raises `LibraryError` with a sentence for the operator.
+    either way, within ``limit``; ``speech_limits`` are on the speech that is made. Entering raises
+    `LibraryError` with a sentence for the operator.
     """
 
     database: Database
@@ -100,11 +104,19 @@ class Library:
     consents: Consents
     audit: Audit
     privacy: Privacy
+    usage: Usage
 
     def __init__(
-        self, url: str | None, data_dir: Path, *, limit: DataLimit | None = None, now: Clock = utc_now
+        self,
+        url: str | None,
+        data_dir: Path,
+        *,
+        limit: DataLimit | None = None,
+        speech_limits: OperatorLimits = NO_LIMITS,
+        now: Clock = utc_now,
     ) -> None:
         self._url = url
+        self._speech_limits = speech_limits
         self._data_dir = data_dir
         self._limit = limit
         self._now = now
@@ -125,6 +137,8 @@ class Library:
         self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
         await asyncio.to_thread(mark, self._data_dir, self.database.id)
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
+        usage = Usage(self.database, self._speech_limits, now=self._now)
+        self.usage = await parts.enter_async_context(usage)
         folder = self._data_dir / RECORDING_FOLDER
         self.recordings = Recordings(self.database, folder, limit=self._limit, now=self._now)
         await self._drop_recordings()
@@ -183,6 +197,7 @@ class Library:
         """
         await self.generations.sweep()
         await self.audit.sweep()
+        await self.usage.sweep()
         if self.settings.has_looked:
             await self._purge()
         if self.database.needs_scrubbing:

@@ -32,11 +32,13 @@ from bot.library.tables import (
     NeverCloneRow,
     RecordingPostRow,
     ReportRow,
+    UsageRow,
     UseRow,
     VoiceMemberRow,
     VoiceMessageRow,
     VoiceRow,
 )
+from bot.library.usage import COUNTS_FOR
 from bot.library.voice import NOBODY, Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.withdrawal import (
@@ -78,6 +80,8 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "never_clone": await _rows(session, NeverCloneRow, NeverCloneRow.member_id == member_id),
         "known_recordings_of_mine": [_without(row, "speaker") for row in known],
         "uses": await _rows(session, UseRow, UseRow.member_id == member_id),
+        "usage": await _usage(session, member_id),
+        "excluded_from": await _excluded(session, member_id),
         "uses_of_my_voice": await _rows(
             session, UseRow, or_(UseRow.voice_id.in_(heard), UseRow.speaker_id == member_id)
         ),
@@ -100,6 +104,19 @@ async def _switched(session: AsyncSession, member_id: int) -> list[dict[str, Any
         {name: row[name] for name in ("guild_id", "cloning_on", "cloning_policy", "cloning_at")}
         for row in rows
     ]
+
+
+async def _usage(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
+    """Return how much was made for them, by server and day."""
+    by_day = (UsageRow.member_id == member_id) & (UsageRow.period == "day")
+    rows = await _rows(session, UsageRow, by_day)
+    return [{name: row[name] for name in ("guild_id", "began_at", "milliseconds", "calls")} for row in rows]
+
+
+async def _excluded(session: AsyncSession, member_id: int) -> list[str]:
+    """Return the servers whose moderators have turned the bot off for them."""
+    named = cast(GuildSettingsRow.excluded_members, String).contains(f'"{member_id}"')
+    return [str(one) for one in await session.scalars(select(GuildSettingsRow.guild_id).where(named))]
 
 
 async def _kept_speech(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
@@ -169,6 +186,7 @@ async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
     )
     rows["chosen_voices"] = await _delete(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id)
     rows["shared_with"] = await _delete(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id)
+    rows["usage"] = await _erase_usage(session, member_id, now)
     await _erase_settings(session, member_id)
     recordings |= {voice.recording for voice in voices}
     return Erased(tuple(voices), (*posts, *asked), frozenset(recordings), rows, tuple(likenesses))
@@ -244,6 +262,13 @@ def _is_spoken_by_others(table: type[UseRow | ReportRow], speaker_id: int) -> Co
     """Return the condition for a saved voice of this speaker that somebody else has made speak."""
     by_others = or_(table.member_id.is_(None), table.member_id != speaker_id)
     return and_(table.speaker_id == speaker_id, by_others, table.voice_id != OWN_RECORDING)
+
+
+async def _erase_usage(session: AsyncSession, member_id: int, now: datetime) -> int:
+    """Delete how much was made for them; what still counts for a limit goes when it does not any more."""
+    theirs, still = UsageRow.member_id == member_id, UsageRow.began_at >= now - COUNTS_FOR
+    await _change(session, UsageRow, {"is_forgotten": True}, theirs, still)
+    return await _delete(session, UsageRow, theirs, UsageRow.began_at < now - COUNTS_FOR)
 
 
 async def _erase_settings(session: AsyncSession, member_id: int) -> None:

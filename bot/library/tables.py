@@ -242,7 +242,10 @@ class FrozenLikenessRow(Base):
 
 
 class GuildSettingsRow(Base):
-    """What is kept of one server. ``left_at`` is set while the bot is not in it."""
+    """What is kept of one server. ``left_at`` is set while the bot is not in it.
+
+    From ``seconds_a_day`` on it is what its moderators allow, see `bot.library.guild_settings.UsageRules`.
+    """
 
     __tablename__ = "guild_settings"
 
@@ -255,6 +258,14 @@ class GuildSettingsRow(Base):
     cloning_at: Mapped[datetime | None]
     default_voice_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("voices.id", ondelete="SET NULL"))
     left_at: Mapped[datetime | None]
+    seconds_a_day: Mapped[int | None] = mapped_column(Integer)
+    exempt_roles: Mapped[list[str] | None]
+    excluded_roles: Mapped[list[str] | None]
+    excluded_members: Mapped[list[str] | None]
+    allowed_channels: Mapped[list[str] | None]
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    day_began_at: Mapped[datetime | None]
+    zone_from: Mapped[datetime | None]
 
 
 class ChosenVoiceRow(Base):
@@ -331,6 +342,38 @@ class UseRow(Base):
     seconds: Mapped[float]
     channel_id: Mapped[int | None]
     message_id: Mapped[int | None]
+
+
+class UsageRow(Base):
+    """How much speech was made in one day, or one hour, see `bot.library.usage`; or what one call reserves.
+
+    Of all servers if ``guild_id`` is 0, of all members if ``member_id`` is, of all voices if ``voice_id`` is
+    empty. ``counters`` are the keys that a reservation counts in. ``is_forgotten``: the member has had their
+    data deleted, and it goes as soon as it does not count any more.
+    """
+
+    __tablename__ = "usage"
+    __table_args__ = (Index(None, "guild_id", "began_at"), Index(None, "period", "began_at"))
+
+    key: Mapped[str] = mapped_column(String(96), primary_key=True)
+    period: Mapped[str] = mapped_column(String(8))
+    began_at: Mapped[datetime]
+    guild_id: Mapped[int]
+    member_id: Mapped[int] = mapped_column(index=True)
+    voice_id: Mapped[str] = mapped_column(_ID)
+    milliseconds: Mapped[int]
+    calls: Mapped[int] = mapped_column(Integer)
+    counters: Mapped[list[str]]
+    is_forgotten: Mapped[bool] = mapped_column(default=False)
+
+
+class OutageRow(Base):
+    """An outage of which the operator has been told, until it is over."""
+
+    __tablename__ = "outages"
+
+    what: Mapped[str] = mapped_column(String(32), primary_key=True)
+    began_at: Mapped[datetime]
 
 
 class ReportRow(Base):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bot.library.consent_rules import Consent
 from bot.library.generations import Generation
 from bot.library.library import Library
 from bot.library.privacy import Deleted
-from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow
+from bot.library.tables import Base, ConsentRow, NeverCloneRow, ReportRow, UsageRow
 from bot.library.voice import NOBODY, Scope, Sharing, Voice
 from bot.library.withdrawal import Post, RecordingPost, Withdrawal
 from bot.models import Speech
@@ -109,6 +110,11 @@ async def plant(library: Library) -> None:
     asked = await library.consents.ask(Scope(GUILD, OTHER), MEMBER, recording="d" * 64, name=NAME)
     await library.consents.posted(asked.id, 51, 52)
     how = (NAME, None, None, (owned.id,), None, None)
+    async with library.database.session() as session:
+        then = owned.created_at - timedelta(days=5)
+        row = {"key": "day", "period": "day", "began_at": then, "guild_id": GUILD, "member_id": MEMBER}
+        cost = {"voice_id": "", "milliseconds": 2_500, "calls": 1, "counters": [], "is_forgotten": False}
+        await session.execute(insert(UsageRow).values(**row, **cost))
     take = Generation("take", GUILD, MEMBER, (TEXT,), *how, created_at=owned.created_at)
     await library.generations.keep(take)
 
@@ -283,6 +289,7 @@ async def test_the_file_has_everything_about_the_member_in_all_servers(
     await library.audit.freeze_likeness(moderator, MEMBER, True)
     async with library.database.session() as session:
         await session.execute(insert(NeverCloneRow).values(member_id=MEMBER, since=library.audit._now()))
+    await library.settings.set_usage_rules(moderator, excluded_members=frozenset({MEMBER}))
 
     found = json.loads(json.dumps(await library.privacy.export(MEMBER)))
 
