@@ -15,7 +15,8 @@ import discord
 from bot.audio.sound import SpeechSound
 from bot.command_tree import refused
 from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
-from bot.delivery.reference_uploads import owner_of, storage_problem
+from bot.delivery.operator import owner_of
+from bot.delivery.reference_uploads import storage_problem
 from bot.errors import DataFolderError, LibraryError, TTSError
 from bot.library.backups import RESTORE
 from bot.library.database import Database

@@ -21,8 +21,10 @@ from bot.limits import (
     CALLS_AT_ONCE_AT_FIRST,
     MAX_CACHE_MEGABYTES,
     MAX_CALLS_AT_ONCE,
+    MAX_DAILY_SECONDS,
     MAX_DATA_MEGABYTES,
     MAX_GUIDANCE,
+    MAX_HOURLY_CALLS,
     MAX_IDLE_MINUTES,
     MAX_STEPS,
     MIN_GUIDANCE,
@@ -55,6 +57,7 @@ _BYTE_ORDER_MARKS = (
     *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),  # the mark of 32 begins like it
 )
+_MAX_PAGE_CHARS = 500  # it must fit into a message
 _MAX_FILE_BYTES = 1024 * 1024  # of a file with settings; a path may name something endless
 
 
@@ -130,6 +133,11 @@ class Settings:
     tts_steps: int = 10
     tts_concurrency_start: int = CALLS_AT_ONCE_AT_FIRST
     tts_concurrency_max: int = MAX_CALLS_AT_ONCE
+    tts_refill_url: str | None = None
+    daily_seconds_per_member: int = 0
+    daily_seconds_per_server: int = 0
+    daily_seconds: int = 0
+    max_calls_per_hour: int = 0
     data_dir: Path = field(default=Path("data"))
     database_url: Secret | None = None
     storage_channel_id: int | None = None
@@ -157,6 +165,11 @@ class Settings:
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
             tts_concurrency_start=values.calls("TTS_CONCURRENCY_START", cls.tts_concurrency_start),
             tts_concurrency_max=values.calls("TTS_CONCURRENCY_MAX", cls.tts_concurrency_max),
+            tts_refill_url=values.page("TTS_REFILL_URL"),
+            daily_seconds_per_member=values.whole("DAILY_SECONDS_PER_MEMBER", MAX_DAILY_SECONDS),
+            daily_seconds_per_server=values.whole("DAILY_SECONDS_PER_SERVER", MAX_DAILY_SECONDS),
+            daily_seconds=values.whole("DAILY_SECONDS", MAX_DAILY_SECONDS),
+            max_calls_per_hour=values.whole("MAX_CALLS_PER_HOUR", MAX_HOURLY_CALLS),
             data_dir=values.path("DATA_DIR", Path("data")),
             database_url=values.database("DATABASE_URL"),
             storage_channel_id=values.discord_id("STORAGE_CHANNEL_ID"),
@@ -194,6 +207,11 @@ class Settings:
         """A word for where speech comes from; it is another one whenever it may sound different."""
         where = "own" if self.own_tts_gateway else self.tts_base_url or HOSTED_TTS_BASE_URL
         return f"{where} {self.tts_guidance} {self.tts_steps}"
+
+    @property
+    def refill_page(self) -> str:
+        """The page where the operator buys credit and sees their key: the TTS gateway's, if none is set."""
+        return self.tts_refill_url or str(URL(self.tts_base_url or HOSTED_TTS_BASE_URL).origin())
 
     @property
     def recording_place(self) -> RecordingPlace:
@@ -442,6 +460,22 @@ class _Reader:
             kind = "whole number" if whole else "number"
             raise SettingsError(f"{name} must be a {kind} from {lowest:g} to {highest:g}, not {value!r}.")
         return number
+
+    def whole(self, name: str, highest: int) -> int:
+        return int(self.number(name, 0, 0, highest, whole=True))
+
+    def page(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.password
+        except ValueError:
+            whole = False
+        if not whole or not value.isprintable() or " " in value or len(value) > _MAX_PAGE_CHARS:
+            raise SettingsError(f"{name} must be the https:// address of a page, whole and without blanks.")
+        return value
 
     def calls(self, name: str, default: int) -> int:
         return int(self.number(name, default, 1, MAX_CALLS_AT_ONCE, whole=True))

@@ -26,6 +26,7 @@ from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
+from bot.delivery.operator import OperatorNotices
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver
@@ -33,6 +34,7 @@ from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
 from bot.delivery.voice_message import GenerationsInHand
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
+from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.playback.player import Volumes
 from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
@@ -140,8 +142,19 @@ class SpeechBot(commands.AutoShardedBot):
         session: aiohttp.ClientSession = self.http._HTTPClient__session  # type: ignore[attr-defined]
         session.headers["User-Agent"] = self.http.user_agent
         url = self._settings.database_url
+        limits = OperatorLimits(
+            member_seconds=self._settings.daily_seconds_per_member,
+            server_seconds=self._settings.daily_seconds_per_server,
+            seconds=self._settings.daily_seconds,
+            calls_an_hour=self._settings.max_calls_per_hour,
+        )
         self.library = await self._parts.enter_async_context(
-            Library(url.reveal() if url else None, self._settings.data_dir, limit=data_limit(self._settings))
+            Library(
+                url.reveal() if url else None,
+                self._settings.data_dir,
+                limit=data_limit(self._settings),
+                speech_limits=limits,
+            )
         )
         own = self._own_tts_gateway()
         tts = await self._parts.enter_async_context(
@@ -173,7 +186,10 @@ class SpeechBot(commands.AutoShardedBot):
         await self._parts.enter_async_context(cache)
         speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
         synthesizer = self.synthesizer = SpeechSynthesizer(
-            tts, cache, maker, source=self._settings.tts_source, speed=speed
+            *(tts, cache, maker),
+            source=self._settings.tts_source,
+            speed=speed,
+            usage=self.library.usage,
         )
         self._parts.push_async_callback(synthesizer.aclose)
         fetching = aiohttp.ClientSession(connector=self.http.connector, connector_owner=False)
@@ -202,6 +218,9 @@ class SpeechBot(commands.AutoShardedBot):
             name="new-voices",
         )
         self._parts.callback(posting.cancel)
+        notices = OperatorNotices(self, self.library.usage, self._settings.refill_page)
+        telling = asyncio.create_task(notices.follow(tts.outages()), name="operator-notices")
+        self._parts.callback(telling.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
 
@@ -238,7 +257,9 @@ class SpeechBot(commands.AutoShardedBot):
         self.history = GenerationHistory(
             self.library, self.voice_creation, synthesizer, maker, slots, membership, in_hand
         )
-        self.deliveries = Deliveries(synthesizer, maker, slots, self.history, self.accesses)
+        self.deliveries = Deliveries(
+            synthesizer, maker, slots, self.history, self.accesses, self.library.settings
+        )
         silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
         self.library.withdrawals.subscribe(in_hand.on_voice_withdrawn)

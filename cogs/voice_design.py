@@ -6,6 +6,7 @@ import discord
 
 from bot.delivery.offer import MemoryFile
 from bot.delivery.reply import Acknowledgement, Reply
+from bot.delivery.request import asker_of
 from bot.delivery.voice_creation import Brief, Design, DesignProgress
 from bot.errors import sentence_for
 from bot.speech_bot import SpeechBot
@@ -21,8 +22,8 @@ async def reply_with_design(interaction: discord.Interaction, brief: Brief) -> N
     """
     bot, reply, progress = bot_of(interaction), Reply.of(interaction), DesignProgress()
     reply.show_progress(progress)
-    account = interaction.guild_id or interaction.user.id
-    design = await bot.voice_designer.make(brief, account, progress)
+    asker = await asker_of(interaction, bot.library.settings)
+    design = await bot.voice_designer.make(brief, asker, progress)
     wavs = [await bot.library.recordings.read(made.recording) for made in design.generations]
     files = [MemoryFile(wav, f"take-{number}.wav") for number, wav in enumerate(wavs, start=1)]
     await interaction.edit_original_response(attachments=files)

@@ -30,7 +30,14 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.playback": (*GROUND, "bot.audio"),
     "bot.library": (*GROUND, "bot.text.characters"),  # a name is as long as people count it
     # kept speech is found again, and deleted, by whom it concerns
-    "bot.speech": (*GROUND, "bot.audio.maker", "bot.library.cached_speeches", "bot.text", "bot.tts"),
+    "bot.speech": (
+        *GROUND,
+        "bot.audio.maker",
+        "bot.library.cached_speeches",
+        "bot.library.usage",
+        "bot.text",
+        "bot.tts",
+    ),
     "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
         *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.playback"),

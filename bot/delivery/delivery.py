@@ -16,10 +16,11 @@ from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest, tags
+from bot.delivery.request import SpeakRequest, asker_of, tags
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import RESTARTING, AudioError, LibraryError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of
+from bot.library.guild_settings import GuildSettings
 from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
@@ -40,12 +41,14 @@ class Deliveries:
         slots: PlaybackSlots,
         history: GenerationHistory,
         accesses: VoiceAccesses,
+        settings: GuildSettings,
     ) -> None:
         self.synthesizer = synthesizer
         self.maker = maker
         self.slots = slots
         self.history = history
         self.accesses = accesses
+        self.settings = settings
         self.places = FilePlaces(MAX_FILES_AT_ONCE, wait_seconds=FILE_WAIT_SECONDS)
         self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
@@ -112,6 +115,7 @@ class Delivery:
         self._interaction = interaction
         self._request = request
         self._target = target_of(interaction, request.to)
+        self._asker: Asker
 
     async def acknowledge(self) -> None:
         """Acknowledge the command. Raises `MemberError` where nothing could be delivered."""
@@ -126,6 +130,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Make the speech, and finish the reply. Raises what `Deliveries.deliver` does."""
+        self._asker = await asker_of(self._interaction, self._parts.settings)
         self._request = await self._parts.accesses.reachable(self._request)
         slot, note = await self._reserve()
         if slot is not None:
@@ -164,10 +169,9 @@ class Delivery:
 
     def _submit(self, slot: PlaybackSlot | None = None) -> SpeechJob:
         """Return the job that makes it, whose progress the member reads from now on."""
-        user, guild_id = self._interaction.user, self._interaction.guild_id
         job = self._parts.synthesizer.submit(
             self._request.request,
-            Asker(user.id, guild_id or user.id),
+            self._asker,
             access=self._parts.accesses.at(self._interaction),
             seconds_before=slot.player.seconds_before(slot.utterance) if slot else None,
         )

@@ -17,6 +17,7 @@ import discord
 from bot.audio.reference_check import ReferenceCheck
 from bot.delivery.membership import Membership
 from bot.delivery.offer import MemoryFile, brief
+from bot.delivery.operator import owner_of
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
@@ -410,17 +411,6 @@ class ReferencePosts:
         self._seen.move_to_end(voice_id)
         while len(self._seen) > _SEEN:
             self._seen.popitem(last=False)
-
-
-def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
-    """Return who owns the application, or its team; None before the login, or for a team without an owner."""
-    application = client.application
-    if application is None:
-        return None
-    if application.team is None:
-        return application.owner
-    owner_id = application.team.owner_id
-    return None if owner_id is None else discord.Object(owner_id)
 
 
 def _has_recording(message: discord.Message) -> bool:

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+import discord
+
 from bot import __version__
 from bot.audio.wav import COMMENT, SOFTWARE, TITLE
-from bot.errors import REST_IS_MISSING, MemberError
+from bot.errors import MemberError, rest_is_missing
+from bot.interaction import guild_id_of, scope_of
 from bot.library.consent_rules import Standing
 from bot.library.generations import Generation
+from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
-from bot.models import Destination, Line, Speech, SpeechRequest, SpokenVoice
+from bot.models import Asker, Destination, Line, Speech, SpeechRequest, SpokenVoice
 from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
 from bot.text.labels import excerpt, one_line
@@ -54,6 +58,23 @@ class SpeakRequest:
     def can_be_saved(self) -> bool:
         """Whether its generation can be saved as a voice: it has one voice, and no real person's."""
         return self.likeness is None and not self.cloned and len(self.voices) <= 1
+
+
+async def asker_of(interaction: discord.Interaction, settings: GuildSettings) -> Asker:
+    """Return who asks for speech, with what they may have of it here.
+
+    Raises `MemberError` where moderators have ruled that they may have none, or not in this channel.
+    """
+    member_id, guild_id, channel = interaction.user.id, guild_id_of(interaction), interaction.channel
+    account = interaction.guild_id or member_id
+    if guild_id is None:
+        return Asker(member_id, account)
+    scope, rules = scope_of(interaction), await settings.usage_rules(guild_id)
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    refusal = rules.permission_error(scope, {interaction.channel_id or 0, parent_id or 0})
+    if refusal is not None:
+        raise MemberError(refusal)
+    return Asker(member_id, account, rules.allowance_of(scope))
 
 
 def spoken(voice: Voice) -> SpokenVoice:
@@ -235,7 +256,8 @@ _NAME_CHARS: Final = 60
 def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
     """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
     words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
-    return "\n".join(filter(None, (words, request.note, REST_IS_MISSING if speech.rest_is_missing else "")))
+    missing = rest_is_missing(speech.why) if speech.rest_is_missing else ""
+    return "\n".join(filter(None, (words, request.note, missing)))
 
 
 def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:

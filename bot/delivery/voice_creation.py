@@ -17,7 +17,15 @@ import discord
 from bot.audio.maker import Maker
 from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
 from bot.audio.wav import COMMENT, parse_wav
-from bot.errors import RESTARTING, LibraryError, MemberError, NameTakenError, RecordingError, TTSError
+from bot.errors import (
+    RESTARTING,
+    LibraryError,
+    MemberError,
+    NameTakenError,
+    RecordingError,
+    TTSError,
+    UsageLimitError,
+)
 from bot.library.consent_rules import Request, Shares
 from bot.library.known_recordings import GENERATED
 from bot.library.library import Library
@@ -323,7 +331,7 @@ class Design:
     id: str
     brief: Brief
     generations: tuple[KeptRecording, ...]
-    failure: TTSError | None = None
+    failure: TTSError | UsageLimitError | None = None
 
 
 class DesignProgress:
@@ -358,17 +366,17 @@ class VoiceDesigner:
         self._under_way: dict[asyncio.Task[object], asyncio.Task[Design]] = {}
         self._closing = False
 
-    async def make(self, brief: Brief, account: int, progress: DesignProgress) -> Design:
+    async def make(self, brief: Brief, asker: Asker, progress: DesignProgress) -> Design:
         """Return a design with up to `GENERATIONS` generations, made one after the other.
 
-        ``account`` pays for it, see `Asker`; ``progress`` says how far it is. Raises `TTSError` if there is
-        not even one, `MemberError` and `LibraryError`.
+        ``asker`` pays for it; ``progress`` says how far it is. Raises `TTSError` or `UsageLimitError`
+        if there is not even one, `MemberError` and `LibraryError`.
         """
         if self._closing:
             raise MemberError(RESTARTING)
         asking = asyncio.current_task()
         assert asking is not None, "a command is carried out inside a task"  # noqa: S101
-        making = asyncio.create_task(self._make(brief, account, progress), name="voice-design")
+        making = asyncio.create_task(self._make(brief, asker, progress), name="voice-design")
         self._under_way[asking] = making
         try:
             return await making
@@ -426,15 +434,14 @@ class VoiceDesigner:
             raise MemberError(_EXPIRED)
         return design
 
-    async def _make(self, brief: Brief, account: int, progress: DesignProgress) -> Design:
+    async def _make(self, brief: Brief, asker: Asker, progress: DesignProgress) -> Design:
         made: list[KeptRecording] = []
-        failure: TTSError | None = None
-        asker = Asker(brief.scope.member_id, account)
+        failure: TTSError | UsageLimitError | None = None
         try:
             while len(made) < GENERATIONS:
                 progress.number = len(made) + 1
                 made.append(await self._generate(brief, asker, progress))
-        except TTSError as error:
+        except (TTSError, UsageLimitError) as error:
             if not made:
                 raise
             log.info("a design has %d of %d generations: %s", len(made), GENERATIONS, error)

@@ -1,4 +1,4 @@
-"""Cache of finished speech for a day: the same request again costs nothing."""
+"""Cache of speech for a day, finished or still to be fetched: the same request again costs nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import hashlib
 import json
 import logging
 import secrets
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -297,3 +300,65 @@ class SpeechCache:
 
     async def _run(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+
+
+_DAY: Final = 86_400.0
+_MAX_UNFETCHED: Final = 500
+_MAX_FETCHES: Final = 5  # of one address, each of several tries; then it is made anew
+
+
+@dataclass(slots=True)
+class _Unfetched:
+    member_id: int
+    voice_id: str | None
+    url: str
+    until: float
+    tries: int = 0
+
+
+class UnfetchedGenerations:
+    """Addresses of generations that were made and could not be fetched, kept for a day for whoever asked.
+
+    The same request of theirs fetches it again, a few times, and is no call of the TTS gateway. They are only
+    in memory, and go with their voice and their member.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, _Unfetched] = OrderedDict()  # by request and member, oldest first
+
+    def keep(self, request: SpeechRequest, member_id: int, url: str) -> None:
+        """Keep the address of what was made for ``request``; one that is kept already only grows old."""
+        voice_id = request.voice.id if request.voice else None
+        made = _Unfetched(member_id, voice_id, url, self._clock() + _DAY)
+        kept = self._kept.setdefault(_unfetched_key(request, member_id), made)
+        if kept.tries >= _MAX_FETCHES:
+            self.forget(request, member_id)
+        while self._kept and (len(self._kept) > _MAX_UNFETCHED or self._oldest.until <= self._clock()):
+            self._kept.popitem(last=False)
+
+    @property
+    def _oldest(self) -> _Unfetched:
+        return next(iter(self._kept.values()))
+
+    def find(self, request: SpeechRequest, member_id: int) -> str | None:
+        """Return the address of what was made for this, to be tried again; None: there is none."""
+        kept = self._kept.get(_unfetched_key(request, member_id))
+        if kept is None or self._clock() >= kept.until:
+            return None
+        kept.tries += 1
+        return kept.url
+
+    def forget(self, request: SpeechRequest, member_id: int) -> None:
+        """Forget what was made for this: it is fetched."""
+        self._kept.pop(_unfetched_key(request, member_id), None)
+
+    def forget_all(self, *, voice_ids: Collection[str] = (), member_id: int | None = None) -> None:
+        """Forget what was made in these voices, and what for this member."""
+        for key, kept in list(self._kept.items()):
+            if kept.voice_id in voice_ids or kept.member_id == member_id:
+                del self._kept[key]
+
+
+def _unfetched_key(request: SpeechRequest, member_id: int) -> str:
+    return f"{member_id} {speech_key(request, '')}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.audio.maker import Part, pause_between
-from bot.errors import MemberError, TTSError
+from bot.errors import MemberError, TTSError, UsageLimitError
 from bot.limits import MAX_UTTERANCE_SECONDS
 from bot.models import (
     FRAME_SECONDS,
@@ -73,6 +73,7 @@ class SpeechRun:
         self._seconds = 0.0
         self._pause = 0.0
         self._rest_is_missing = False
+        self._why = ""
         self._changed = asyncio.Event()
         self.result: SpeechResult
         """The whole, after the last frames."""
@@ -95,6 +96,7 @@ class SpeechRun:
         finally:
             await self._drop_all()
         speech = await self._maker.joined(self._done, rest_is_missing=self._rest_is_missing)
+        speech = replace(speech, why=self._why)
         self._done.clear()  # megabytes, twice
         is_sound = all(speaker.is_sound for speaker in self._speakers)
         self.result = SpeechResult(speech, is_sound and not self._rest_is_missing)
@@ -163,8 +165,10 @@ class SpeechRun:
                 return
             self._under_way.popleft()
             if isinstance(segment.outcome, Exception):
-                if not (self._done and isinstance(segment.outcome, TTSError)):
+                if not (self._done and isinstance(segment.outcome, TTSError | UsageLimitError)):
                     raise segment.outcome
+                if isinstance(segment.outcome, UsageLimitError):
+                    self._why = str(segment.outcome)
                 number = self._segments_done + 1
                 log.warning("part %d failed, the rest is left out: %s", number, segment.outcome)
                 self._rest_is_missing = True

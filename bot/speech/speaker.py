@@ -6,14 +6,25 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.audio.maker import IncomingSpeech, Maker, Part
-from bot.errors import AudioError, MemberError, TTSFetchError, TTSReferenceError, TTSUnusableAudioError
+from bot.errors import (
+    AudioError,
+    MemberError,
+    TTSError,
+    TTSFetchError,
+    TTSReferenceError,
+    TTSStatusError,
+    TTSUnreachableError,
+    TTSUnusableAudioError,
+    UsageLimitError,
+)
+from bot.library.usage import Charge, Reservations, Usage
 from bot.limits import MAX_EXTRA_CALLS_PER_HOUR
 from bot.models import (
     FRAME_SECONDS,
@@ -25,7 +36,7 @@ from bot.models import (
     Stage,
     VoiceAccess,
 )
-from bot.speech.cache import speech_key
+from bot.speech.cache import UnfetchedGenerations
 from bot.speech.segment_plan import Call, NextSegment, SegmentPlan, Speed
 from bot.tts.call_queue import CallPriority
 from bot.tts.client import CallGate, TTSCall, TTSClient
@@ -72,9 +83,6 @@ class TTSGatewayStats:
 
 
 _HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
-_MAX_UNFETCHED: Final = 500
-_MAX_FETCHES: Final = 5  # of one address, each of several tries; then it is made anew
 
 
 class RetryBudget:
@@ -105,72 +113,19 @@ class RetryBudget:
                 del self._spent[account]
 
 
-@dataclass(slots=True)
-class _Unfetched:
-    member_id: int
-    voice_id: str | None
-    url: str
-    until: float
-    tries: int = 0
-
-
-class UnfetchedGenerations:
-    """Addresses of generations that were made and could not be fetched, kept for a day for whoever asked.
-
-    The same request of theirs fetches it again, a few times, and is no call of the TTS gateway. They are only
-    in memory, and go with their voice and their member.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._kept: OrderedDict[str, _Unfetched] = OrderedDict()  # by request and member, oldest first
-
-    def keep(self, request: SpeechRequest, member_id: int, url: str) -> None:
-        """Keep the address of what was made for ``request``; one that is kept already only grows old."""
-        voice_id = request.voice.id if request.voice else None
-        made = _Unfetched(member_id, voice_id, url, self._clock() + _DAY)
-        kept = self._kept.setdefault(_unfetched_key(request, member_id), made)
-        if kept.tries >= _MAX_FETCHES:
-            self.forget(request, member_id)
-        while self._kept and (len(self._kept) > _MAX_UNFETCHED or self._oldest.until <= self._clock()):
-            self._kept.popitem(last=False)
-
-    @property
-    def _oldest(self) -> _Unfetched:
-        return next(iter(self._kept.values()))
-
-    def find(self, request: SpeechRequest, member_id: int) -> str | None:
-        """Return the address of what was made for this, to be tried again; None: there is none."""
-        kept = self._kept.get(_unfetched_key(request, member_id))
-        if kept is None or self._clock() >= kept.until:
-            return None
-        kept.tries += 1
-        return kept.url
-
-    def forget(self, request: SpeechRequest, member_id: int) -> None:
-        """Forget what was made for this: it is fetched."""
-        self._kept.pop(_unfetched_key(request, member_id), None)
-
-    def forget_all(self, *, voice_ids: Collection[str] = (), member_id: int | None = None) -> None:
-        """Forget what was made in these voices, and what for this member."""
-        for key, kept in list(self._kept.items()):
-            if kept.voice_id in voice_ids or kept.member_id == member_id:
-                del self._kept[key]
-
-
-def _unfetched_key(request: SpeechRequest, member_id: int) -> str:
-    return f"{member_id} {speech_key(request, '')}"
-
-
 @dataclass(frozen=True, slots=True)
 class SpeechResources:
-    """Resources that all utterances share: the TTS gateway, what is known of it, and the maker of sound."""
+    """Resources that all utterances share: the TTS gateway, what is known of it, and the maker of sound.
+
+    ``usage`` counts the calls; None: nobody does.
+    """
 
     tts: TTSClient
     maker: Maker
     stats: TTSGatewayStats
     retries: RetryBudget
     unfetched: UnfetchedGenerations
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +141,54 @@ class SegmentAudio:
         return self.speech.checked.defect
 
 
+class CallBudget:
+    """Budget of one call, as its gate: what it may cost is reserved in front of it, behind the voice's gate.
+
+    Tries that were surely not carried out are the same call. After it, it is settled once.
+    """
+
+    def __init__(
+        self, reservations: Reservations, seconds: float, gate: CallGate | None, voice_id: str | None
+    ) -> None:
+        self._reservations = reservations
+        self._seconds = seconds
+        self._gate = gate
+        self._voice_id = voice_id
+        self._charge: Charge | None = None
+
+    async def check(self) -> None:
+        """Return if the call may be made. Raises `UsageLimitError`, and what the gate of the voice raises."""
+        if self._gate is not None:
+            await self._gate.check()
+        if self._charge is None:
+            self._charge = await self._reservations.reserve(self._seconds, self._voice_id)
+
+    def settle(self, seconds: float | None = None) -> None:
+        """Count ``seconds``, or where nobody knows how many it has made, as many as were reserved."""
+        if self._charge is not None:
+            self._charge.settle(seconds)
+
+    def failed(self, error: TTSError) -> None:
+        """Release what a refusal does not cost; what was sent and never answered may have been billed."""
+        if self._charge is not None:
+            is_free = isinstance(error, TTSStatusError | TTSUnreachableError)
+            was_called = not isinstance(error, TTSUnreachableError)
+            self._charge.settle(0.0 if is_free else None, was_called=was_called)
+
+
 class TTSRequests:
     """Requests of one utterance to the TTS gateway; one bad generation in all of them is made again."""
 
     def __init__(self, resources: SpeechResources, asker: Asker) -> None:
         self.resources = resources
         self._asker = asker
+        self._reservations = Reservations(resources.usage, asker)
         self._has_repeated = False
+
+    def budget(self, request: SpeechRequest, gate: CallGate | None, seconds: float) -> CallBudget:
+        """Return the budget of a call for ``seconds`` of ``request``, whose voice has this ``gate``."""
+        voice_id = None if request.voice is None else request.voice.id
+        return CallBudget(self._reservations, seconds, gate, voice_id)
 
     def call(self, request: SpeechRequest, gate: CallGate | None, segment: SegmentInProgress) -> TTSCall:
         """Return the call that makes ``segment`` of ``request``."""
@@ -205,9 +201,19 @@ class TTSRequests:
             expected=stats.expected(seconds, reference),
         )
 
-    async def open(self, call: TTSCall, seconds: float) -> AudioDownload:
-        """Return the generation of ``call``, which should sound for ``seconds``. Raises `TTSError`."""
-        download = await self.resources.tts.open(call)
+    async def open(self, call: TTSCall, seconds: float, budget: CallBudget) -> AudioDownload:
+        """Return the generation of ``call``, which should sound for ``seconds``.
+
+        Raises `TTSError`, and what its gate raises.
+        """
+        try:
+            download = await self.resources.tts.open(call)
+        except TTSError as error:
+            budget.failed(error)
+            raise
+        except BaseException:
+            budget.settle()
+            raise
         ended = asyncio.get_running_loop().time()
         self.resources.stats.learn(call.began, ended, seconds, call.request.reference)
         return download
@@ -251,7 +257,8 @@ class SegmentRequest:
         self._request = request
         self._segment = segment
         self._gate = gate
-        self._call = requests.call(request, gate, segment)
+        self._budget = requests.budget(request, gate, segment.segment.seconds)
+        self._call = requests.call(request, self._budget, segment)
         self._download: AudioDownload | None = None
         self._incoming: IncomingSpeech | None = None
         self.audio: SegmentAudio
@@ -270,20 +277,31 @@ class SegmentRequest:
 
     async def open(self) -> AudioDownload:
         """Return as soon as the generation is made; nothing is fetched yet. Raises as `frames` does."""
-        self._call = self._requests.call(self._request, self._gate, self._segment)
+        seconds = self._segment.segment.seconds
+        self._budget = self._requests.budget(self._request, self._gate, seconds)
+        self._call = self._requests.call(self._request, self._budget, self._segment)
         self._incoming = None
         self._download = self._requests.find_unfetched(self._request)
         if self._download is None:
-            self._download = await self._requests.open(self._call, self._segment.segment.seconds)
+            self._download = await self._requests.open(self._call, seconds, self._budget)
         elif self._gate is not None:
             await self._gate.check()
         return self._download
+
+    def drop(self) -> None:
+        """Use nothing of what was made; it counts all the same."""
+        self._budget.settle()
 
     async def frames(self) -> AsyncGenerator[list[bytes]]:
         """Yield the frames that are heard as they come. Raises `TTSError`; and what the gate raises."""
         usable: SegmentAudio | TTSUnusableAudioError | None = None
         while True:
-            download = self._download or await self.open()
+            try:
+                download = self._download or await self.open()
+            except UsageLimitError:
+                if usable is None:
+                    raise
+                break  # the one with a defect is better than none
             made: SegmentAudio | TTSUnusableAudioError
             was_heard = False
             try:
@@ -299,11 +317,14 @@ class SegmentRequest:
                         was_heard = True
                         yield frames
                 made = SegmentAudio(incoming, self.url)
+                self._budget.settle(incoming.checked.seconds)
             except AudioError as error:
                 made = TTSUnusableAudioError(str(error))
             except TTSFetchError:
                 self._requests.note_unfetched(self._request, self.url)
                 raise
+            finally:
+                self._budget.settle()  # as far as it is known, if not yet
             self._requests.note_fetched(self._request)
             if isinstance(made, SegmentAudio) or not isinstance(usable, SegmentAudio):
                 usable = made
@@ -514,6 +535,7 @@ class Speaker:
                     self._stats.gives_addresses = False
                     if plan.has_more_of(segment.speaker):  # the rest would be in another voice
                         segment.segment, segment.is_followed = segment.line.whole(), plan.has_more
+                        request.drop()
                         continue
                 async with aclosing(request.frames()) as batches:
                     async for frames in batches:

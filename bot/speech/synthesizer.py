@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 
 from bot.audio.maker import Maker
 from bot.library.cached_speeches import voice_label
+from bot.library.usage import Usage
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
-from bot.speech.cache import SpeechCache, labels_of, speech_key
+from bot.speech.cache import SpeechCache, UnfetchedGenerations, labels_of, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.segment_plan import PlaybackClock, Speed
-from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats, UnfetchedGenerations
+from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
 from bot.tts.client import TTSClient
 
 
@@ -21,7 +22,7 @@ class SpeechSynthesizer:
 
     ``in_hand`` is how many requests one member may have under way or waiting. ``source`` stands for the TTS
     gateway and its defaults: what is kept in ``cache`` under another one is not used. ``speed`` is what is
-    believed of it before the first call.
+    believed of it before the first call. ``usage`` counts what the TTS gateway is asked for.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class SpeechSynthesizer:
         source: str = "",
         speed: Speed | None = None,
         in_hand: int = MAX_UTTERANCES_PER_MEMBER,
+        usage: Usage | None = None,
     ) -> None:
         self._cache = cache
         self._source = source
         self._unfetched = UnfetchedGenerations()
-        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), RetryBudget(), self._unfetched)
+        retries = RetryBudget()
+        resources = SpeechResources(tts, maker, TTSGatewayStats(speed), retries, self._unfetched, usage)
         self._jobs = SharedJobs(resources, cache)
         self._quota = MemberQuota(in_hand)
 

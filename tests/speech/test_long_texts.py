@@ -12,6 +12,7 @@ from bot.audio.maker import Maker
 from bot.audio.wav import write_wav
 from bot.errors import TTSError, TTSServerError
 from bot.models import Asker, ReferenceAudio, Speech, SpeechRequest
+from bot.speech.cache import UnfetchedGenerations
 from bot.speech.run import speech_run_of
 from bot.speech.segment_plan import PlaybackClock
 from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats, UnfetchedGenerations

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import MemberError, TTSFetchError
 from bot.models import Asker, Line, Speech, SpeechRequest
-from bot.speech.speaker import UnfetchedGenerations
+from bot.speech.cache import UnfetchedGenerations
 from rehearsal.faulty_tts_gateway.faults import Cut, Respond
 from tests.fakes.voice_access import Shelf, voice
 from tests.scenes import DEADLINE, GUILD, TWO_PARTS, Studio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -211,3 +212,29 @@ def test_the_sample_is_in_the_member_s_language_and_about_seven_seconds(locale: 
 
     assert word in sample.split()
     assert 5.0 < speaking_seconds(sample) < 10.0
+
+
+async def test_a_design_counts_each_generation_and_ends_early_at_a_limit(scene: Scene) -> None:
+    async with restarted(scene.bot, replace(scene.settings, max_calls_per_hour=2), scene.rehearsal) as bot:
+        scene.bot = bot
+        answer = await asked_for(scene)
+
+        said = (
+            "There are only 2 for now. I've made as much new speech as I may this hour. I can make more <t:"
+        )
+        assert said in answer.content
+        assert answer.buttons == ["Take 1", "Take 2", "Three others"]
+        assert len(scene.asked) == 2
+
+
+async def test_who_is_excluded_by_moderators_has_nothing_designed(scene: Scene) -> None:
+    moderator = Scope(scene.guild.id, scene.bob.id, is_moderator=True)
+    rules = {"excluded_members": frozenset({scene.alice.id})}
+    await scene.bot.library.settings.set_usage_rules(moderator, **rules)
+
+    answer = await typed(
+        scene.alice, scene.general, "voice design", name="Old man", description="an old man, slow and deep"
+    )
+
+    assert answer.content == "Moderators have turned me off for you in this server. Ask one of them."
+    assert scene.asked == []

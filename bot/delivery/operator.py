@@ -1,0 +1,69 @@
+"""The operator: who owns the application, and what they are told of outages that only they can end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+import discord
+
+from bot.errors import LibraryError, TTSCreditError, TTSError
+from bot.library.usage import Usage
+
+log = logging.getLogger(__name__)
+
+_NO_CREDIT: Final = "I'm out of voice credit, so I can't make new speech. Top it up here: {}"
+_NO_KEY: Final = (
+    "The voice service rejected my key, so I can't make new speech. Check the key here: {}\n"
+    "If you change TTS_API_KEY, restart me."
+)
+_TRYING: Final = "I'll try again after 1, 2, 5 and then every 15 minutes, and tell you when it works."
+_BACK: Final = "The voice service works again, and so do I."
+_OF_SPEECH: Final = "speech"
+
+
+def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
+    """Return who owns the application, or its team; None before the login, or for a team without an owner."""
+    application = client.application
+    if application is None:
+        return None
+    if application.team is None:
+        return application.owner
+    owner_id = application.team.owner_id
+    return None if owner_id is None else discord.Object(owner_id)
+
+
+class OperatorNotices:
+    """Notices to the operator, as direct messages: one when an outage begins, and one when it is over.
+
+    Which outage was told of is in the database, so that neither a restart nor a second process tells of it
+    again. ``link`` is where credit is bought and keys are looked at.
+    """
+
+    def __init__(self, client: discord.Client, usage: Usage, link: str) -> None:
+        self._client = client
+        self._usage = usage
+        self._link = link
+
+    async def follow(self, outages: AsyncIterator[TTSError | None]) -> None:
+        """Tell of each of these outages, and of its end, which is None; it goes on for as long as they do."""
+        async for outage in outages:
+            try:
+                if outage is None:
+                    if await self._usage.outage_ends():
+                        await self._tell(_BACK)
+                elif await self._usage.outage_begins(_OF_SPEECH):
+                    words = _NO_CREDIT if isinstance(outage, TTSCreditError) else _NO_KEY
+                    await self._tell(f"{words.format(f'<{self._link}>')}\n{_TRYING}")
+            except LibraryError as error:
+                log.warning("whether the operator was told of an outage is not known: %s", error)
+
+    async def _tell(self, words: str) -> None:
+        log.warning("%s", words.replace("\n", " "))
+        owner = owner_of(self._client)
+        try:
+            if owner is not None:
+                await (await self._client.create_dm(owner)).send(words)
+        except (discord.HTTPException, OSError) as error:
+            log.warning("the operator could not be told by direct message: %s", type(error).__name__)
