@@ -15,6 +15,7 @@ EXTENSIONS: Final = (
     "cogs.privacy",
     "cogs.connection",
     "cogs.queue",
+    "cogs.myna",
 )
 
 

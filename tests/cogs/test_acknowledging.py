@@ -26,6 +26,7 @@ from rehearsal.people import Person
 from rehearsal.permissions import Permission
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
+from rehearsal.rules.components import BUTTON
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.generations import generated, may_add_sounds, opened
 from tests.cogs.in_voice import speaking
@@ -125,12 +126,14 @@ def presses(person: Person, message: Message) -> Iterator[tuple[str, Use]]:
     for row in message.components:
         for component in row["components"]:
             custom_id, options = component["custom_id"], component.get("options")
-            values = [options[0]["value"]] if options else None
-            yield custom_id, use_component(person, message, custom_id, values)
+            values = [options[0]["value"]] if options else None if component["type"] == BUTTON else []
+            yield custom_id, use_component(person, message, custom_id, component["type"], values)
 
 
-def use_component(person: Person, message: Message, custom_id: str, values: list[str] | None) -> Use:
-    return lambda: person.forge(message, custom_id, values=values)
+def use_component(
+    person: Person, message: Message, custom_id: str, kind: int, values: list[str] | None
+) -> Use:
+    return lambda: person.forge(message, custom_id, values=values, component_type=kind)
 
 
 async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tuple[Answer, dict[str, str]]]]:
