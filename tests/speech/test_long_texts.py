@@ -15,7 +15,7 @@ from bot.models import Asker, ReferenceAudio, Speech, SpeechRequest
 from bot.speech.cache import UnfetchedGenerations
 from bot.speech.run import speech_run_of
 from bot.speech.segment_plan import PlaybackClock
-from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats, UnfetchedGenerations
+from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
 from rehearsal.faulty_tts_gateway.faults import Cut, Delay, Hold, Respond
 from rehearsal.likeness import likeness
 from tests.fakes.babble_engine import babble
