@@ -12,12 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 import aiohttp
 import discord
 
+from bot import typed
 from bot.audio.sound import SpeechSound
 from bot.command_tree import refused
 from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
 from bot.delivery.operator import owner_of
 from bot.delivery.reference_uploads import storage_problem
 from bot.errors import DataFolderError, LibraryError, TTSError
+from bot.interaction import invitation
 from bot.library.backups import RESTORE
 from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
@@ -30,7 +32,7 @@ from bot.tts.client import TTSClient
 from bot.tts.local_tts_gateway import OwnTTSGateway
 from untrusted.decoder import DecodingError, open_ways
 
-_INSTALL = "python -m pip install --require-hashes -r requirements.txt"
+_INSTALL = f"{typed('pip')} install --require-hashes -r requirements.txt"
 _WALLS = "the walls need Linux with seccomp, on x86-64 or ARM64; a container may have to allow it"
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
@@ -206,7 +208,7 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
         yield Finding(
             False,
             "DISCORD_TOKEN is not set",
-            "put the token of your bot into .env, or try without an account: python -m rehearsal",
+            f"put the token of your bot into .env, or try without an account: {typed('rehearsal')}",
         )
         return
     proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
@@ -217,6 +219,10 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             await client.login(settings.discord_token.reveal())
             found = [Finding(True, f"Discord knows this bot as {client.user}")]
             found.append(await _commands(client, settings))
+            if client.application_id is not None:
+                found.append(
+                    Finding(True, f"to add it to a server, open: {invitation(client.application_id)}")
+                )
             if settings.recording_place is not RecordingPlace.THIS_MACHINE:
                 found.append(await _recordings(client, settings.storage_channel_id))
     except Exception as error:  # also for an answer that is none of Discord's

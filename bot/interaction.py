@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import discord
 
@@ -12,6 +13,30 @@ from bot.models import Destination
 from bot.playback.permissions import VoiceChannelLike, missing_permission, speak_permission_error
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
+
+INVITED: Final = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
+    connect=True,
+    speak=True,
+    send_voice_messages=True,
+    create_expressions=True,
+)
+"""What an invitation asks for: every permission that the bot asks for by itself, and no other.
+
+Move Members (to join a full channel) and Mute Members (to speak on a stage) a server may add.
+"""
+
+_SCOPES: Final = ("bot", "applications.commands")
+
+
+def invitation(application_id: int) -> str:
+    """Return the address at which whoever manages a server adds the bot to it."""
+    return discord.utils.oauth_url(application_id, permissions=INVITED, scopes=_SCOPES)
+
 
 _HEARD = (Destination.VOICE_CHANNEL, Destination.BOTH)
 

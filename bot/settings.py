@@ -52,6 +52,9 @@ _MAX_DISCORD_ID = 2**63 - 1
 _TOKEN = re.compile(r"[\x21-\x7e]{16,256}")
 _HEADER = re.compile(r"[\x20-\x7e]{1,8000}")  # common servers refuse a header line of more than 8,190 bytes
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_MAX_PAGE_CHARS = 200
+_PAGE = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)https?://[\x21-\x3b\x3d\x3f-\x7e]+")  # no < and >
+_MAILBOX = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTE_ORDER_MARKS = (
     *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
@@ -149,6 +152,11 @@ class Settings:
     sound_process: str = "auto"
     log_level: str = "info"
     log_format: str = "text"
+    privacy_url: str | None = None
+    terms_url: str | None = None
+    support_url: str | None = None
+    report_url: str | None = None
+    source_url: str | None = None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str | None]) -> Settings:
@@ -187,6 +195,11 @@ class Settings:
             sound_process=values.choice("SOUND_PROCESS", cls.sound_process, _SOUND_PROCESSES),
             log_level=values.choice("LOG_LEVEL", cls.log_level, _LOG_LEVELS),
             log_format=values.choice("LOG_FORMAT", cls.log_format, _LOG_FORMATS),
+            privacy_url=values.page("PRIVACY_URL"),
+            terms_url=values.page("TERMS_URL"),
+            support_url=values.page("SUPPORT_URL"),
+            report_url=values.page("REPORT_URL"),
+            source_url=values.page("SOURCE_URL"),
         )
 
     @classmethod
@@ -234,6 +247,11 @@ class Settings:
     def own_tts_gateway(self) -> bool:
         """Whether the bot starts its own TTS gateway: no other is named and there is no key."""
         return self.tts_base_url is None and self.tts_api_key is None
+
+    @property
+    def hosted_tts_gateway(self) -> bool:
+        """Whether speech is made by the hosted model."""
+        return not self.own_tts_gateway and self.tts_base_url in (None, HOSTED_TTS_BASE_URL)
 
 
 def child_environment() -> dict[str, str]:
@@ -430,6 +448,16 @@ class _Reader:
                 raise SettingsError(f"{name} must name a file that stays, such as sqlite:///path/to/file.db.")
             return Secret(f"{scheme}{where}{self._expanded(name, file)}")
         return Secret(value)
+
+    def page(self, name: str) -> str | None:
+        """Return the address of a page, or of a mailbox, that members read."""
+        value = self.text(name)
+        if value is not None and not (_PAGE.fullmatch(value) or _MAILBOX.fullmatch(value)):
+            raise SettingsError(
+                f"{name} must be the address of a page, https://..., or an email address, in up to "
+                f"{_MAX_PAGE_CHARS} characters. Members see it in /about."
+            )
+        return value
 
     def discord_id(self, name: str) -> int | None:
         value = self.text(name)

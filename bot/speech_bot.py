@@ -32,6 +32,7 @@ from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceS
 from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
 from bot.delivery.voice_message import GenerationsInHand
+from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.library.usage import OperatorLimits
@@ -50,6 +51,9 @@ from bot.tts.local_tts_gateway import OwnTTSGateway
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS: Final = 20.0
+
+STATUS: Final = "/speak · /help"
+"""What stands under the bot's name in the list of members."""
 
 _FIRST_TRY_SECONDS: Final = 20.0
 """How long a start waits for its commands to be registered; then that goes on beside it."""
@@ -79,6 +83,7 @@ class SpeechBot(commands.AutoShardedBot):
     """
 
     tree: SpeechTree
+    version: Final = __version__
     registration_pause: float = 60.0
     """Seconds after which commands that Discord did not take are registered again; later it is longer."""
     most_launches: int = 20
@@ -104,11 +109,12 @@ class SpeechBot(commands.AutoShardedBot):
             max_messages=None,
             chunk_guilds_at_startup=False,
             connector=connector,
+            activity=discord.CustomActivity(STATUS),
             proxy=settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None,
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
         )
         self.http.user_agent = USER_AGENT
-        self._settings = settings
+        self.settings = settings
         self._own_tts_gateway_arguments = own_tts_gateway_arguments
         self._own_tts_gateway_module = own_tts_gateway_module
         self._parts = AsyncExitStack()
@@ -141,53 +147,53 @@ class SpeechBot(commands.AutoShardedBot):
         # discord.py 2.7.1 says who calls, but not in what it answers to interactions and through webhooks.
         session: aiohttp.ClientSession = self.http._HTTPClient__session  # type: ignore[attr-defined]
         session.headers["User-Agent"] = self.http.user_agent
-        url = self._settings.database_url
+        url = self.settings.database_url
         limits = OperatorLimits(
-            member_seconds=self._settings.daily_seconds_per_member,
-            server_seconds=self._settings.daily_seconds_per_server,
-            seconds=self._settings.daily_seconds,
-            calls_an_hour=self._settings.max_calls_per_hour,
+            member_seconds=self.settings.daily_seconds_per_member,
+            server_seconds=self.settings.daily_seconds_per_server,
+            seconds=self.settings.daily_seconds,
+            calls_an_hour=self.settings.max_calls_per_hour,
         )
         self.library = await self._parts.enter_async_context(
             Library(
                 url.reveal() if url else None,
-                self._settings.data_dir,
-                limit=data_limit(self._settings),
+                self.settings.data_dir,
+                limit=data_limit(self.settings),
                 speech_limits=limits,
             )
         )
         own = self._own_tts_gateway()
         tts = await self._parts.enter_async_context(
             TTSClient(
-                await own.start() if own else self._settings.tts_base_url or HOSTED_TTS_BASE_URL,
-                self._settings.tts_api_key,
+                await own.start() if own else self.settings.tts_base_url or HOSTED_TTS_BASE_URL,
+                self.settings.tts_api_key,
                 own=own,
-                guidance=self._settings.tts_guidance,
-                steps=self._settings.tts_steps,
-                proxy=self._settings.proxy,
+                guidance=self.settings.tts_guidance,
+                steps=self.settings.tts_steps,
+                proxy=self.settings.proxy,
                 queue=self._call_queue(),
             )
         )
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
-            idle_timeouts=IdleTimeouts(idle_seconds=60.0 * self._settings.idle_minutes),
+            idle_timeouts=IdleTimeouts(idle_seconds=60.0 * self.settings.idle_minutes),
             targets=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
-        maker = await build_maker(self._settings.sound_process)
+        maker = await build_maker(self.settings.sound_process)
         self._parts.push_async_callback(maker.aclose)
         cache = SpeechCache(
             self.library.cached_speeches,
-            CacheFolder(self._settings.data_dir / CACHE_FOLDER),
+            CacheFolder(self.settings.data_dir / CACHE_FOLDER),
             maker,
-            max_bytes=self._settings.cache_megabytes * 1024**2,
+            max_bytes=self.settings.cache_megabytes * 1024**2,
         )
         await self._parts.enter_async_context(cache)
-        speed = Speed.of_our_own() if self._settings.own_tts_gateway else None
+        speed = Speed.of_our_own() if self.settings.own_tts_gateway else None
         synthesizer = self.synthesizer = SpeechSynthesizer(
             *(tts, cache, maker),
-            source=self._settings.tts_source,
+            source=self.settings.tts_source,
             speed=speed,
             usage=self.library.usage,
         )
@@ -201,8 +207,8 @@ class SpeechBot(commands.AutoShardedBot):
             self,
             self.library.posts,
             self.library.recordings,
-            place=self._settings.recording_place,
-            storage_channel_id=self._settings.storage_channel_id,
+            place=self.settings.recording_place,
+            storage_channel_id=self.settings.storage_channel_id,
         )
         self._build_delivery(synthesizer, maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
@@ -229,7 +235,7 @@ class SpeechBot(commands.AutoShardedBot):
         pause = self.registration_pause
         while True:
             try:
-                if await self.tree.register(self._settings.data_dir / COMMANDS_FILE):
+                if await self.tree.register(self.settings.data_dir / COMMANDS_FILE):
                     log.info("commands registered with Discord")
                 return
             except Exception as error:  # also an answer without sense: the bot can do without this
@@ -266,7 +272,7 @@ class SpeechBot(commands.AutoShardedBot):
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
         """Return the target channels from before the restart; none if that was long ago."""
-        age = await asyncio.to_thread(_heartbeat_age, self._settings.data_dir, time.time())
+        age = await asyncio.to_thread(_heartbeat_age, self.settings.data_dir, time.time())
         if age <= RETURN_SECONDS:
             return kept.channels()
         for guild_id in kept.channels():
@@ -275,7 +281,10 @@ class SpeechBot(commands.AutoShardedBot):
 
     async def on_ready(self) -> None:
         """Log that the bot is at work; may happen more than once."""
-        log.info("logged in as %s, in %d servers", self.user, len(self.guilds))
+        count = len(self.guilds)
+        log.info("logged in as %s, in %d server%s", self.user, count, "" if count == 1 else "s")
+        if not self.guilds and self.application_id is not None:
+            log.info("To add it to your server, open: %s", invitation(self.application_id))
         await self.library.settings.present([guild.id for guild in self.guilds])
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
@@ -305,7 +314,7 @@ class SpeechBot(commands.AutoShardedBot):
             await super().close()
 
     def _own_tts_gateway(self) -> OwnTTSGateway | None:
-        if not self._settings.own_tts_gateway:
+        if not self.settings.own_tts_gateway:
             return None
         own = OwnTTSGateway(
             extra_arguments=self._own_tts_gateway_arguments, module=self._own_tts_gateway_module
@@ -314,7 +323,7 @@ class SpeechBot(commands.AutoShardedBot):
         return own
 
     def _call_queue(self) -> CallQueue:
-        settings = self._settings
+        settings = self.settings
         address, start = settings.tts_base_url or HOSTED_TTS_BASE_URL, settings.tts_concurrency_start
         if settings.own_tts_gateway:
             address, start = "own", min(start, _OWN_CALLS_AT_FIRST)
@@ -323,7 +332,7 @@ class SpeechBot(commands.AutoShardedBot):
         return CallQueue(limit, memory=memory)
 
     async def _beat(self) -> None:
-        path = self._settings.data_dir / HEARTBEAT_FILE
+        path = self.settings.data_dir / HEARTBEAT_FILE
         await self.wait_until_ready()
         while True:
             if self.is_ready() and not self.is_closed():

@@ -190,36 +190,16 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
     @app_commands.autocomplete(name=usable_or_none)
     async def use(self, interaction: discord.Interaction, name: str) -> None:
         """Choose the voice you speak with here when you name none."""
-        scope, voices = scope_of(interaction), self._library.voices
-        if is_none(name):
-            await voices.choose(scope, None)
-            await Reply.of(interaction).finish("You have chosen no voice here, so the server's is used.")
-            return
-        voice = await voices.find(scope, name)
-        refusal = await self._library.consents.permission_error(voice, scope.guild_id)
-        if refusal is not None:
-            raise MemberError(refusal)
-        await voices.choose(scope, voice.id)
-        await Reply.of(interaction).finish(
-            f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
-        )
+        await Reply.of(interaction).finish(await choose_voice(self._library, scope_of(interaction), name))
 
     @app_commands.command()
     @app_commands.describe(name="Which voice; none lets the next take make a new one")
     @app_commands.autocomplete(name=known)
     async def default(self, interaction: discord.Interaction, name: str) -> None:
         """Choose the voice of this server, for all who have chosen none. For moderators."""
-        scope, voices = scope_of(interaction), self._library.voices
-        check_moderator(scope)
-        if is_none(name):
-            await voices.set_default(scope, None)
-            await Reply.of(interaction).finish("There is no default voice here any more.")
-            return
-        voice = await voices.find_to_manage(scope, name)
-        await voices.set_default(scope, voice.id)
-        whose = "your voice" if scope.is_private else "the voice of this server"
-        others = "" if scope.is_private else ", for all who have chosen no other"
-        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}** is {whose} now{others}.")
+        await Reply.of(interaction).finish(
+            await set_default_voice(self._library, scope_of(interaction), name)
+        )
 
     @app_commands.command()
     @app_commands.rename(sharing="with")
@@ -345,10 +325,8 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         if cloning == "off":
             await self._turn_off(scope)
             await Reply.of(interaction).finish(_OFF)
-        elif await self._library.consents.cloning_permission_error(scope, NOBODY) is None:
-            await Reply.of(interaction).finish(_ON)
         else:
-            await TurnOn(self._library, _say_on).ask(interaction, POLICY)
+            await turn_cloning_on(self._library, interaction)
 
     async def _turn_off(self, scope: Scope) -> None:
         """Turn it off, and let what is cloned fall silent at once, in the queue too."""
@@ -356,13 +334,53 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         await self._library.consents.silence_guild(scope.guild_id)
 
 
+async def turn_cloning_on(library: Library, interaction: discord.Interaction) -> None:
+    """Turn cloning on once this moderator has accepted the policy; where it is on, say so."""
+    if await library.consents.cloning_permission_error(scope_of(interaction), NOBODY) is None:
+        await Reply.of(interaction).finish(_ON)
+    else:
+        await TurnOn(library, _say_on).ask(interaction, POLICY)
+
+
+async def choose_voice(library: Library, scope: Scope, name: str) -> str:
+    """Let a member speak with this voice when they name none, and return what they read.
+
+    Raises `MemberError`: it may not speak, or there is no such voice for them.
+    """
+    if is_none(name):
+        await library.voices.choose(scope, None)
+        return "You have chosen no voice here, so the server's is used."
+    voice = await library.voices.find(scope, name)
+    refusal = await library.consents.permission_error(voice, scope.guild_id)
+    if refusal is not None:
+        raise MemberError(refusal)
+    await library.voices.choose(scope, voice.id)
+    return f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
+
+
+async def set_default_voice(library: Library, scope: Scope, name: str) -> str:
+    """Make a voice the server's, for a moderator, and return what they read. Raises `MemberError`."""
+    check_moderator(scope)
+    if is_none(name):
+        await library.voices.set_default(scope, None)
+        return "There is no default voice here any more."
+    voice = await library.voices.find_to_manage(scope, name)
+    await library.voices.set_default(scope, voice.id)
+    whose = "your voice" if scope.is_private else "the voice of this server"
+    others = "" if scope.is_private else ", for all who have chosen no other"
+    return f"**{excerpt(voice.name)}** is {whose} now{others}."
+
+
 class SaveForm(Form):
-    """Form for a recording in a message: the name of the voice, what is said in it, and who may use it."""
+    """Form for a recording: the name of the voice, what is said in it, and who may use it.
+
+    The recording is that in ``message``. Without one the form asks for it as a file.
+    """
 
     acknowledgement = Acknowledgement.EPHEMERAL
 
-    def __init__(self, voices: VoiceCommands, message: discord.Message) -> None:
-        super().__init__(title=SAVE_MENU)
+    def __init__(self, voices: VoiceCommands, message: discord.Message | None = None) -> None:
+        super().__init__(title=SAVE_MENU if message else "Save your voice")
         self._voices = voices
         self._message = message
         self._name: discord.ui.TextInput[SaveForm] = discord.ui.TextInput(
@@ -377,7 +395,18 @@ class SaveForm(Form):
                 for who in _WHO
             ]
         )
+        self._recording: discord.ui.FileUpload[SaveForm] = discord.ui.FileUpload(
+            required=True, min_values=1, max_values=1
+        )
         self.add_item(discord.ui.Label(text="Name", component=self._name))
+        if message is None:
+            self.add_item(
+                discord.ui.Label(
+                    text="A recording of your own voice",
+                    description="5 to 15 seconds are best: only you, no music.",
+                    component=self._recording,
+                )
+            )
         self.add_item(
             discord.ui.Label(
                 text="What is said in the recording?",
@@ -390,7 +419,10 @@ class SaveForm(Form):
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Save it, or ask whose voice it is."""
         transcript = self._transcript.value.strip() or None
-        found = await recording_by(self._message, interaction.user)
+        if self._message is None:
+            found = await recording_from(interaction, self._recording.values[0], None, None, menu=SAVE_MENU)
+        else:
+            found = await recording_by(self._message, interaction.user)
         sharing = Sharing(self._who.values[0])
         await self._voices.save_found(interaction, found, self._name.value, transcript, sharing)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rehearsal.backstage import Backstage
 from rehearsal.payloads import channel_payload, guild_payload, member_payload, role_payload
 from rehearsal.people import Person
 from rehearsal.permissions import ALL, BOT, EVERYONE, GUILD_WIDE, Overwrite, Permission
 from rehearsal.records import Channel, ChannelKind, GuildRecord, Member, Role, Sound, Team, User
-from rehearsal.wire import INTENT_EXPRESSIONS, INTENT_GUILDS, INTENT_MEMBERS
+from rehearsal.wire import INTENT_EXPRESSIONS, INTENT_GUILDS, INTENT_MEMBERS, Json
 
 
 class Guild(GuildRecord):
@@ -206,17 +207,22 @@ class Guild(GuildRecord):
     def add_bot(self) -> None:
         """Invite the bot."""
         self._add_bot_member()
+        self.members[self._bot_id].joined_at = datetime.now(UTC)
         self.announce()
 
     def announce(self) -> None:
-        """Tell the bot of this guild, if it is a member."""
+        """Tell the bot of this guild, if it is a member.
+
+        What comes after the login does not say whether the guild is available: it is new to the bot.
+        """
         if self._bot_id in self.members:
             self._backstage.events.send_built(
-                "GUILD_CREATE",
-                lambda intents: guild_payload(self, intents, self._bot_id),
-                guild_id=self.id,
-                intents=INTENT_GUILDS,
+                "GUILD_CREATE", self._as_new, guild_id=self.id, intents=INTENT_GUILDS
             )
+
+    def _as_new(self, intents: int) -> Json:
+        payload = guild_payload(self, intents, self._bot_id)
+        return {key: value for key, value in payload.items() if key != "unavailable"}
 
     async def remove_bot(self) -> None:
         """Kick the bot out of the guild."""

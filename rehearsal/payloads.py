@@ -44,6 +44,7 @@ def guild_payload(guild: GuildRecord, intents: int, bot_id: int) -> Json:
         "joined_at": time_of(guild.id).isoformat(),
         "premium_tier": guild.premium_tier,
         "preferred_locale": guild.locale,
+        "system_channel_id": str(guild.system_channel.id) if guild.system_channel else None,
         "roles": [role_payload(role) for role in guild.roles.values()],
         "channels": [channel_payload(channel) for channel in guild.channels.values()],
         "threads": [
@@ -86,7 +87,7 @@ def member_payload(member: Member, *, permissions: int | None = None, user: bool
         "roles": [str(role_id) for role_id in member.role_ids],
         "nick": member.nick,
         "avatar": None,
-        "joined_at": time_of(member.user.id).isoformat(),
+        "joined_at": (member.joined_at or time_of(member.user.id)).isoformat(),
         "premium_since": None,
         "pending": False,
         "communication_disabled_until": None,

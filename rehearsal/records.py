@@ -281,6 +281,8 @@ class Member:
     user: User
     role_ids: list[int] = field(default_factory=list)
     nick: str | None = None
+    joined_at: datetime.datetime | None = None
+    """None: with the account, long ago."""
 
 
 @dataclass
@@ -313,6 +315,8 @@ class GuildRecord:
         self.threads: dict[int, Channel] = {}
         self.voice_states: dict[int, VoiceState] = {}
         self.sounds: dict[int, Sound] = {}
+        self.system_channel: Channel | None = None
+        """Where Discord itself writes, for example who has come."""
 
     @property
     def upload_limit(self) -> int:

@@ -1,4 +1,4 @@
-"""What is kept of each server: its volume, where we are, whether cloning is on, who may use how much."""
+"""What is kept of each server: its volume, where we are, when we came, and what its moderators allow."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.errors import LibraryError, MemberError
-from bot.library.database import Database, upsert
+from bot.library.database import Database, insert_missing, upsert
 from bot.library.tables import GuildSettingsRow, VoiceRow
 from bot.library.usage import day_of
 from bot.library.voice import Clock, Scope, utc_now
@@ -206,6 +206,20 @@ class GuildSettings:
         await self._change(scope.guild_id, **kept)
         self._kept.setdefault(scope.guild_id, _NOTHING)
         return rules
+
+    async def begin_welcome(self, guild_id: int) -> bool:
+        """Note that this server is welcomed now; return False if it was before, also by another process."""
+        never = (GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.welcomed_at.is_(None))
+        note = update(GuildSettingsRow).where(*never).values(welcomed_at=self._now())
+        async with self._database.session() as session:
+            await insert_missing(session, GuildSettingsRow, [{"guild_id": guild_id, "cloning_on": False}])
+            noted = await session.scalar(note.returning(GuildSettingsRow.guild_id))
+        self._kept.setdefault(guild_id, _NOTHING)
+        return noted is not None
+
+    async def undo_welcome(self, guild_id: int) -> None:
+        """Note that the welcome could not be said, so that it may be tried again."""
+        await self._change(guild_id, welcomed_at=None)
 
     async def left(self, guild_id: int) -> None:
         """Note that the bot was removed from a server: what is kept of it is deleted in `LEFT_GUILD_DAYS`."""

@@ -244,7 +244,8 @@ class FrozenLikenessRow(Base):
 class GuildSettingsRow(Base):
     """What is kept of one server. ``left_at`` is set while the bot is not in it.
 
-    From ``seconds_a_day`` on it is what its moderators allow, see `bot.library.guild_settings.UsageRules`.
+    ``welcomed_at``: when the bot introduced itself there, which it does once. From ``seconds_a_day`` on it is
+    what its moderators allow, see `bot.library.guild_settings.UsageRules`.
     """
 
     __tablename__ = "guild_settings"
@@ -258,6 +259,7 @@ class GuildSettingsRow(Base):
     cloning_at: Mapped[datetime | None]
     default_voice_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("voices.id", ondelete="SET NULL"))
     left_at: Mapped[datetime | None]
+    welcomed_at: Mapped[datetime | None]
     seconds_a_day: Mapped[int | None] = mapped_column(Integer)
     exempt_roles: Mapped[list[str] | None]
     excluded_roles: Mapped[list[str] | None]

@@ -36,6 +36,9 @@ from tests.scenes import DEADLINE, Scene, file_of, refusal_of, until, words_of
 Use = Callable[[], Awaitable[Answer]]
 """Uses one command, menu, button, select or form."""
 
+Filled = dict[str, object]
+"""What is typed into a form, or uploaded, by the labels of its fields."""
+
 RECORDING = SentFile("voice.wav", WAV)
 
 
@@ -136,7 +139,9 @@ def use_component(
     return lambda: person.forge(message, custom_id, values=values, component_type=kind)
 
 
-async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tuple[Answer, dict[str, str]]]]:
+async def filled_in_forms(
+    scene: Scene, generation: Answer
+) -> dict[str, list[tuple[Answer, dict[str, object]]]]:
     """Every form, opened in each way, and what is to be typed into it."""
 
     async def menu(name: str) -> Answer:
@@ -144,21 +149,32 @@ async def filled_in_forms(scene: Scene, generation: Answer) -> dict[str, list[tu
         return await answer.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
 
     transcript = await scene.alice.slash(scene.general, "voice transcript", name="Robin")
-    await transcript.until(lambda seen: bool(seen.buttons), timeout=DEADLINE)
+    help_answer = await scene.alice.slash(scene.general, "help")
+    for answer in (transcript, help_answer):
+        await answer.until(lambda seen: bool(seen.buttons), timeout=DEADLINE)
     return {
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
         "NameForm": [
             (await opened(scene.alice, generation, "Save voice"), {"Name": "Jack"}),
             (await opened(scene.alice, generation, "To soundboard"), {"Name": "Jack"}),
         ],
-        "SaveForm": [(await menu("Save this voice"), {"Name": "Jack"})],
+        "SaveForm": [
+            (await menu("Save this voice"), {"Name": "Jack"}),
+            (
+                await opened(scene.alice, help_answer, "Save my voice"),
+                {"Name": "Jack", "A recording of your own voice": RECORDING},
+            ),
+        ],
+        "SayForm": [
+            (await opened(scene.alice, help_answer, "Say something"), {"What should I say?": "Hello"})
+        ],
         "TranscriptForm": [
             (await opened(scene.alice, transcript, "Write it down"), {"Word for word": "Hello"})
         ],
     }
 
 
-def use_form(person: Person, form: Answer, typed: dict[str, str]) -> Use:
+def use_form(person: Person, form: Answer, typed: Filled) -> Use:
     return lambda: person.submit(form, typed)
 
 

@@ -173,3 +173,30 @@ async def test_a_server_that_comes_back_in_time_loses_nothing(url: str | None, t
         await library.tidy()
 
         assert await library.voices.find(ada, "alice") == voice
+
+
+async def test_a_server_is_welcomed_once_even_by_two_processes_at_once(database: Database) -> None:
+    async with GuildSettings(database) as one, GuildSettings(database) as other:
+        begun = await asyncio.gather(*(settings.begin_welcome(AVIARY) for settings in (one, other) * 10))
+
+        assert begun.count(True) == 1
+        assert await one.begin_welcome(ROOKERY)
+
+
+async def test_a_welcome_that_could_not_be_said_may_be_tried_again(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        await settings.begin_welcome(AVIARY)
+        await settings.undo_welcome(AVIARY)
+
+        assert await settings.begin_welcome(AVIARY)
+
+
+async def test_a_welcome_changes_nothing_else_that_is_kept_of_a_server(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        await settings.set_cloning(moderator, True, policy=1)
+        settings.remember_volume(AVIARY, 150)
+
+    async with GuildSettings(database) as settings:
+        await settings.begin_welcome(AVIARY)
+        assert await settings.cloning_is_on(AVIARY)
+        assert settings.volumes() == {AVIARY: 150}
