@@ -8,10 +8,25 @@ PRODUCT := bot cogs untrusted tts_gateway rehearsal
 # Tests start dozens of interpreters: where nothing compiled may be kept, each compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test test-slow lint style bench lock clean
+.DEFAULT_GOAL := help
+.PHONY: help run check room tour test test-slow lint style bench lock clean
 
-run: $(VENV)/runtime-installed ## start the bot; without DISCORD_TOKEN, the rehearsal
+help: ## show this list
+	@echo "make ..."
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1: \2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=: read -r name what; do \
+		printf '  %-10s%s\n' "$$name" "$$what"; done
+
+run: $(VENV)/runtime-installed ## start the bot; without DISCORD_TOKEN in .env, try it on this machine
 	@if $(PY) -m bot has-token; then exec $(PY) -m bot; else exec $(PY) -m rehearsal; fi
+
+check: $(VENV)/runtime-installed ## say what works, what is missing, and how to mend it
+	@$(PY) -m bot check
+
+room: $(VENV)/runtime-installed ## try it in your browser, without an account
+	@$(PY) -m rehearsal --room-only
+
+tour: $(VENV)/runtime-installed ## watch a server's first hour in the terminal
+	@$(PY) -m rehearsal --tour first-hour --no-prompt --no-room
 
 # mypy runs beside the tests, which wait more than they reckon; what it says comes last.
 define checked_by
@@ -22,16 +37,16 @@ wait $$mypy; types=$$?; \
 echo "mypy: $$(cat "$$said")"; exit $$((tests || types))
 endef
 
-test: style ## everything that is quick: four minutes on two cores
+test: style ## run everything that is quick: four minutes on two cores
 	$(call checked_by,not slow,$(PRODUCT))
 
-test-slow: $(VENV)/dev-installed ## all the rest, as long again: browsers, PostgreSQL, whole tours, every text
+test-slow: $(VENV)/dev-installed ## run all the rest: browsers, PostgreSQL, whole tours, every text
 	$(call checked_by,slow)
 
-lint: style
+lint: style ## ruff and mypy alone
 	$(PY) -m mypy
 
-style: $(VENV)/dev-installed
+style: $(VENV)/dev-installed ## ruff alone
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
@@ -45,14 +60,16 @@ lock: $(VENV)/dev-installed ## make both requirements files anew from pyproject.
 	$(PY) -m uv pip compile --group dev pyproject.toml --quiet --universal --generate-hashes --no-header \
 		--no-emit-find-links --no-emit-index-url -c requirements.txt -o requirements-dev.txt
 
-clean:
+clean: ## delete .venv and what was made
 	rm -rf $(VENV) rehearsal-output .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/runtime-installed: requirements.txt
 	@echo "Preparing $(VENV) (once; a minute or so) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Myna needs Python 3.11 or newer; \
+	this is %d.%d. If you have a newer one, type for example: make run PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.txt
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.txt || { \
+		echo "The packages could not be installed. Is this machine online? Then type the same again."; exit 1; }
 	@touch $@
 
 $(VENV)/dev-installed: requirements-dev.txt $(VENV)/runtime-installed

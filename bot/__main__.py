@@ -14,16 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from bot import __version__, logs
-from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
-from bot.check import check
-from bot.data_folder import DataFolder, StartTimes
-from bot.delivery.voice_archive import export_voice, import_voice
-from bot.errors import NotDiscordError, SpeechBotError
-from bot.settings import Settings, files_others_can_read, forget_secrets
-from bot.speech_bot import SpeechBot, is_healthy
-from bot.start import Obstacle, Waits, identifies_left, obstacle_of
-from untrusted.confinement import close_memory
+from bot import __version__, typed, without_packages
+
+try:
+    from bot import logs
+    from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
+    from bot.check import check
+    from bot.data_folder import DataFolder, StartTimes
+    from bot.delivery.voice_archive import export_voice, import_voice
+    from bot.errors import NotDiscordError, SpeechBotError
+    from bot.settings import Settings, files_others_can_read, forget_secrets
+    from bot.speech_bot import SpeechBot, is_healthy
+    from bot.start import Obstacle, Waits, identifies_left, obstacle_of
+    from untrusted.confinement import close_memory
+except ModuleNotFoundError as error:
+    sys.exit(without_packages(error, " ".join(["bot", *sys.argv[1:]])))
 
 if sys.platform != "win32":
     import resource
@@ -34,7 +39,7 @@ _MOST_DESCRIPTORS: Final = 65_536
 
 _HOW_TO_START = (
     "DISCORD_TOKEN is not set. Copy .env.example to .env and put the token of your bot there, "
-    "or try everything without an account: python -m rehearsal"
+    f"or try everything without an account: {typed('rehearsal')}"
 )
 
 

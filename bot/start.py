@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 import discord
 
+from bot import typed
 from bot.data_folder import disk_error
 from bot.errors import (
     DamagedDatabaseError,
@@ -177,7 +178,7 @@ def _of_ours(error: SpeechBotError, proxy: Proxy | None) -> Obstacle:
         case LibraryError() if isinstance(error.__cause__, OSError) and _is_of_disk(error.__cause__):
             return Obstacle(str(error), status=2)
         case TTSError():
-            return Obstacle(f"The TTS gateway could not be started: {error}. Try: python -m bot check")
+            return Obstacle(f"The TTS gateway could not be started: {error}. Try: {typed('bot check')}")
     return Obstacle(str(error))
 
 

@@ -15,19 +15,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from bot import logs
-from bot.errors import SettingsError, SpeechBotError
-from bot.settings import Settings
-from bot.speech_bot import SpeechBot
-from rehearsal.errors import RehearsalError
-from rehearsal.prompt import Prompt
-from rehearsal.room.on_call import BotOnCall
-from rehearsal.room.site import DEFAULT_PORT, opened_room, settle_in, show_in_browser
-from rehearsal.room.switches import TTSSwitches, free_port
-from rehearsal.server import Rehearsal
-from rehearsal.stage import TourStage
-from rehearsal.tours import Tour, VoicesTour
-from rehearsal.walk import Walk
+from bot import without_packages
+
+try:
+    from bot import logs
+    from bot.errors import SettingsError, SpeechBotError
+    from bot.settings import Settings
+    from bot.speech_bot import SpeechBot
+    from rehearsal.errors import PortTakenError, RehearsalError
+    from rehearsal.prompt import Prompt
+    from rehearsal.room.on_call import BotOnCall
+    from rehearsal.room.site import DEFAULT_PORT, opened_room, settle_in, show_in_browser
+    from rehearsal.room.switches import TTSSwitches, free_port
+    from rehearsal.server import Rehearsal
+    from rehearsal.stage import TourStage
+    from rehearsal.tours import Tour, VoicesTour
+    from rehearsal.walk import Walk
+except ModuleNotFoundError as error:
+    sys.exit(without_packages(error, " ".join(["rehearsal", *sys.argv[1:]])))
+
+_LAST_PORT: Final = 65_535
 
 TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType({"main": Tour, "voices": VoicesTour})
 
@@ -125,6 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("discord.gateway").setLevel(logging.ERROR)
     try:
         return asyncio.run(rehearse(settings, options))
+    except PortTakenError as error:
+        print(error, file=sys.stderr)
+        return 2
     except (SpeechBotError, RehearsalError, OSError) as error:
         print(f"The rehearsal could not go on: {error}", file=sys.stderr)
         return 1
@@ -136,13 +146,19 @@ def _run_options(parsed: argparse.Namespace) -> RunOptions:
     terminal = sys.stdin.isatty()
     return RunOptions(
         output=parsed.output,
-        room=terminal or parsed.room_only,
+        room=parsed.room_only or (terminal and not parsed.no_room),
         tour=None if parsed.room_only else parsed.tour,
         prompt=terminal and not parsed.no_prompt and not parsed.room_only,
         browser=terminal and not parsed.no_browser,
         host=parsed.host,
         port=parsed.port,
     )
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, not {text!r}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,11 +168,12 @@ def _parser() -> argparse.ArgumentParser:
         "opens in the browser; a tour and a prompt run in the terminal. Without one, only the tour.",
     )
     add = parser.add_argument
-    add("--port", type=int, help=f"port of the page; 0 takes a free one ({DEFAULT_PORT}, or a free one)")
+    add("--port", type=_port, help=f"port of the page; 0 takes a free one ({DEFAULT_PORT}, or a free one)")
     add(
         "--host", default="127.0.0.1", help="address of the page; others than yours see it only if you say so"
     )
     add("--no-browser", action="store_true", help="print the address of the page and open no browser")
+    add("--no-room", action="store_true", help="the tour alone, in the terminal")
     add("--room-only", action="store_true", help="serve the page until Ctrl+C or SIGTERM; no tour, no prompt")
     add("--tour", choices=TOURS, default="main", help="through everything in short, or through saved voices")
     add("--no-prompt", action="store_true", help="end after the tour")

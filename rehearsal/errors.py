@@ -108,3 +108,7 @@ def missing_access() -> DiscordAPIError:
 def missing_permissions() -> DiscordAPIError:
     """Return the refusal for an act the bot may not do."""
     return DiscordAPIError(403, 50013, "Missing Permissions")
+
+
+class PortTakenError(Exception):
+    """The page cannot have the port that was asked for; the text says what to type instead."""

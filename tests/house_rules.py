@@ -21,7 +21,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.logs": (),
     "bot.settings": (*GROUND, "untrusted.confinement"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
-    "bot.start": (*GROUND, "bot.data_folder", "bot.settings", "bot.tts"),
+    "bot.start": (*GROUND, "bot", "bot.data_folder", "bot.settings", "bot.tts"),
     "bot.text": GROUND,
     "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
     "bot.audio.maker_process": (*GROUND, "bot.audio", "bot.settings"),  # what a child of ours inherits

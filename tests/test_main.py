@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,6 +77,74 @@ def test_check_names_a_tts_gateway_that_does_not_answer(tmp_path: Path):
     ended = _bot("check", folder=tmp_path, TTS_BASE_URL="http://127.0.0.1:9/v1")
 
     assert "MISSING the TTS gateway at http://127.0.0.1:9/v1 does not answer" in ended.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what `python -m` begins with, in a folder where nothing is installed."""
+    for package in ("bot", "rehearsal", "tts_gateway", "untrusted"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def run_bare(checkout: Path, *code: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python that has no packages."""
+    return subprocess.run(
+        [sys.executable, "-S", "-B", *code],
+        cwd=checkout,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("what", [["bot", "check"], ["bot"], ["rehearsal", "--room-only"]])
+def test_without_the_packages_it_says_what_to_type(checkout: Path, what: list[str]):
+    before = run_bare(checkout, "-m", *what)
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    after = run_bare(checkout, "-m", *what)
+
+    assert before.returncode == after.returncode == 1
+    assert before.stderr.endswith("Type: make run\n")
+    assert after.stderr.endswith(f"They are in .venv. Type: .venv/bin/python -m {' '.join(what)}\n")
+    for ended in (before, after):
+        assert ended.stderr.count("\n") == 1
+
+
+def test_the_tts_gateway_without_its_packages_says_what_to_type(checkout: Path):
+    ended = run_bare(checkout, "-m", "tts_gateway")
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "Type make run" in ended.stderr
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_advice(checkout: Path):
+    (checkout / "bot" / "logs.py").unlink()
+
+    ended = run_bare(checkout, "-m", "bot")
+
+    assert "Traceback" in ended.stderr or "cannot import name" in ended.stderr
+    assert "make run" not in ended.stderr
+
+
+@pytest.mark.parametrize("what", ["bot", "rehearsal", "tts_gateway"])
+@pytest.mark.parametrize("version", [(3, 7), (3, 9), (3, 10)])
+def test_an_older_python_is_named_in_a_sentence(checkout: Path, what: str, version: tuple[int, int]):
+    code = (
+        f"import sys, runpy; sys.version_info = {(*version, 1, 'final', 0)}; sys.argv = ['{what}']; "
+        f"sys.path.insert(0, '.'); runpy.run_module('{what}', run_name='__main__')"
+    )
+
+    ended = run_bare(checkout, "-c", code)
+
+    assert ended.returncode == 1
+    assert f"needs Python 3.11 or newer; this is {version[0]}.{version[1]}." in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

@@ -15,13 +15,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
-from aiohttp import web
+try:
+    from aiohttp import web
 
-from tts_gateway.engines.base import Engine
-from tts_gateway.fetch import Endpoint, FetchOptions
-from tts_gateway.server import ServerOptions, create_app, serving
-from tts_gateway.sounds import HandedOverRecordings, follow_stdin
-from untrusted.confinement import close_memory
+    from tts_gateway.engines.base import Engine
+    from tts_gateway.fetch import Endpoint, FetchOptions
+    from tts_gateway.server import ServerOptions, create_app, serving
+    from tts_gateway.sounds import HandedOverRecordings, follow_stdin
+    from untrusted.confinement import close_memory
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"The packages of this TTS gateway are not installed for this Python ({error.name}). Type make run, "
+        "then .venv/bin/python -m tts_gateway"
+    )
 
 _KEY: Final = re.compile(r"[\x21-\x7e]+")  # what an HTTP header carries unchanged
 _MAPPING: Final = re.compile(r"\A(?P<host>[A-Za-z0-9.-]+)=(?P<address>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from rehearsal.cdn import SentFile
+from rehearsal.errors import PortTakenError
 from rehearsal.recordings import RECORDINGS
 from rehearsal.room.acts import Acts
 from rehearsal.room.on_call import BotOnCall
@@ -40,8 +41,8 @@ async def opened_room(
 ) -> AsyncIterator[RoomSite]:
     """Yield the site of a room in ``rehearsal``, whose page shows ``bot`` come and go.
 
-    Without a ``port`` it takes 8765, or a free one if somebody has that. Raises `OSError` for a host or a
-    port that cannot be had.
+    Without a ``port`` it takes 8765, or a free one if somebody has that. Raises `PortTakenError` for a
+    host or a port that cannot be had.
     """
     room = Room(rehearsal, Setting(rehearsal.world))
 
@@ -195,13 +196,21 @@ class RoomSite:
         return f"http://{f'[{address}]' if ':' in address else address}:{port}/"
 
     async def start(self, *, or_any_port: bool = False) -> None:
-        """Open the port, or with ``or_any_port`` a free one if somebody has it. Raises `OSError`."""
+        """Open the port, or with ``or_any_port`` a free one if somebody has it. Raises `PortTakenError`."""
         try:
             await self._start(self._port)
         except OSError as error:
-            if not or_any_port or error.errno != errno.EADDRINUSE:
-                raise
-            await self._start(0)
+            if or_any_port and error.errno == errno.EADDRINUSE:
+                await self._start(0)
+                return
+            raise PortTakenError(self._why_not(error)) from error
+
+    def _why_not(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return f"Port {self._port} is taken. Leave --port out, and I'll take a free one."
+        if error.errno == errno.EACCES:
+            return f"Port {self._port} needs special rights here. Leave --port out, and I'll take a free one."
+        return f"The page can't be opened at {self._host}, port {self._port}. Leave --host out for 127.0.0.1."
 
     async def _start(self, port: int) -> None:
         loopback = self._host in ("127.0.0.1", "localhost", "::1")

@@ -16,6 +16,7 @@ import pytest
 from yarl import URL
 
 from bot.settings import child_environment
+from rehearsal.errors import PortTakenError
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.room import Room
 from rehearsal.room.setting import Setting
@@ -140,7 +141,7 @@ async def test_a_port_that_somebody_has_is_refused_or_given_up_for_a_free_one():
         port = taken.sockets[0].getsockname()[1]
         site = RoomSite(Room(rehearsal, Setting(rehearsal.world)), port=port)
 
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(PortTakenError, match=rf"^Port {port} is taken. Leave --port out, "):
             await site.start()
         await site.start(or_any_port=True)
 
