@@ -76,7 +76,7 @@ def test_what_is_clean_and_well_formed_is_looked_at_by_the_quick_one() -> None:
     assert commands("test", "ruff") == [["check", "."], ["format", "--check", "."]]
 
 
-@pytest.mark.parametrize("path", [".ci/run", ".github/workflows/ci.yml", "README.md"])
+@pytest.mark.parametrize("path", [".ci/run", ".github/workflows/ci.yml", "docs/contributing.md"])
 def test_whoever_runs_the_one_runs_or_names_the_other(path: str) -> None:
     text = (ROOT / path).read_text("utf-8")
 
