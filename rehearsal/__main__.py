@@ -29,14 +29,16 @@ try:
     from rehearsal.room.switches import TTSSwitches, free_port
     from rehearsal.server import Rehearsal
     from rehearsal.stage import TourStage
-    from rehearsal.tours import Tour, VoicesTour
+    from rehearsal.tours import FirstHour, Tour, VoicesTour
     from rehearsal.walk import Walk
 except ModuleNotFoundError as error:
     sys.exit(without_packages(error, " ".join(["rehearsal", *sys.argv[1:]])))
 
 _LAST_PORT: Final = 65_535
 
-TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType({"main": Tour, "voices": VoicesTour})
+TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType(
+    {"main": Tour, "first-hour": FirstHour, "voices": VoicesTour}
+)
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-browser", action="store_true", help="print the address of the page and open no browser")
     add("--no-room", action="store_true", help="the tour alone, in the terminal")
     add("--room-only", action="store_true", help="serve the page until Ctrl+C or SIGTERM; no tour, no prompt")
-    add("--tour", choices=TOURS, default="main", help="through everything in short, or through saved voices")
+    add(
+        "--tour",
+        choices=TOURS,
+        default="main",
+        help="everything in short, a server's first hour, or saved voices",
+    )
     add("--no-prompt", action="store_true", help="end after the tour")
     add("--output", type=Path, default=Path("rehearsal-output"), help="where the sounds of the tour go")
     return parser

@@ -27,8 +27,8 @@ class Guild(GuildRecord):
         if with_bot:
             self._add_bot_member()
 
-    def _add_bot_member(self) -> None:
-        role = Role(self._backstage.snowflakes.new(), self._backstage.bot.name, int(BOT), 1, managed=True)
+    def _add_bot_member(self, permissions: int = int(BOT)) -> None:
+        role = Role(self._backstage.snowflakes.new(), self._backstage.bot.name, permissions, 1, managed=True)
         self.roles[role.id] = role
         self.members[self._bot_id] = Member(self._backstage.bot, [role.id])
 
@@ -204,9 +204,9 @@ class Guild(GuildRecord):
         state = self.voice_states.get(self._bot_id)
         return self.channels[state.channel_id] if state else None
 
-    def add_bot(self) -> None:
-        """Invite the bot."""
-        self._add_bot_member()
+    def add_bot(self, permissions: int = int(BOT)) -> None:
+        """Invite the bot; ``permissions`` are those that its own role gets, beside everyone's."""
+        self._add_bot_member(permissions)
         self.members[self._bot_id].joined_at = datetime.now(UTC)
         self.announce()
 

@@ -68,6 +68,15 @@ class TourStage:
         self.moderators = self.guild.add_role("Moderators", powers, self.alice, self.carol)
         self._files = 0
 
+    def move_to(self, name: str) -> None:
+        """Go on in another server, in which the bot is not yet. Carol alone is a moderator there."""
+        self.guild = self.rehearsal.world.add_guild(name, with_bot=False)
+        self.general = self.guild.add_text_channel("general")
+        self.perch = self.guild.add_voice_channel("Perch")
+        for person in self._people:
+            self.guild.add_member(person)
+        self.moderators = self.guild.add_role("Moderators", Permission.MANAGE_GUILD, self.carol)
+
     async def file_of(self, answer: Answer) -> ShownFile:
         """Wait for the file under ``answer``; raises `TimeoutError` or `StepFailedError` without one."""
         async for _words in self.watch(answer):

@@ -1,4 +1,4 @@
-"""Tours: what the bot does, as its people see and hear it, and then all that concerns saved voices."""
+"""Tours: a server's first hour, everything in short, and all that concerns saved voices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bot.audio.edit import ANNOUNCEMENT_SECONDS
 from bot.audio.formats import MAX_CLIP_BYTES, MAX_CLIP_SECONDS
+from bot.interaction import INVITED, invitation
 from rehearsal.answers import Answer
 from rehearsal.likeness import halves, pitch_of, semitones
 from rehearsal.people import Person
@@ -28,6 +29,107 @@ from rehearsal.walk import (
     sent,
     turn_cloning_on,
 )
+
+_DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
+_HEAR, _CHOOSE, _TURN_ON = "Hear it", "Choose the server's voice", "Turn cloning on"
+"""The buttons under the welcome."""
+
+
+class FirstHour(Walk):
+    """A server's first hour: nobody knows more than what the bot says.
+
+    It takes place in The Harbour, a server that the bot is not in yet, which Carol manages.
+    """
+
+    def __init__(self, stage: TourStage) -> None:
+        super().__init__(stage)
+        stage.move_to("The Harbour")
+        self._alice, self._bob, self._carol = stage.alice, stage.bob, stage.carol
+        self._welcome: Message | None = None
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """From the invitation to a saved voice."""
+        return [
+            self._invite,
+            self._hear_it,
+            self._ask_without_rights,
+            self._choose_voice,
+            self._say_first_sentence,
+            self._turn_cloning_on,
+            self._save_voice,
+        ]
+
+    async def _invite(self) -> None:
+        """Carol opens the link that `make check` prints, for The Harbour. The bot introduces itself there."""
+        link = invitation(self._stage.rehearsal.application_id)
+        print(f"   link: {link}")
+        self._stage.guild.add_bot(INVITED.value)
+        self._welcome = await self._stage.general.until_message(lambda message: _HEAR in message.buttons)
+        print(f"   the bot writes: {indented(self._welcome.content)}")
+        check(self._welcome.buttons == [_HEAR, _CHOOSE, _TURN_ON], "the welcome lacks a button")
+        check("/help" in self._welcome.content, "the welcome does not say where there is more")
+
+    async def _hear_it(self) -> None:
+        """Alice sits in Perch, and presses the first button."""
+        self._listener = await self._alice.join(self._stage.perch)
+        packets = self.packets
+        await self.delivered(await self.press(self._alice, self._greeting(), _HEAR), packets)
+
+    async def _ask_without_rights(self) -> None:
+        """Bob, a member, presses what is for moderators."""
+        for button in (_CHOOSE, _TURN_ON):
+            words = await self.told(await self.press(self._bob, self._greeting(), button))
+            check(words.startswith("Only moderators"), "Bob may decide for the server")
+
+    async def _choose_voice(self) -> None:
+        """Carol makes a voice up, for everybody, and chooses it for the server."""
+        design = await self.type(
+            self._carol, "voice design", name="Keeper", description="an old man, slow and deep"
+        )
+        await self.told_to_choose(design, "Take 2")
+        await self.press_and_read(self._carol, design, "Take 2")
+        shared = {"name": "Keeper", "with": "everyone here"}
+        await self.told(await self.type(self._carol, "voice share", **shared))
+        menu = await self.press(self._carol, self._greeting(), _CHOOSE)
+        await self.told(menu)
+        await self._carol.select(menu, _CHOOSE, "Keeper")
+        await menu.until(lambda shown: "the voice of this server" in shown.content, timeout=ANSWER_SECONDS)
+        print(f"   Carol chooses Keeper: {menu.content}")
+
+    async def _say_first_sentence(self) -> None:
+        """Alice types /speak and a sentence. It is heard in the voice that Carol has chosen."""
+        packets = self.packets
+        said = await self.type(self._alice, "speak", text="The ferry leaves at nine.")
+        delivered = await self.delivered(said, packets)
+        check("Keeper" in delivered.answer.content, "it was another voice")
+
+    async def _turn_cloning_on(self) -> None:
+        """Carol presses the third button, reads what goes for cloned voices, and accepts."""
+        policy = await self.press(self._carol, self._greeting(), _TURN_ON)
+        await self.told_to_choose(policy, ACCEPT)
+        words = await self.press_and_read(self._carol, policy, ACCEPT)
+        check(words.startswith("Cloning is on."), "cloning was not turned on")
+
+    async def _save_voice(self) -> None:
+        """Alice types /help, presses Save my voice, and says that it is her own. Then she speaks with it."""
+        help_page = await self.type(self._alice, "help")
+        await self.told(help_page)
+        form = await self.form_in(await self.press(self._alice, help_page, "Save my voice"))
+        typed = {form.labels[0]: "Anchor", form.labels[1]: sent(_DEEP), form.labels[2]: _DEEP.transcript}
+        question = await self._alice.submit(form, typed)
+        await self.told_to_choose(question, MY_OWN)
+        words = await self.press_and_read(self._alice, question, MY_OWN)
+        check("Saved as **Anchor**" in words, "it was not saved")
+        packets = self.packets
+        said = await self.type(self._alice, "speak", text="All aboard, please.", voice="Anchor")
+        delivered = await self.delivered(said, packets)
+        check("Anchor" in delivered.answer.content, "it was another voice")
+
+    def _greeting(self) -> Message:
+        if self._welcome is None:
+            raise StepFailedError("nobody was welcomed")
+        return self._welcome
 
 
 class Tour(Walk):
@@ -132,7 +234,6 @@ _LONG: Final = (
     "The tide comes in, and brings us shells and bottles. The tide goes out, and takes the castles with it. "
     "Nobody has ever seen where it goes to."
 )
-_DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
 
 
 class VoicesTour(Walk):

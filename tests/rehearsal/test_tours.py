@@ -1,4 +1,4 @@
-"""The tour through saved voices: two members and a moderator, from the first generation to the last trace."""
+"""The tours: a server's first hour, and two members and a moderator with all that concerns saved voices."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from bot.interaction import invitation
 from bot.settings import Settings
 from rehearsal.__main__ import RunOptions, opened_stage
-from rehearsal.tours import VoicesTour
+from rehearsal.tours import FirstHour, VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
+
+
+@pytest.mark.slow
+async def test_a_server_goes_from_the_invitation_to_a_saved_voice_by_what_the_bot_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
+    async with opened_stage(Settings(data_dir=tmp_path), plan) as stage:
+        tour = FirstHour(stage)
+
+        went_well = await tour.run()
+
+    said = capsys.readouterr().out
+    assert went_well, said
+    assert re.findall(r"^\d+\.", said, re.MULTILINE)[-1] == f"{len(tour.steps)}."
+    assert not re.search(r"<[@#t]", said)  # names and times, as a person sees them
+    assert invitation(stage.rehearsal.application_id) in said
+    assert stage.rehearsal.router.unknown_requests == []
 
 
 @pytest.mark.slow
