@@ -25,7 +25,7 @@ try:
     from rehearsal.errors import PortTakenError, RehearsalError
     from rehearsal.prompt import Prompt
     from rehearsal.room.on_call import BotOnCall
-    from rehearsal.room.site import DEFAULT_PORT, opened_room, settle_in, show_in_browser
+    from rehearsal.room.site import DEFAULT_PORT, opened_room, show_in_browser
     from rehearsal.room.switches import TTSSwitches, free_port
     from rehearsal.server import Rehearsal
     from rehearsal.stage import TourStage
@@ -91,15 +91,12 @@ async def opened_stage(settings: Settings, options: RunOptions) -> AsyncIterator
             )
 
         bot = BotOnCall(rehearsal, make_bot)
-        site = None
         if options.room:
             room = opened_room(rehearsal, bot, tts, host=options.host, port=options.port)
             site = await parts.enter_async_context(room)
             await _announce(site.url, browser=options.browser)
         parts.push_async_callback(bot.aclose)
         await bot.start()
-        if site is not None:
-            await settle_in(site.room)
         yield stage
 
 

@@ -267,7 +267,7 @@ class Person:
         data = _command_data(command) | {"options": options}
         if resolver.resolved and kind != AUTOCOMPLETE:
             data["resolved"] = resolver.resolved
-        return self._use_place(place, kind, data, command=command)
+        return self._use_place(place, kind, data, command=command, name=name)
 
     def _use_menu(
         self, channel: Channel, kind: int, name: str, target_id: int, resolved: Mapping[str, Json]
@@ -349,9 +349,10 @@ class Person:
         data: Json,
         *,
         command: Json | None = None,
+        name: str = "",
         source: Message | None = None,
     ) -> Answer:
-        """Send an interaction from ``place`` and return its answer."""
+        """Send an interaction from ``place`` and return its answer; ``name`` is a command's in full."""
         interaction = Interaction(
             id=self._backstage.snowflakes.new(),
             kind=kind,
@@ -359,7 +360,7 @@ class Person:
             channel=place.channel,
             answer=Answer(self._backstage.cdn),
             upload_limit=place.upload_limit,
-            name=command["name"] if command else "",
+            name=name or (command["name"] if command else ""),
             remote=place.remote,
             only_ephemeral=place.only_ephemeral,
             source=source,

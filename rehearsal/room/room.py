@@ -131,6 +131,8 @@ class Room:
         self._begun: dict[int, int] = {}
         self.watchers: list[Watcher] = []
         self.bot_ended: Callable[[], bool] = lambda: False
+        self.has_preview_voice = False
+        """Whether the bot speaks with the offline preview voice."""
         """Whether the bot has ended although nobody had asked it to."""
         self._due: asyncio.Handle | None = None
         self._known_channels: set[int] = set()
@@ -176,7 +178,13 @@ class Room:
     def scene_for(self, person: Person) -> Json:
         """Return everything on the page besides messages, as ``person`` sees it."""
         speaking, ended = set(self.speaking), self.bot_ended()
-        return self.scene.payload(person, speaking=speaking, tabs=self.tabs, bot_ended=ended)
+        return self.scene.payload(
+            person,
+            speaking=speaking,
+            tabs=self.tabs,
+            bot_ended=ended,
+            has_preview_voice=self.has_preview_voice,
+        )
 
     def changed(self) -> None:
         """Let every tab look again, once, after everything that happens at this moment."""

@@ -46,6 +46,7 @@ def shown(rehearsal: Rehearsal, message: Message) -> Json:
         "components": message.components,
         "files": [_file(payload) for payload in rehearsal.parts.publisher.payload(message)["attachments"]],
         "used": _used(rehearsal, message),
+        "pressed": _presser(message),
         "reply": _reply(message, channel.messages if channel else {}),
     }
 
@@ -72,6 +73,12 @@ def _used(rehearsal: Rehearsal, message: Message) -> Json | None:
     return {"name": f"/{name}" if slash else name, "by": interaction["user"]["global_name"]}
 
 
+def _presser(message: Message) -> str | None:
+    """Return who used a button or a menu, which the message answers."""
+    interaction = message.interaction
+    return None if interaction is None or interaction.get("name") else interaction["user"]["global_name"]
+
+
 def _reply(message: Message, messages: dict[int, Message]) -> Json | None:
     if message.reference is None:
         return None
@@ -92,7 +99,13 @@ class Scene:
         self._setting = setting
 
     def payload(
-        self, person: Person, *, speaking: set[int], tabs: Mapping[int, int], bot_ended: bool = False
+        self,
+        person: Person,
+        *,
+        speaking: set[int],
+        tabs: Mapping[int, int],
+        bot_ended: bool = False,
+        has_preview_voice: bool = False,
     ) -> Json:
         """Return the scene for ``person``: ``speaking`` are channels, ``tabs`` how many each person has."""
         return {
@@ -107,7 +120,7 @@ class Scene:
                 }
                 for c in self._setting.characters
             ],
-            "bot": self._bot(speaking) | {"ended": bot_ended},
+            "bot": self._bot(speaking) | {"ended": bot_ended, "preview_voice": has_preview_voice},
             "guilds": [self._guild(guild, person, speaking) for guild in self._setting.guilds],
             "dm": str(self._setting.world.dm(person).id),
         }

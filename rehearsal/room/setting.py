@@ -10,6 +10,15 @@ from rehearsal.people import Person
 from rehearsal.permissions import ALL, Overwrite, Permission
 from rehearsal.records import Channel
 
+_POWERS = (
+    Permission.MUTE_MEMBERS
+    | Permission.MOVE_MEMBERS
+    | Permission.MANAGE_MESSAGES
+    | Permission.MANAGE_GUILD
+    | Permission.CREATE_GUILD_EXPRESSIONS
+)
+"""What moderators may do."""
+
 
 class RoomStanding(StrEnum):
     """What somebody is in the servers of the room."""
@@ -29,23 +38,23 @@ class Character:
 
 
 class Setting:
-    """The Rookery and the Tide Pool, with Robin, Maud and Wren in them; the bot is a member of both."""
+    """The Rookery and the Tide Pool, with Maud, Robin, Wren and Jay; both have just invited the bot."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.characters = [
-            Character(world.add_person("Robin"), RoomStanding.MEMBER, "sees and does what most members do"),
             Character(
                 world.add_person("Maud"),
                 RoomStanding.MODERATOR,
-                "may mute, move and skip, and sees #keepers",
+                "invited Myna a moment ago. Decides for the server, and sees #keepers",
             ),
+            Character(world.add_person("Robin"), RoomStanding.MEMBER, "sees and does what most members do"),
             Character(
-                world.add_person("Wren"), RoomStanding.NEWCOMER, "came today: no voice in Nest, no #workshop"
+                world.add_person("Wren"),
+                RoomStanding.NEWCOMER,
+                "new here: can't speak in Nest, can't see #workshop",
             ),
-            Character(
-                world.add_person("Jay"), RoomStanding.MEMBER, "one more member, to keep the others company"
-            ),
+            Character(world.add_person("Jay"), RoomStanding.MEMBER, "another regular member"),
         ]
         self.rookery = self._rookery()
         self.tide_pool = self._tide_pool()
@@ -77,9 +86,7 @@ class Setting:
 
     def _rookery(self) -> Guild:
         guild = self._guild("The Rookery")
-        powers = Permission.MUTE_MEMBERS | Permission.MOVE_MEMBERS | Permission.MANAGE_MESSAGES
-        powers |= Permission.MANAGE_GUILD | Permission.CREATE_GUILD_EXPRESSIONS
-        keepers = guild.add_role("Keepers", powers, *self._with_standing(RoomStanding.MODERATOR))
+        keepers = guild.add_role("Keepers", _POWERS, *self._with_standing(RoomStanding.MODERATOR))
         settled = guild.add_role(
             "Settled", 0, *self._with_standing(RoomStanding.MEMBER, RoomStanding.MODERATOR)
         )
@@ -93,12 +100,14 @@ class Setting:
     def _tide_pool(self) -> Guild:
         guild = self._guild("The Tide Pool")
         guild.add_text_channel("shallows")
+        guild.add_role("Wardens", _POWERS, *self._with_standing(RoomStanding.MODERATOR))
         guild.add_voice_channel("Rock")
         guild.add_stage_channel("Speakers' Rock")
         return guild
 
     def _guild(self, name: str) -> Guild:
-        guild = self.world.add_guild(name)
+        guild = self.world.add_guild(name, with_bot=False)
+        guild.add_bot()
         for person in self.people:
             guild.add_member(person)
         return guild

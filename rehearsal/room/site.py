@@ -21,11 +21,10 @@ from rehearsal.recordings import RECORDINGS
 from rehearsal.room.acts import Acts
 from rehearsal.room.on_call import BotOnCall
 from rehearsal.room.room import MAX_BYTES, Room
-from rehearsal.room.setting import RoomStanding, Setting
+from rehearsal.room.setting import Setting
 from rehearsal.room.switches import DiscordSwitches, TTSSwitches, VoiceSwitches
 from rehearsal.room.tab import Tab
 from rehearsal.server import Rehearsal
-from rehearsal.walk import turn_cloning_on
 
 DEFAULT_PORT = 8765
 
@@ -58,6 +57,7 @@ async def opened_room(
         ]
     )
     room.bot_ended = lambda: bot.ended
+    room.has_preview_voice = tts.is_ours
     bot.changes.listen(room.changed)
     rehearsal.main_socket.changes.listen(room.changed)
     site = RoomSite(room, host=host, port=DEFAULT_PORT if port is None else port)
@@ -66,18 +66,6 @@ async def opened_room(
         yield site
     finally:
         await site.aclose()
-
-
-async def settle_in(room: Room) -> None:
-    """Let Maud, the moderator, turn cloning on in The Rookery before anybody visits, as most would have it.
-
-    Raises `TimeoutError` when the bot does not answer.
-    """
-    setting = room.setting
-    (maud,) = (
-        character.person for character in setting.characters if character.standing is RoomStanding.MODERATOR
-    )
-    await turn_cloning_on(maud, next(iter(setting.rookery.channels.values())))
 
 
 async def show_in_browser(url: str) -> bool:

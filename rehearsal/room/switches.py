@@ -148,6 +148,11 @@ class TTSSwitches:
         self._download = ""
 
     @property
+    def is_ours(self) -> bool:
+        """Whether speech is made by our own TTS gateway."""
+        return self._port is not None
+
+    @property
     def module(self) -> str:
         """The module to start as our own TTS gateway, so that the switches reach it."""
         return "tts_gateway" if self._port is None else "rehearsal.faulty_tts_gateway"

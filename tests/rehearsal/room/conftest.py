@@ -17,9 +17,12 @@ from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.room.on_call import Bot, BotOnCall
-from rehearsal.room.site import RoomSite, opened_room, settle_in
+from rehearsal.room.room import Room
+from rehearsal.room.setting import RoomStanding
+from rehearsal.room.site import RoomSite, opened_room
 from rehearsal.room.switches import TTSSwitches
 from rehearsal.server import Rehearsal
+from rehearsal.walk import turn_cloning_on
 from tests.fakes.practice_bot import PracticeBot
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
 from tests.scenes import tts_gateway_for
@@ -37,6 +40,9 @@ class HasPage(Protocol):
     @property
     def url(self) -> str: ...
 
+    @property
+    def visitor(self) -> int | None: ...
+
 
 @dataclass
 class OpenRoom:
@@ -49,6 +55,33 @@ class OpenRoom:
     @property
     def url(self) -> str:
         return self.site.url
+
+    @property
+    def visitor(self) -> int:
+        """Who comes next: Robin, a member like most, then whoever is no tab yet."""
+        room = self.site.room
+        people = sorted(room.setting.people, key=lambda person: person.name != "Robin")
+        return next(person.id for person in people if not room.tabs[person.id])
+
+
+async def come_as(context: BrowserContext, visitor: int | None) -> None:
+    """Let a page that has been nobody yet be this person; None: whom the room chooses."""
+    if visitor is not None:
+        await context.add_init_script(
+            f'sessionStorage.getItem("person") ?? sessionStorage.setItem("person", "{visitor}")'
+        )
+
+
+async def settle_in(room: Room) -> None:
+    """Let Maud, the moderator, turn cloning on in The Rookery before anybody visits.
+
+    Raises `TimeoutError` when the bot does not answer.
+    """
+    setting = room.setting
+    (maud,) = (
+        character.person for character in setting.characters if character.standing is RoomStanding.MODERATOR
+    )
+    await turn_cloning_on(maud, next(iter(setting.rookery.channels.values())))
 
 
 @asynccontextmanager
@@ -106,7 +139,9 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    async def open_page(room: HasPage, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
+    async def open_page(
+        room: HasPage, *, as_first: bool = False, width: int = 1280, height: int = 800, **options: Any
+    ) -> Page:
         context = await browser.new_context(
             viewport={"width": width, "height": height},
             permissions=["clipboard-write", "microphone"],
@@ -117,6 +152,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
         page = await context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        await come_as(context, None if as_first else room.visitor)
         await page.goto(room.url)
         await page.get_by_role("log").wait_for()
         return page

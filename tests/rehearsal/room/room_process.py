@@ -22,6 +22,7 @@ class RoomProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self.url = url
+        self.visitor: int | None = None
         self._process = process
 
     async def end(self) -> int:

@@ -17,10 +17,9 @@ from playwright.async_api import Browser, Page, ViewportSize
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
-from rehearsal.room.site import settle_in
 from rehearsal.server import Rehearsal
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
-from tests.rehearsal.room.conftest import OpenRoom, room_with
+from tests.rehearsal.room.conftest import OpenRoom, come_as, room_with, settle_in
 from tests.rehearsal.room.states import STATES
 from tests.rehearsal.room.voice_pictures import take_pictures
 
@@ -64,6 +63,7 @@ async def take(
     browser: Browser, room: OpenRoom, folder: Path, view: str, options: dict[str, Any], *, everything: bool
 ) -> None:
     page = await _page(browser, options)
+    await come_as(page.context, room.visitor)
     await page.goto(room.url)
     for name, step in STATES.items():
         await step(page)

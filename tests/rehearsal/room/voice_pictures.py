@@ -13,7 +13,7 @@ from rehearsal.people import Person
 from rehearsal.recordings import RECORDINGS
 from rehearsal.records import Channel, Message
 from rehearsal.walk import say_it_is_mine, sent
-from tests.rehearsal.room.conftest import OpenRoom
+from tests.rehearsal.room.conftest import OpenRoom, come_as
 
 DEADLINE: Final = 60.0
 
@@ -81,13 +81,16 @@ PICTURES: Final[dict[str, Callable[[Cast], Awaitable[Message]]]] = {
 
 async def take_pictures(page: Page, room: OpenRoom, folder: Path) -> None:
     """Let it all happen on ``page``, and save what it looks like in ``folder``."""
+    await come_as(page.context, room.visitor)
     await page.goto(room.url)
     await page.get_by_role("button", name="general").click()
     cast = Cast(room)
     for name, act in PICTURES.items():
         message = await act(cast)
         shown = page.locator(f'article[data-id="{message.id}"]')
-        await expect(shown.get_by_text(message.content.split("\n")[0].split("**")[-1])).to_be_visible()
+        await expect(shown).to_be_visible()
+        if message.files:
+            await expect(shown.get_by_role("button", name="Play").first).to_be_visible()
         await shown.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 

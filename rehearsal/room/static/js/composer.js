@@ -31,8 +31,8 @@ export async function loadCommands() {
   return commands;
 }
 
-// Begin `name` with some options filled in, as the first steps do.
-export async function begin(name, values = {}) {
+// Begin `name` with some options filled in, as the first steps do; with `now` it is sent at once.
+export async function begin(name, values = {}, { now = false } = {}) {
   const command = (await loadCommands()).find((one) => one.name === name);
   if (!command) {
     say(`There is no command /${name} here.`);
@@ -43,7 +43,8 @@ export async function begin(name, values = {}) {
     const option = command.options.find((one) => one.name === key);
     if (option) form.add(option, { quietly: true }).set(value);
   }
-  form.focus();
+  if (now) await form.send();
+  else form.focus();
 }
 
 function start(command, rest) {

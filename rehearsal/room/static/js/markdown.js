@@ -39,11 +39,15 @@ function lines(text) {
     const quote = /^> ?(.*)$/.exec(line);
     const heading = /^(#{1,3}) (.+)$/.exec(line);
     const small = /^-# (.+)$/.exec(line);
+    const item = /^\s*[-*] (.+)$/.exec(line);
     if (quote) nodes.push(el("blockquote", {}, ...inline(quote[1])));
     else if (heading) nodes.push(el("p", { class: `said-${heading[1].length}` }, ...inline(heading[2])));
     else if (small) nodes.push(el("p", { class: "subtext" }, ...inline(small[1])));
-    else {
-      if (index && nodes.at(-1)?.nodeName !== "BLOCKQUOTE" && nodes.at(-1)?.nodeName !== "P") nodes.push(el("br"));
+    else if (item) {
+      if (nodes.at(-1)?.nodeName !== "UL") nodes.push(el("ul", { class: "listed" }));
+      nodes.at(-1).append(el("li", {}, ...inline(item[1])));
+    } else {
+      if (index && nodes.at(-1)?.nodeName !== "UL" && nodes.at(-1)?.nodeName !== "BLOCKQUOTE" && nodes.at(-1)?.nodeName !== "P") nodes.push(el("br"));
       nodes.push(...inline(line));
     }
   });

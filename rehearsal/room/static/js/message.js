@@ -29,6 +29,7 @@ export function messageNode(message, { joined = false, before = null } = {}) {
     },
     message.reply ? el("p", { class: "reply-to" }, icon("reply"), ` ${message.reply.author} `, el("span", { text: message.reply.excerpt })) : null,
     message.used ? el("p", { class: "used" }, `${message.used.by} used `, el("b", { text: message.used.name })) : null,
+    message.pressed ? el("p", { class: "used" }, `${message.pressed} pressed a button`) : null,
     el("div", { class: "head" }, joined ? null : avatar(message.author), nameOf(message, joined), message.author.bot ? el("span", { class: "tag", text: "bot" }) : null, el("time", { text: clock(message.at) })),
     body(message, attempt, before),
     message.ephemeral ? ephemeralLine(message) : null,
@@ -88,7 +89,7 @@ function fileNode(file, message) {
   else if (file.type.startsWith("audio/")) {
     holder.append(
       el("div", { class: "file-head" }, el("a", { href: file.url, download: file.name, text: file.name }), el("span", { class: "hint", text: size(file.size) })),
-      el("audio", { controls: true, preload: "metadata", src: file.url, "aria-label": `Play ${file.name}` }),
+      bubble(file, file.name),
     );
   } else {
     holder.append(el("div", { class: "file-head" }, el("a", { href: file.url, download: file.name, text: file.name }), el("span", { class: "hint", text: size(file.size) })));

@@ -11,13 +11,17 @@ const shown = new Map();
 const dismissed = new Set();
 let shownChannel = null;
 let due = false;
+let asked = 0; // attempts that were known when it was drawn last
 
 function draw() {
   due = false;
   const log = $("log");
   const channel = current();
   if (!channel) return;
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80 || shownChannel !== channel.id;
+  const isFirst = shownChannel === null && !state.attempts.size; // then the first steps are to be seen
+  const hasAsked = state.attempts.size > asked;
+  asked = state.attempts.size;
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80 || shownChannel !== channel.id || hasAsked;
   if (shownChannel !== channel.id) {
     shown.clear();
     log.replaceChildren();
@@ -25,7 +29,7 @@ function draw() {
   }
   const rows = [welcome(channel), ...messageRows(channel), ...attemptRows(channel)].filter(Boolean);
   place(log, rows);
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (atEnd && !isFirst && (asked || !rows[0]?.matches(".welcome"))) log.scrollTop = log.scrollHeight;
 }
 
 function messageRows(channel) {
@@ -58,7 +62,7 @@ function waitingPresses(message) {
 }
 
 function continues(before, message) {
-  if (!before || message.used || message.reply || message.ephemeral !== before.ephemeral) return false;
+  if (!before || message.used || message.pressed || message.reply || message.ephemeral !== before.ephemeral) return false;
   return before.author.id === message.author.id && message.at - before.at < 300;
 }
 
@@ -124,7 +128,7 @@ function stayAtEnd() {
   const log = $("log");
   let atEnd = true;
   log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80; });
-  new ResizeObserver(() => { if (atEnd) log.scrollTop = log.scrollHeight; }).observe(log);
+  new ResizeObserver(() => { if (atEnd && asked) log.scrollTop = log.scrollHeight; }).observe(log);
 }
 
 export function startMessages() {

@@ -1,5 +1,6 @@
 // A voice message: from the microphone, or one of the recordings that come with the rehearsal.
 
+import { bubble } from "/static/js/bubble.js";
 import { ask, upload } from "/static/js/connection.js";
 import { el, minutes } from "/static/js/dom.js";
 import { recordings } from "/static/js/recordings.js";
@@ -36,7 +37,7 @@ function ours(recording, send) {
     "li",
     {},
     el("div", { class: "file-head" }, el("b", { text: recording.name }), el("button", { type: "button", class: "tool", text: "Send", "aria-label": `Send ${recording.name}`, on: { click: () => send({ recording: recording.name }) } })),
-    el("audio", { controls: true, preload: "none", src: recording.url, "aria-label": `Play ${recording.name}` }),
+    bubble({ url: recording.url }, recording.name),
     el("p", { class: "hint", text: recording.transcript }),
   );
 }
@@ -84,4 +85,22 @@ function microphone(send, trouble) {
   const node = el("div", { class: "microphone" }, el("div", { class: "row" }, button, time), player, done);
   setTimeout(() => node.closest("dialog")?.addEventListener("gone", stop));
   return node;
+}
+
+// Record so many seconds; `left` is told how many there still are. Rejects where there is no microphone.
+export async function recordSeconds(seconds, left) {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const recorder = new MediaRecorder(stream);
+  const pieces = [];
+  recorder.ondataavailable = ({ data }) => pieces.push(data);
+  const ended = new Promise((done) => { recorder.onstop = done; });
+  recorder.start();
+  for (let second = seconds; second > 0; second -= 1) {
+    left(second);
+    await new Promise((done) => { setTimeout(done, 1000); });
+  }
+  recorder.stop();
+  await ended;
+  for (const track of stream.getTracks()) track.stop();
+  return new Blob(pieces, { type: recorder.mimeType });
 }

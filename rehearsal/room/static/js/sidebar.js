@@ -97,7 +97,8 @@ function whoButton(occupant) {
 }
 
 export function avatar({ name, bot, id }) {
-  const tint = bot ? "bot" : `tint-${[...String(id)].reduce((sum, digit) => sum + Number(digit), 0) % 5}`;
+  if (bot) return el("img", { class: "avatar bot", src: "/static/icon.svg", alt: "" });
+  const tint = `tint-${[...String(id)].reduce((sum, digit) => sum + Number(digit), 0) % 5}`;
   return el("span", { class: `avatar ${tint}`, "aria-hidden": "true", text: name.slice(0, 1) });
 }
 
