@@ -28,7 +28,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.audio.maker_child": (*GROUND, "bot.allocator", "bot.audio", "untrusted"),  # it sets up a process
     "bot.tts": (*GROUND, "bot", "bot.settings", "untrusted"),
     "bot.playback": (*GROUND, "bot.audio"),
-    "bot.library": (*GROUND, "bot.text.characters"),  # a name is as long as people count it
+    "bot.library": (*GROUND, "bot", "bot.text.characters"),  # a name is as long as people count it
     # kept speech is found again, and deleted, by whom it concerns
     "bot.speech": (
         *GROUND,

@@ -105,7 +105,7 @@ async def test_a_damaged_database_is_noticed_at_the_start_and_one_line_brings_th
         status, said = await damaged.ended()
     assert status == 2
     assert "is damaged" in said
-    assert "python -m bot restore-backup" in said
+    assert f"{sys.executable} -m bot restore-backup" in said
     assert "Traceback" not in said
     async with bot_process(tmp_path, "restore-backup", **discord_here) as restoring:
         status, said = await restoring.ended()

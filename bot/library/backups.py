@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bot import typed
 from bot.errors import DamagedDatabaseError, LibraryError, LibraryFullError
 from bot.limits import BACKUP_DAYS, LOOK_OVER_SECONDS, MAX_BACKUPS, MAX_DAILY_BACKUPS
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 BACKUP_FOLDER: Final = "backups"
 """A folder beside the database file."""
 
-RESTORE: Final = "python -m bot restore-backup"
+RESTORE: Final = typed("bot restore-backup")
 """What the operator types to have the newest backup put in the place of a damaged database."""
 
 _DAILY: Final = "daily"
@@ -186,7 +187,7 @@ def _damage_of_tables(database: sqlite3.Connection, deadline: float) -> str | No
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in tables:
         if time.monotonic() > deadline:
-            log.warning("not all of the database was looked over for damage; to do that: python -m bot check")
+            log.warning("not all of the database was looked over for damage; to do that: %s", typed("bot check"))
             return None
         found = _found(database, f"PRAGMA quick_check('{name}')")
         if found is not None:
