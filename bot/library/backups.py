@@ -187,7 +187,9 @@ def _damage_of_tables(database: sqlite3.Connection, deadline: float) -> str | No
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in tables:
         if time.monotonic() > deadline:
-            log.warning("not all of the database was looked over for damage; to do that: %s", typed("bot check"))
+            log.warning(
+                "not all of the database was looked over for damage; to do that: %s", typed("bot check")
+            )
             return None
         found = _found(database, f"PRAGMA quick_check('{name}')")
         if found is not None:

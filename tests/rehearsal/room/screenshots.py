@@ -28,7 +28,15 @@ VIEWS = {
     "dark": {"width": 1280, "height": 800, "color_scheme": "dark"},
     "phone": {"width": 390, "height": 780, "color_scheme": "light"},
 }
-SHOWN = {"heard-light", "cloning-dark", "faults-light", "developer-dark", "encryption-light", "heard-phone"}
+SHOWN = {
+    "first-visit-light",
+    "heard-light",
+    "cloning-dark",
+    "faults-light",
+    "developer-dark",
+    "encryption-light",
+    "heard-phone",
+}
 """The pictures that the documents show."""
 
 

@@ -70,11 +70,17 @@ async def design(cast: Cast) -> Message:
     return await _once(answer, lambda shown: "Take 3" in shown.buttons)
 
 
+async def help_page(cast: Cast) -> Message:
+    """What /help shows."""
+    return await _once(await cast.robin.slash(cast.general, "help"), lambda shown: bool(shown.buttons))
+
+
 PICTURES: Final[dict[str, Callable[[Cast], Awaitable[Message]]]] = {
     "voices-saved": saved,
     "voices-consent": consent,
     "voices-dialogue": dialogue,
     "voices-design": design,
+    "help": help_page,
 }
 """In this order, each from the one before."""
 
