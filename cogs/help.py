@@ -50,7 +50,7 @@ FOR_MODERATORS: Final = """\
 `/voice audit` shows who used which voice.
 """
 
-MORE: Final = "`/about` says who runs this bot, and what makes the voice."
+MORE: Final = "`/about` says what makes the voice, and where the privacy policy and support are."
 
 WELCOME: Final = """\
 Hi, I'm Myna. I say what you type, in your voice channel and as a file.
@@ -100,7 +100,7 @@ class Help(commands.Cog):
     @everywhere
     @app_commands.command()
     async def about(self, interaction: discord.Interaction) -> None:
-        """Who runs this bot, what makes the voice, privacy policy and support."""
+        """What makes the voice, privacy policy, terms, support and source."""
         await Reply.of(interaction).finish("\n".join(_about(self._bot)))
 
     @commands.Cog.listener()

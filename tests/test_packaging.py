@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,12 @@ def test_no_secret_file_can_be_committed() -> None:
     ignored = read(".gitignore").splitlines()
 
     assert {".env", "data/", "secrets/"} <= set(ignored)
+
+
+def test_make_lists_every_target_with_a_line_and_does_nothing_else_by_default() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    targets = re.findall(r"^([a-z][a-z-]*):", read("Makefile"), re.MULTILINE)
+
+    shown = dict(re.findall(r"^  ([a-z-]+) +(\S.*)$", listed, re.MULTILINE))
+    assert set(shown) == set(targets)
+    assert {"help", "run", "check", "room", "tour"} <= set(shown)
