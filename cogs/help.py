@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -65,6 +66,9 @@ SAMPLE: Final = "Hello! I'm Myna. Type slash speak, and I'll say it for you."
 
 _STILL_NEW: Final = timedelta(days=1)
 """A server that invited the bot this recently, while it was not running, is welcomed at the next start."""
+
+_MOST_CHANNELS: Final = 5
+"""In so many the welcome is tried; Discord shuts out bots that are refused too often."""
 
 _MOST_CHOICES: Final = 25
 """What one menu of Discord's shows."""
@@ -235,7 +239,7 @@ class OwnVoiceMenu(PersistentMenu, template="help:voice"):
 
 async def welcome(bot: SpeechBot, guild: discord.Guild) -> None:
     """Introduce the bot in ``guild``, once ever, where it may write; nowhere: it stays silent."""
-    channels = list(_channels_to_write_in(guild))
+    channels = list(islice(_channels_to_write_in(guild), _MOST_CHANNELS))
     try:
         if not channels or not await bot.library.settings.begin_welcome(guild.id):
             return
@@ -244,16 +248,16 @@ async def welcome(bot: SpeechBot, guild: discord.Guild) -> None:
                 await channel.send(
                     WELCOME, view=row_of(*(WelcomeButton(act) for act in WelcomeButton.LABELS))
                 )
-            except discord.Forbidden:  # what it may was changed meanwhile
-                continue
-            except UNREACHABLE as error:
-                log.warning("the welcome in a new server could not be posted: %s", error)
-                break
+            except discord.HTTPException as error:  # what it may was changed meanwhile, for example
+                log.info("a welcome was refused: %s", error)
+            except UNREACHABLE as error:  # it may have arrived all the same, and never comes twice
+                log.warning("whether a new server was welcomed is unknown: %s", error)
+                return
             else:
                 return
         await bot.library.settings.undo_welcome(guild.id)
     except LibraryError as error:
-        log.warning("whether a new server was welcomed cannot be looked up: %s", error)
+        log.warning("a new server is not welcomed: %s", error)
 
 
 def _channels_to_write_in(guild: discord.Guild) -> Iterator[discord.TextChannel]:

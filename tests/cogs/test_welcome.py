@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import datetime
 
+import pytest
+from sqlalchemy import select
+
+from bot.library.tables import GuildSettingsRow
 from bot.library.voice import Scope
 from bot.speech_bot import STATUS, SpeechBot
 from rehearsal.answers import Answer, AnswerState
@@ -11,6 +15,7 @@ from rehearsal.guilds import Guild
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
 from rehearsal.records import Channel, Message
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.saved_voices import designed
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, until
@@ -97,6 +102,58 @@ async def test_a_server_where_it_may_write_nowhere_gets_nothing_and_may_be_welco
     guild.set_everyone_permissions(EVERYONE, channel)
 
     assert (await welcomed(guild)).channel_id == channel.id
+
+
+def refused(channel: Channel, *, times: int = 1) -> Misbehaviour:
+    """Let the bot not write in a channel, whatever its permissions say."""
+    body = {"code": 50013, "message": "Missing Permissions"}
+    return Misbehaviour("POST", f"/channels/{channel.id}/messages", 403, body, times=times)
+
+
+async def test_a_channel_that_refuses_the_welcome_is_passed_over(scene: Scene):
+    guild = new_guild(scene, "lobby", "chat")
+    scene.rehearsal.misbehave(refused(channels_of(guild)["lobby"]))
+
+    message = await welcomed(guild)
+
+    assert message.channel_id == channels_of(guild)["chat"].id
+
+
+async def test_a_server_that_refuses_the_welcome_everywhere_may_be_welcomed_later(scene: Scene):
+    guild = new_guild(scene, "lobby")
+    (lobby,) = guild.channels.values()
+    scene.rehearsal.misbehave(refused(lobby))
+    guild.add_bot()
+    await until(lambda: any(request.status == 403 for request in scene.rehearsal.requests))
+    while await welcomed_at(scene, guild) is not None:
+        await nothing_more(scene, guild)
+
+    await guild.remove_bot()
+
+    assert (await welcomed(guild)).channel_id == lobby.id
+
+
+async def welcomed_at(scene: Scene, guild: Guild) -> datetime | None:
+    """Return when a server was welcomed, as the database says."""
+    wanted = select(GuildSettingsRow.welcomed_at).where(GuildSettingsRow.guild_id == guild.id)
+    async with scene.bot.library.database.reading() as session:
+        return await session.scalar(wanted)
+
+
+async def test_a_welcome_that_nobody_has_confirmed_is_not_said_again(scene: Scene):
+    guild = new_guild(scene, "lobby", "chat")
+    lost = Misbehaviour(
+        "POST", f"/channels/{channels_of(guild)['lobby'].id}/messages", carried_out=True, cuts=True
+    )
+    scene.rehearsal.misbehave(lost)
+    await welcomed(guild)
+
+    await nothing_more(scene, guild)
+    await guild.remove_bot()
+    guild.add_bot()
+    await nothing_more(scene, guild)
+
+    assert len(welcomes_in(guild)) == 1
 
 
 async def test_a_server_without_text_channels_gets_nothing(scene: Scene, caplog: pytest.LogCaptureFixture):
