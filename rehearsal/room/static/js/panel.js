@@ -44,7 +44,7 @@ function faults() {
   for (const one of state.switches) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
   const told = el("p", { class: "told", role: "status", id: "told", text: lastTold });
   return [
-    head("Faults", "Do to the bot what the world does to bots, and see how it copes."),
+    head("Faults", "Break things, and watch how the bot recovers."),
     told,
     ...[...groups].map(([name, all]) => el("section", { class: "faults" }, el("h3", { text: name }), ...all.map(fault))),
   ];
