@@ -173,7 +173,7 @@ class Settings:
             tts_steps=int(values.number("TTS_STEPS", cls.tts_steps, MIN_STEPS, MAX_STEPS, whole=True)),
             tts_concurrency_start=values.calls("TTS_CONCURRENCY_START", cls.tts_concurrency_start),
             tts_concurrency_max=values.calls("TTS_CONCURRENCY_MAX", cls.tts_concurrency_max),
-            tts_refill_url=values.page("TTS_REFILL_URL"),
+            tts_refill_url=values.web_page("TTS_REFILL_URL"),
             daily_seconds_per_member=values.whole("DAILY_SECONDS_PER_MEMBER", MAX_DAILY_SECONDS),
             daily_seconds_per_server=values.whole("DAILY_SECONDS_PER_SERVER", MAX_DAILY_SECONDS),
             daily_seconds=values.whole("DAILY_SECONDS", MAX_DAILY_SECONDS),
@@ -492,7 +492,7 @@ class _Reader:
     def whole(self, name: str, highest: int) -> int:
         return int(self.number(name, 0, 0, highest, whole=True))
 
-    def page(self, name: str) -> str | None:
+    def web_page(self, name: str) -> str | None:
         value = self.text(name)
         if value is None:
             return None

@@ -224,7 +224,7 @@ class SpeechBot(commands.AutoShardedBot):
             name="new-voices",
         )
         self._parts.callback(posting.cancel)
-        notices = OperatorNotices(self, self.library.usage, self._settings.refill_page)
+        notices = OperatorNotices(self, self.library.usage, self.settings.refill_page)
         telling = asyncio.create_task(notices.follow(tts.outages()), name="operator-notices")
         self._parts.callback(telling.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")

@@ -48,10 +48,13 @@ words.
 
 FOR_MODERATORS: Final = """\
 **For moderators** · `/voice default` sets the server's voice, `/voice cloning` turns cloning on or off, \
-`/voice audit` shows who used which voice.
+`/voice audit` shows who used which voice, `/myna limits` sets who can use me, where, and how much.
 """
 
-MORE: Final = "`/about` says what makes the voice, and where the privacy policy and support are."
+MORE: Final = (
+    "`/usage` shows what you've used today, `/about` what makes the voice, and where the privacy policy and "
+    "support are."
+)
 
 WELCOME: Final = """\
 Hi, I'm Myna. I say what you type, in your voice channel and as a file.
