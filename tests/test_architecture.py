@@ -27,6 +27,7 @@ _OTHER_FOLDERS = {".git", ".venv", "data", "rehearsal-output", "results", "__pyc
 _MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(?:work|root)/")
 
 
+@pytest.mark.slow
 def test_the_house_keeps_every_rule() -> None:
     modules = read_modules(ROOT)  # once, and in one process: it is parsed for seconds and fills much memory
 

@@ -44,6 +44,7 @@ async def test_how_much_the_data_folder_holds_is_said(
     assert found.fine is is_fine
 
 
+@pytest.mark.slow
 async def test_the_age_of_the_newest_backup_is_said(tmp_path: Path) -> None:
     said = [
         finding.what async for finding in findings(Settings(data_dir=tmp_path)) if "backup" in finding.what

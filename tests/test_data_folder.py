@@ -48,6 +48,7 @@ def given_away(path: Path) -> None:
         path.chmod(0o500 if path.is_dir() else 0o400)
 
 
+@pytest.mark.slow
 async def test_a_second_bot_on_one_folder_is_told_of_the_first_and_may_come_when_that_is_killed(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ async def test_a_second_bot_on_one_folder_is_told_of_the_first_and_may_come_when
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_voice_is_imported_and_the_folder_checked_beside_a_running_bot(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -92,6 +94,7 @@ async def test_a_voice_is_imported_and_the_folder_checked_beside_a_running_bot(
         assert await library.database.problem() is None
 
 
+@pytest.mark.slow
 async def test_a_damaged_database_is_noticed_at_the_start_and_one_line_brings_the_backup_back(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -169,6 +172,7 @@ def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, name: str) -> 
     assert str(raised.value) == sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "recordings"])
 async def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / "data" / name
@@ -182,6 +186,7 @@ async def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path, name: st
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="root obeys nobody elsewhere")
 @pytest.mark.parametrize("name", [DATABASE_FILE, "heartbeat", "lock", "cache", ""])
 async def test_what_belongs_to_somebody_else_is_named(tmp_path: Path, name: str) -> None:
@@ -198,6 +203,7 @@ async def test_what_belongs_to_somebody_else_is_named(tmp_path: Path, name: str)
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="root obeys nobody elsewhere")
 async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     closed = tmp_path / "closed"

@@ -31,6 +31,7 @@ def _bot(*arguments: str, folder: Path, **variables: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 def test_without_a_token_it_says_where_to_put_one(tmp_path: Path):
     ended = _bot(folder=tmp_path)
 
@@ -39,6 +40,7 @@ def test_without_a_token_it_says_where_to_put_one(tmp_path: Path):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_bad_setting_is_one_sentence(tmp_path: Path):
     ended = _bot(folder=tmp_path, TTS_STEPS="900")
 
@@ -46,6 +48,7 @@ def test_a_bad_setting_is_one_sentence(tmp_path: Path):
     assert ended.stderr == "TTS_STEPS must be a whole number from 4 to 30, not '900'.\n"
 
 
+@pytest.mark.slow
 def test_has_token_is_for_make(tmp_path: Path):
     (tmp_path / ".env").write_text("DISCORD_TOKEN=abcdefghijklmnopqrstuvwxyz\n")
 
@@ -53,14 +56,17 @@ def test_has_token_is_for_make(tmp_path: Path):
     assert _bot("has-token", folder=tmp_path, DISCORD_TOKEN="").returncode == 1
 
 
+@pytest.mark.slow
 def test_a_bot_that_never_ran_is_not_healthy(tmp_path: Path):
     assert _bot("healthy", folder=tmp_path).returncode == 1
 
 
+@pytest.mark.slow
 def test_version(tmp_path: Path):
     assert _bot("--version", folder=tmp_path).stdout == f"{__version__}\n"
 
 
+@pytest.mark.slow
 def test_check_says_what_works_and_how_to_mend_what_is_missing(tmp_path: Path):
     ended = _bot("check", folder=tmp_path)
 
@@ -73,6 +79,7 @@ def test_check_says_what_works_and_how_to_mend_what_is_missing(tmp_path: Path):
     assert lines[missing + 1].strip().startswith("-> put the token")
 
 
+@pytest.mark.slow
 def test_check_names_a_tts_gateway_that_does_not_answer(tmp_path: Path):
     ended = _bot("check", folder=tmp_path, TTS_BASE_URL="http://127.0.0.1:9/v1")
 

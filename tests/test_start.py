@@ -45,6 +45,7 @@ def refusal(path: str, status: int, body: object = None) -> Misbehaviour:
     return Misbehaviour("GET", path, status, body, headers=SOON, times=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
@@ -73,6 +74,7 @@ async def test_a_login_that_is_refused_for_now_is_tried_again_after_a_sentence(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["<html>Please log in</html>", {"id": "x"}])
 async def test_a_login_page_in_discords_place_is_said_and_waited_for(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path, body: object
@@ -85,6 +87,7 @@ async def test_a_login_page_in_discords_place_is_said_and_waited_for(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/users/@me", "/gateway/bot"])
 async def test_a_refused_token_ends_the_bot_as_a_bad_setting_does(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path, path: str
@@ -99,6 +102,7 @@ async def test_a_refused_token_ends_the_bot_as_a_bad_setting_does(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_signal_while_it_waits_for_discord_ends_it_at_once(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ async def test_a_signal_while_it_waits_for_discord_ends_it_at_once(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_signal_in_the_middle_of_the_login_ends_it_without_a_word_of_its_insides(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -126,6 +131,7 @@ async def test_a_signal_in_the_middle_of_the_login_ends_it_without_a_word_of_its
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -141,6 +147,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_proxy_that_wants_a_password_is_named(tmp_path: Path) -> None:
     async with connect_proxy(status=407) as proxy:
         token = "a-token-that-is-never-sent"
@@ -151,6 +158,7 @@ async def test_a_proxy_that_wants_a_password_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_certificate_that_nobody_vouches_for_is_named_with_the_proxy(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -164,6 +172,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named_with_the_proxy(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_the_socket_that_discord_does_not_open_is_said_without_a_traceback(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -195,6 +204,7 @@ async def test_a_bot_that_starts_too_often_waits_before_it_identifies_itself(
     assert len(json.loads(starts.read_text())) == 10  # the oldest is over, and this one is noted
 
 
+@pytest.mark.slow
 async def test_ten_starts_within_an_hour_are_free_and_each_is_a_process(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -207,6 +217,7 @@ async def test_ten_starts_within_an_hour_are_free_and_each_is_a_process(
     assert len(json.loads((tmp_path / "data" / "starts.json").read_text())) == 2
 
 
+@pytest.mark.slow
 async def test_discords_own_count_of_starts_is_minded(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -238,6 +249,7 @@ async def test_each_shard_of_a_start_counts(
     assert len(asked) == 1 + waits
 
 
+@pytest.mark.slow
 async def test_a_session_that_is_lost_again_and_again_is_counted(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -273,6 +285,7 @@ async def test_a_shard_that_never_connects_ends_the_bot_long_before_its_stack_do
     assert obstacle_of(raised.value).patience == math.inf
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of other processes")
 async def test_a_bot_may_have_as_many_descriptors_as_its_user(
     discord_here: Mapping[str, str], tmp_path: Path
@@ -292,6 +305,7 @@ async def test_a_bot_may_have_as_many_descriptors_as_its_user(
     assert allowed == min(hard, 65_536) > few
 
 
+@pytest.mark.slow
 async def test_check_says_which_commands_discord_has_and_what_it_refused(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -313,6 +327,7 @@ async def test_check_says_which_commands_discord_has_and_what_it_refused(
     assert "without User Install" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403])
 async def test_check_says_what_discord_answers_in_a_sentence(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path, status: int
@@ -326,6 +341,7 @@ async def test_check_says_what_discord_answers_in_a_sentence(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_database_server_that_is_not_up_yet_is_waited_for(
     discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -342,6 +358,7 @@ async def test_a_database_server_that_is_not_up_yet_is_waited_for(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_bot_that_fails_in_a_way_nobody_thought_of_ends_with_a_sentence(
     rehearsal: Rehearsal, discord_here: Mapping[str, str], tmp_path: Path
 ) -> None:

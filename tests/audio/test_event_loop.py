@@ -37,6 +37,7 @@ async def test_the_work_itself_is_not_done_in_the_event_loop(kind: str):
     assert await task
 
 
+@pytest.mark.slow
 async def test_the_loop_turns_while_a_minute_of_speech_is_prepared():
     asyncio.get_running_loop().set_debug(False)
     data = wav(speechlike(60.0))

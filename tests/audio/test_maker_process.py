@@ -137,6 +137,7 @@ def rss(process: MakerProcess) -> int:
     return size
 
 
+@pytest.mark.slow
 async def test_a_finished_speech_outlives_the_process_as_what_its_frames_sound_like(process: MakerProcess):
     maker = Maker(process)
     speech = await speech_of(maker)
@@ -165,6 +166,7 @@ async def test_a_generation_that_was_checked_and_lost_is_fetched_again(
     assert server.connections == 2
 
 
+@pytest.mark.slow
 async def test_a_generation_goes_on_behind_what_was_heard_of_it(
     process: MakerProcess, downloader: Downloader
 ):

@@ -51,6 +51,7 @@ async def test_nothing_is_found_in_a_good_recording(wave: Wave):
     assert likeness(sound.samples, wave) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wave",
     [
@@ -74,6 +75,7 @@ async def test_whatever_comes_in_one_form_and_one_loudness_come_out(wave: Wave):
     assert examined.sha256 == hashlib.sha256(examined.wav).hexdigest()
 
 
+@pytest.mark.slow
 async def test_silence_is_cut_from_both_ends_to_a_tenth_of_a_second():
     found, sound = [], []
     for room in (silence, breath):
@@ -152,6 +154,7 @@ async def test_the_noise_of_a_usual_room_is_not_worth_a_word():
     assert examined.findings == ()
 
 
+@pytest.mark.slow
 async def test_a_constant_offset_is_taken_out():
     examined, sound = await mended(0.6 * WOMAN + 0.3)
 
@@ -174,6 +177,7 @@ async def test_channels_that_would_cancel_each_other_are_not_mixed():
     assert likeness(sound.samples, MAN) > 0.95
 
 
+@pytest.mark.slow
 async def test_two_people_in_two_channels_are_not_mixed_and_the_member_is_told():
     man_first = stereo(np.concatenate([0.7 * MAN, silence(5.6)]), np.concatenate([silence(7.3), CHILD]))
 
@@ -244,6 +248,7 @@ async def test_two_seconds_are_accepted_with_a_word_about_more():
     assert "with 5 to 15 s" in said
 
 
+@pytest.mark.slow
 async def test_what_was_mended_needs_no_mending():
     first, _ = await mended(np.concatenate([silence(2), times(CHILD, -28), silence(1)]))
 
@@ -254,6 +259,7 @@ async def test_what_was_mended_needs_no_mending():
     assert again.seconds == pytest.approx(first.seconds, abs=0.15)
 
 
+@pytest.mark.slow
 async def test_the_same_bytes_give_the_same_reference():
     data = encoded(wav_of(MAN), "flac", "flac")
 

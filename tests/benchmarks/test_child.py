@@ -6,6 +6,7 @@ import pytest
 from benchmarks.child import running
 
 
+@pytest.mark.slow
 async def test_a_program_says_hello_and_ends_with_the_block():
     async with running("benchmarks.model_tts_gateway", ["0", "0"]) as child:
         base_url = child.hello["base_url"]

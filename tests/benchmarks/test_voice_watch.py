@@ -30,6 +30,7 @@ async def all_came(watch: VoiceWatch, count: int) -> None:
         pass
 
 
+@pytest.mark.slow
 async def test_packets_are_told_apart_by_connection_with_their_times_and_numbers(sender):
     async with voice_watch(NOBODY) as watch:
         before = time.monotonic()
@@ -47,6 +48,7 @@ async def test_packets_are_told_apart_by_connection_with_their_times_and_numbers
     assert between - NEAR <= eight[0].at
 
 
+@pytest.mark.slow
 async def test_what_was_taken_is_not_told_again(sender):
     async with voice_watch(NOBODY) as watch:
         sender.sendto(packet(7, 0), watch.address)
@@ -57,6 +59,7 @@ async def test_what_was_taken_is_not_told_again(sender):
         assert await watch.newest() == {}
 
 
+@pytest.mark.slow
 async def test_ip_discovery_is_answered_as_by_a_voice_server(sender):
     async with voice_watch(NOBODY) as watch:
         sender.bind(("127.0.0.1", 0))
@@ -70,6 +73,7 @@ async def test_ip_discovery_is_answered_as_by_a_voice_server(sender):
     assert port == sender.getsockname()[1]
 
 
+@pytest.mark.slow
 async def test_only_what_is_listened_to_is_passed_on(sender):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))

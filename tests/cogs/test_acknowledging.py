@@ -248,6 +248,7 @@ async def busy(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.mark.slow
 async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_discord_return(busy: Scene):
     scene = busy
     question = await scene.alice.slash(scene.general, "clone", text="Hello", reference=RECORDING)
@@ -319,6 +320,7 @@ async def test_a_new_command_is_acknowledged_for_its_asker_alone_before_its_own_
     gate.set()
 
 
+@pytest.mark.slow
 async def test_every_list_that_is_proposed_comes_while_nothing_returns(busy: Scene):
     scene = busy
     async with nothing_returns(scene):
@@ -361,6 +363,7 @@ async def test_an_acknowledgement_is_tried_for_as_long_as_discord_waits(scene: S
     assert cut.times == 0
 
 
+@pytest.mark.slow
 async def test_of_a_flood_of_autocompletions_some_are_worked_on_and_the_others_cost_nothing(scene: Scene):
     started, gate = 0, asyncio.Event()
 

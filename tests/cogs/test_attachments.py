@@ -171,6 +171,7 @@ async def member(scene: Scene, person: Any) -> discord.Member:
     return await guild.fetch_member(person.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["nobody", "added", "manages threads"])
 @pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_a_link_into_a_private_thread_is_for_those_who_may_read_it(scene: Scene, way: str) -> None:

@@ -23,6 +23,7 @@ async def _clone(scene: Scene, **options: object) -> Answer:
     return await scene.alice.slash(scene.general, "clone", text="Say it in this voice", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", FORMATS)
 async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension: str):
     sent = SentFile(f"her voice.{extension}", recording(extension, HIGH))
@@ -35,6 +36,7 @@ async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension
     assert f"AI-generated voice after her\\_voice\\.{extension}" in answer.content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["voice.mov", "voice.3gp", "voice.mka", "voice.m4b", "voice.txt", "voice"])
 async def test_a_recording_is_known_by_its_bytes_and_not_by_its_name(scene: Scene, name: str):
     await file_of(await _clone(scene, reference=SentFile(name, recording("flac", HIGH))))
@@ -42,6 +44,7 @@ async def test_a_recording_is_known_by_its_bytes_and_not_by_its_name(scene: Scen
     assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 async def test_another_recording_gives_another_voice(scene: Scene):
     low = await file_of(await _clone(scene, reference=SentFile("low.wav", recording("wav", LOW))))
     high = await file_of(await _clone(scene, reference=SentFile("high.wav", recording("wav", HIGH))))
@@ -49,6 +52,7 @@ async def test_another_recording_gives_another_voice(scene: Scene):
     assert await low.read() != await high.read()
 
 
+@pytest.mark.slow
 async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
     sent = SentFile("low.wav", recording("wav", LOW))
 
@@ -81,6 +85,7 @@ async def test_a_linked_message_that_discord_hides_is_told_apart_from_one_withou
     )
 
 
+@pytest.mark.slow
 async def test_clone_this_voice_asks_for_the_words_in_a_form(scene: Scene):
     sent = SentFile("voice-message.ogg", recording("ogg", HIGH))
     message = await scene.alice.say(scene.general, files=[sent])

@@ -154,6 +154,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
     assert len(scene.asked) == calls
 
 
+@pytest.mark.slow
 @in_every_way
 async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(scene: Scene, way: str):
     listener = await scene.bob.join(scene.perch)
@@ -248,6 +249,7 @@ async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Sce
         scene.say_no_more()
 
 
+@pytest.mark.slow
 async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_taken_back(scene: Scene):
     before = await generated(scene)
     await take_away(scene, "revoke")
@@ -262,6 +264,7 @@ async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_tak
     await listener.wait_for_speech(timeout=DEADLINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["off", "revoke", "never-clone-me"])
 async def test_a_generation_without_an_id_of_its_likeness_is_taken_for_the_asker_s_own(
     scene: Scene, way: str

@@ -52,6 +52,7 @@ async def test_cloning_is_off_until_a_moderator_has_accepted_the_policy(scene: S
     assert scene.asked == []
 
 
+@pytest.mark.slow
 async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene: Scene) -> None:
     scene.make_moderator(scene.alice)
     command = await scene.alice.slash(scene.general, "clone", text="In my own voice", reference=sent())
@@ -84,6 +85,7 @@ async def test_after_a_restart_every_question_that_was_open_takes_its_press(scen
             await question.until(lambda shown: shown.content == NOTED, timeout=DEADLINE)
 
 
+@pytest.mark.slow
 async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
     await scene.let_clone(scene.bob)
 
@@ -227,6 +229,7 @@ async def test_whoever_is_asked_hears_the_recording_and_nobody_else_does(scene: 
     assert await words_of(refused) == "Only the member whose voice it is can answer this."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["I agree", "No"])
 async def test_after_the_answer_there_is_nothing_to_listen_to(scene: Scene, label: str) -> None:
     await scene.let_clone()
@@ -260,6 +263,7 @@ async def test_a_question_that_is_refused_fetches_nothing_and_leaves_nothing(sce
     assert kept(scene) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -283,6 +287,7 @@ async def test_a_question_that_discord_does_not_take_leaves_nothing_and_may_be_a
     await asked_for(scene)
 
 
+@pytest.mark.slow
 async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
     await scene.let_clone()
     people = [scene.add_member(f"Person {number}") for number in range(6)]
@@ -315,6 +320,7 @@ async def named_another(scene: Scene) -> tuple[Answer, Person]:
     return await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=carol), carol
 
 
+@pytest.mark.slow
 @with_links
 @pytest.mark.parametrize("first", ["speaker", "author"])
 async def test_named_for_another_s_message_both_are_asked_and_both_have_to_agree(
@@ -356,6 +362,7 @@ async def test_of_two_one_no_is_enough(scene: Scene, who: str) -> None:
     assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
 
 
+@pytest.mark.slow
 @with_links
 async def test_after_a_restart_the_second_of_two_can_still_agree(scene: Scene) -> None:
     answer, carol = await named_another(scene)

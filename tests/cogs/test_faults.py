@@ -62,6 +62,7 @@ async def test_a_failing_call_ends_in_one_sentence(scene: Scene, name: str):
     assert answer.followups == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOWNLOADS)
 async def test_a_failing_download_ends_in_one_sentence(scene: Scene, name: str):
     fault, words, calls = DOWNLOADS[name]

@@ -41,6 +41,7 @@ async def sound() -> HeldSound:
     return HeldSound(wav, first=len(wav) * 2 // 3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_the_first_part_is_heard_while_the_rest_is_not_sent_yet(scene: Scene, sound: HeldSound):
     listener = await scene.alice.join(scene.perch)
@@ -61,6 +62,7 @@ async def test_the_first_part_is_heard_while_the_rest_is_not_sent_yet(scene: Sce
     assert match.complete
 
 
+@pytest.mark.slow
 async def test_a_download_that_breaks_off_for_good_ends_in_one_sentence_and_the_next_is_said(
     scene: Scene, sound: HeldSound
 ):
@@ -81,6 +83,7 @@ async def test_a_download_that_breaks_off_for_good_ends_in_one_sentence_and_the_
     await listener.wait_for_speech(timeout=DEADLINE, after=heard)
 
 
+@pytest.mark.slow
 async def test_a_download_that_broke_off_once_is_heard_without_a_seam(scene: Scene, sound: HeldSound):
     listener = await scene.alice.join(scene.perch)
     scene.faults.on_download(Reset(after_bytes=sound.first))

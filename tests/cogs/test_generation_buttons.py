@@ -111,6 +111,7 @@ async def test_a_voice_message_of_a_voice_that_was_taken_back_is_not_remembered(
     assert words == "The voice in it was deleted or withdrawn, so it is silent now."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["file", "spoken"])
 @pytest.mark.usefixtures("fast_playback")
 async def test_after_a_restart_it_is_played_where_the_presser_sits(scene: Scene, how: str):

@@ -22,6 +22,7 @@ def engine() -> Engine:
     return BabbleEngine()
 
 
+@pytest.mark.slow
 async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
     answer = await generated(scene)
     hold = Hold()
@@ -38,6 +39,7 @@ async def test_pressed_twice_at_once_it_is_made_once(scene: Scene):
     assert len(scene.asked) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "words"),
     [
@@ -67,6 +69,7 @@ async def test_the_buttons_of_a_forgotten_generation_have_expired(scene: Scene, 
     assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 async def test_a_sound_that_is_gone_everywhere_is_said_to_be_gone(scene: Scene):
     answer = await spoken_only(scene)
     generation = await generation_of(scene, answer)
@@ -103,6 +106,7 @@ async def test_a_generation_of_a_withdrawn_voice_is_silent(scene: Scene, label: 
     assert await words_of(pressed) == "The voice in it was deleted or withdrawn, so it is silent now."
 
 
+@pytest.mark.slow
 async def test_a_forged_id_does_nothing(scene: Scene):
     answer = await generated(scene)
     other = await generated(scene, "Something else entirely.")

@@ -32,6 +32,7 @@ def posts(scene: Scene) -> list[str]:
     return [message.content for message in scene.alice.dms() if "The recording of" in message.content]
 
 
+@pytest.mark.slow
 async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_left(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
     listener = await scene.alice.join(scene.perch)
@@ -68,6 +69,7 @@ async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scen
     hold.released.set()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")

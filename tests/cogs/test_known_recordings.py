@@ -60,6 +60,7 @@ async def press(scene: Scene, asked: Message, label: str) -> None:
     await (await scene.bob.press(asked, label)).until(lambda _: asked.buttons == [], timeout=DEADLINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["open", "No", "I agree", "revoke"])
 async def test_what_somebody_was_asked_about_is_nobody_else_s_own_voice_whatever_they_said(
     scene: Scene, ending: str
@@ -76,6 +77,7 @@ async def test_what_somebody_was_asked_about_is_nobody_else_s_own_voice_whatever
     assert (await save(scene, scene.bob, sent())).startswith("Saved as")
 
 
+@pytest.mark.slow
 async def test_a_recording_that_was_heard_in_info_is_not_the_listener_s_own_voice(scene: Scene) -> None:
     await scene.let_clone(scene.alice, scene.bob)
     assert (await save(scene, scene.alice, SentFile("me.ogg", recording("ogg", HIGH)))).startswith("Saved")
@@ -93,6 +95,7 @@ async def typed_file(scene: Scene, who: Person, name: str) -> SentFile:
     return SentFile("mine.wav", await (await file_of(answer)).read())
 
 
+@pytest.mark.slow
 async def test_a_take_is_nobody_s_own_voice(scene: Scene) -> None:
     await scene.let_clone(scene.alice, scene.bob)
     await cloned(scene, scene.alice, "Ada")
@@ -136,6 +139,7 @@ async def test_a_message_of_the_bot_is_no_source_whoever_is_named(scene: Scene, 
     assert [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons] == []
 
 
+@pytest.mark.slow
 async def test_a_recording_of_somebody_else_is_not_asked_of_a_third(scene: Scene) -> None:
     await scene.let_clone(scene.bob)
     assert (await save(scene, scene.bob, sent())).startswith("Saved as")

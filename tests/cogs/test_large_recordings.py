@@ -295,6 +295,7 @@ async def test_what_discord_says_is_too_large_is_not_fetched(tmp_path: Path):
     assert store.asked == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_two_hundred_commands_on_one_message_of_ten_megabytes_stay_under_a_hundred(tmp_path: Path):
     large = tmp_path / "large.wav"

@@ -71,6 +71,7 @@ async def test_what_the_tts_gateway_takes_at_once_is_remembered_over_a_restart(t
     assert memory.limit().is_settled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [BabbleEngine()], ids=["a quick engine"])
 async def test_a_wav_that_is_too_large_goes_in_a_smaller_format(scene: Scene):
     answer = await scene.speak(" ".join(str(number) for number in range(1_000, 1_130)))
@@ -102,6 +103,7 @@ async def test_after_its_token_has_ended_the_answer_is_posted_by_the_bot_itself(
     assert not answer.files
 
 
+@pytest.mark.slow
 async def test_shutting_down_answers_what_is_open_and_leaves_voice(scene: Scene):
     await scene.alice.join(scene.perch)
     await words_of(await scene.alice.slash(scene.general, "join"))

@@ -93,6 +93,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     await file_of(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Scene):
     listener = await scene.alice.join(scene.perch)
@@ -107,6 +108,7 @@ async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Sc
     assert len(scene.asked) <= 4
 
 
+@pytest.mark.slow
 async def test_spoken_only_it_says_too_that_the_rest_is_missing(scene: Scene):
     await scene.alice.join(scene.perch)
     scene.faults.on_post(None, Respond(500, "no"), Respond(500, "no"))
@@ -130,6 +132,7 @@ async def test_a_bad_generation_is_made_again_once(scene: Scene):
     assert "missing" not in answer.content
 
 
+@pytest.mark.slow
 async def test_the_answer_says_how_many_parts_are_made(scene: Scene):
     scene.faults.every_post = Delay(2.0)
 

@@ -81,6 +81,7 @@ def test_a_refusal_that_quotes_nothing_stays_as_it_is():
     assert without_words_of(b"", TEXT) == TEXT
 
 
+@pytest.mark.slow
 async def test_nothing_that_a_member_says_is_in_the_log(scene: Scene, logged: StringIO):
     for status in (422, 400, 500):
         await _refused(scene, status)

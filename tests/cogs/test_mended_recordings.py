@@ -203,6 +203,7 @@ async def test_again_uses_the_mended_recording(scene: Scene) -> None:
     assert "I mended your recording" in again.content
 
 
+@pytest.mark.slow
 async def test_our_own_tts_gateway_gets_the_mended_recording_and_nothing_is_posted(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
         await scene.let_clone(scene.bob)

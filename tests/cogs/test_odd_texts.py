@@ -36,6 +36,7 @@ REFUSED: dict[str, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 async def test_odd_texts_are_said_for_few_calls(scene: Scene, name: str):
     text, most = SAID[name]

@@ -25,6 +25,7 @@ def engine() -> Engine:
     return BabbleEngine()  # quick on any machine, so that what waits is ready before the first has been said
 
 
+@pytest.mark.slow
 async def test_paused_it_is_silent_and_then_goes_on_with_the_rest(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     answer = await speaking(scene, scene.alice)
@@ -72,6 +73,7 @@ async def test_outside_of_voice_there_is_nothing_to_pause(scene: Scene):
     assert "not in a voice channel" in await command(scene, scene.alice, "pause")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_at_half_the_volume_it_is_heard_half_as_strong_from_the_next_on(scene: Scene):
     listener = await scene.alice.join(scene.perch)

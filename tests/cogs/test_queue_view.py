@@ -93,6 +93,7 @@ async def test_cancel_mine_drops_only_mine(busy: Scene):
     assert nothing == "Nothing of yours is waiting."
 
 
+@pytest.mark.slow
 async def test_stop_all_is_for_who_decides(busy: Scene):
     answer = await shown_to(busy, busy.bob)
 

@@ -78,6 +78,7 @@ async def use_every_voice(scene: Scene, rehearsal: Rehearsal) -> None:
         await file_of(await scene.bob.slash(scene.general, "speak", text=f"Later {number}", voice="Rook"))
 
 
+@pytest.mark.slow
 async def test_without_a_storage_channel_they_go_silently_to_the_owner_and_once_each(scene: Scene) -> None:
     await use_every_voice(scene, scene.rehearsal)
 
@@ -135,6 +136,7 @@ async def test_of_a_team_s_application_the_owner_of_the_team_gets_them(scene: Sc
     assert recordings_in(scene.rehearsal) == []
 
 
+@pytest.mark.slow
 async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_on(
     scene: Scene,
 ) -> None:
@@ -169,6 +171,7 @@ async def test_a_default_voice_without_a_private_place_is_done_without(scene: Sc
     assert recordings_in(scene.rehearsal) == []
 
 
+@pytest.mark.slow
 async def test_with_our_own_tts_gateway_no_recording_is_posted_at_all(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
         await use_every_voice(scene, scene.rehearsal)
@@ -236,6 +239,7 @@ async def about_recordings(scene: Scene, settings: Settings) -> list[Finding]:
     ]
 
 
+@pytest.mark.slow
 async def test_check_says_which_way_recordings_go(scene: Scene) -> None:
     vault = scene.guild.add_text_channel("vault")
     own = replace(scene.settings, tts_base_url=None)

@@ -42,6 +42,7 @@ async def test_commands_that_were_deleted_at_discord_come_back_with_the_next_sta
         assert names(rehearsal) == all_of_them
 
 
+@pytest.mark.slow
 async def test_commands_that_somebody_changed_at_discord_are_put_right(tmp_path: Path):
     async with Rehearsal() as rehearsal:
         await start_once(rehearsal, tmp_path)
@@ -95,6 +96,7 @@ async def test_what_the_application_is_not_open_to_is_left_out(
         assert not any(2 in (command["contexts"] or []) for command in registered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [

@@ -67,6 +67,7 @@ async def frozen_likeness(scene: Scene) -> Answer:
     return page
 
 
+@pytest.mark.slow
 async def test_report_stands_under_real_voices_and_under_no_others(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     await designed(scene, scene.bob, "Robin")
@@ -77,6 +78,7 @@ async def test_report_stands_under_real_voices_and_under_no_others(scene: Scene)
     assert ["Report" in answer.buttons for answer in (saved, likeness, made)] == [True, True, False]
 
 
+@pytest.mark.slow
 async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_where(
     scene: Scene, carol: Person
 ):
@@ -124,6 +126,7 @@ async def test_a_frozen_likeness_is_silent_everywhere_at_once(scene: Scene, caro
     assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["revoke", "delete", "restart"])
 async def test_a_frozen_likeness_is_not_thawed_by_its_member(scene: Scene, way: str):
     answer = await cloned_once(scene)
@@ -147,6 +150,7 @@ async def test_a_frozen_likeness_is_not_thawed_by_its_member(scene: Scene, way: 
         assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 async def test_an_unfrozen_likeness_speaks_again(scene: Scene):
     answer = await cloned_once(scene)
     page = await frozen_likeness(scene)

@@ -46,6 +46,7 @@ async def test_where_discord_does_not_say_the_voice_still_speaks(scene: Scene) -
     await file_of(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["saved", "clone"])
 async def test_no_button_makes_a_speaker_heard_who_has_left(scene: Scene, kind: str) -> None:
     voice = await cloned(scene, scene.bob, "Bobby")

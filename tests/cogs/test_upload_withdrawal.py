@@ -75,6 +75,7 @@ async def nothing_stands(scene: Scene) -> None:
     )
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_file_that_arrives_after_it_is_deleted_and_its_member_reads_why(scene: Scene, kind: str):
     scene.rehearsal.misbehave(_late_file("PATCH", "@original"))
@@ -89,6 +90,7 @@ async def test_a_file_that_arrives_after_it_is_deleted_and_its_member_reads_why(
     assert not answer.files
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_message_of_the_bot_s_own_that_arrives_after_it_is_deleted(
     scene: Scene, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -104,6 +106,7 @@ async def test_a_message_of_the_bot_s_own_that_arrives_after_it_is_deleted(
     await nothing_stands(scene)
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_deletion_that_fails_once_is_tried_again(scene: Scene, kind: str):
     scene.rehearsal.misbehave(
@@ -117,6 +120,7 @@ async def test_a_deletion_that_fails_once_is_tried_again(scene: Scene, kind: str
     await nothing_stands(scene)
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_voice_message_that_arrives_after_it_is_deleted(scene: Scene, kind: str):
     path = f"/channels/{scene.general.id}/messages"
@@ -130,6 +134,7 @@ async def test_a_voice_message_that_arrives_after_it_is_deleted(scene: Scene, ki
     assert "Choose another one." in await words_of(answer)
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_voice_message_by_the_button_that_arrives_after_it_is_deleted(scene: Scene, kind: str):
     answer = await spoken(scene, kind, "here")
@@ -145,6 +150,7 @@ async def test_a_voice_message_by_the_button_that_arrives_after_it_is_deleted(sc
     await until(lambda: not any(message.voice_message for message in scene.general.history))
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_voice_message_whose_deletion_fails_is_deleted_the_next_time(scene: Scene, kind: str):
     answer = await spoken(scene, kind, "here")
@@ -163,6 +169,7 @@ async def test_a_voice_message_whose_deletion_fails_is_deleted_the_next_time(sce
     assert not any(message.voice_message for message in scene.general.history)
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_a_sound_that_arrives_after_it_is_taken_from_the_soundboard(scene: Scene, kind: str):
     answer = await spoken(scene, kind, "here")
@@ -180,6 +187,7 @@ async def test_a_sound_that_arrives_after_it_is_taken_from_the_soundboard(scene:
     assert not scene.guild.sounds
 
 
+@pytest.mark.slow
 async def test_whose_voice_is_not_taken_back_keeps_what_was_sent(scene: Scene):
     answer = await spoken(scene, SAVED, "here")
 

@@ -139,6 +139,7 @@ async def test_an_empty_queue_says_so(scene: Scene):
     assert "Nothing is waiting" in await _command(scene, scene.alice, "queue")
 
 
+@pytest.mark.slow
 async def test_skip_ends_what_is_said_and_the_next_begins(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     first = await _speaking(scene, scene.alice)

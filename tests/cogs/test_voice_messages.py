@@ -58,6 +58,7 @@ async def none_is_left(scene: Scene) -> None:
     )
 
 
+@pytest.mark.slow
 @both_kinds
 async def test_delete_takes_the_voice_messages_of_its_generation_along_and_no_others(scene: Scene, kind: str):
     answer = await generation(scene, kind)
@@ -93,6 +94,7 @@ async def test_delete_takes_along_what_the_command_sent_as_a_voice_message(scene
     await none_is_left(scene)
 
 
+@pytest.mark.slow
 @both_kinds
 @pytest.mark.parametrize("way", ["revoke", "never-clone-me", "delete"])
 async def test_a_revoke_takes_them_along_also_after_a_restart(scene: Scene, kind: str, way: str):
@@ -110,6 +112,7 @@ async def test_a_revoke_takes_them_along_also_after_a_restart(scene: Scene, kind
         await none_is_left(scene)
 
 
+@pytest.mark.slow
 async def test_one_revoked_voice_takes_its_own_along_and_a_deleted_one_too(scene: Scene):
     voices = [await cloned(scene, scene.bob, name) for name in ("Bobby", "Bert", "Ben")]
     for voice in voices:
@@ -159,6 +162,7 @@ async def test_one_that_cannot_be_deleted_now_is_deleted_after_the_next_start(sc
         assert (await bot.library.posts.undeleted()).waiting == 0
 
 
+@pytest.mark.slow
 @both_kinds
 @pytest.mark.parametrize("way", ["button", "command"])
 async def test_one_of_a_real_person_begins_with_tones_and_no_other_does(scene: Scene, kind: str, way: str):

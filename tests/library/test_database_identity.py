@@ -218,6 +218,7 @@ class TestOneDatabaseAndSeveralFolders:
     def kind(self) -> str:
         return "postgresql"
 
+    @pytest.mark.slow
     async def test_a_folder_without_anything_belongs_to_the_database_it_is_started_with(
         self, empty_url: str, tmp_path: Path, clock: Clock
     ) -> None:
@@ -243,6 +244,7 @@ class TestOneDatabaseAndSeveralFolders:
             await one.tidy()
             assert here(tmp_path / "a") == {voice.recording}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("days", [0, ASIDE_DAYS + 1])
     async def test_what_one_deletes_goes_from_the_folder_of_the_other_by_its_hash(
         self, empty_url: str, tmp_path: Path, clock: Clock, days: int

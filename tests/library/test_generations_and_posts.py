@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from sqlalchemy import select
 
 from bot.library.database import Database
@@ -79,6 +80,7 @@ async def test_posts_outlive_their_voice_until_their_message_is_deleted(
     assert "hm=" not in repr(new)
 
 
+@pytest.mark.slow
 async def test_a_post_that_cannot_be_deleted_is_tried_ever_later_and_given_up_after_a_week(
     database: Database,
 ) -> None:

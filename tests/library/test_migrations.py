@@ -175,6 +175,7 @@ async def test_killed_in_the_middle_of_a_migration_it_is_as_it_was(tmp_path: Pat
         assert len(connection.execute("PRAGMA table_info(never_clone)").fetchall()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["first", "second"])
 def test_most_starts_load_neither_alembic_nor_asyncpg(
     tmp_path: Path, sqlite_template: Path, start: str

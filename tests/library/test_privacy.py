@@ -218,6 +218,7 @@ async def test_what_the_other_one_may_still_look_into_stays_without_the_member(l
     assert said == {(NOBODY, OTHER, OTHER), (OTHER, OWNER, None)}
 
 
+@pytest.mark.slow
 async def test_who_has_used_the_voices_of_others_stays_known_for_half_a_year(library: Library, clock: Clock):
     await cloning_on(library)
     owned, own = await misuse(library)

@@ -136,6 +136,7 @@ async def test_a_name_that_looks_like_one_that_is_used_is_refused(
     assert (await voices.rename(ada, voice.id, name)).name == name.replace("\u0335", "\u0335")
 
 
+@pytest.mark.slow
 async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
     voices: Voices, recordings: Recordings
 ) -> None:

@@ -101,6 +101,7 @@ class TestSQLite:
     def kind(self) -> str:
         return "sqlite"
 
+    @pytest.mark.slow
     async def test_others_write_while_a_withdrawal_waits_for_a_long_reader(
         self, library: Library, tmp_path: Path
     ) -> None:

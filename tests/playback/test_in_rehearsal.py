@@ -100,6 +100,7 @@ async def test_moved_it_goes_on_where_it_was_moved_to(scene: VoiceScene, players
     assert scene.bot_is_deafened()
 
 
+@pytest.mark.slow
 async def test_a_lost_session_breaks_nothing_off(scene: VoiceScene, players: GuildPlayers) -> None:
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
@@ -158,6 +159,7 @@ async def test_a_bot_that_is_alone_leaves(scene: VoiceScene, players: GuildPlaye
     assert players.get(scene.guild.id) is None
 
 
+@pytest.mark.slow
 async def test_a_connection_that_hangs_is_replaced(scene: VoiceScene, players: GuildPlayers) -> None:
     hasty = GuildPlayers(stalled_seconds=0.5)
     scene.client.players = hasty

@@ -57,6 +57,7 @@ async def test_a_server_that_does_not_come_back_ends_it_in_time(scene: VoiceScen
     assert not client.is_playing()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["change_voice_server", "4006", "4015"])
 async def test_after_a_reconnect_nothing_is_sent_before_it_can_be_heard(scene: VoiceScene, cut: str) -> None:
     # Of the library's player the first frames go out in clear, and its flag is missing on the new server.

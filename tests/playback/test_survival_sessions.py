@@ -50,6 +50,7 @@ async def test_a_dropped_main_connection_is_resumed_and_nobody_hears_of_it(
     assert players.get(scene.guild.id) is player
 
 
+@pytest.mark.slow
 async def test_moved_while_the_main_connection_was_away_it_speaks_there(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:

@@ -86,6 +86,7 @@ async def test_without_a_terminal_there_is_the_tour_and_a_step_that_fails_is_nam
     assert f"\n{failed} of " in ended.stdout  # steps failed; to join and to leave needs no voice
 
 
+@pytest.mark.slow
 def test_a_bad_setting_ends_it_with_one_sentence(tmp_path: Path):
     ended = run_rehearsal(tmp_path, LOG_FORMAT="xml")
 

@@ -67,6 +67,7 @@ def play(studio: Studio, shelf: Shelf) -> Play:
     return Play(studio, shelf)
 
 
+@pytest.mark.slow
 async def test_each_line_is_said_in_its_voice_and_in_order(play: Play):
     hearing = Hearing()
 

@@ -165,6 +165,7 @@ DEADLINES = CallDeadlines(known=3.0, unknown=3.0)
 """Deadlines that a test can wait for, and that a busy machine keeps."""
 
 
+@pytest.mark.slow
 async def test_calls_that_hang_are_ended_and_not_repeated_and_a_stranger_is_heard(studio, desks):
     desk = desks(CallQueue(AdaptiveLimit(2, 2), deadlines=DEADLINES))
     studio.faults.every_post = HangsOnSome(studio)
@@ -197,6 +198,7 @@ class TakesEight:
             self.under_way -= 1
 
 
+@pytest.mark.slow
 async def test_a_tts_gateway_that_takes_eight_refuses_few_of_two_hundred_calls(studio, desks):
     queue = CallQueue()
     desk = desks(queue)

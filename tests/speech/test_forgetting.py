@@ -132,6 +132,7 @@ async def test_killed_while_speech_is_kept_it_is_there_for_nobody(tmp_path: Path
     assert await served(tmp_path) == ALL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("event", "gone"), [("open", set()), ("os.rename", {OF_VOICE})])
 @where_processes_are_killed
 async def test_killed_while_speech_is_made_anew_nobody_gets_one_with_the_row_of_the_other(

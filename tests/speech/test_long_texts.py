@@ -58,6 +58,7 @@ async def test_without_a_reference_later_parts_are_cloned_from_the_first_generat
     assert studio.faults.downloads[0].path in addresses.pop()
 
 
+@pytest.mark.slow
 async def test_all_the_words_are_said_once_and_in_order(studio: Studio):
     speech = await studio.make()
 

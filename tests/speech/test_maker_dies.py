@@ -29,6 +29,7 @@ async def process() -> AsyncIterator[MakerProcess]:
     await process.aclose()
 
 
+@pytest.mark.slow
 async def test_many_are_heard_to_their_end_and_no_generation_is_asked_for_twice(
     studio: Studio, process: MakerProcess
 ):

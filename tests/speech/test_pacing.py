@@ -26,6 +26,7 @@ def one_after_the_other(overhead: float, per_second: float, *lengths: float) -> 
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_voice", [False, True], ids=["with a recording", "cloned on the first"])
 def test_a_minute_of_text_is_heard_soon_and_without_gaps(one_voice: bool):
     heard = simulate(ahead=AHEAD, one_voice=one_voice)
@@ -40,6 +41,7 @@ def test_a_minute_of_text_is_heard_soon_and_without_gaps(one_voice: bool):
     assert max(played.calls for played in heard) <= 8
 
 
+@pytest.mark.slow
 def test_a_tts_gateway_that_makes_one_at_a_time_is_kept_up_with():
     heard = simulate(at_once=1)
 

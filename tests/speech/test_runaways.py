@@ -92,6 +92,7 @@ async def test_nobody_downloads_what_nobody_hears(studio: Studio):
     assert speech.seconds <= longest_seconds(WORDS) + 0.05
 
 
+@pytest.mark.slow
 async def test_a_later_part_that_runs_away_twice_is_cut_as_well(studio: Studio):
     later = Respond(200, without_length(babble(TWO_PARTS) + babble(NONSENSE)), content_type="audio/wav")
     studio.faults.on_download(None, later, later)

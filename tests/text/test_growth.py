@@ -128,6 +128,7 @@ def test_every_pattern_takes_time_in_proportion_to_a_sample_of_texts():
     assert {name: excesses for name, excesses in found.items() if excesses} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OLD)
 def test_a_pattern_that_does_not_is_found(name: str):
     use = uses(regex.compile(OLD[name], regex.V1 | regex.IGNORECASE))

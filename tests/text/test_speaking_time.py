@@ -30,6 +30,7 @@ def test_a_language_takes_as_long_as_its_scripts_say(language: str):
     assert 1 / 1.65 < ratio < 1.4  # the offline engine speaks faster than people and the model do
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", SENTENCES)
 def test_no_sentence_is_far_from_its_estimate(language: str):
     for sentence, seconds in heard_seconds(language).items():

@@ -231,6 +231,7 @@ def test_who_leaves_before_the_call_starts_frees_the_turn_and_leaves_nothing_beh
     assert run(simulate()) == ["0", "1", "2"]
 
 
+@pytest.mark.slow
 def test_thousands_who_leave_are_not_remembered() -> None:
     async def leaves(queue: CallQueue, number: int) -> None:
         waiting = asyncio.create_task(

@@ -67,6 +67,7 @@ async def test_a_redirect_without_a_place_ends(downloader: Downloader):
         await refused(downloader, f"{server.url}/a.wav")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_every_kind_of_redirect_is_followed(
     client: TTSClient, faults: FaultScript, tts_base_url: str, status: int

@@ -85,6 +85,7 @@ async def make_own() -> AsyncIterator[Callable[..., OwnTTSGateway]]:
     assert own_children() == []
 
 
+@pytest.mark.slow
 async def test_our_tts_gateway_comes_back_on_the_same_port_and_leaves_nothing(make_own, log: LogWaiter):
     own = make_own()
     base_url = await own.start()
@@ -131,6 +132,7 @@ async def test_a_recording_is_handed_over_for_each_call_and_its_address_is_good_
     assert all(generation.startswith(b"RIFF") for generation in generations)
 
 
+@pytest.mark.slow
 async def test_a_large_recording_goes_over_whole_among_others(make_own):
     own = make_own()
     base_url = await own.start()
@@ -156,6 +158,7 @@ async def test_while_there_is_no_child_nothing_is_handed_over(make_own, log: Log
         await own.hand_over(WAV)
 
 
+@pytest.mark.slow
 async def test_the_address_of_a_recording_is_in_no_log(make_own, log: LogWaiter):
     own = make_own()
     base_url = await own.start()
@@ -234,6 +237,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_our_tts_gateway_ends_by_itself_when_we_are_killed():
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={"PATH": os.defpath}

@@ -88,6 +88,7 @@ async def error_of(client: TTSClient, request: SpeechRequest) -> BaseException |
     return None
 
 
+@pytest.mark.slow
 async def test_no_fault_shows_the_key(
     make_client: MakeClient, faults: FaultScript, everything_logged: pytest.LogCaptureFixture
 ):
@@ -144,6 +145,7 @@ async def test_a_call_cut_short_by_its_caller_does_not_show_the_key(
     assert_clean(everything_logged.text)
 
 
+@pytest.mark.slow
 async def test_a_task_whose_error_nobody_reads_does_not_show_the_key(
     client: TTSClient, faults: FaultScript, everything_logged: pytest.LogCaptureFixture
 ):

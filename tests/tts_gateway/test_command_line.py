@@ -130,6 +130,7 @@ async def test_without_the_option_it_survives_the_end_of_stdin_and_ends_on_sigin
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without asking them")
 async def test_it_ends_cleanly_on_sigterm_while_stdin_is_open_and_work_is_under_way(
     start: Start, session: aiohttp.ClientSession

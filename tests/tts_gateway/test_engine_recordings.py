@@ -12,6 +12,7 @@ from tts_gateway.engines.espeak import SAMPLE_RATE
 from tts_gateway.engines.reference import decode_recording, measure_reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 async def test_a_recording_is_short_small_and_voiced(recording: SampleRecording) -> None:
     data = recording.path.read_bytes()
@@ -24,6 +25,7 @@ async def test_a_recording_is_short_small_and_voiced(recording: SampleRecording)
     assert recording.transcript in (recording.path.parent / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 async def test_the_voices_are_clearly_different() -> None:
     sounds = [await decode_recording(one.path.read_bytes(), rate=SAMPLE_RATE) for one in RECORDINGS]
     pitches = sorted(measure_reference(sound).melody.f0_hz for sound in sounds)

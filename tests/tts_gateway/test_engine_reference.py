@@ -13,6 +13,7 @@ from untrusted.decoder import DecodeLimits, Refusal
 RATE = 22_050
 
 
+@pytest.mark.slow
 async def test_a_recording_comes_as_samples_of_full_scale_one() -> None:
     sound = await decode_recording(wav_of(0.5 * np.ones(48_000)), rate=RATE)
 
@@ -20,6 +21,7 @@ async def test_a_recording_comes_as_samples_of_full_scale_one() -> None:
     assert sound[RATE // 2] == pytest.approx(0.5, abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "limits", "reason"),
     [

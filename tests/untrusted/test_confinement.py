@@ -62,6 +62,7 @@ def _besiege(bot: str, child: str, user: int) -> Siege:
     return Siege(said["got"], said["rest"] != "", said["signals"])
 
 
+@pytest.mark.slow
 @whoever
 def test_a_recording_that_takes_over_the_decoder_gets_nothing(user: int) -> None:
     siege = _besiege("closed", "walls", user)
@@ -82,6 +83,7 @@ def test_the_same_attacks_succeed_where_there_are_no_walls(user: int) -> None:
     assert siege.got["read the bot's memory"] == SECRET
 
 
+@pytest.mark.slow
 @whoever
 def test_without_a_filter_of_calls_the_other_walls_still_hide_secrets_files_and_the_net(user: int) -> None:
     siege = _besiege("closed", "old-kernel", user)
@@ -103,6 +105,7 @@ def test_a_process_of_the_same_user_reads_neither_memory_nor_environment_of_the_
     assert not {name for name in siege.successes if name.startswith(("read the bot", "trace"))}
 
 
+@pytest.mark.slow
 def test_the_running_bot_shows_no_secret_in_its_environment(tmp_path: Path) -> None:
     variables = {
         "DISCORD_TOKEN": SECRET,
@@ -131,6 +134,7 @@ def test_the_running_bot_shows_no_secret_in_its_environment(tmp_path: Path) -> N
     assert SECRET.encode() not in environment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start",
     [

@@ -87,6 +87,7 @@ async def test_a_good_beginning_with_rubbish_behind_it_is_refused(container_form
         await decode(good[:12] + rubbish, rate=RATE)
 
 
+@pytest.mark.slow
 async def test_a_bound_number_of_children_works_at_once() -> None:
     recording = _tone(0.2)
     most = 0

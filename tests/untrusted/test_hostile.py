@@ -56,6 +56,7 @@ async def _run_child(data: bytes, cwd: Path) -> tuple[int, bytes]:
     return child.returncode or 0, out
 
 
+@pytest.mark.slow
 async def test_text_in_disguise_is_no_recording(tmp_path: Path) -> None:
     disguises = _disguises(_secret(tmp_path), "http://127.0.0.1:9")
 
@@ -71,6 +72,7 @@ async def test_text_behind_the_tag_of_an_mp3_is_not_opened_either(tmp_path: Path
         await decode(b"ID3\x03\x00\x00\x00\x00\x00\x00" + disguise, rate=RATE)
 
 
+@pytest.mark.slow
 @posix_only
 async def test_a_playlist_reads_no_other_file_and_connects_to_nobody(tmp_path: Path) -> None:
     connections = 0
@@ -91,6 +93,7 @@ async def test_a_playlist_reads_no_other_file_and_connects_to_nobody(tmp_path: P
     assert connections == 0
 
 
+@pytest.mark.slow
 @posix_only
 async def test_an_hour_of_sound_in_a_small_file_stops_at_ninety_seconds() -> None:
     recording = _an_hour()
@@ -170,6 +173,7 @@ async def test_a_cancelled_call_leaves_no_process_behind() -> None:
     assert decoding_children() == []
 
 
+@pytest.mark.slow
 async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
     process = psutil.Process()
     good, bad = encoded(wav_of(np.zeros(48_000)), "ogg", "libopus"), b"OggS" + bytes(1_000)
@@ -186,6 +190,7 @@ async def test_many_decodings_leave_neither_zombies_nor_open_files() -> None:
     assert after <= before
 
 
+@pytest.mark.slow
 @posix_only
 async def test_the_decoder_process_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_API_KEY", "a secret")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.library.audit import AuditedVoice
 from bot.library.voice import Scope, Sharing
 from rehearsal.cdn import SentFile
@@ -25,6 +27,7 @@ async def test_moderators_read_who_used_which_voice_and_when(scene: Scene) -> No
     assert answer.menus == {"Look into a voice": ["Bobby"]}
 
 
+@pytest.mark.slow
 async def test_a_clone_of_one_s_own_voice_is_on_record_too(scene: Scene) -> None:
     scene.make_moderator(scene.alice)
     await scene.let_clone(scene.bob)

@@ -72,6 +72,7 @@ async def test_three_generations_are_given_to_hear_and_cost_three_calls(scene: S
     assert len(scene.asked) == 3
 
 
+@pytest.mark.slow
 async def test_a_design_that_takes_longer_says_which_take_is_being_made(scene: Scene) -> None:
     hold = Hold()
     scene.faults.on_post(None, hold)
@@ -83,6 +84,7 @@ async def test_a_design_that_takes_longer_says_which_take_is_being_made(scene: S
     await answer.until(lambda shown: "Take 3" in shown.buttons, timeout=DEADLINE)
 
 
+@pytest.mark.slow
 async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(scene: Scene) -> None:
     answer = await asked_for(scene)
     generations = [await file.read() for file in answer.files]
@@ -100,6 +102,7 @@ async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(sc
     assert answer.buttons == []
 
 
+@pytest.mark.slow
 async def test_three_others_cost_three_more_calls(scene: Scene) -> None:
     answer = await asked_for(scene)
 
@@ -111,6 +114,7 @@ async def test_three_others_cost_three_more_calls(scene: Scene) -> None:
     assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
 
 
+@pytest.mark.slow
 async def test_two_presses_at_once_save_one_voice(scene: Scene) -> None:
     answer = await asked_for(scene)
 
@@ -130,6 +134,7 @@ async def test_a_restart_lets_the_buttons_say_that_they_are_over(scene: Scene) -
         assert await refusal_of(pressed) == EXPIRED
 
 
+@pytest.mark.slow
 async def test_a_name_that_is_taken_meanwhile_can_be_chosen_again(scene: Scene) -> None:
     answer = await asked_for(scene)
     other = await designed(scene, scene.bob, "Old man", sharing=Sharing.SERVER)
@@ -166,6 +171,7 @@ async def test_when_the_second_generation_fails_the_first_can_be_chosen(scene: S
     assert "There are only 1 for now. The voice credit is used up." in answer.content
 
 
+@pytest.mark.slow
 async def test_after_half_an_hour_the_generations_are_over_and_deleted(scene: Scene) -> None:
     moment = 0.0
     designs = VoiceDesigner(scene.bot.synthesizer, scene.bot.voice_creation, now=lambda: moment)
@@ -192,6 +198,7 @@ async def test_a_shutdown_meanwhile_is_told_and_does_not_wait(scene: Scene) -> N
     assert kept(scene) == []
 
 
+@pytest.mark.slow
 async def test_deleting_everything_takes_the_generations_away_too(scene: Scene) -> None:
     answer = await asked_for(scene)
     asked = await typed(scene.alice, scene.general, "privacy delete")

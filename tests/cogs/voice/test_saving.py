@@ -28,6 +28,7 @@ async def saved(scene: Scene, name: str = "Sister"):
     return await scene.bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), name)
 
 
+@pytest.mark.slow
 async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(scene: Scene) -> None:
     scene.make_moderator(scene.alice)
     command = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
@@ -82,6 +83,7 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
@@ -222,6 +224,7 @@ async def test_what_cannot_become_a_voice_is_one_sentence_and_leaves_nothing(
     assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
 
 
+@pytest.mark.slow
 async def test_hours_of_talk_are_too_much_and_the_cure_is_said(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
     telephone = SPEECH[1::12] * 60  # of each sixth sample the upper half
