@@ -34,7 +34,7 @@ _NOT_THEIR_MESSAGE: Final = (
 )
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 _BY_A_BOT: Final = (
-    "A bot has sent that, so it is nobody's own voice. To keep a take, press Save voice under it."
+    "A bot sent that, so it isn't anybody's own voice. To keep a take, press Save voice under it."
 )
 
 

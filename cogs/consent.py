@@ -174,7 +174,7 @@ _A_BOT: Final = "A bot cannot agree to be cloned. To keep one of my own takes, p
 _LOOK_SECONDS: Final = 10.0
 """The asker looks at a bot that is thinking meanwhile."""
 
-_ONE_OF_TWO: Final = "Noted. The other one has to agree too; until then nothing is saved."
+_ONE_OF_TWO: Final = "Noted. The other person has to agree too. Until then, nothing is saved."
 
 LAPSED: Final = "Nobody answered in time. Nothing was saved."
 

@@ -171,9 +171,7 @@ class RevokeButton(
 
 def _check_whose(interaction: discord.Interaction, member_id: int) -> None:
     if interaction.user.id != member_id:
-        raise MemberError(
-            "These buttons are somebody else's. For yours, type the command yourself: /privacy."
-        )
+        raise MemberError("These buttons aren't yours. To get your own, type the command: /privacy.")
 
 
 async def _taken_back(library: Library, member_id: int, voice_id: str | None) -> str:

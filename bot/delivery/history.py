@@ -55,7 +55,7 @@ NOT_KEPT: Final = "That take is no longer kept. Press Again to make a new one."
 _CLONED: Final = (
     "That is the voice of a real person, so it cannot be saved a second time. Ask them to share it."
 )
-_NOBODYS: Final = "That is no voice of a real person, so there is nothing to report."
+_NOBODYS: Final = "That isn't a real person's voice, so there's nothing to report."
 _SEVERAL: Final = "More than one voice is heard in that, so it cannot become one."
 
 

@@ -56,9 +56,9 @@ def check_intact(file: Path, *, seconds: float = LOOK_OVER_SECONDS) -> None:
         return
     whole = newest_whole(file)
     if whole is None:
-        cure = f"There is no backup that is whole in {file.parent / BACKUP_FOLDER}: put back one of your own."
+        cure = f"There is no undamaged backup in {file.parent / BACKUP_FOLDER}: put back one of your own."
     else:
-        cure = f"The newest backup that is whole is {whole}, of {_moment(whole)}. To go back to it: {RESTORE}"
+        cure = f"The newest undamaged backup is {whole}, from {_moment(whole)}. To go back to it: {RESTORE}"
     raise DamagedDatabaseError(
         f"The database {file} is damaged ({damage}), so the bot does not start. {cure}"
     )
@@ -127,7 +127,7 @@ def restore(file: Path) -> tuple[Path, Path | None]:
     """
     backup = newest_whole(file)
     if backup is None:
-        raise LibraryError(f"There is no backup without damage in {file.parent / BACKUP_FOLDER}.")
+        raise LibraryError(f"There is no undamaged backup in {file.parent / BACKUP_FOLDER}.")
     draft = file.with_name(file.name + _DRAFT)
     aside = file.with_name(f"{file.name}.damaged-{_stamp()}") if file.exists() else None
     try:

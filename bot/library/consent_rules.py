@@ -172,7 +172,7 @@ def answer_permission_error(request: Request, presser_id: int, policy: int, now:
         return "Only the member whose voice it is can answer this."
     state = state_at(request.state, request.lapses_at, now)
     if state is Consent.ASKED and presser_id == request.agreed_id:
-        return "You have agreed. The other one has not answered yet. To take it back, use /privacy revoke."
+        return "You have agreed. The other person hasn't answered yet. To take it back, use /privacy revoke."
     if state is Consent.GRANTED:
         return "You have already agreed. To take it back, use /privacy revoke."
     if state is Consent.DECLINED:

@@ -34,9 +34,7 @@ GENERATED: Final = (
 _OF_ANOTHER: Final = (
     "That recording is of another member's voice, so only they can use it as their own. Record yourself."
 )
-_OF_A_THIRD: Final = (
-    "That recording is of another member's voice than the one you named. Name the member who is heard in it."
-)
+_OF_A_THIRD: Final = "That isn't the voice of the member you named. Name the member who is heard in it."
 _FROZEN: Final = "A moderator has frozen that recording here. Ask them, or use another recording."
 
 _EVERYWHERE: Final = 0

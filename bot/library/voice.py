@@ -74,7 +74,7 @@ def check_name(text: str) -> str:
     if count_characters(name) > MAX_VOICE_NAME_GRAPHEMES or len(name) > _MAX_CODE_POINTS:
         raise MemberError(_TOO_LONG)
     if NO_VOICE in appearances(name):
-        raise MemberError("That means no voice at all, so none can be called that. Choose another name.")
+        raise MemberError("That word means no voice at all, so it can't be a name. Choose another one.")
     if _MARKUP.search(name) or any(_is_hidden(character) for character in name):
         raise MemberError("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
     return name

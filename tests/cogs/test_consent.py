@@ -168,7 +168,7 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
 
     answer = await scene.alice.message_menu("Clone this voice", spoken.message)
 
-    assert (await words_of(answer)).startswith("A bot has sent that, so it is nobody's own voice.")
+    assert (await words_of(answer)).startswith("A bot sent that, so it isn't anybody's own voice.")
 
     named = await scene.alice.slash(
         scene.general, "clone", text="Hello", reference=sent(), of=scene.rehearsal.directory.bot
@@ -334,7 +334,7 @@ async def test_named_for_another_s_message_both_are_asked_and_both_have_to_agree
     one, other = (carol, scene.bob) if first == "speaker" else (scene.bob, carol)
 
     told = await refusal_of(await one.press(question, "I agree"))
-    assert told == "Noted. The other one has to agree too; until then nothing is saved."
+    assert told == "Noted. The other person has to agree too. Until then, nothing is saved."
     assert "You have agreed." in await refusal_of(await one.press(question, "I agree"))
     refused = await refusal_of(await scene.alice.press(question, "I agree"))
     assert refused == "Only the member whose voice it is can answer this."
@@ -396,4 +396,4 @@ async def test_a_bot_s_message_is_not_cloned_as_somebody_s(scene: Scene) -> None
 
     answer = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=scene.bob)
 
-    assert "A bot has sent that" in await words_of(answer)
+    assert "A bot sent that" in await words_of(answer)

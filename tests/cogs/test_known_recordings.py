@@ -21,7 +21,7 @@ OF_ANOTHER: Final = (
     "That recording is of another member's voice, so only they can use it as their own. Record yourself."
 )
 BY_A_BOT: Final = (
-    "A bot has sent that, so it is nobody's own voice. To keep a take, press Save voice under it."
+    "A bot sent that, so it isn't anybody's own voice. To keep a take, press Save voice under it."
 )
 
 
@@ -147,5 +147,5 @@ async def test_a_recording_of_somebody_else_is_not_asked_of_a_third(scene: Scene
 
     answer = await typed(scene.alice, scene.general, "voice save", name="Her", recording=sent(), of=carol)
 
-    assert "than the one you named" in answer.content
+    assert "of the member you named" in answer.content
     assert [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons] == []

@@ -215,7 +215,7 @@ async def test_somebody_else_s_button_deletes_nothing(scene: Scene) -> None:
 
     pressed = await scene.bob.press(asked, "Delete everything")
 
-    assert (await refusal_of(pressed)).startswith("These buttons are somebody else's.")
+    assert (await refusal_of(pressed)).startswith("These buttons aren't yours.")
     assert await names(scene) == ["Old man"]
 
 

@@ -235,4 +235,4 @@ async def test_what_is_no_real_person_s_voice_cannot_be_reported_by_a_forged_pre
 
     words = await words_of(await scene.bob.press(answer, "Again"))
 
-    assert words == "That is no voice of a real person, so there is nothing to report."
+    assert words == "That isn't a real person's voice, so there's nothing to report."

@@ -220,7 +220,7 @@ async def test_a_backup_that_is_damaged_itself_is_not_named(file: Path):
     assert newest_whole(file) == older
 
     damage_everything(older)
-    with pytest.raises(DamagedDatabaseError, match="There is no backup that is whole"):
+    with pytest.raises(DamagedDatabaseError, match="There is no undamaged backup"):
         check_intact(file)
 
 
@@ -276,7 +276,7 @@ async def test_where_there_is_no_backup_nothing_is_touched(file: Path):
     damage_everything(file)
     before = content(file)
 
-    with pytest.raises(LibraryError, match="There is no backup without damage"):
+    with pytest.raises(LibraryError, match="There is no undamaged backup"):
         restore(file)
 
     assert content(file) == before

@@ -261,7 +261,7 @@ async def test_a_signature_is_good_for_its_content_and_its_database_alone(
         (Known(frozenset({OWNER, SPEAKER})), OWNER, OWNER, None),
         (Known(frozenset({SPEAKER})), OWNER, SPEAKER, None),
         (Known(frozenset({SPEAKER})), OWNER, OWNER, "only they can use it as their own"),
-        (Known(frozenset({SPEAKER})), OWNER, OTHER, "than the one you named"),
+        (Known(frozenset({SPEAKER})), OWNER, OTHER, "of the member you named"),
         (Known(frozenset({OWNER}), is_frozen=True), OWNER, OWNER, "has frozen that recording here"),
         (Known(frozenset({SPEAKER}), is_frozen=True), OWNER, SPEAKER, None),
         (Known(frozenset({OWNER}), is_generated=True), OWNER, OWNER, "I made that recording myself"),
