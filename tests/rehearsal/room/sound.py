@@ -9,10 +9,13 @@ from playwright.async_api import Page
 HEAD_BYTES = 16
 """Before the PCM of a piece: when it came, and its number (`rehearsal.room.hearing.Hearing`)."""
 
+_TAP_SAMPLES = 16384
+"""A third of a second, the longest there is: what comes while the page is busy for longer is not kept."""
+
 _START = """
-async () => {
+async (size) => {
   const { listening } = await import("/static/js/listen.js");
-  const tap = listening.context.createScriptProcessor(1024, 1, 1);
+  const tap = listening.context.createScriptProcessor(size, 1, 1);
   const pieces = [];
   tap.onaudioprocess = (event) => pieces.push(new Float32Array(event.inputBuffer.getChannelData(0)));
   listening.output.connect(tap);
@@ -23,9 +26,9 @@ async () => {
 _TAKE = """
 () => {
   const pieces = window.tapped;
-  const samples = new Int16Array(pieces.length * 1024);
+  const samples = new Int16Array(pieces.reduce((count, piece) => count + piece.length, 0));
   pieces.forEach((piece, at) => piece.forEach((value, i) => {
-    samples[at * 1024 + i] = Math.max(-32768, Math.min(32767, Math.round(value * 32767)));
+    samples[at * piece.length + i] = Math.max(-32768, Math.min(32767, Math.round(value * 32767)));
   }));
   const bytes = new Uint8Array(samples.buffer);
   let text = "";
@@ -65,7 +68,7 @@ def sound_frames(page: Page) -> list[bytes]:
 
 async def start_tap(page: Page) -> None:
     """Begin to keep what reaches the loudspeakers of ``page``."""
-    await page.evaluate(_START)
+    await page.evaluate(_START, _TAP_SAMPLES)
 
 
 async def until_silent(page: Page, *, seconds: float = 1.0) -> None:
@@ -74,7 +77,7 @@ async def until_silent(page: Page, *, seconds: float = 1.0) -> None:
 
 
 async def tapped(page: Page) -> bytes:
-    """Return what was kept: 48 kHz mono 16-bit PCM."""
+    """Return what was kept, to a third of a second before now: 48 kHz mono 16-bit PCM."""
     return base64.b64decode(await page.evaluate(_TAKE))
 
 
