@@ -208,3 +208,32 @@ MAX_DIALOGUE_LINES: Final = 40
 
 MAX_PORTABLE_BYTES: Final = 12 * 1024 * 1024
 """A voice as one zip: two minutes of 48 kHz mono are 11.5 MB, and what is beside it is small."""
+
+MAX_DICTIONARY_WORDS: Final = 500
+MAX_WORD_CHARS: Final = 60
+MAX_SPOKEN_CHARS: Final = 200
+"""A server's dictionary: its words, and how each is said. Longer ones are texts, and nobody reviews more."""
+
+MAX_DICTIONARY_BYTES: Final = 512 * 1024
+"""A dictionary as a file; a full one has 130 kB in Latin letters and 400 kB in others."""
+
+MAX_READ_CHANNELS: Final = 20
+"""Text channels of one server that are read aloud; all of them go into one voice channel at a time."""
+
+MAX_SPOKEN_NAME_CHARS: Final = 32
+"""What a member is called when they are read aloud: as long as a nickname at Discord."""
+
+MAX_PREFIX_CHARS: Final = 5
+"""Of messages that are not read: signs for the commands of other bots."""
+
+MIN_READ_SECONDS: Final = 5
+MAX_READ_SECONDS: Final = 120
+"""How long one message may be read; longer ones are cut and end in "and so on"."""
+
+MIN_READ_WAIT: Final = 15
+MAX_READ_WAIT: Final = 300
+"""After this long a message that waits to be read is left out: people talk about something else by then."""
+
+MIN_NAME_PAUSE: Final = 10
+MAX_NAME_PAUSE: Final = 60
+"""Seconds of silence after which the name of the same speaker is said again."""

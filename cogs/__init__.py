@@ -16,6 +16,7 @@ EXTENSIONS: Final = (
     "cogs.connection",
     "cogs.queue",
     "cogs.myna",
+    "cogs.dictionary",
     "cogs.help",
 )
 

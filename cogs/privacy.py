@@ -40,6 +40,7 @@ _WORDS: Final = {
     "reports": ("mention as a reporter", "mentions as a reporter"),
     "takes": ("take", "takes"),
     "chosen_voices": ("choice of a voice", "choices of voices"),
+    "read_aloud": ("wish for reading aloud", "wishes for reading aloud"),
     "shared_with": ("voice shared with you", "voices shared with you"),
 }
 

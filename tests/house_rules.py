@@ -44,12 +44,16 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         *("bot.settings", "bot.speech", "bot.text", "untrusted.mark"),  # what is made here is marked
     ),
     "bot.command_tree": (*GROUND, "bot.delivery.reply"),
+    "bot.reading": (
+        *(*GROUND, "bot.delivery", "bot.interaction", "bot.library", "bot.playback", "bot.speech"),
+        *("bot.text", "untrusted.strict_json"),  # a dictionary comes as a file
+    ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.check": ("bot.*", "untrusted.decoder"),
     "bot.__main__": ("bot.*", "untrusted.confinement"),
     "cogs": (
         *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library"),
-        *("bot.playback", "bot.speech_bot", "bot.text"),
+        *("bot.playback", "bot.reading", "bot.speech_bot", "bot.text"),
     ),
     "untrusted": (),
     "tts_gateway": ("untrusted",),

@@ -22,14 +22,19 @@ from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
 from bot.library.known_recordings import KnownRecordings
 from bot.library.privacy import Privacy
+from bot.library.reading import Reading
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.library.recordings import Recordings
 from bot.library.tables import (
     ChosenVoiceRow,
     ConsentRow,
+    DictionaryWordRow,
     FrozenLikenessRow,
     GenerationRow,
     GuildSettingsRow,
+    ReadChannelRow,
+    ReadingRulesRow,
+    ReadMemberRow,
     ReportRow,
     UsageRow,
     UseRow,
@@ -49,6 +54,10 @@ _TABLES: Final = (
     UseRow,
     UsageRow,
     FrozenLikenessRow,
+    ReadingRulesRow,
+    ReadChannelRow,
+    ReadMemberRow,
+    DictionaryWordRow,
     GuildSettingsRow,
     ConsentRow,
 )
@@ -105,6 +114,7 @@ class Library:
     audit: Audit
     privacy: Privacy
     usage: Usage
+    reading: Reading
 
     def __init__(
         self,
@@ -139,6 +149,7 @@ class Library:
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         usage = Usage(self.database, self._speech_limits, now=self._now)
         self.usage = await parts.enter_async_context(usage)
+        self.reading = Reading(self.database)
         folder = self._data_dir / RECORDING_FOLDER
         self.recordings = Recordings(self.database, folder, limit=self._limit, now=self._now)
         await self._drop_recordings()

@@ -30,6 +30,8 @@ from bot.library.tables import (
     GuildSettingsRow,
     KnownRecordingRow,
     NeverCloneRow,
+    ReadingRulesRow,
+    ReadMemberRow,
     RecordingPostRow,
     ReportRow,
     UsageRow,
@@ -82,6 +84,8 @@ async def everything_about(session: AsyncSession, member_id: int) -> dict[str, A
         "uses": await _rows(session, UseRow, UseRow.member_id == member_id),
         "usage": await _usage(session, member_id),
         "excluded_from": await _excluded(session, member_id),
+        "read_aloud": await _rows(session, ReadMemberRow, ReadMemberRow.member_id == member_id),
+        "not_read_aloud_in": await _silenced(session, member_id),
         "uses_of_my_voice": await _rows(
             session, UseRow, or_(UseRow.voice_id.in_(heard), UseRow.speaker_id == member_id)
         ),
@@ -117,6 +121,12 @@ async def _excluded(session: AsyncSession, member_id: int) -> list[str]:
     """Return the servers whose moderators have turned the bot off for them."""
     named = cast(GuildSettingsRow.excluded_members, String).contains(f'"{member_id}"')
     return [str(one) for one in await session.scalars(select(GuildSettingsRow.guild_id).where(named))]
+
+
+async def _silenced(session: AsyncSession, member_id: int) -> list[str]:
+    """Return the servers whose moderators do not let their messages be read aloud."""
+    named = cast(ReadingRulesRow.silenced_members, String).contains(f'"{member_id}"')
+    return [str(one) for one in await session.scalars(select(ReadingRulesRow.guild_id).where(named))]
 
 
 async def _kept_speech(session: AsyncSession, member_id: int) -> list[dict[str, Any]]:
@@ -185,6 +195,7 @@ async def erase(session: AsyncSession, member_id: int, now: datetime) -> Erased:
         session, GenerationRow, or_(GenerationRow.member_id == member_id, GenerationRow.guild_id == member_id)
     )
     rows["chosen_voices"] = await _delete(session, ChosenVoiceRow, ChosenVoiceRow.member_id == member_id)
+    rows["read_aloud"] = await _delete(session, ReadMemberRow, ReadMemberRow.member_id == member_id)
     rows["shared_with"] = await _delete(session, VoiceMemberRow, VoiceMemberRow.member_id == member_id)
     rows["usage"] = await _erase_usage(session, member_id, now)
     await _erase_settings(session, member_id)

@@ -270,6 +270,62 @@ class GuildSettingsRow(Base):
     zone_from: Mapped[datetime | None]
 
 
+class ReadingRulesRow(Base):
+    """How messages are read aloud in one server, see `bot.library.reading.ReadingRules`; None: as usual.
+
+    ``words_changed`` counts the changes of its dictionary.
+    """
+
+    __tablename__ = "reading_rules"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    longest_seconds: Mapped[int | None] = mapped_column(Integer)
+    longest_wait: Mapped[int | None] = mapped_column(Integer)
+    says_names: Mapped[bool | None]
+    name_pause: Mapped[int | None] = mapped_column(Integer)
+    prefix: Mapped[str | None]
+    reads_outsiders: Mapped[bool | None]
+    reads_bots: Mapped[bool | None]
+    names_emoji: Mapped[bool | None]
+    announces: Mapped[bool | None]
+    silenced_members: Mapped[list[str] | None]
+    dictionary_roles: Mapped[list[str] | None]
+    presets: Mapped[list[str] | None]
+    words_changed: Mapped[int | None] = mapped_column(Integer)
+
+
+class ReadChannelRow(Base):
+    """A text channel that is read aloud: for good in the bound ``voice_channel_id``, or where the bot is."""
+
+    __tablename__ = "read_channels"
+
+    channel_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    guild_id: Mapped[int] = mapped_column(index=True)
+    voice_channel_id: Mapped[int | None]
+
+
+class ReadMemberRow(Base):
+    """What a member has said of themselves for being read aloud in one server."""
+
+    __tablename__ = "read_members"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    is_muted: Mapped[bool] = mapped_column(default=False)
+    spoken_name: Mapped[str | None]
+
+
+class DictionaryWordRow(Base):
+    """A word of a server's dictionary, and how it is said. ``key`` is the same however the word is typed."""
+
+    __tablename__ = "dictionary_words"
+
+    guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    word: Mapped[str]
+    spoken: Mapped[str]
+
+
 class ChosenVoiceRow(Base):
     """The voice that a member uses in a server when they name none."""
 

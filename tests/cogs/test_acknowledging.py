@@ -40,6 +40,7 @@ Filled = dict[str, object]
 """What is typed into a form, or uploaded, by the labels of its fields."""
 
 RECORDING = SentFile("voice.wav", WAV)
+VOICE = discord.ChannelType.voice
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ def sample(scene: Scene, option: app_commands.Parameter) -> object:
     return {
         AppCommandOptionType.string: "Robin",
         AppCommandOptionType.integer: option.min_value,
+        AppCommandOptionType.boolean: True,
+        AppCommandOptionType.channel: scene.perch if VOICE in option.channel_types else scene.general,
         AppCommandOptionType.attachment: RECORDING,
         AppCommandOptionType.user: scene.bob,
         AppCommandOptionType.role: next(iter(scene.guild.roles.values())),

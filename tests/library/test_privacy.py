@@ -79,6 +79,8 @@ async def plant(library: Library) -> None:
     """Leave traces of the member in every table: as owner, as speaker, and in what belongs to others."""
     await cloning_on(library, GUILD, ELSEWHERE)
     await library.settings.set_cloning(Scope(ELSEWHERE, MEMBER, is_moderator=True), True, policy=1)
+    for member_id in (MEMBER, OTHER):
+        await library.reading.set_member(GUILD, member_id, is_muted=True)
     owned = await agreed_voice(library, NAME, scope=member, recording=RECORDING)
     own = await own_voice(library, member, f"{NAME} alone")
     heard = await agreed_voice(library, f"{NAME} heard", speaker_id=MEMBER, recording=RECORDING)
@@ -291,6 +293,7 @@ async def test_the_file_has_everything_about_the_member_in_all_servers(
     async with library.database.session() as session:
         await session.execute(insert(NeverCloneRow).values(member_id=MEMBER, since=library.audit._now()))
     await library.settings.set_usage_rules(moderator, excluded_members=frozenset({MEMBER}))
+    await library.reading.set_rules(moderator, silenced_members=frozenset({MEMBER}))
 
     found = json.loads(json.dumps(await library.privacy.export(MEMBER)))
 
