@@ -28,6 +28,10 @@ MIN_STEPS: Final = 4
 MAX_STEPS: Final = 30
 """`dit_steps`: the documented range; more only costs time and money."""
 
+MIN_SPEED: Final = 0.5
+MAX_SPEED: Final = 2.0
+"""How much faster speech may be heard than it is made: beyond these words are lost."""
+
 MAX_REFERENCE_BYTES: Final = 10 * 1024 * 1024
 """Discord's own upload limit for most people."""
 

@@ -112,6 +112,7 @@ class SpeechRequest:
 
     ``guidance`` is `cfg_value`, ``steps`` is `dit_steps`; both only count without a reference. ``fresh`` asks
     for a new generation although there may be one from before. ``voice`` is used instead of ``reference``.
+    ``tempo`` is how much faster it is heard than it was made, its pitch unchanged: what members call speed.
     With ``lines`` it is a dialogue: they are what is said, and ``text`` only tells people what it is.
     """
 
@@ -123,6 +124,7 @@ class SpeechRequest:
     fresh: bool = False
     voice: SpokenVoice | None = None
     lines: tuple[Line[SpokenVoice], ...] = ()
+    tempo: float = 1.0
 
     @property
     def voices(self) -> tuple[SpokenVoice, ...]:

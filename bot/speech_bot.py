@@ -30,7 +30,7 @@ from bot.delivery.operator import OperatorNotices
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver
-from bot.delivery.voice_creation import VoiceCreation, VoiceDesigner
+from bot.delivery.voice_creation import StarterMaker, VoiceCreation, VoiceDesigner
 from bot.delivery.voice_message import GenerationsInHand
 from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
@@ -203,6 +203,8 @@ class SpeechBot(commands.AutoShardedBot):
         self.voice_creation = VoiceCreation(self.library, session, maker)
         self.voice_designer = VoiceDesigner(synthesizer, self.voice_creation)
         self._parts.push_async_callback(self.voice_designer.aclose)
+        self.starters = StarterMaker(self.library, synthesizer, maker, source=self.settings.tts_source)
+        self._parts.push_async_callback(self.starters.aclose)
         self.reference_posts = ReferencePosts(
             self,
             self.library.posts,
@@ -264,7 +266,9 @@ class SpeechBot(commands.AutoShardedBot):
             self.library, self.voice_creation, synthesizer, maker, slots, membership, in_hand
         )
         self.deliveries = Deliveries(
-            synthesizer, maker, slots, self.history, self.accesses, self.library.settings
+            *(synthesizer, maker, slots, self.history, self.accesses),
+            settings=self.library.settings,
+            starters=self.starters,
         )
         silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)

@@ -16,23 +16,20 @@ from discord.ext import commands
 from bot.delivery.reply import UNREACHABLE, Acknowledgement, Reply
 from bot.errors import LibraryError, MemberError
 from bot.interaction import scope_of
-from bot.library.audit import check_moderator
-from bot.library.voice import Sharing
-from bot.limits import MAX_OPTION_CHARS, MAX_VOICES_PER_GUILD
+from bot.limits import MAX_OPTION_CHARS
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
 from cogs.ui import (
     Form,
     PersistentButton,
-    PersistentMenu,
     bot_of,
     everywhere,
     names_for,
     names_in,
-    replace_message,
     row_of,
 )
-from cogs.voices import SaveForm, VoiceCommands, choose_voice, set_default_voice, turn_cloning_on
+from cogs.voice_picker import FOR_MEMBER, FOR_SERVER, send_picker
+from cogs.voices import SaveForm, VoiceCommands, turn_cloning_on
 
 log = logging.getLogger(__name__)
 
@@ -73,16 +70,6 @@ _STILL_NEW: Final = timedelta(days=1)
 _MOST_CHANNELS: Final = 5
 """In so many the welcome is tried; Discord shuts out bots that are refused too often."""
 
-_MOST_CHOICES: Final = 25
-"""What one menu of Discord's shows."""
-
-_NO_VOICES: Final = (
-    "There are no voices here yet. `/voice save` keeps your own, `/voice design` makes one up."
-)
-_NO_SHARED_VOICES: Final = (
-    "There's no voice here yet that everyone may use. Make one with `/voice design`, and share it with "
-    "everyone here: `/voice share`. Then press the button again."
-)
 _MODERATORS_CHOOSE: Final = (
     "Only moderators (Manage Server) can choose the server's voice. Choose your own: `/voice use`."
 )
@@ -172,24 +159,12 @@ class SayForm(Form):
         """Say it as /speak does."""
         bot, text = bot_of(interaction), self._text.value
         names = await names_for(interaction, text)
-        await _deliver(bot, interaction, text, names, can_create_default_voice=bot.accesses.has_place)
+        await _deliver(bot, interaction, text, names)
 
 
-async def _deliver(
-    bot: SpeechBot,
-    interaction: discord.Interaction,
-    text: str,
-    names: Names,
-    *,
-    can_create_default_voice: bool,
-) -> None:
-    request = await bot.resolver.resolve_request(
-        scope_of(interaction),
-        text,
-        names,
-        access=bot.accesses.at(interaction),
-        can_create_default_voice=can_create_default_voice,
-    )
+async def _deliver(bot: SpeechBot, interaction: discord.Interaction, text: str, names: Names) -> None:
+    access = bot.accesses.at(interaction)
+    request = await bot.resolver.resolve_request(scope_of(interaction), text, names, access=access)
     await bot.deliveries.deliver(interaction, request)
 
 
@@ -220,24 +195,7 @@ class HelpButton(PersistentButton, template=r"help:(?P<act>speak|choose|save)"):
             assert isinstance(voices, VoiceCommands), "its extension is loaded before"  # noqa: S101
             await SaveForm(voices).open(interaction)
         else:
-            usable = await bot.library.voices.complete(scope_of(interaction), "", _MOST_CHOICES)
-            if not usable:
-                raise MemberError(_NO_VOICES)
-            menu = OwnVoiceMenu({voice.id: voice.name for voice in usable})
-            words = "Which voice should speak for you? Hear them first with `/voice list`."
-            await Reply.of(interaction).finish(words, view=row_of(menu))
-
-
-class OwnVoiceMenu(PersistentMenu, template="help:voice"):
-    """Menu of the voices a member can use, to choose theirs."""
-
-    def __init__(self, names: dict[str, str] | None = None) -> None:
-        super().__init__("Choose a voice", names)
-
-    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Let them speak with it."""
-        words = await choose_voice(bot.library, scope_of(interaction), self.item.values[0])
-        await replace_message(interaction, words)
+            await send_picker(interaction, bot.library, FOR_MEMBER)
 
 
 async def welcome(bot: SpeechBot, guild: discord.Guild) -> None:
@@ -295,45 +253,18 @@ class WelcomeButton(PersistentButton, template=r"welcome:(?P<act>hear|voice|clon
             raise MemberError(_ONLY_IN_SERVERS)
         if self._act == "hear":
             with bot.history.once("hear", str(scope.guild_id), interaction.user.id):
-                names = names_in(interaction)
-                await _deliver(bot, interaction, SAMPLE, names, can_create_default_voice=False)
+                await _deliver(bot, interaction, SAMPLE, names_in(interaction))
         elif self._act == "voice":
             if not scope.is_moderator:
                 raise MemberError(_MODERATORS_CHOOSE)
-            await self._choose(interaction, bot)
+            await send_picker(interaction, bot.library, FOR_SERVER)
         else:
             if not scope.is_moderator:
                 raise MemberError(_MODERATORS_CLONE)
             await turn_cloning_on(bot.library, interaction)
 
-    async def _choose(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Let a moderator choose among the voices that everyone here may use."""
-        page = await bot.library.voices.page(scope_of(interaction), 0, MAX_VOICES_PER_GUILD)
-        shared = {voice.id: voice.name for voice in page.entries if voice.sharing is Sharing.SERVER}
-        if not shared:
-            raise MemberError(_NO_SHARED_VOICES)
-        menu = ServerVoiceMenu(dict(list(shared.items())[:_MOST_CHOICES]))
-        words = (
-            "Which voice should speak for everyone who hasn't chosen one? Hear them first with `/voice list`."
-        )
-        await Reply.of(interaction).finish(words, view=row_of(menu))
-
-
-class ServerVoiceMenu(PersistentMenu, template="welcome:choose"):
-    """Menu of voices, for a moderator to choose the server's."""
-
-    def __init__(self, names: dict[str, str] | None = None) -> None:
-        super().__init__("Choose the server's voice", names)
-
-    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
-        """Make it the server's."""
-        scope = scope_of(interaction)
-        check_moderator(scope)
-        words = await set_default_voice(bot.library, scope, self.item.values[0])
-        await replace_message(interaction, words)
-
 
 async def setup(bot: SpeechBot) -> None:
     """Load the cog, and take presses on buttons from before a restart."""
-    bot.add_dynamic_items(HelpButton, OwnVoiceMenu, WelcomeButton, ServerVoiceMenu)
+    bot.add_dynamic_items(HelpButton, WelcomeButton)
     await bot.add_cog(Help(bot))

@@ -23,7 +23,7 @@ from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
 from bot.text.labels import check_style, one_line
-from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Question, everywhere, names_for, names_in
+from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Question, Speed, everywhere, names_for, names_in, tempo_of
 from cogs.voice_views import usable as usable_voices
 
 _MAX_CHOICES: Final = 25
@@ -56,7 +56,7 @@ class _VoiceOptions(discord.ui.Select[VoiceChoice]):
         super().__init__(custom_id="speak:voice", placeholder="Choose a voice")
         self._choice = choice
         for voice in voices[:_MAX_CHOICES]:
-            self.add_option(label=one_line(voice.name, 100), value=voice.id)
+            self.add_option(label=one_line(voice.name, 100), value=voice.id, description=voice.word or None)
         if not voices:
             self.add_option(label="…", value="-")  # it stands for the menu that was used
 
@@ -99,6 +99,7 @@ class Speak(commands.Cog):
         style="How the voice should sound, for example: an old man, slow and deep",
         guidance="How closely the voice follows text and style; balanced unless you choose",
         steps="How much care is taken; more takes longer; normal unless you choose",
+        speed="How fast it is said, from 0.5 to 2; the pitch stays the same",
         to="Where it goes; your voice channel and here unless you choose",
     )
     @app_commands.choices(guidance=GUIDANCES)
@@ -113,6 +114,7 @@ class Speak(commands.Cog):
         style: app_commands.Range[str, 1, MAX_STYLE_CHARS] | None = None,
         guidance: float | None = None,
         steps: int | None = None,
+        speed: Speed | None = None,
         to: str | None = None,
     ) -> None:
         """Say something with an AI voice."""
@@ -124,6 +126,7 @@ class Speak(commands.Cog):
             style=check_style(style) if style else None,
             guidance=guidance,
             steps=steps,
+            tempo=tempo_of(speed),
             to=Destination(to) if to else None,
         )
 
@@ -135,8 +138,6 @@ class Speak(commands.Cog):
         """Ask in which voice to say what a message says, where only this member sees it."""
         _check_words(message)
         usable = await self._voices.complete(scope_of(interaction), "", _MAX_CHOICES)
-        if not usable:
-            raise MemberError("There is no saved voice here yet that you may use. /voice save makes one.")
 
         async def chosen(newest: discord.Interaction, voice_id: str) -> None:
             await self._speak_message(newest, message, voice_id)
@@ -156,7 +157,6 @@ class Speak(commands.Cog):
             text,
             names,
             access=self._accesses.at(interaction),
-            can_create_default_voice=self._accesses.has_place,
             **options,
         )
         await self._deliveries.deliver(interaction, request)

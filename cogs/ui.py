@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,7 @@ from bot.command_tree import acknowledge, answer_error
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.errors import MemberError
 from bot.library.voice import check_name
-from bot.limits import MAX_GUIDANCE, MAX_STEPS, MIN_GUIDANCE, MIN_STEPS
+from bot.limits import MAX_GUIDANCE, MAX_SPEED, MAX_STEPS, MIN_GUIDANCE, MIN_SPEED, MIN_STEPS
 from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
@@ -216,14 +217,30 @@ class PersistentButton(
 class PersistentMenu(
     PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="-"
 ):
-    """Menu of voices that outlives a restart; ``names`` are theirs, by their ids."""
+    """Menu of voices that outlives a restart; ``names`` are theirs, by their ids, and some have ``words``.
 
-    def __init__(self, placeholder: str, names: Mapping[str, str] | None) -> None:
+    ``chosen`` is the id of the one that stands in it; ``fields`` are what its custom id says.
+    """
+
+    def __init__(
+        self,
+        placeholder: str,
+        names: Mapping[str, str] | None,
+        *,
+        words: Mapping[str, str] = MappingProxyType({}),
+        chosen: str | None = None,
+        **fields: object,
+    ) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
-            custom_id=self.id_of(), placeholder=placeholder
+            custom_id=self.id_of(**fields), placeholder=placeholder
         )
         for voice_id, name in (names or {"-": "…"}).items():  # it stands for the menu that was used
-            menu.add_option(label=one_line(name, 100), value=voice_id)
+            menu.add_option(
+                label=one_line(name, 100),
+                value=voice_id,
+                description=words.get(voice_id) or None,
+                default=voice_id == chosen,
+            )
         super().__init__(menu)
 
 
@@ -274,6 +291,15 @@ STEPS: Final = [
     Choice(name="the most careful, three times as slow", value=MAX_STEPS),
 ]
 """`dit_steps`. VoxCPM's documentation: 4 to 30, the time grows with them."""
+
+Speed = app_commands.Range[float, MIN_SPEED, MAX_SPEED]
+"""An option: how much faster than it was made it is heard."""
+
+
+def tempo_of(speed: float | None) -> float | None:
+    """Return the tempo of a ``speed`` that somebody typed: nobody hears less than a hundredth."""
+    return None if speed is None else round(speed, 2)
+
 
 T = TypeVar("T", bound=Any)
 

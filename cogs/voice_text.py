@@ -15,7 +15,12 @@ from cogs.consent import users_in_words
 
 _NAMED_MEMBERS: Final = 3
 _EXCERPT_CHARS: Final = 300
-_KINDS: Final = {Kind.DEFAULT: "house", Kind.DESIGNED: "designed", Kind.CLONED: "cloned"}
+_KINDS: Final = {
+    Kind.DEFAULT: "house",
+    Kind.DESIGNED: "designed",
+    Kind.CLONED: "cloned",
+    Kind.STARTER: "starter",
+}
 
 
 def owner_of(voice: Voice) -> str:

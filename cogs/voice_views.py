@@ -82,7 +82,12 @@ async def spoken_by_member(interaction: discord.Interaction, typed: str) -> list
 
 
 def _choices(voices: Iterable[VoiceName]) -> list[Choice[str]]:
-    return [Choice(name=one_line(voice.name, _MAX_CHARS), value=voice.id) for voice in voices]
+    return [Choice(name=_in_words(voice), value=voice.id) for voice in voices]
+
+
+def _in_words(voice: VoiceName) -> str:
+    """Return the name of a voice, and of a starter a word about it."""
+    return one_line(" · ".join(filter(None, (voice.name, voice.word))), _MAX_CHARS)
 
 
 def is_none(name: str | None) -> bool:

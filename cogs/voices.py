@@ -20,6 +20,7 @@ from bot.interaction import scope_of
 from bot.library.audit import AuditedVoice, check_moderator
 from bot.library.consent_rules import POLICY_VERSION, Shares
 from bot.library.library import Library
+from bot.library.starters import DEFAULT_STARTER, STARTERS
 from bot.library.voice import NOBODY, Kind, Scope, Sharing, Voice, may_delete, may_hear, may_transcribe
 from bot.library.voices import NOT_TRANSCRIBED
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
@@ -35,9 +36,20 @@ from cogs.attachments import (
     reference_from,
 )
 from cogs.consent import POLICY, Asking, TurnOn, with_own_voice
-from cogs.ui import Form, PersistentButton, PersistentMenu, Question, everywhere, replace_message, row_of
+from cogs.ui import (
+    Form,
+    PersistentButton,
+    PersistentMenu,
+    Question,
+    Speed,
+    everywhere,
+    replace_message,
+    row_of,
+    tempo_of,
+)
 from cogs.voice_audit import AuditButton, FreezeButton, VoiceMenu, audit_page
 from cogs.voice_design import DesignButton, reply_with_design
+from cogs.voice_picker import FOR_MEMBER, FOR_SERVER, ChooseButton, PickMenu, PlayButton, choose, send_picker
 from cogs.voice_text import all_about, line_of, sample_in, saved, users_of
 from cogs.voice_views import (
     hearing_permission_error,
@@ -59,7 +71,12 @@ PAGE_SIZE: Final = 8
 """Lines that fit into a message even when all the names are long."""
 
 _MAX_CHARS: Final = 1_950  # Discord takes 2,000
-_EMPTY: Final = "There are no voices here yet. /voice save keeps yours, /voice design makes up a new one."
+_STARTERS: Final = (
+    f"Ready to use: {', '.join(f'**{starter.name}**' for starter in STARTERS)}. Hear them with /voice use."
+)
+_EMPTY: Final = (
+    f"{_STARTERS}\nNobody has saved a voice here yet. /voice save keeps yours, /voice design makes a new one."
+)
 _TRANSCRIPT_TOO_LATE: Final = "That took a while, so the button is gone. Type /voice transcript again."
 _WITH: Final = [
     Choice(name="only me", value=Sharing.ME.value),
@@ -186,20 +203,50 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         await Reply.of(interaction).finish(all_about(voice, scope, refusal), upload)
 
     @app_commands.command()
-    @app_commands.describe(name="Which voice; none takes your choice back")
+    @app_commands.describe(
+        name="Which voice; leave it out to hear them first; none takes your choice back",
+        speed="How fast you speak here from now on, from 0.5 to 2; the pitch stays the same",
+    )
     @app_commands.autocomplete(name=usable_or_none)
-    async def use(self, interaction: discord.Interaction, name: str) -> None:
-        """Choose the voice you speak with here when you name none."""
-        await Reply.of(interaction).finish(await choose_voice(self._library, scope_of(interaction), name))
+    async def use(
+        self, interaction: discord.Interaction, name: str | None = None, speed: Speed | None = None
+    ) -> None:
+        """Choose the voice you speak with here when you name none, and how fast."""
+        scope, voices, tempo = scope_of(interaction), self._library.voices, tempo_of(speed)
+        if name is None and tempo is None:
+            await send_picker(interaction, self._library, FOR_MEMBER)
+            return
+        lines = []
+        if name is not None and is_none(name):
+            await voices.choose(scope, None)
+            lines.append("You now speak in this server's voice.")
+        elif name is not None:
+            voice = await voices.find(scope, name)
+            lines.append(await choose(self._library, scope, FOR_MEMBER, voice))
+        if tempo is not None:
+            await voices.set_tempo(scope, tempo)
+            lines.append(f"Your speed here is {tempo:g} from now on.")
+        await Reply.of(interaction).finish("\n".join(lines))
 
     @app_commands.command()
-    @app_commands.describe(name="Which voice; none lets the next take make a new one")
-    @app_commands.autocomplete(name=known)
-    async def default(self, interaction: discord.Interaction, name: str) -> None:
+    @app_commands.describe(
+        name="Which voice; leave it out to hear them first; none brings the first one back"
+    )
+    @app_commands.autocomplete(name=usable_or_none)
+    async def default(self, interaction: discord.Interaction, name: str | None = None) -> None:
         """Choose the voice of this server, for all who have chosen none. For moderators."""
-        await Reply.of(interaction).finish(
-            await set_default_voice(self._library, scope_of(interaction), name)
-        )
+        scope, voices = scope_of(interaction), self._library.voices
+        check_moderator(scope)
+        if name is None:
+            await send_picker(interaction, self._library, FOR_SERVER)
+            return
+        if is_none(name):
+            await voices.set_default(scope, None)
+            starter = f"**{DEFAULT_STARTER.name}**"
+            await Reply.of(interaction).finish(f"{starter} speaks here again, as it did at the start.")
+            return
+        voice = await voices.find(scope, name)
+        await Reply.of(interaction).finish(await choose(self._library, scope, FOR_SERVER, voice))
 
     @app_commands.command()
     @app_commands.rename(sharing="with")
@@ -342,35 +389,6 @@ async def turn_cloning_on(library: Library, interaction: discord.Interaction) ->
         await TurnOn(library, _say_on).ask(interaction, POLICY)
 
 
-async def choose_voice(library: Library, scope: Scope, name: str) -> str:
-    """Let a member speak with this voice when they name none, and return what they read.
-
-    Raises `MemberError`: it may not speak, or there is no such voice for them.
-    """
-    if is_none(name):
-        await library.voices.choose(scope, None)
-        return "You have chosen no voice here, so the server's is used."
-    voice = await library.voices.find(scope, name)
-    refusal = await library.consents.permission_error(voice, scope.guild_id)
-    if refusal is not None:
-        raise MemberError(refusal)
-    await library.voices.choose(scope, voice.id)
-    return f"From now on you speak as **{excerpt(voice.name)}** here, unless you name another voice."
-
-
-async def set_default_voice(library: Library, scope: Scope, name: str) -> str:
-    """Make a voice the server's, for a moderator, and return what they read. Raises `MemberError`."""
-    check_moderator(scope)
-    if is_none(name):
-        await library.voices.set_default(scope, None)
-        return "There is no default voice here any more."
-    voice = await library.voices.find_to_manage(scope, name)
-    await library.voices.set_default(scope, voice.id)
-    whose = "your voice" if scope.is_private else "the voice of this server"
-    others = "" if scope.is_private else ", for all who have chosen no other"
-    return f"**{excerpt(voice.name)}** is {whose} now{others}."
-
-
 class SaveForm(Form):
     """Form for a recording: the name of the voice, what is said in it, and who may use it.
 
@@ -435,6 +453,7 @@ async def page_of(library: Library, scope: Scope, number: int) -> tuple[str, dis
     lines = [line_of(voice, scope.member_id) for voice in page.entries]
     if page.pages > 1:
         lines.append(f"Page {page.number + 1} of {page.pages}, {page.total} voices.")
+    lines.append(_STARTERS)
     items: list[discord.ui.Item[Any]] = []
     heard = [voice for voice in page.entries if may_hear(scope, voice)]
     if heard:
@@ -574,7 +593,8 @@ async def _say_on(press: discord.Interaction) -> None:
 async def setup(bot: SpeechBot) -> None:
     """Add the commands, and take presses on buttons from before a restart."""
     bot.add_dynamic_items(
-        *(PageButton, HearMenu, DeleteButton, DesignButton, AuditButton, VoiceMenu, FreezeButton)
+        *(PageButton, HearMenu, DeleteButton, DesignButton, AuditButton, VoiceMenu, FreezeButton),
+        *(PickMenu, PlayButton, ChooseButton),
     )
     library = bot.library
     bot.add_view(TranscriptButton(library, None))

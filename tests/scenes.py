@@ -19,8 +19,10 @@ import discord
 
 from bot import models
 from bot.audio.maker import Maker
+from bot.audio.wav import SUBJECT, write_wav
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent_rules import POLICY_VERSION
+from bot.library.starters import DEFAULT_STARTER, Starter, StarterRecording
 from bot.library.voice import Scope
 from bot.models import Asker, Progress, Speech, SpeechRequest, VoiceAccess
 from bot.playback.permissions import VoiceChannelLike
@@ -44,7 +46,7 @@ from rehearsal.permissions import Permission
 from rehearsal.records import Channel
 from rehearsal.server import Rehearsal
 from rehearsal.voice.connection import BotConnection
-from tests.fakes.babble_engine import BabbleEngine
+from tests.fakes.babble_engine import BabbleEngine, babble
 from tests.running_bot import attending
 from tts_gateway.engines.base import Engine
 from tts_gateway.fetch import Endpoint, FetchOptions
@@ -87,6 +89,8 @@ class Scene(Stage):
     def __init__(self, rehearsal: Rehearsal, faults: FaultScript) -> None:
         super().__init__(rehearsal)
         self.faults = faults
+        self.made_before: set[str] = set()
+        """The SHA-256 of the recordings of starters that were there from the beginning."""
         self.bob = self.add_member("Bob")
 
     async def speak(self, text: str = "Hello there", **options: Any) -> Answer:
@@ -104,6 +108,12 @@ class Scene(Stage):
         await library.settings.set_cloning(moderator, True, policy=POLICY_VERSION)
         for person in people:
             await library.consents.attest(Scope(self.guild.id, person.id))
+
+    @property
+    def recordings(self) -> list[str]:
+        """Return the SHA-256 of the recordings that are kept, but for those that were there before."""
+        kept = [path.stem for path in (self.settings.data_dir / "recordings").glob("*")]
+        return [sha256 for sha256 in kept if sha256 not in self.made_before]
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -136,12 +146,17 @@ async def tts_gateway_for(rehearsal: Rehearsal, engine: Engine, faults: FaultScr
 
 @asynccontextmanager
 async def open_scene(
-    data_dir: Path, engine: Engine | None = None, *, privileged_intents: int = 0
+    data_dir: Path,
+    engine: Engine | None = None,
+    *,
+    privileged_intents: int = 0,
+    starters: Sequence[Starter] = (DEFAULT_STARTER,),
 ) -> AsyncIterator[Scene]:
     """Yield a scene whose bot is logged in; without an ``engine`` the bot starts its own TTS gateway.
 
-    ``privileged_intents`` are those that the application has. At the end nothing may have been asked of
-    Discord that it does not know, or without saying who asks, and nobody pinged.
+    ``privileged_intents`` are those that the application has, ``starters`` the ones it has made before. At
+    the end nothing may have been asked of Discord that it does not know, or without saying who asks, and
+    nobody pinged.
     """
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
@@ -155,12 +170,28 @@ async def open_scene(
         bot = SpeechBot(scene.settings, connector=rehearsal.connector(), **options)
         bot._connection.guild_ready_timeout = 0.05  # the only server comes with the login: half of the set-up
         scene.bot = await parts.enter_async_context(attending(bot, rehearsal))
+        scene.made_before = await record_starters(scene.bot, scene.settings, *starters)
         yield scene
         scene.say_no_more()
         assert rehearsal.router.unknown_requests == []
         strangers = [request.path for request in rehearsal.requests if not _AGENT.match(request.user_agent)]
         assert strangers == []
         scene.assert_nobody_was_pinged()
+
+
+async def record_starters(bot: SpeechBot, settings: Settings, *starters: Starter) -> set[str]:
+    """Let these starter voices have been made before, by the TTS gateway of these ``settings``.
+
+    Returns the SHA-256 of their recordings.
+    """
+    recordings = set()
+    for starter in starters:
+        pcm = babble(starter.sample)
+        sha256 = await bot.library.recordings.keep(write_wav(pcm, tags={SUBJECT: starter.style}))
+        made = StarterRecording(sha256, len(pcm) / 96_000)
+        await bot.library.starters.keep(starter, settings.tts_source, made)
+        recordings.add(sha256)
+    return recordings
 
 
 async def file_of(answer: Answer) -> ShownFile:

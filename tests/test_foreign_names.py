@@ -154,6 +154,8 @@ _HARMLESS = {
         "file.name",
     ),
     "who.name",  # one of our own choices
+    "starter.name",  # our own
+    "DEFAULT_STARTER.name",
     "line.voice.name",  # of the text of a dialogue, which is an excerpt wherever it is shown
 }
 

@@ -23,7 +23,7 @@ from bot.audio.formats import AudioFile, SoundboardClip, VoiceMessage
 from bot.audio.live_gain import GainMemory
 from bot.audio.loudness import SPEECH_LUFS, loudness, loudness_of, speech_at
 from bot.audio.opus import FRAME_SAMPLES, LOOKAHEAD_SAMPLES, SILENCE_FRAME, all_frames
-from bot.audio.sound import SpeechSound
+from bot.audio.sound import SpeechSound, stretched
 from bot.audio.stream import (
     NOTHING_KNOWN,
     DurationLimiter,
@@ -86,6 +86,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class CheckedSpeech:
     """Speech of one generation, no longer than its text can last; ``defect`` is what is wrong with it.
+
+    ``seconds`` is its length as it was made, before it became faster or slower.
 
     ``part`` is what was heard of it as it came, if anything was; `IncomingSpeech` puts its frames in.
     ``sound`` stands for its samples, and ``gains`` is what the next generation of the same origin needs.
@@ -153,9 +155,12 @@ class IncomingSpeech:
     download. Raises AudioError, and what reading its source raises, also after the first frames.
     """
 
-    def __init__(self, source: Source, text: str, arrivals: AsyncGenerator[Arrival | CheckedSpeech]) -> None:
+    def __init__(
+        self, source: Source, text: str, tempo: float, arrivals: AsyncGenerator[Arrival | CheckedSpeech]
+    ) -> None:
         self.source = source
         self.text = text
+        self.tempo = tempo
         self.fraction: float | None = None
         """How much of it has been fetched, 0 to 1, as far as that is known."""
         self.checked: CheckedSpeech
@@ -203,20 +208,21 @@ class Maker:
         is_live: bool,
         buffered: float = 0.0,
         drops_silent_end: bool = False,
+        tempo: float = 1.0,
     ) -> IncomingSpeech:
         """Return the speech of the WAV at ``source``, which is fetched and checked while it is iterated.
 
         With ``is_live`` it is heard as it comes, as loud as earlier generations let one expect.
         ``drops_silent_end``: more follows it, so silence at its end is left out. Without, nothing of it is
-        heard before it has become a part.
+        heard before it has become a part. It is heard ``tempo`` times as fast as it was made.
         """
         stream = self._workplace.stream
-        arrivals = (
-            stream(_live, source, text, self._gains, buffered=buffered, drops_silent_end=drops_silent_end)
-            if is_live
-            else stream(_whole, source, text, self._gains, buffered=buffered)
-        )
-        return IncomingSpeech(source, text, arrivals)
+        if is_live:
+            known = (source, text, self._gains, tempo)
+            arrivals = stream(_live, *known, buffered=buffered, drops_silent_end=drops_silent_end)
+        else:
+            arrivals = stream(_whole, source, text, self._gains, buffered=buffered)
+        return IncomingSpeech(source, text, tempo, arrivals)
 
     async def part(self, speech: IncomingSpeech, *, lufs: float | None = None, buffered: float = 0.0) -> Part:
         """Return what ``speech``, which is all there, becomes: what was heard, else trimmed and levelled.
@@ -229,9 +235,12 @@ class Maker:
             return speech.checked.part
         for _ in range(_TRIES):
             try:
-                return await self._workplace.run(_part, speech.checked.sound, lufs, buffered=buffered)
+                sound, tempo = speech.checked.sound, speech.tempo
+                return await self._workplace.run(_part, sound, lufs, tempo, buffered=buffered)
             except SoundLostError:  # there are no frames of it yet: it is fetched once more
-                speech = self.start(speech.source, text=speech.text, is_live=False, buffered=buffered)
+                speech = self.start(
+                    speech.source, text=speech.text, is_live=False, buffered=buffered, tempo=speech.tempo
+                )
                 async for _ in speech:
                     pass
         raise AudioError("its samples were lost again and again")
@@ -240,10 +249,6 @@ class Maker:
         """Return ``parts``, pauses among them, as one speech."""
         sound = await self._workplace.run(_joined, tuple(parts))
         return Speech(tuple(frame for part in parts for frame in part.frames), rest_is_missing, sound)
-
-    async def find_defect(self, speech: Speech, text: str) -> str | None:
-        """Return what is wrong with ``speech`` of ``text``, for the log; None if nothing was found."""
-        return await self._workplace.run(_defect, speech, text)
 
     async def wav(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
         """Return ``speech`` as a WAV. ``tags`` go by their INFO names, see `bot.audio.wav`."""
@@ -318,12 +323,12 @@ class _Blocks:
 
 
 async def _live(
-    source: Source, text: str, gains: GainMemory, *, buffered: float, drops_silent_end: bool
+    source: Source, text: str, gains: GainMemory, tempo: float, *, buffered: float, drops_silent_end: bool
 ) -> AsyncGenerator[Arrival | CheckedSpeech]:
     deadline, limiter, stream = (
         Deadline(buffered),
         DurationLimiter(text),
-        SpeechStream(text=text, gains=gains),
+        SpeechStream(text=text, gains=gains, tempo=tempo),
     )
     held = HeldFrames() if drops_silent_end else None
     heard, blocks = 0, _Blocks()
@@ -341,14 +346,14 @@ async def _live(
     if held and (released := await deadline.run(held.finish, whole.speech)):
         heard += len(released)
         yield Arrival(released, source.fraction, blocks.taken())
-    seconds = whole.speech.seconds
+    seconds = whole.natural.seconds
     cut = f"cut off after {seconds:.1f} s" if limiter.was_needed else None
-    defect = cut or await deadline.run(quality.defect_in, whole.speech, text)
+    defect = cut or await deadline.run(quality.defect_in, whole.natural, text)
     if heard:
         part = await deadline.run(_played_part, whole.speech, heard, None)
         yield CheckedSpeech(seconds, defect, whole.gains, part)
     else:
-        yield CheckedSpeech(seconds, defect, whole.gains, sound=whole.speech)
+        yield CheckedSpeech(seconds, defect, whole.gains, sound=whole.natural)
 
 
 async def _whole(
@@ -370,11 +375,13 @@ async def _whole(
     yield CheckedSpeech(sound.seconds, defect, gains, sound=sound)
 
 
-async def _part(sound: object, lufs: float | None, *, buffered: float) -> Part:
+async def _part(sound: object, lufs: float | None, tempo: float, *, buffered: float) -> Part:
     deadline = Deadline(buffered)
     trimmed = await deadline.run(trimmed_sound, _samples(sound))
     if lufs is not None and abs(await deadline.run(loudness_of, trimmed) - lufs) > _NEAR_LU:
         trimmed = await deadline.run(speech_at, trimmed, lufs)
+    if tempo != 1.0:
+        trimmed = await deadline.run_pieces(stretched, trimmed, tempo)
     # The encoder lags behind: room for that, so that as many frames come out as samples go in.
     count = -(-(len(trimmed.pcm) // 2 + LOOKAHEAD_SAMPLES) // FRAME_SAMPLES)
     pcm = trimmed.pcm.ljust(count * _FRAME_BYTES, b"\0")
@@ -396,10 +403,6 @@ def _played_part(sound: SpeechSound, count: int, level: float | None) -> Part:
 
 async def _joined(parts: Sequence[Part]) -> SpeechSound:
     return SpeechSound(b"".join([await _pcm_of(part) for part in parts]))
-
-
-async def _defect(speech: Speech, text: str) -> str | None:
-    return await run_batch(quality.defect_in, await _sound_of(speech), text)
 
 
 async def _wav(speech: Speech, tags: Mapping[str, str]) -> bytes:

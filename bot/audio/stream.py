@@ -17,7 +17,7 @@ from bot.audio.edit import EDGE_SECONDS, level, sounding_range
 from bot.audio.live_gain import GainMemory, Leveller
 from bot.audio.opus import OpusEncoder
 from bot.audio.quality import LONG_SLACK_SECONDS, LONGEST, early_defect_in
-from bot.audio.sound import Resampler, SpeechSound
+from bot.audio.sound import Resampler, SpeechSound, Stretcher
 from bot.audio.wav import WavHeader, WavStream, parse_wav
 from bot.audio.workers import Deadline, run_batch, run_realtime
 from bot.errors import AudioError
@@ -115,9 +115,13 @@ _FIRST_FRAMES: Final = math.ceil(MIN_SECONDS / 0.02)  # less than a word is not 
 
 @dataclass(frozen=True, slots=True)
 class StreamedSpeech:
-    """Speech that was handed out as frames, whole; and the gains for the next of the same origin."""
+    """Speech that was handed out as frames, whole; and the gains for the next of the same origin.
+
+    ``natural`` is the same as it was made, before it became faster or slower.
+    """
 
     speech: SpeechSound
+    natural: SpeechSound
     gains: GainMemory
 
 
@@ -126,10 +130,10 @@ class SpeechStream:
 
     Levels are those of `Leveller`: it begins with the gain that earlier generations needed, because the
     loudness of the whole is not known before its end. Nothing is handed out before there is something to be
-    heard, so a silent generation is refused unheard.
+    heard, so a silent generation is refused unheard. It is handed out ``tempo`` times as fast as it comes.
     """
 
-    def __init__(self, *, text: str, gains: GainMemory = NOTHING_KNOWN) -> None:
+    def __init__(self, *, text: str, gains: GainMemory = NOTHING_KNOWN, tempo: float = 1.0) -> None:
         self._gains = gains
         self._wav = WavStream(max_seconds=plausible_seconds(text))
         self._leveller = Leveller(gains.known())
@@ -138,6 +142,8 @@ class SpeechStream:
         self._held: list[bytes] = []
         self._handed_out = False
         self._pcm = bytearray()  # as one block, which goes back to the system when it is freed
+        self._stretcher = None if tempo == 1.0 else Stretcher(tempo)
+        self._natural = bytearray()  # where there is a stretcher
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the frames that can be heard now that ``chunk`` is there. Raises AudioError."""
@@ -154,6 +160,8 @@ class SpeechStream:
         if self._leveller.is_silent:
             raise AudioError("silent")
         self._encode(np.concatenate(last))
+        if self._stretcher is not None:
+            self._hold(self._stretcher.finish())
         self._held += self._encoder.finish()
         return self._released()
 
@@ -161,8 +169,9 @@ class SpeechStream:
         """Return the whole, once, after `finish`."""
         needed = self._leveller.needed_gain
         gains = self._gains if math.isnan(needed) else self._gains.with_generation(needed)
-        pcm, self._pcm = bytes(self._pcm), bytearray()
-        return StreamedSpeech(SpeechSound(pcm), gains)
+        speech, self._pcm = SpeechSound(bytes(self._pcm)), bytearray()
+        natural, self._natural = SpeechSound(bytes(self._natural)), bytearray()
+        return StreamedSpeech(speech, natural if self._stretcher else speech, gains)
 
     def _add(self, samples: NDArray[np.int16]) -> None:
         if self._wav.header is None:
@@ -172,6 +181,12 @@ class SpeechStream:
         self._encode(self._leveller.feed(self._resampler.feed(samples)))
 
     def _encode(self, samples: NDArray[np.int16]) -> None:
+        if self._stretcher is not None:
+            self._natural += samples.astype("<i2", copy=False).data
+            samples = self._stretcher.feed(samples)
+        self._hold(samples)
+
+    def _hold(self, samples: NDArray[np.int16]) -> None:
         self._pcm += samples.astype("<i2", copy=False).data
         self._held += self._encoder.feed(samples)
 

@@ -18,6 +18,8 @@ from bot.errors import AudioError
 TITLE: Final = "INAM"
 ARTIST: Final = "IART"
 COMMENT: Final = "ICMT"
+SUBJECT: Final = "ISBJ"
+"""What a designed voice was described as; our own TTS gateway reads it, see its engine."""
 SOFTWARE: Final = "ISFT"
 COPYRIGHT: Final = "ICOP"
 DATE: Final = "ICRD"

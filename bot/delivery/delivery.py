@@ -16,11 +16,14 @@ from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest, asker_of, tags
+from bot.delivery.request import SpeakRequest, asker_of, tags, with_recordings
+from bot.delivery.voice_creation import StarterMaker
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import RESTARTING, AudioError, LibraryError, MemberError, PlaybackError, sentence_for
 from bot.interaction import file_permission_error, target_of
 from bot.library.guild_settings import GuildSettings
+from bot.library.starters import recorded
+from bot.library.voice import Kind, Voice
 from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
@@ -42,6 +45,7 @@ class Deliveries:
         history: GenerationHistory,
         accesses: VoiceAccesses,
         settings: GuildSettings,
+        starters: StarterMaker,
     ) -> None:
         self.synthesizer = synthesizer
         self.maker = maker
@@ -49,6 +53,7 @@ class Deliveries:
         self.history = history
         self.accesses = accesses
         self.settings = settings
+        self.starters = starters
         self.places = FilePlaces(MAX_FILES_AT_ONCE, wait_seconds=FILE_WAIT_SECONDS)
         self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
@@ -131,7 +136,7 @@ class Delivery:
     async def run(self) -> None:
         """Make the speech, and finish the reply. Raises what `Deliveries.deliver` does."""
         self._asker = await asker_of(self._interaction, self._parts.settings)
-        self._request = await self._parts.accesses.reachable(self._request)
+        self._request = await self._parts.accesses.reachable(await self._with_starters())
         slot, note = await self._reserve()
         if slot is not None:
             await self._speak(slot, gives_file=self._target.to is Destination.BOTH)
@@ -149,6 +154,20 @@ class Delivery:
         await self._parts.history.check_request(self._interaction, self._request)
 
     # -- making -----------------------------------------------------------------------------------
+
+    async def _with_starters(self) -> SpeakRequest:
+        """Return the request with the recordings of its starters: what was never used before is made now."""
+        starters = [voice for voice in self._request.voices if voice.kind is Kind.STARTER]
+        found = {voice.id: await self._recorded(voice) for voice in starters}
+        return with_recordings(self._request, found) if found else self._request
+
+    async def _recorded(self, voice: Voice) -> Voice:
+        found = await self._parts.starters.find(voice)
+        if found is not None:
+            return found
+        making = self._parts.starters.make(voice, self._asker)
+        self.reply.show_progress(making)
+        return recorded(voice, await making.recording())
 
     async def _reserve(self) -> tuple[PlaybackSlot | None, str]:
         """Return a slot in the queue, or None and the reason why only the file can be delivered."""

@@ -15,11 +15,10 @@ import discord
 
 from bot.audio.formats import SoundboardClip, VoiceMessage
 from bot.audio.maker import Maker
-from bot.audio.wav import COMMENT
 from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest, credit, generation_of, spoken, tags, title_of
+from bot.delivery.request import SpeakRequest, credit, generation_of, tags, title_of
 from bot.delivery.voice_creation import VoiceCreation
 from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
@@ -27,22 +26,14 @@ from bot.interaction import guild_id_of, scope_of
 from bot.library.audit import AuditedVoice, Use
 from bot.library.generations import Generation
 from bot.library.library import Library
-from bot.library.voice import Kind, NewVoice, Scope, Voice, utc_now
+from bot.library.voice import Kind, Scope, Voice, utc_now
 from bot.library.withdrawal import Post, Withdrawal
 from bot.limits import MAX_AUDIO_BYTES, MAX_VOICE_TAKE_SECONDS, MIN_REFERENCE_SECONDS
-from bot.models import Asker, Speech, SpeechRequest, SpokenVoice
+from bot.models import Speech, SpeechRequest, SpokenVoice
 from bot.playback.permissions import VoiceChannelLike
 from bot.speech.synthesizer import SpeechSynthesizer
-from bot.text.labels import excerpt
-from untrusted.mark import MARK
 
 log = logging.getLogger(__name__)
-
-DEFAULT_VOICE_NAME: Final = "House"
-_IS_SERVER_DEFAULT: Final = (
-    "This is now the voice of this server, **{}**. A moderator can change it: /voice default."
-)
-_IS_OWN_DEFAULT: Final = "This is now your voice here, **{}**. Change it with /voice use."
 
 _CLONES: Final = 200
 """Generations of /clone that can be made again, all members together; the oldest is forgotten first."""
@@ -113,17 +104,12 @@ class GenerationHistory:
         Raises `MemberError` if a voice in it was withdrawn meanwhile, and `LibraryError` if the use of a
         cloned voice cannot be written down: then it must not be delivered.
         """
-        words, note = credit(request, speech, member_id=interaction.user.id), ""
-        cache_key, delivered = self._synthesizer.key_of(request.request), request
-        try:
-            delivered, note = await self._with_default_voice(interaction, request, speech)
-        except (LibraryError, MemberError) as error:
-            log.warning("a generation does not become the default voice: %s", type(error).__name__)
+        words = credit(request, speech, member_id=interaction.user.id)
         generation = generation_of(
-            delivered,
+            request,
             guild_id=guild_id_of(interaction),
             member_id=interaction.user.id,
-            cache_key=cache_key,
+            cache_key=self._synthesizer.key_of(request.request),
         )
         try:
             await self._settle(interaction, request, speech.seconds, generation)
@@ -132,10 +118,10 @@ class GenerationHistory:
                 raise
             log.warning("a generation is delivered without buttons: %s", type(error).__name__)
             return KeptGeneration(words, None)
-        self._remember_clone(delivered, generation)
+        self._remember_clone(request, generation)
         in_server = generation.guild_id is not None
-        buttons = self.buttons(generation.id, delivered, in_server) if self.buttons else None
-        return KeptGeneration(f"{words}\n{note}" if note else words, buttons, generation)
+        buttons = self.buttons(generation.id, request, in_server) if self.buttons else None
+        return KeptGeneration(words, buttons, generation)
 
     async def check_request(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
         """Raise `MemberError` if a voice in ``request``, saved or not, may not be heard any more."""
@@ -172,31 +158,9 @@ class GenerationHistory:
                 channel_id=interaction.channel_id,
                 message_id=Reply.of(interaction).message_id,
             ),
-            counted=[voice.id for voice in request.voices],
+            counted=[voice.id for voice in request.voices if voice.kind is not Kind.STARTER],
             generation=generation,
         )
-
-    async def _with_default_voice(
-        self, interaction: discord.Interaction, request: SpeakRequest, speech: Speech
-    ) -> tuple[SpeakRequest, str]:
-        """Return the request in the default voice it has created, if any, and what the member reads of it."""
-        text, fits = request.request.text, MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS
-        if not request.creates_default_voice or speech.rest_is_missing or not fits:
-            return request, ""
-        if await self._maker.find_defect(speech, text) is not None:  # heard before it was checked
-            return request, ""
-        scope = scope_of(interaction)
-        recording = await self._library.recordings.keep(await self._maker.wav(speech, tags={COMMENT: MARK}))
-        transcript = " ".join(text.split())
-        new = NewVoice(DEFAULT_VOICE_NAME, Kind.DEFAULT, recording, speech.seconds, transcript=transcript)
-        voice = await self._library.voices.create_default_voice(scope, new)
-        if voice.recording != recording:  # somebody else has spoken first
-            return request, ""
-        in_voice = replace(request.request, voice=spoken(voice), fresh=False)
-        # The same words cost nothing now: they were just said in this voice.
-        await self._synthesizer.keep_as(request.request, in_voice, Asker(scope.member_id, scope.guild_id))
-        words = _IS_OWN_DEFAULT if scope.is_private else _IS_SERVER_DEFAULT
-        return replace(request, request=in_voice, voices=(voice,)), words.format(excerpt(voice.name))
 
     def _remember_clone(self, request: SpeakRequest, generation: Generation) -> None:
         if request.likeness is None:
@@ -405,7 +369,9 @@ class GenerationHistory:
                     f"{MIN_REFERENCE_SECONDS:.0f} to {MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something "
                     "shorter or longer, and save that."
                 )
-            recorded = await self._creation.keep_generation(speech, said, asked_by=asked_by)
+            recorded = await self._creation.keep_generation(
+                speech, said, asked_by=asked_by, description=generation.style
+            )
         try:
             return await self._creation.save_designed(scope, name, recorded, description=generation.style)
         except MemberError:

@@ -24,6 +24,7 @@ from bot.interaction import scope_of
 from bot.library.consent import Consents
 from bot.library.consent_rules import Standing, consent_behind
 from bot.library.recordings import Recordings
+from bot.library.starters import post_id
 from bot.library.voice import Clock, Voice, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
 from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
@@ -114,10 +115,11 @@ class ReferencePosts:
 
         An address in it is valid for five minutes at least. Raises `LibraryError` if our copy is lost.
         """
-        if voice.id not in self._seen:
+        key = post_id(voice.id, voice.recording)
+        if key not in self._seen:
             return None
-        self._seen.move_to_end(voice.id)
-        post = self._seen[voice.id]
+        self._seen.move_to_end(key)
+        post = self._seen[key]
         if post is None:
             return await self._handed_over(voice)
         if seconds_left(post.url, self._now().timestamp()) <= SPARE_SECONDS:
@@ -186,16 +188,17 @@ class ReferencePosts:
             at_hand = await self.at_hand(voice)
             if at_hand is not None:
                 return at_hand
-            posts = await self._posts.of(voice.id)
+            key = post_id(voice.id, voice.recording)
+            posts = await self._posts.of(key)
             if self.place is RecordingPlace.THIS_MACHINE:
                 await self._delete_posts(posts)
-                self._note_seen(voice.id, None)
+                self._note_seen(key, None)
                 return await self._handed_over(voice)
             channel = await self._private_channel()
             for post in posts:
                 url = await self._address(post) if post.channel_id == channel.id else None
                 if url is not None:
-                    self._note_seen(voice.id, replace(post, url=url))
+                    self._note_seen(key, replace(post, url=url))
                     await self._delete_posts([one for one in posts if one is not post])
                     return ReferenceAudio(url, voice.transcript)
             return await self._post_anew(voice, channel)
@@ -357,8 +360,8 @@ class ReferencePosts:
         words = f"{_WORDS_OF_POSTS} {name}: my TTS gateway fetches it here when that voice speaks."
         message = await self._send(channel, words, wav)
         attachment = message.attachments[0]
-        await self._remember(voice.id, message, attachment)
-        posts = await self._posts.of(voice.id)
+        await self._remember(post_id(voice.id, voice.recording), message, attachment)
+        posts = await self._posts.of(post_id(voice.id, voice.recording))
         await self._delete_posts([one for one in posts if one.message_id != message.id])
         return ReferenceAudio(attachment.url, voice.transcript)
 
@@ -486,13 +489,8 @@ class VoiceAccesses:
         """Return the access to voices where ``interaction`` happens."""
         return PlaceAccess(self._consents, self._membership, self._posts, interaction)
 
-    @property
-    def has_place(self) -> bool:
-        """Whether a voice that is made now could be used afterwards, as far as is known."""
-        return self._posts.has_place
-
     async def reachable(self, request: SpeakRequest) -> SpeakRequest:
-        """Return ``request``, without a voice that nobody has named if its recording has no private place.
+        """Return ``request``, without a voice that nobody has named if its recording cannot be put anywhere.
 
         Raises `LibraryError` if the recording is lost.
         """
@@ -501,7 +499,7 @@ class VoiceAccesses:
             return request
         try:
             await self._posts.reference(voice)
-        except NoRecordingPlaceError:
+        except (NoRecordingPlaceError, discord.HTTPException, OSError):
             return replace(request, request=replace(request.request, voice=None), voices=())
         return request
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -31,16 +31,15 @@ class SpeakRequest:
     """Request of a member to have something said: ``to`` None leaves the destination to us.
 
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
-    recording of /clone whose voice is imitated, if there is one. ``creates_default_voice``: what it becomes
-    is made the default voice of a server that has none. ``is_named``: the member asked for the voice; one
-    that nobody named can be done without. ``note`` is what the member has to know of the recording of /clone.
+    recording of /clone whose voice is imitated, if there is one. ``is_named``: the member asked for the
+    voice; one that nobody named can be done without. ``note`` is what the member has to know of the recording
+    of /clone.
     """
 
     request: SpeechRequest
     to: Destination | None = None
     likeness: str | None = None
     voices: tuple[Voice, ...] = ()
-    creates_default_voice: bool = False
     is_named: bool = True
     note: str = ""
 
@@ -77,6 +76,18 @@ async def asker_of(interaction: discord.Interaction, settings: GuildSettings) ->
     return Asker(member_id, account, rules.allowance_of(scope))
 
 
+def with_recordings(request: SpeakRequest, recorded: Mapping[str, Voice]) -> SpeakRequest:
+    """Return ``request`` with those of its voices that are ``recorded``, by their ids, instead."""
+
+    def one(voice: SpokenVoice | None) -> SpokenVoice | None:
+        return spoken(recorded[voice.id]) if voice is not None and voice.id in recorded else voice
+
+    speech = request.request
+    lines = tuple(Line(one(line.voice), line.text) for line in speech.lines)
+    voices = tuple(recorded.get(voice.id, voice) for voice in request.voices)
+    return replace(request, request=replace(speech, voice=one(speech.voice), lines=lines), voices=voices)
+
+
 def spoken(voice: Voice) -> SpokenVoice:
     """Return a saved voice as a request names it."""
     return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript, speaker_id=voice.speaker_id)
@@ -98,6 +109,7 @@ def generation_of(
         style=speech.style,
         guidance=speech.guidance,
         steps=speech.steps,
+        tempo=speech.tempo,
         voice_ids=voice_ids if any(voice_ids) else (),
         likeness=request.likeness,
         cache_key=cache_key,
@@ -124,7 +136,7 @@ class RequestResolver:
     """Resolver of requests: it finds the words and the voice for everything that is to be said.
 
     The voice is the one that is named; else the member's own choice here; else the default voice of the
-    server; else a new one, which becomes that default voice. A style asks for a new voice every time.
+    server, which is a starter unless moderators have chosen another. A style asks for a new voice every time.
     """
 
     def __init__(self, library: Library) -> None:
@@ -141,31 +153,31 @@ class RequestResolver:
         style: str | None = None,
         guidance: float | None = None,
         steps: int | None = None,
+        tempo: float | None = None,
         to: Destination | None = None,
-        can_create_default_voice: bool = True,
     ) -> SpeakRequest:
         """Return the request for ``text`` as it was typed; it may be a dialogue.
 
-        ``voice`` is a name or an id; ``access`` says whether it may speak. Unless
-        ``can_create_default_voice``, what is made does not become the default voice. Raises `MemberError`:
-        an unknown voice, one that may not speak now, or a text that cannot be said.
+        ``voice`` is a name or an id; ``access`` says whether it may speak. Without a ``tempo`` it is the
+        member's own where no voice is named. Raises `MemberError`: an unknown voice, one that may not speak
+        now, or a text that cannot be said.
         """
         usable = await self._library.voices.named(scope, labels_in(text))
         lines = lines_of(text, lambda label: usable.get(name_key(label)))
-        request = SpeechRequest("", style=style, guidance=guidance, steps=steps)
+        request = SpeechRequest("", style=style, guidance=guidance, steps=steps, tempo=tempo or 1.0)
         named = await self._named(scope, voice, access) if voice else None
+        dialogue = check_lines(lines, names) if lines else ()
+        said = "" if lines else check_text(speakable(text, names))
+        found = named
+        if found is None and (any(line.voice is None for line in dialogue) if lines else style is None):
+            found, own_tempo = await self._unnamed(scope, access)
+            request = replace(request, tempo=tempo or own_tempo)
         if lines:
-            voiced = await self._voiced(scope, check_lines(lines, names), named, access)
-            return _in_lines(request, voiced, to)
-        said = check_text(speakable(text, names))
-        found, is_first = named, False
-        if found is None and style is None:
-            found, is_first = await self._unnamed(scope, access)
+            return _in_lines(request, await self._voiced(scope, dialogue, found, access), to)
         return SpeakRequest(
             _with(request, said, found),
             to,
             voices=(found,) if found else (),
-            creates_default_voice=is_first and can_create_default_voice,
             is_named=named is not None,
         )
 
@@ -178,7 +190,12 @@ class RequestResolver:
         ids = [voice_id for voice_id in dict.fromkeys(generation.voice_ids) if voice_id]
         known = await self._all_named(scope, ids, access)
         request = SpeechRequest(
-            "", style=generation.style, guidance=generation.guidance, steps=generation.steps, fresh=True
+            "",
+            style=generation.style,
+            guidance=generation.guidance,
+            steps=generation.steps,
+            tempo=generation.tempo,
+            fresh=True,
         )
         if len(generation.lines) == 1:
             voice = next(iter(known.values()), None)
@@ -210,30 +227,28 @@ class RequestResolver:
             voices[voice.id] = voice
         return voices
 
-    async def _unnamed(self, scope: Scope, access: FoundAccess) -> tuple[Voice | None, bool]:
-        """Return the voice for what names none, and whether the server has no default voice yet.
+    async def _unnamed(self, scope: Scope, access: FoundAccess) -> tuple[Voice | None, float]:
+        """Return the voice for what names none, and the member's tempo.
 
         A voice that may not speak now is passed over: nobody has asked for it.
         """
         chosen = await self._library.voices.chosen_voices(scope)
-        for found in (chosen.mine, chosen.default):
+        for found in (chosen.mine, chosen.default, chosen.starter):
             if found is not None and await access.permission_error_of(found) is None:
-                return found.voice, False
-        return None, chosen.default is None
+                return found.voice, chosen.tempo
+        return None, chosen.tempo
 
     async def _voiced(
         self,
         scope: Scope,
         lines: Sequence[Line[VoiceName]],
-        named: Voice | None,
+        otherwise: Voice | None,
         access: FoundAccess,
     ) -> list[Line[Voice]]:
-        """Return the lines with their voices; ``named`` says what stands before the first name."""
+        """Return the lines with their voices; ``otherwise`` says what stands before the first name."""
         ids = dict.fromkeys(line.voice.id for line in lines if line.voice)
         voices = await self._all_named(scope, ids, access)
-        if named is None and any(line.voice is None for line in lines):
-            named, _ = await self._unnamed(scope, access)
-        return [Line(voices[line.voice.id] if line.voice else named, line.text) for line in lines]
+        return [Line(voices[line.voice.id] if line.voice else otherwise, line.text) for line in lines]
 
 
 def _with(request: SpeechRequest, text: str, voice: Voice | None) -> SpeechRequest:

@@ -133,6 +133,8 @@ def _voice(
     speaker_id = _optional(about["speaker_id"], lambda value: int(_text(value)))
     if speaker_id is not None and (kind is not Kind.CLONED or not 0 < speaker_id < 2**63):
         raise ValueError("only a cloned voice has a speaker")
+    if kind is Kind.STARTER:
+        raise ValueError("a starter is in no server")
     if len(transcript or "") > MAX_TRANSCRIPT_CHARS:
         raise ValueError("the transcript is too long")
     description = _optional(about["description"], _text)

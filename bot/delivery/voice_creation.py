@@ -1,4 +1,4 @@
-"""Creation of voices: from a recording or from a description, checked, kept and named."""
+"""Creation of voices: from a recording or a description, checked, kept and named; and the starters made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import discord
 
 from bot.audio.maker import Maker
 from bot.audio.reference_check import NOT_FETCHED, ReferenceCheck, examine
-from bot.audio.wav import COMMENT, parse_wav
+from bot.audio.wav import COMMENT, SUBJECT, parse_wav
 from bot.errors import (
     RESTARTING,
     LibraryError,
@@ -25,10 +25,12 @@ from bot.errors import (
     RecordingError,
     TTSError,
     UsageLimitError,
+    sentence_for,
 )
 from bot.library.consent_rules import Request, Shares
 from bot.library.known_recordings import GENERATED
 from bot.library.library import Library
+from bot.library.starters import Starter, StarterRecording, recorded, starter_of
 from bot.library.voice import Kind, NewVoice, Scope, Voice, check_name, new_id
 from bot.limits import (
     MAX_AUDIO_SECONDS,
@@ -36,6 +38,7 @@ from bot.limits import (
     MAX_EXAMINATIONS_WAITING,
     MAX_REFERENCE_BYTES,
     MAX_VOICE_TAKE_SECONDS,
+    MIN_REFERENCE_SECONDS,
 )
 from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
 from bot.speech.job import SpeechJob
@@ -213,18 +216,20 @@ class VoiceCreation:
             raise
 
     async def keep_generation(
-        self, speech: Speech, transcript: str | None, *, asked_by: str
+        self, speech: Speech, transcript: str | None, *, asked_by: str, description: str | None = None
     ) -> KeptRecording:
         """Return a generation, kept as `record` keeps a recording; its file says that a machine speaks.
 
-        ``asked_by`` is the name of whoever it was made for. Raises `RecordingError` for one that is too
-        long or broken off, and `LibraryError`.
+        ``asked_by`` is the name of whoever it was made for, ``description`` what it was made after. Raises
+        `RecordingError` for one that is too long or broken off, and `LibraryError`.
         """
         if speech.seconds > MAX_VOICE_TAKE_SECONDS or speech.rest_is_missing:
             raise RecordingError(
                 f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
             )
         tags = {COMMENT: f"{MARK}, for {one_line(asked_by)}"}
+        if description:
+            tags[SUBJECT] = description
         recording = await self._library.recordings.keep(await self._maker.wav(speech, tags=tags))
         return KeptRecording(recording, speech.seconds, transcript, ())
 
@@ -457,7 +462,9 @@ class VoiceDesigner:
         request = SpeechRequest(brief.sample, style=brief.description, fresh=True)
         with self._synthesizer.submit(request, asker) as progress.job:
             speech = await progress.job.result()
-        return await self._creation.keep_generation(speech, brief.sample, asked_by=brief.asked_by)
+        return await self._creation.keep_generation(
+            speech, brief.sample, asked_by=brief.asked_by, description=brief.description
+        )
 
     async def _put(self, design: Design) -> None:
         self._open[design.id] = self._now() + DESIGN_SECONDS, design
@@ -476,3 +483,99 @@ class VoiceDesigner:
         if over:
             with suppress(LibraryError):  # the hourly tidying finds them
                 await self._creation.drop(*over)
+
+
+_MAX_STARTER_SECONDS: Final = 2 * MAX_VOICE_TAKE_SECONDS  # what any TTS gateway takes as a reference
+
+
+class StarterMaking:
+    """Making of a starter's recording, for everybody who waits for it."""
+
+    def __init__(self, job: SpeechJob, recording: asyncio.Task[StarterRecording]) -> None:
+        self._job = job
+        self._recording = recording
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is now."""
+        return self._job.progress
+
+    async def recording(self) -> StarterRecording:
+        """Return the recording. Raises `MemberError`, and `LibraryError`: then the next use tries again."""
+        return await asyncio.shield(self._recording)
+
+    async def end(self) -> None:
+        """End it at once."""
+        self._recording.cancel()
+        await asyncio.wait([self._recording])
+
+
+class StarterMaker:
+    """Maker of starter voices: the TTS gateway ``source`` makes each once, at its first use, for all servers.
+
+    What is being made is made to its end, also when nobody waits for it any more.
+    """
+
+    def __init__(
+        self, library: Library, synthesizer: SpeechSynthesizer, maker: Maker, *, source: str
+    ) -> None:
+        self._library = library
+        self._synthesizer = synthesizer
+        self._maker = maker
+        self._source = source
+        self._known: dict[str, StarterRecording] = {}
+        self._under_way: dict[str, StarterMaking] = {}
+
+    async def find(self, voice: Voice) -> Voice | None:
+        """Return a starter with its recording; None: it is still to be made. Raises `LibraryError`."""
+        starter = _starter(voice)
+        if starter.id not in self._known:
+            found = await self._library.starters.find(starter, self._source)
+            if found is not None:
+                self._known[starter.id] = found
+        made = self._known.get(starter.id)  # maybe it was made at this very moment
+        return None if made is None else recorded(voice, made)
+
+    def make(self, voice: Voice, asker: Asker) -> StarterMaking:
+        """Return the making of a starter's recording: the one under way, or a new one that ``asker`` pays.
+
+        Raises `MemberError` if they have enough in hand.
+        """
+        starter = _starter(voice)
+        under_way = self._under_way.get(starter.id)
+        if under_way is not None:
+            return under_way
+        job = self._synthesizer.submit(SpeechRequest(starter.sample, style=starter.style), asker)
+        making = StarterMaking(job, asyncio.create_task(self._made(starter, job), name="starter"))
+        self._under_way[starter.id] = making
+        return making
+
+    async def aclose(self) -> None:
+        """End what is being made."""
+        await asyncio.gather(*(making.end() for making in self._under_way.values()))
+
+    async def _made(self, starter: Starter, job: SpeechJob) -> StarterRecording:
+        try:
+            with job:
+                speech = await job.result()
+            if speech.rest_is_missing or not MIN_REFERENCE_SECONDS <= speech.seconds <= _MAX_STARTER_SECONDS:
+                log.warning("the starter %s is no voice: %.1f s", starter.name, speech.seconds)
+                raise MemberError(f"The voice {starter.name} came out wrong. Try again.")
+            tags = {COMMENT: f"{MARK} of {starter.name}", SUBJECT: starter.style}
+            wav = await self._maker.wav(speech, tags=tags)
+            made = StarterRecording(await self._library.recordings.keep(wav), speech.seconds)
+            await self._library.starters.keep(starter, self._source, made)
+        except TTSError as error:
+            log.warning("the starter %s was not made: %s", starter.name, error)
+            raise MemberError(f"I couldn't make the voice {starter.name}. {sentence_for(error)}") from error
+        finally:
+            del self._under_way[starter.id]
+        self._known[starter.id] = made
+        return made
+
+
+def _starter(voice: Voice) -> Starter:
+    starter = starter_of(voice.id)
+    if starter is None:
+        raise ValueError("this voice is no starter")
+    return starter

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from bot.library.voice import Kind, Sharing, Voice
+from bot.library.voice import NO_GUILD, Kind, Sharing, Voice
 
 POLICY_VERSION: Final = 1
 """The version of the policy that moderators and speakers accept. A new one asks all of them again."""
@@ -295,9 +295,11 @@ def speech_permission_error(
     standing: Standing | None, guild_id: int, *, policy: int, now: datetime
 ) -> str | None:
     """Return why a voice that stands like this may not be heard in this server at ``now``, or None."""
-    if standing is None or standing.voice.guild_id != guild_id:
+    voice = standing.voice if standing is not None else None
+    if voice is not None and voice.guild_id == NO_GUILD:
+        return None
+    if standing is None or voice is None or voice.guild_id != guild_id:
         return "This voice is not here any more. Choose another one."
-    voice = standing.voice
     if voice.is_frozen:
         return "A moderator has frozen this voice. Ask them, or choose another one."
     if voice.kind is not Kind.CLONED:

@@ -38,6 +38,7 @@ class Generation:
     likeness: str | None
     cache_key: str | None
     created_at: datetime
+    tempo: float = 1.0
 
 
 class Generations:

@@ -25,6 +25,7 @@ from bot.library.privacy import Privacy
 from bot.library.reading import Reading
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.library.recordings import Recordings
+from bot.library.starters import StarterVoices
 from bot.library.tables import (
     ChosenVoiceRow,
     ConsentRow,
@@ -105,6 +106,7 @@ class Library:
     voices: Voices
     recordings: Recordings
     known_recordings: KnownRecordings
+    starters: StarterVoices
     posts: RecordingPosts
     cached_speeches: CachedSpeeches
     generations: Generations
@@ -152,6 +154,8 @@ class Library:
         self.reading = Reading(self.database)
         folder = self._data_dir / RECORDING_FOLDER
         self.recordings = Recordings(self.database, folder, limit=self._limit, now=self._now)
+        self.starters = StarterVoices(self.database, self.recordings, now=self._now)
+        await self.starters.bring_up_to_date()
         await self._drop_recordings()
         self.known_recordings = KnownRecordings(self.database)
         self.posts = RecordingPosts(self.database)

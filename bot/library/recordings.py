@@ -27,7 +27,7 @@ from bot.errors import LibraryError, LibraryLimitError
 from bot.library.database import Database, upsert
 from bot.library.known_recordings import upload_hash
 from bot.library.recording_folder import DataLimit, RecordingFolder, is_sha256
-from bot.library.tables import ConsentRow, RecordingRow, VoiceRow
+from bot.library.tables import ConsentRow, RecordingRow, StarterRecordingRow, VoiceRow
 from bot.library.voice import Clock, utc_now
 from bot.limits import ASIDE_DAYS
 
@@ -83,13 +83,17 @@ class Recordings:
         """Return a recording. Raises `LibraryError` if it is not there or is damaged."""
         return await asyncio.to_thread(self._folder.read, sha256)
 
+    async def has(self, sha256: str) -> bool:
+        """Return whether a recording is in the folder."""
+        return await asyncio.to_thread(self._folder.has, sha256)
+
     async def hold(self, session: AsyncSession, sha256: str) -> None:
         """Make sure that the recording which a voice of this transaction names is there when it commits.
 
         Raises `LibraryError` if it is not there now. After the commit `saved` is to be called.
         """
         await self._database.lock(session, _LOCK)
-        if not await asyncio.to_thread(self._folder.has, sha256):
+        if not await self.has(sha256):
             raise LibraryError("the recording of a new voice is not there")
         held = {"kept_at": self._now(), "was_named": True, "was_saved": True, "unused_since": None}
         await upsert(session, RecordingRow, {"sha256": sha256}, held)
@@ -158,13 +162,16 @@ class Recordings:
         return len(gone), failed
 
     async def _named(self, session: AsyncSession, among: Collection[str] | None = None) -> set[str]:
-        """Return the recordings that voices and open questions name, of all or ``among`` these."""
+        """Return the recordings that voices, starters and open questions name, of all or ``among`` these."""
         voices, asked = select(VoiceRow.recording), _waiting(self._now())
+        starters = select(StarterRecordingRow.recording)
         if among is not None:
             voices = voices.where(VoiceRow.recording.in_(among))
             asked = asked.where(ConsentRow.recording.in_(among))
+            starters = starters.where(StarterRecordingRow.recording.in_(among))
         named: set[str | None] = set(await session.scalars(voices))
         named.update(await session.scalars(asked))
+        named.update(await session.scalars(starters))
         return {sha256 for sha256 in named if sha256 is not None}
 
 

@@ -326,14 +326,29 @@ class DictionaryWordRow(Base):
     spoken: Mapped[str]
 
 
+class StarterRecordingRow(Base):
+    """A recording of a starter voice; ``digest`` stands for the starter and the TTS gateway that made it."""
+
+    __tablename__ = "starter_recordings"
+
+    digest: Mapped[str] = mapped_column(_SHA256, primary_key=True)
+    recording: Mapped[str] = mapped_column(_SHA256, primary_key=True, index=True)
+    seconds: Mapped[float]
+    made_at: Mapped[datetime]
+
+
 class ChosenVoiceRow(Base):
-    """The voice that a member uses in a server when they name none."""
+    """The voice that a member uses in a server when they name none, and how fast it speaks for them.
+
+    Without a ``voice_id`` it is the server's.
+    """
 
     __tablename__ = "chosen_voices"
 
     guild_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
-    voice_id: Mapped[str] = mapped_column(_ID, ForeignKey("voices.id", ondelete="CASCADE"), index=True)
+    voice_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("voices.id", ondelete="CASCADE"), index=True)
+    tempo: Mapped[float] = mapped_column(default=1.0)
 
 
 class RecordingPostRow(Base):
@@ -468,6 +483,7 @@ class GenerationRow(Base):
     style: Mapped[str | None]
     guidance: Mapped[float | None]
     steps: Mapped[int | None] = mapped_column(Integer)
+    tempo: Mapped[float] = mapped_column(default=1.0)
     voice_ids: Mapped[list[str]]
     likeness: Mapped[str | None]
     cache_key: Mapped[str | None]

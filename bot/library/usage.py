@@ -412,24 +412,24 @@ class Reservations:
     def __init__(self, usage: Usage | None, asker: Asker) -> None:
         self._usage = usage
         self._asker = asker
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held by the part that reserves, from the moment on at which it may be called for."""
         self._refusal = ""
 
     async def reserve(self, seconds: float, voice_id: str | None) -> Charge | None:
         """Return the charge for a call of about so many seconds; None where nobody counts.
 
-        Raises `UsageLimitError`.
+        To be called with the `turn`. Raises `UsageLimitError`.
         """
         if self._usage is None:
             return None
-        async with self._turn:
-            if self._refusal:
-                raise UsageLimitError(self._refusal)
-            try:
-                return await self._usage.reserve(self._asker, RESERVED_TIMES * seconds, voice_id)
-            except UsageLimitError as error:
-                self._refusal = str(error)
-                raise
+        if self._refusal:
+            raise UsageLimitError(self._refusal)
+        try:
+            return await self._usage.reserve(self._asker, RESERVED_TIMES * seconds, voice_id)
+        except UsageLimitError as error:
+            self._refusal = str(error)
+            raise
 
 
 class _FullError(Exception):

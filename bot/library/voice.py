@@ -97,15 +97,22 @@ def _is_hidden(character: str) -> bool:
 
 
 NOBODY: Final = 0
-"""The owner of a default voice that was created by a first use: moderators look after it."""
+"""The owner of what no member owns: starters, and default voices of earlier editions."""
+
+NO_GUILD: Final = 0
+"""The server of what every server has."""
 
 
 class Kind(Enum):
-    """Where a voice comes from: somebody's recording, a description, or the first generation of a server."""
+    """Where a voice comes from: somebody's recording, a description, or us; see `bot.library.starters`.
+
+    Earlier editions made the first take of a server its ``DEFAULT`` voice; moderators look after those.
+    """
 
     CLONED = "cloned"
     DESIGNED = "designed"
     DEFAULT = "cast"
+    STARTER = "starter"
 
 
 class Sharing(Enum):
@@ -122,7 +129,7 @@ class Voice:
     """A saved voice. ``recording`` is the SHA-256 of our copy, ``seconds`` its length.
 
     ``speaker_id`` is whose voice it is, None for a cloned one if nobody knows; designed and default voices
-    have no speaker and no ``consent_id``.
+    have no speaker and no ``consent_id``. A starter has no recording here: each TTS gateway has its own.
     """
 
     id: str
@@ -164,10 +171,11 @@ class NewVoice:
 
 @dataclass(frozen=True, slots=True)
 class VoiceName:
-    """A voice as completion shows it."""
+    """A voice as completion shows it; a starter also with a ``word`` about it."""
 
     id: str
     name: str
+    word: str = ""
 
 
 Entry = TypeVar("Entry")
@@ -190,6 +198,8 @@ def new_id() -> str:
 
 def may_use(scope: Scope, voice: Voice) -> bool:
     """Return whether this member may speak with the voice here; whether its speaker agrees is not asked."""
+    if voice.guild_id == NO_GUILD:
+        return True
     if voice.guild_id != scope.guild_id:
         return False
     if voice.owner_id == scope.member_id or voice.sharing is Sharing.SERVER:

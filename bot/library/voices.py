@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     ColumnElement,
-    ScalarSelect,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -23,17 +22,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.errors import MemberError, NameTakenError
+from bot.errors import MemberError
 from bot.library.consent import Consents
 from bot.library.consent_rows import is_agreed_by, select_standings, to_standings
 from bot.library.consent_rules import Standing
 from bot.library.database import Database, upsert
 from bot.library.recordings import Recordings
+from bot.library.starters import DEFAULT_STARTER, starter_named, starter_of, starters_with
 from bot.library.tables import ChosenVoiceRow, GuildSettingsRow, VoiceRow
 from bot.library.voice import (
-    NOBODY,
+    NO_GUILD,
     Clock,
-    Kind,
     NewVoice,
     Page,
     Scope,
@@ -78,6 +77,9 @@ NO_SUCH_VOICE = "There is no voice with that name here. /voice list shows those 
 _MOST_NEW = 1_000
 """Voices that were saved and are not prepared yet; what does not fit is prepared at its first use."""
 
+_STARTER = (
+    "{} is a starter voice: everybody can speak with it, in every server, and nobody can change or delete it."
+)
 _FROZEN = "This voice is frozen here. Choose another one."
 _NOT_FOR_ALL = "Members could not use that voice. Share it with the whole server first: /voice share."
 _NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
@@ -92,13 +94,15 @@ _NOT_OWNER = "Only its owner can say who may use this voice."
 
 @dataclass(frozen=True, slots=True)
 class ChosenVoices:
-    """The voices a member may use when they name none: their own choice here, and the default.
+    """The voices a member may use when they name none: their own choice here, the server's, and a starter.
 
-    Each with what decides whether it may be heard now.
+    Each with what decides whether it may be heard now; ``tempo`` is how fast they have chosen to be heard.
     """
 
     mine: Standing | None
     default: Standing | None
+    starter: Standing | None
+    tempo: float = 1.0
 
 
 class Voices:
@@ -134,8 +138,8 @@ class Voices:
     async def find_standing(self, scope: Scope, name: str) -> Standing:
         """Return the same voice with what decides whether it may be heard now; one statement."""
         async with self._database.reading() as session:
-            named = select_standings().where(VoiceRow.guild_id == scope.guild_id, _is_named(name))
-            rows = (await session.execute(named.order_by(VoiceRow.id != name, *best_named(scope)))).all()
+            found = select_standings().where(_is_found(scope, name))
+            rows = (await session.execute(found.order_by(*_best_found(scope, name)))).all()
         standing = next((one for one in to_standings(rows) if may_use(scope, one.voice)), None)
         if standing is None:
             raise MemberError(NO_SUCH_VOICE)
@@ -147,15 +151,18 @@ class Voices:
         """Return the voice with this name or id that this member may know of: to look at, change or delete.
 
         Beyond those they may use, owners and moderators know theirs, and speakers those they are heard in.
-        Raises `MemberError`, the same as `find`. What they may do is checked when they do it.
+        Raises `MemberError`, the same as `find`, and for a starter, which nobody may change. What they may do
+        is checked when they do it.
         """
         async with self._database.reading() as session:
-            named = (VoiceRow.guild_id == scope.guild_id, _is_named(name))
-            order = (VoiceRow.id != name, *best_named(scope))
-            found = await load_voices(session, *named, order_by=order)
+            order = _best_found(scope, name)
+            found = await load_voices(session, _is_found(scope, name), order_by=order)
         voice = next((one for one in found if may_know(scope, one)), None)
         if voice is None:
             raise MemberError(NO_SUCH_VOICE)
+        starter = starter_of(voice.id)
+        if starter is not None:
+            raise MemberError(_STARTER.format(starter.name))
         return voice
 
     async def unscoped(self, voice_id: str) -> Voice | None:
@@ -166,13 +173,15 @@ class Voices:
     async def complete(
         self, scope: Scope, typed: str, limit: int = 25, *, to_manage: bool = False
     ) -> list[VoiceName]:
-        """Return up to ``limit`` voices whose name has ``typed`` in it, last used first.
+        """Return up to ``limit`` voices whose name has ``typed`` in it: starters, then the last used first.
 
         Those that `find` would find, or `find_to_manage`. One statement, 20 ms at most among 10,000 voices.
         """
         allowed = known_to(scope) if to_manage else usable_by(scope)
+        starters = [] if to_manage else starters_with(typed)[:limit]
         async with self._database.reading() as session:
-            return await load_names(session, allowed, has_in_name(typed), limit=limit)
+            saved = await load_names(session, allowed, has_in_name(typed), limit=limit - len(starters))
+        return [*starters, *saved]
 
     async def complete_spoken_by(self, member_id: int, typed: str, limit: int = 25) -> list[VoiceName]:
         """Return up to ``limit`` voices of every server in which this member is heard, by what is ``typed``.
@@ -193,10 +202,12 @@ class Voices:
         if not names:
             return {}
         keys = {name_key(name) for name in names}
+        starters = {name_key(starter.name): starter for starter in starters_with("")}
         async with self._database.reading() as session:
             named = (usable_by(scope), VoiceRow.name_key.in_(sorted(keys)))
             found = await load_names(session, *named, order_by=best_named(scope))
-        return {name_key(voice.name): voice for voice in reversed(found)}
+        saved = {name_key(voice.name): voice for voice in reversed(found)}
+        return {key: voice for key, voice in (starters | saved).items() if key in keys}
 
     async def page(self, scope: Scope, number: int, size: int) -> Page[Voice]:
         """Return one page of what this member may know of, last used first; beyond the ends, the nearest."""
@@ -211,23 +222,31 @@ class Voices:
         return Page(tuple(found), number, pages, total)
 
     async def choose(self, scope: Scope, voice_id: str | None) -> None:
-        """Make this voice the member's choice here; None: none. `MemberError` if they may not use it."""
+        """Make this voice the member's choice here; None: the server's, as fast as it was made.
+
+        Raises `MemberError` if they may not use it.
+        """
+        mine = (ChosenVoiceRow.guild_id == scope.guild_id, ChosenVoiceRow.member_id == scope.member_id)
         async with self._database.session() as session:
             await self._database.lock(session, scope.guild_id)
             if voice_id is None:
-                mine = (
-                    ChosenVoiceRow.guild_id == scope.guild_id,
-                    ChosenVoiceRow.member_id == scope.member_id,
-                )
                 await session.execute(delete(ChosenVoiceRow).where(*mine))
                 return
             voice = await _of_scope(session, scope, voice_id)
             if not is_usable(scope, voice):
                 raise MemberError(_FROZEN)
-            await _choose(session, scope, voice.id)
+            key = {"guild_id": scope.guild_id, "member_id": scope.member_id}
+            await upsert(session, ChosenVoiceRow, key, {"voice_id": voice.id})
+
+    async def set_tempo(self, scope: Scope, tempo: float) -> None:
+        """Let this member be heard that much faster here, in whichever voice speaks when they name none."""
+        key = {"guild_id": scope.guild_id, "member_id": scope.member_id}
+        async with self._database.session() as session:
+            await self._database.lock(session, scope.guild_id)
+            await upsert(session, ChosenVoiceRow, key, {"tempo": tempo})
 
     async def set_default(self, scope: Scope, voice_id: str | None) -> None:
-        """Make this voice the server's; None: there is none. Moderators may, with one shared with all.
+        """Make this voice the server's; None: the starter. Moderators may, with one shared with all.
 
         Raises `MemberError` otherwise. Outside servers it is the same as `choose`.
         """
@@ -244,46 +263,27 @@ class Voices:
                     raise MemberError(_FROZEN)
                 if voice.sharing is not Sharing.SERVER:
                     raise MemberError(_NOT_FOR_ALL)
-            await _set_default(session, scope.guild_id, voice_id)
+            values = {"default_voice_id": voice_id}
+            await upsert(session, GuildSettingsRow, {"guild_id": scope.guild_id}, values)
 
     async def chosen_voices(self, scope: Scope) -> ChosenVoices:
         """Return what this member speaks with here when they name no voice; one statement.
 
-        What they may not use any more, or is frozen, counts as none. Without a default one has to be created.
+        What they may not use any more, or is frozen, counts as none.
         """
         values = {"guild_id": scope.guild_id, "member_id": scope.member_id}
         async with self._database.reading() as session:
             rows = (await session.execute(_CHOSEN, values)).all()
             standings = to_standings(rows)
         if not rows:
-            return ChosenVoices(None, None)
+            return ChosenVoices(None, None, None)
         usable = {one.voice.id: one for one in standings if is_usable(scope, one.voice)}
-        return ChosenVoices(usable.get(rows[0].chosen_id), usable.get(rows[0].default_id))
-
-    async def create_default_voice(self, scope: Scope, new: NewVoice) -> Voice:
-        """Return the server's default voice: ``new``, or what another first use has made meanwhile.
-
-        Whoever speaks first may do this; the voice belongs to `NOBODY` and is shared with the server. A
-        taken name gets a number. Outside servers it is the member's own, and their choice.
-        """
-        async with self._database.session() as session:
-            await self._database.lock(session, scope.guild_id)
-            known = await _default(session, scope)
-            if known is not None:
-                return known
-            owner_id = scope.member_id if scope.is_private else NOBODY
-            name = await _free_name(session, scope.guild_id, owner_id, new.name)
-            default = replace(new, name=name, kind=Kind.DEFAULT, sharing=Sharing.SERVER)
-            voice = await insert_voice(session, scope.guild_id, owner_id, default, self._now())
-            await self._recordings.hold(session, new.recording)
-            if scope.is_private:
-                await _choose(session, scope, voice.id)
-            else:
-                await _set_default(session, scope.guild_id, voice.id)
-        await self._recordings.saved(new.recording)
-        with suppress(asyncio.QueueFull):  # whoever is so far behind does without
-            self._new.put_nowait(voice)
-        return voice
+        return ChosenVoices(
+            usable.get(rows[0].chosen_id),
+            usable.get(rows[0].default_id),
+            usable.get(DEFAULT_STARTER.id),
+            rows[0].tempo or 1.0,
+        )
 
     async def save(self, scope: Scope, new: NewVoice) -> Voice:
         """Return the new voice, kept under its name in the scope's server; its recording is kept already.
@@ -392,70 +392,50 @@ class Voices:
 
 async def _of_scope(session: AsyncSession, scope: Scope, voice_id: str) -> Voice:
     """Return the voice with this id, if the member may know of it. Raises `MemberError` as `Voices.find`."""
-    found = await load_voices(session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == voice_id)
+    here = VoiceRow.id == voice_id
+    if starter_of(voice_id) is None:
+        here = and_(VoiceRow.guild_id == scope.guild_id, here)
+    found = await load_voices(session, here)
     if not found or not may_know(scope, found[0]):
         raise MemberError(NO_SUCH_VOICE)
     return found[0]
 
 
-def _is_named(name: str) -> ColumnElement[bool]:
-    return or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
-
-
-async def _choose(session: AsyncSession, scope: Scope, voice_id: str) -> None:
-    key = {"guild_id": scope.guild_id, "member_id": scope.member_id}
-    await upsert(session, ChosenVoiceRow, key, {"voice_id": voice_id})
-
-
-async def _set_default(session: AsyncSession, guild_id: int, voice_id: str | None) -> None:
-    await upsert(session, GuildSettingsRow, {"guild_id": guild_id}, {"default_voice_id": voice_id})
-
-
-async def _default(session: AsyncSession, scope: Scope) -> Voice | None:
-    found = await load_voices(
-        session, VoiceRow.guild_id == scope.guild_id, VoiceRow.id == _default_id(scope.guild_id)
+def _is_found(scope: Scope, name: str) -> ColumnElement[bool]:
+    """Return the condition for the voices with this id or name: of the scope's server, or a starter."""
+    named = and_(
+        VoiceRow.guild_id == scope.guild_id, or_(VoiceRow.id == name, VoiceRow.name_key == name_key(name))
     )
-    return next((voice for voice in found if is_usable(scope, voice)), None)
+    starter = starter_named(name)
+    return named if starter is None else or_(named, VoiceRow.id == starter.id)
 
 
-def _default_id(guild_id: int | BindParameter[int]) -> ScalarSelect[str | None]:
-    return (
-        select(GuildSettingsRow.default_voice_id)
-        .where(GuildSettingsRow.guild_id == guild_id)
-        .scalar_subquery()
-    )
+def _best_found(scope: Scope, name: str) -> tuple[ColumnElement[Any], ...]:
+    """Return the order of what `_is_found`: an id before a name, a voice of the server before a starter."""
+    return (VoiceRow.id != name, VoiceRow.guild_id == NO_GUILD, *best_named(scope))
 
 
 def _chosen() -> Select[tuple[Any, ...]]:
     """Return the statement of `Voices.chosen_voices`; it is built once, which costs as much as running it."""
     guild_id = bindparam("guild_id", type_=BigInteger)
-    chosen = (
-        select(ChosenVoiceRow.voice_id)
-        .where(ChosenVoiceRow.guild_id == guild_id)
-        .where(ChosenVoiceRow.member_id == bindparam("member_id", type_=BigInteger))
-        .scalar_subquery()
+    mine = (
+        ChosenVoiceRow.guild_id == guild_id,
+        ChosenVoiceRow.member_id == bindparam("member_id", type_=BigInteger),
     )
-    default = _default_id(guild_id)
+    chosen = select(ChosenVoiceRow.voice_id).where(*mine).scalar_subquery()
+    tempo = select(ChosenVoiceRow.tempo).where(*mine).scalar_subquery()
+    servers = select(GuildSettingsRow.default_voice_id).where(GuildSettingsRow.guild_id == guild_id)
+    default = servers.scalar_subquery()
+    # A choice is a voice of this server, or a starter: `choose` and `set_default` take no other.
+    wanted = or_(VoiceRow.id == chosen, VoiceRow.id == default, VoiceRow.id == DEFAULT_STARTER.id)
     return (
         select_standings()
-        .add_columns(chosen.label("chosen_id"), default.label("default_id"))
-        .where(VoiceRow.guild_id == guild_id, or_(VoiceRow.id == chosen, VoiceRow.id == default))
+        .add_columns(chosen.label("chosen_id"), default.label("default_id"), tempo.label("tempo"))
+        .where(wanted)
     )
 
 
 _CHOSEN: Final = _chosen()
-
-
-async def _free_name(session: AsyncSession, guild_id: int, owner_id: int, name: str) -> str:
-    number = 1
-    while True:
-        candidate = name if number == 1 else f"{name} {number}"
-        try:
-            await check_free(session, guild_id, owner_id, candidate)
-        except NameTakenError:
-            number += 1
-        else:
-            return candidate
 
 
 async def _change(session: AsyncSession, voice: Voice, **values: object) -> None:

@@ -9,16 +9,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
 from bot.library.database import Database, insert_missing, upsert
 from bot.library.known_recordings import remember_voices
+from bot.library.starters import POST_ID_CHARS
 from bot.library.tables import (
     ChannelToSearchRow,
     ConsentRow,
     RecordingPostRow,
+    StarterRecordingRow,
     VoiceMessageRow,
     VoiceRow,
     read_as,
@@ -169,7 +171,7 @@ _LONGEST_WAIT: Final = timedelta(days=1)
 class RecordingPost:
     """A message of ours with a voice's recording, and the address it had when last seen.
 
-    ``voice_id`` is that of a saved voice, or of the consent behind a likeness.
+    ``voice_id`` is that of a saved voice, or of the consent behind a likeness; for a starter see `post_id`.
     """
 
     voice_id: str
@@ -269,7 +271,10 @@ class RecordingPosts:
 
 def _unwanted(now: datetime) -> ColumnElement[bool]:
     granted = select(ConsentRow.id).where(ConsentRow.state == Consent.GRANTED.value)
-    is_of_a_voice = RecordingPostRow.voice_id.in_(select(VoiceRow.id))
+    starters = select(func.substr(StarterRecordingRow.recording, 1, POST_ID_CHARS))
+    is_of_a_voice = or_(
+        RecordingPostRow.voice_id.in_(select(VoiceRow.id)), RecordingPostRow.voice_id.in_(starters)
+    )
     is_fresh = RecordingPostRow.posted_at > now - timedelta(hours=LIKENESS_POST_HOURS)
     is_of_a_likeness = and_(RecordingPostRow.voice_id.in_(granted), is_fresh)
     return or_(not_(or_(is_of_a_voice, is_of_a_likeness)), RecordingPostRow.attachment_id == 0)

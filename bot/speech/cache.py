@@ -36,7 +36,7 @@ def speech_key(request: SpeechRequest, source: str) -> str:
     ``source`` stands for the TTS gateway and its defaults.
     """
     fields = (
-        *(_VERSION, source, request.style, request.guidance, request.steps),
+        *(_VERSION, source, request.style, request.guidance, request.steps, request.tempo),
         [(_voice(line.voice or request.voice, request.reference), line.text) for line in request.lines]
         or [(_voice(request.voice, request.reference), request.text)],
     )

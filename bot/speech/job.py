@@ -182,12 +182,10 @@ class SharedJobs:
         if ended:
             await asyncio.wait(ended)
 
-    async def wait_ended(self, key: str | None = None) -> None:
-        """Wait until what is under way has ended: all of it, or what others may share under ``key``."""
-        shared = self._find(key) if key is not None else None
-        tasks = set(self._under_way) if key is None else {shared.task} if shared else set()
-        if tasks:
-            await asyncio.wait(tasks)
+    async def wait_ended(self) -> None:
+        """Wait until all that is under way has ended."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
 
     def _find(self, key: str) -> SharedJob | None:
         shared = self._by_key.get(key)

@@ -48,8 +48,8 @@ class SpeechResult:
 class SpeechRun:
     """Run of one utterance: a few calls under way at once, and no more calls than it has segments,
 
-    but for one that may be made again. ``plan`` says which of the ``speakers`` says what. No segment is added
-    to more than ``max_seconds``. Used once.
+    but for one that may be made again. ``plan`` says which of the ``speakers`` says what, ``tempo`` how much
+    faster it is heard than it is made. No segment is added to more than ``max_seconds``. Used once.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class SpeechRun:
         resources: SpeechResources,
         clock: PlaybackClock,
         *,
+        tempo: float = 1.0,
         max_seconds: float = MAX_UTTERANCE_SECONDS,
     ) -> None:
         self._speakers = speakers
@@ -66,6 +67,7 @@ class SpeechRun:
         self._stats = resources.stats
         self._maker = resources.maker
         self._clock = clock
+        self._tempo = tempo
         self._max_seconds = max_seconds
         self._under_way: deque[SegmentInProgress] = deque()
         self._done: list[Part] = []
@@ -190,10 +192,11 @@ class SpeechRun:
         self._done.append(part)
         self._segments_done += 1
         self._seconds += part.seconds
-        self._pause = segment.segment.pause_after
+        self._pause = segment.segment.pause_after / self._tempo
 
     def _in_flight(self) -> list[float]:
-        return [segment.segment.seconds for segment in self._under_way if segment.is_in_flight]
+        """Return about how long the segments that are being made will be heard."""
+        return [one.segment.seconds / self._tempo for one in self._under_way if one.is_in_flight]
 
     def _buffered(self) -> float:
         return self._clock.buffered + sum(segment.seconds_ready for segment in self._under_way)
@@ -229,7 +232,7 @@ async def speech_run_of(
     await _check_calls(line_plans)
     numbers = [voices_in_turn.index(voice) for voice in voices]
     plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)))
-    return SpeechRun(speakers, plan, resources, clock, max_seconds=max_seconds)
+    return SpeechRun(speakers, plan, resources, clock, tempo=request.tempo, max_seconds=max_seconds)
 
 
 def _speaker_of(

@@ -158,10 +158,11 @@ class CallBudget:
 
     async def check(self) -> None:
         """Return if the call may be made. Raises `UsageLimitError`, and what the gate of the voice raises."""
-        if self._gate is not None:
-            await self._gate.check()
-        if self._charge is None:
-            self._charge = await self._reservations.reserve(self._seconds, self._voice_id)
+        async with self._reservations.turn:  # with the gate in it: behind that a later part could be first
+            if self._gate is not None:
+                await self._gate.check()
+            if self._charge is None:
+                self._charge = await self._reservations.reserve(self._seconds, self._voice_id)
 
     def settle(self, seconds: float | None = None) -> None:
         """Count ``seconds``, or where nobody knows how many it has made, as many as were reserved."""
@@ -311,6 +312,7 @@ class SegmentRequest:
                     is_live=self._segment.is_live,
                     buffered=self._segment.buffered,
                     drops_silent_end=self._segment.is_followed,
+                    tempo=self._request.tempo,
                 )
                 async with aclosing(incoming):
                     async for frames in incoming:
@@ -541,7 +543,7 @@ class Speaker:
                     async for frames in batches:
                         if not segment.frames:
                             self._use(request.url, segment, finds_voice=finds_voice)
-                            segment.note_made(segment.segment.seconds)
+                            segment.note_made(segment.segment.seconds / self._request.tempo)
                         segment.add(frames)
             except TTSReferenceError:
                 if saved is not None and reference is not None and await saved.renew(reference):
@@ -551,7 +553,7 @@ class Speaker:
                 raise
             if not segment.frames:
                 self._use(request.audio.url, segment, finds_voice=finds_voice)
-                segment.note_made(request.audio.speech.checked.seconds)
+                segment.note_made(request.audio.speech.checked.seconds / self._request.tempo)
             return request.audio
 
     def _use(self, url: str | None, segment: SegmentInProgress, *, finds_voice: bool) -> None:

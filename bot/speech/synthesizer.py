@@ -10,7 +10,7 @@ from bot.library.cached_speeches import voice_label
 from bot.library.usage import Usage
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
-from bot.speech.cache import SpeechCache, UnfetchedGenerations, labels_of, speech_key
+from bot.speech.cache import SpeechCache, UnfetchedGenerations, speech_key
 from bot.speech.job import MemberQuota, SharedJobs, SpeechJob
 from bot.speech.segment_plan import PlaybackClock, Speed
 from bot.speech.speaker import RetryBudget, SpeechResources, TTSGatewayStats
@@ -108,14 +108,6 @@ class SpeechSynthesizer:
     async def forget(self, key: str) -> None:
         """Throw away the speech that is kept under ``key``."""
         await self._cache.forget(keys=[key])
-
-    async def keep_as(self, request: SpeechRequest, again: SpeechRequest, asker: Asker) -> None:
-        """Keep the speech of ``request`` for ``again`` too: it has become the voice of that."""
-        keeping = self._cache.keeping(self.key_of(again), labels_of(again, asker.member_id))
-        await self._jobs.wait_ended(self.key_of(request))
-        kept = await self._cache.get(self.key_of(request))
-        if kept is not None:
-            await self._cache.put(kept, keeping)
 
     async def aclose(self) -> None:
         """Wait until nothing is made or kept any more. Whoever waits for speech has been cancelled before."""

@@ -64,3 +64,9 @@ async def chosen(scene: Scene, voice: Voice, *people: Person) -> None:
     """Let ``people`` speak with ``voice`` when they name none."""
     for person in people:
         await scene.bot.library.voices.choose(Scope(scene.guild.id, person.id), voice.id)
+
+
+async def known_to(scene: Scene, person: Person) -> list[str]:
+    """Return the names of the saved voices that somebody may know of here."""
+    found = await scene.bot.library.voices.complete(Scope(scene.guild.id, person.id), "", to_manage=True)
+    return [voice.name for voice in found]

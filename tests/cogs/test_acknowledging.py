@@ -80,6 +80,7 @@ def sample(scene: Scene, option: app_commands.Parameter) -> object:
         AppCommandOptionType.integer: option.min_value,
         AppCommandOptionType.boolean: True,
         AppCommandOptionType.channel: scene.perch if VOICE in option.channel_types else scene.general,
+        AppCommandOptionType.number: option.min_value,
         AppCommandOptionType.attachment: RECORDING,
         AppCommandOptionType.user: scene.bob,
         AppCommandOptionType.role: next(iter(scene.guild.roles.values())),

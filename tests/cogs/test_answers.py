@@ -111,7 +111,7 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
 async def test_a_voice_message_that_nobody_confirms_is_sent_once(scene: Scene):
     scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", cuts=True, carried_out=True, times=1))
 
-    answer = await scene.speak(to="voice message")
+    answer = await scene.speak(to="voice message", style="calm")
     words = await words_of(answer)
 
     assert words.startswith("AI-generated voice")
@@ -123,7 +123,7 @@ async def test_a_voice_message_that_is_refused_comes_as_a_file(scene: Scene):
     refusal = {"code": 50173, "message": "You cannot send voice messages in this channel."}
     scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", 400, refusal))
 
-    answer = await scene.speak(to="voice message")
+    answer = await scene.speak(to="voice message", style="calm")
     await file_of(answer)
 
     assert answer.content.startswith("Discord did not take the voice message, so here is the file.\n")
@@ -163,7 +163,7 @@ async def test_a_deleted_answer_is_posted_again_so_that_nothing_paid_for_is_lost
 
 
 async def test_where_the_bot_may_not_write_a_late_answer_comes_as_a_direct_message(scene: Scene):
-    hold = await _held(scene)
+    hold = await _held(scene, style="calm")
     scene.guild.set_bot_permissions(int(Permission.VIEW_CHANNEL), scene.general)
     await scene.rehearsal.caught_up()
     scene.rehearsal.misbehave(Misbehaviour("PATCH", "@original", 401, ENDED, times=100))

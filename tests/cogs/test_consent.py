@@ -122,7 +122,7 @@ async def test_a_no_leaves_nothing_behind(scene: Scene) -> None:
     )
 
     assert question.buttons == []
-    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+    assert scene.recordings == []
 
 
 async def test_who_never_wants_to_be_cloned_is_not_even_asked(scene: Scene) -> None:
@@ -218,11 +218,11 @@ async def test_the_question_says_where_the_recording_goes_and_who_hears_it(scene
 async def test_whoever_is_asked_hears_the_recording_and_nobody_else_does(scene: Scene) -> None:
     await scene.let_clone()
     question = await asked_for(scene)
-    (kept,) = (scene.settings.data_dir / "recordings").glob("*.wav")
+    (kept,) = scene.recordings
 
     heard = await scene.bob.press(question, "Listen")
 
-    assert await (await file_of(heard)).read() == kept.read_bytes()
+    assert await (await file_of(heard)).read() == await scene.bot.library.recordings.read(kept)
     assert heard.ephemeral
     assert question.buttons == ["Listen", "I agree", "No"]
     refused = await scene.alice.press(question, "Listen")
@@ -245,7 +245,7 @@ async def test_after_the_answer_there_is_nothing_to_listen_to(scene: Scene, labe
 
 
 def kept(scene: Scene) -> list[str]:
-    return [path.name for path in (scene.settings.data_dir / "recordings").glob("*")]
+    return scene.recordings
 
 
 async def test_a_question_that_is_refused_fetches_nothing_and_leaves_nothing(scene: Scene) -> None:
@@ -359,7 +359,7 @@ async def test_of_two_one_no_is_enough(scene: Scene, who: str) -> None:
     await one.press(question, "No")
     await scene.general.until_message(lambda shown: "said no. Nothing was saved." in shown.content)
 
-    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+    assert scene.recordings == []
 
 
 @pytest.mark.slow

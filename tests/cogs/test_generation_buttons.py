@@ -147,7 +147,7 @@ async def test_as_voice_message_answers_the_generation_with_one(scene: Scene):
     (file,) = scene.rehearsal.files_of(sent)
     assert file.seconds is not None
     assert file.seconds > 1
-    assert b"AI-generated voice of House, for Alice" in await file.read()
+    assert b"AI-generated voice of Warm, for Alice" in await file.read()
     assert await words_of(pressed) == "Sent."
     assert pressed.ephemeral
 
@@ -211,7 +211,7 @@ async def test_a_voice_message_of_a_guest_is_the_first_response_or_a_sentence(
     channel = away.add_text_channel("lobby")
     guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
     away.add_member(guest)
-    answer = await guest.slash(channel, "speak", text="Hello there")
+    answer = await guest.slash(channel, "speak", text="Hello there", style="calm")
     await file_of(answer)
     if slow:
         monkeypatch.setattr(scene.bot.extensions["cogs.generation_buttons"], "_RESPONSE_SECONDS", 0.0)

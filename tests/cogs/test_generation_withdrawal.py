@@ -52,7 +52,7 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     assert listener.speech()[-1].arrival - revoked <= SILENT_SECONDS + ON_THE_WAY
     assert posts(scene) == []
     assert await scene.bot.library.posts.of(voice.id) == []
-    assert list((scene.settings.data_dir / "recordings").glob("*.wav")) == []
+    assert scene.recordings == []
 
 
 async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scene):

@@ -74,23 +74,25 @@ async def test_say_something_speaks_what_is_typed(scene: Scene):
 
 
 async def test_choose_a_voice_makes_the_chosen_one_speak(scene: Scene):
-    await designed(scene, scene.bob, "Wizard")
+    await designed(scene, scene.bob, "Keeper")
     answer = await typed(scene.alice, scene.general, "help")
     menu = await scene.alice.press(answer, "Choose a voice")
     await words_of(menu)
 
-    await scene.alice.select(menu, "Choose a voice", "Wizard")
-    await menu.until(lambda shown: "you speak as **Wizard**" in shown.content, timeout=DEADLINE)
+    await scene.alice.select(menu, "Pick a voice", "Keeper")
+    await menu.until(lambda shown: "Choose Keeper" in shown.buttons, timeout=DEADLINE)
+    await scene.alice.press(menu, "Choose Keeper")
+    await menu.until(lambda shown: "you speak as **Keeper**" in shown.content, timeout=DEADLINE)
     said = await scene.speak("Good evening")
 
     await file_of(said)
-    assert "Wizard" in said.content
+    assert "Keeper" in said.content
 
 
-async def test_choose_a_voice_where_there_is_none_says_how_to_make_one(scene: Scene):
+async def test_choose_a_voice_where_nobody_has_saved_one_offers_the_starters(scene: Scene):
     answer = await typed(scene.alice, scene.general, "help")
 
-    assert "`/voice design`" in await words_of(await scene.alice.press(answer, "Choose a voice"))
+    assert "**Warm**" in await words_of(await scene.alice.press(answer, "Choose a voice"))
 
 
 async def test_save_my_voice_keeps_the_recording_in_the_form(scene: Scene):
@@ -115,7 +117,6 @@ async def test_save_my_voice_refuses_what_is_no_recording(scene: Scene):
 
 
 async def test_the_buttons_work_after_a_restart(scene: Scene):
-    await designed(scene, scene.bob, "Wizard")
     answer = await typed(scene.alice, scene.general, "help")
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
@@ -123,7 +124,7 @@ async def test_the_buttons_work_after_a_restart(scene: Scene):
         menu = await scene.alice.press(answer, "Choose a voice")
 
         assert form.modal is not None
-        assert (await words_of(menu)).startswith("Which voice should speak for you?")
+        assert (await words_of(menu)).startswith("Which voice should speak for you here")
 
 
 @pytest.mark.parametrize(

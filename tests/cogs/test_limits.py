@@ -258,13 +258,13 @@ def notices(scene: Scene) -> list[str]:
 
 @pytest.mark.usefixtures("fast_playback")
 async def test_what_is_heard_ends_at_the_limit_and_is_not_begun_again(limited: Scene) -> None:
-    await typed(limited.alice, limited.general, "myna limits", seconds=12)
+    await typed(limited.alice, limited.general, "myna limits", seconds=18)
     await limited.alice.join(limited.perch)
 
     answer = await limited.speak(LONG, to="voice channel")
     await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
 
-    assert answer.content.count("The rest is missing. You've reached today's limit of 12 seconds") == 1
+    assert answer.content.count("The rest is missing. You've reached today's limit of 18 seconds") == 1
     texts = [asked["text"] for asked in limited.asked]
     assert len(texts) == len(set(texts))
 

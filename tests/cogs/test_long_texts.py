@@ -85,7 +85,7 @@ async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: S
     hold = Hold()
     scene.faults.on_post(None, hold)
 
-    answer = await scene.speak(STORY)
+    answer = await scene.speak(STORY, style="calm")
     await listener.wait_for_speech(timeout=DEADLINE)
     assert not hold.released.is_set()
     hold.released.set()
@@ -100,7 +100,7 @@ async def test_a_failure_in_the_middle_gives_what_there_is_and_says_so(scene: Sc
     scene.faults.on_post(None, None)
     scene.faults.every_post = Respond(500, "no")
 
-    answer = await scene.speak(STORY)
+    answer = await scene.speak(STORY, style="calm")
     made, heard = await heard_whole(answer, listener)
 
     assert answer.content.count("The rest is missing") == 1
@@ -113,7 +113,7 @@ async def test_spoken_only_it_says_too_that_the_rest_is_missing(scene: Scene):
     await scene.alice.join(scene.perch)
     scene.faults.on_post(None, Respond(500, "no"), Respond(500, "no"))
 
-    answer = await scene.speak(STORY, to="voice channel")
+    answer = await scene.speak(STORY, to="voice channel", style="calm")
     await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=FAR_MORE)
 
     assert "The rest is missing" in answer.content
@@ -228,6 +228,6 @@ async def test_a_failure_behind_again_is_one_sentence(scene: Scene):
 async def test_a_refusal_of_the_first_part_costs_no_second_call(scene: Scene, fault: Fault):
     scene.faults.every_post = fault
 
-    await words_of(await scene.speak(STORY, to="here"))
+    await words_of(await scene.speak(STORY, to="here", style="calm"))
 
     assert len(scene.asked) == 1

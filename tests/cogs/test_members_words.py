@@ -88,7 +88,7 @@ async def test_nothing_that_a_member_says_is_in_the_log(scene: Scene, logged: St
     await file_of(await scene.speak(TEXT))
 
     await words_of(await scene.speak(f"Robin: {TEXT}", voice=CANARY))
-    dialogue = f"House: hello / {CANARY}: {TEXT} / House: yes"
+    dialogue = f"Warm: hello / {CANARY}: {TEXT} / Warm: yes"
     assert "no voice called" in await words_of(await scene.speak(dialogue))
     await scene.let_clone(scene.alice)
     await words_of(

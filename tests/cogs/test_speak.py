@@ -29,9 +29,8 @@ async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
     with wave.open(BytesIO(await file.read())) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
         seconds = sound.getnframes() / 48_000
-    assert (
-        answer.content.splitlines()[0] == f"AI-generated voice, for {scene.alice.mention} · {seconds:.1f} s"
-    )
+    credit = f"AI-generated voice of Warm, for {scene.alice.mention} · {seconds:.1f} s"
+    assert answer.content.splitlines()[0] == credit
     assert not answer.ephemeral
 
 
@@ -41,7 +40,7 @@ async def test_the_file_itself_says_that_the_voice_is_made(scene: Scene):
     data = await file.read()
 
     assert b"LIST" in data
-    assert b"AI-generated voice, for Alice" in data
+    assert b"AI-generated voice of Warm, for Alice" in data
 
 
 async def test_the_command_is_acknowledged_before_the_speech_is_made(scene: Scene):
@@ -209,7 +208,7 @@ async def test_whatever_an_asker_is_called_they_are_mentioned_by_id_and_not_ping
     answer = await mallory.slash(scene.general, "speak", text="Hi")
     file = await file_of(answer)
 
-    assert answer.content.startswith(f"AI-generated voice, for {mallory.mention} · ")
+    assert answer.content.startswith(f"AI-generated voice of Warm, for {mallory.mention} · ")
     assert "Mallory" not in answer.content
     assert one_line(name).encode() in await file.read(), "inside the file the name stands as plain text"
     scene.assert_nobody_was_pinged()

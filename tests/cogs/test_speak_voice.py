@@ -6,10 +6,9 @@ import pytest
 
 from bot.library.audit import Use
 from bot.library.consent_rules import POLICY_VERSION
-from bot.library.voice import Kind, Scope, Sharing
+from bot.library.voice import Scope, Sharing
 from rehearsal.answers import AnswerState
 from rehearsal.faulty_tts_gateway.faults import Hold
-from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
 from tests.cogs.saved_voices import chosen, cloned, designed
@@ -59,9 +58,9 @@ async def test_what_is_typed_completes_to_voices_the_member_may_use(scene: Scene
     robin = await designed(scene, scene.bob, "Robin")
     await designed(scene, scene.bob, "Rook", sharing=Sharing.ME)
 
-    proposed = await scene.alice.autocomplete(scene.general, "speak", "voice", "ro", text="Hi")
+    proposed = await scene.alice.autocomplete(scene.general, "speak", "voice", "rob", text="Hi")
 
-    assert proposed == [("Robin", robin.id)]
+    assert proposed == [("Robot · flat and mechanical", "starter-robot"), ("Robin", robin.id)]
 
 
 async def test_a_missing_and_a_hidden_voice_get_the_same_answer_and_cost_nothing(scene: Scene):
@@ -90,34 +89,15 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
     assert "voice of Robin" in others.content
 
 
-async def test_the_first_generation_becomes_the_voice_of_the_server_and_says_so_once(scene: Scene):
-    first = await scene.speak(TEXT, to="here")
-    made = pcm_of_wav(await (await file_of(first)).read())
-    assert "This is now the voice of this server, **House**." in first.content
-
-    second = await scene.bob.slash(scene.general, "speak", text="And something else is said.", to="here")
-    await file_of(second)
-
-    assert f"voice of House, for {scene.bob.mention}" in second.content
-    assert "now the voice" not in second.content
-    assert scene.asked[1]["prompt_text"] == TEXT
-    house = await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.bob.id))
-    assert house is not None
-    assert house.kind is Kind.DEFAULT
-    kept = pcm_of_wav(await scene.bot.library.recordings.read(house.recording))
-    assert likeness(made, kept).correlation > 0.99
-
-
 async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Scene):
     answer = await scene.speak(TEXT, style="an old man", to="here")
     await file_of(answer)
 
     assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
-    assert "now the voice" not in answer.content
     assert await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.alice.id)) is None
 
 
-async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_default_voice(scene: Scene):
+async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_voice(scene: Scene):
     scene.alice.refuse_dms()  # the application is hers
     await file_of(await scene.speak(TEXT, to="here"))
 
@@ -126,19 +106,6 @@ async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_default_v
         await file_of(answer)
 
         assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
-        assert "This is now the voice" not in answer.content
-
-
-async def test_in_direct_messages_the_first_generation_becomes_one_s_own_voice(scene: Scene):
-    private = scene.rehearsal.world.dm(scene.alice)
-
-    first = await scene.alice.slash(private, "speak", text=TEXT)
-    await file_of(first)
-    second = await scene.alice.slash(private, "speak", text="And something else is said.")
-    await file_of(second)
-
-    assert "This is now your voice here" in first.content
-    assert "voice of House" in second.content
 
 
 async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):
@@ -227,7 +194,7 @@ async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_who
     assert file.seconds is not None
     assert file.seconds > 1
     assert file.waveform
-    assert b"AI-generated voice, for Alice" in await file.read()
+    assert b"AI-generated voice of Warm, for Alice" in await file.read()
     assert answer.buttons[0] == "Again"
     assert not answer.files
 
@@ -297,15 +264,7 @@ async def test_a_voice_that_goes_while_its_menu_is_open_is_refused(scene: Scene)
     assert scene.asked == []
 
 
-async def test_speak_this_in_a_voice_says_so_where_there_is_none(scene: Scene):
-    message = await scene.bob.say(scene.general, TEXT)
-
-    answer = await scene.alice.message_menu("Speak this in a voice", message)
-
-    assert "no saved voice here yet" in await words_of(answer)
-
-
-async def test_who_takes_no_direct_messages_is_heard_in_their_own_voice_elsewhere(scene: Scene):
+async def test_who_takes_no_direct_messages_is_heard_in_a_starter_voice_elsewhere(scene: Scene):
     carol = scene.rehearsal.world.add_person("Carol", has_installed_app=True)
     elsewhere = scene.rehearsal.world.add_guild("Elsewhere", with_bot=False)
     elsewhere.add_member(carol)
@@ -316,7 +275,7 @@ async def test_who_takes_no_direct_messages_is_heard_in_their_own_voice_elsewher
     again = await carol.slash(lounge, "speak", text="And now something else.")
     await file_of(again)
 
-    assert again.content.startswith(f"AI-generated voice of House, for {carol.mention}")
+    assert again.content.startswith(f"AI-generated voice of Warm, for {carol.mention}")
     assert not [message for message in carol.dms() if message.files]
 
 
@@ -329,8 +288,7 @@ async def test_a_voice_that_nobody_named_is_passed_over_when_it_may_not_speak(sc
     answer = await scene.speak("Good morning")
     await file_of(answer)
 
-    assert "Bobby" not in answer.content
-    assert "reference_audio_url" not in scene.asked[0]
+    assert answer.content.startswith("AI-generated voice of Warm")
 
 
 async def test_a_named_voice_that_may_not_speak_is_refused_where_only_the_asker_reads_it(

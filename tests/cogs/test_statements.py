@@ -42,5 +42,5 @@ async def test_an_utterance_of_one_call_reads_four_times_and_writes_twice(
         others = [one for one in sent if one not in of_the_cache + of_usage]
         looks_after_the_upload = 1 if is_cloned else 0
         assert len([one for one in others if one.startswith("SELECT")]) == 4 + looks_after_the_upload
-        assert len(others) == (7 if is_cloned else 6) + looks_after_the_upload
+        assert len(others) == (7 if is_cloned else 5) + looks_after_the_upload
         assert counted.transactions == 7 + looks_after_the_upload

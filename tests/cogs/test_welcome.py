@@ -272,25 +272,18 @@ async def until_on(bot: SpeechBot, guild: Guild) -> None:
 async def test_a_moderator_chooses_the_servers_voice(scene: Scene):
     guild = new_guild(scene, "lobby")
     message = await welcomed(guild)
-    wizard = await designed(scene, scene.alice, "Wizard", guild_id=guild.id)
+    keeper = await designed(scene, scene.alice, "Keeper", guild_id=guild.id)
     menu = await scene.bob.press(message, "Choose the server's voice")
-    assert "Which voice should speak for everyone" in await told_alone(menu)
+    assert "Which voice should speak here for everyone" in await told_alone(menu)
 
-    chosen = await scene.bob.select(menu, "Choose the server's voice", "Wizard")
+    await scene.bob.select(menu, "Pick a voice", "Keeper")
+    await until(lambda: "Choose Keeper" in menu.buttons)
+    chosen = await scene.bob.press(menu, "Choose Keeper")
 
-    await until(lambda: "is the voice of this server now" in menu.content)
+    await until(lambda: "now speaks here for everyone" in menu.content)
     found = await scene.bot.library.voices.chosen_voices(Scope(guild.id, scene.alice.id))
-    assert found.default is not None and found.default.voice.id == wizard.id
+    assert found.default is not None and found.default.voice.id == keeper.id
     assert chosen.failure is None
-
-
-async def test_without_a_shared_voice_a_moderator_reads_how_to_make_one(scene: Scene):
-    guild = new_guild(scene, "lobby")
-    message = await welcomed(guild)
-
-    words = await told_alone(await scene.bob.press(message, "Choose the server's voice"))
-
-    assert "`/voice design`" in words
 
 
 @pytest.mark.parametrize("button", BUTTONS)

@@ -16,6 +16,7 @@ from bot.library.library import Library
 from bot.library.voice import Kind, NewVoice, Scope, Voice
 from bot.settings import Settings
 from rehearsal.recordings import RECORDINGS
+from tests.library.shelves import completed
 
 WAV = RECORDINGS[1].path.read_bytes()
 AVIARY, ROOKERY, ADA, BEN = 101, 202, 11, 12
@@ -93,10 +94,10 @@ async def test_a_voice_that_is_imported_beside_a_running_bot_is_proposed_at_once
 
     async with Library(None, tmp_path / "elsewhere" / "data") as library:
         scope = Scope(ROOKERY, BEN)
-        assert await library.voices.complete(scope, "") == []
+        assert await completed(library.voices, scope, "") == []
         await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN, trust=True)
 
-        assert [voice.name for voice in await library.voices.complete(scope, "")] == ["Voice"]
+        assert [voice.name for voice in await completed(library.voices, scope, "")] == ["Voice"]
 
 
 @pytest.mark.parametrize("speaker_id", [ADA, BEN])
@@ -265,7 +266,7 @@ async def test_what_cannot_be_imported_is_one_sentence_and_saves_nothing(tmp_pat
             await moved(tmp_path, path)
 
     async with Library(None, tmp_path / "data") as library:
-        assert [voice.name for voice in await library.voices.complete(Scope(AVIARY, ADA), "")] == ["Voice"]
+        assert [voice.name for voice in await completed(library.voices, Scope(AVIARY, ADA), "")] == ["Voice"]
         assert len(list((tmp_path / "data" / "recordings").iterdir())) == 1
 
 

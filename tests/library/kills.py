@@ -80,7 +80,7 @@ def look(folder: Path, acknowledged: Acknowledged) -> list[str]:
     """Return what is lost or broken, as another program than the library finds it."""
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
         check = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        found = dict(connection.execute("SELECT id, recording FROM voices"))
+        found = dict(connection.execute("SELECT id, recording FROM voices WHERE guild_id != 0"))
         on = {
             str(row[0]) for row in connection.execute("SELECT guild_id FROM guild_settings WHERE cloning_on")
         }

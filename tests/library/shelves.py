@@ -12,7 +12,8 @@ from bot.library.consent import Consents
 from bot.library.database import Database
 from bot.library.generations import Generations
 from bot.library.recordings import Recordings
-from bot.library.voice import Clock, Kind, NewVoice, Scope, Sharing, Voice, utc_now
+from bot.library.starters import starters_with
+from bot.library.voice import Clock, Kind, NewVoice, Scope, Sharing, Voice, VoiceName, utc_now
 from bot.library.voices import Voices
 from bot.library.withdrawal import Withdrawals
 
@@ -60,6 +61,14 @@ def voices_in(database: Database, recordings: Recordings) -> Voices:
     withdrawals = Withdrawals()
     consents = Consents(database, CachedSpeeches(database), withdrawals)
     return Voices(database, recordings, consents, withdrawals)
+
+
+async def completed(voices: Voices, scope: Scope, typed: str, limit: int = 25) -> list[VoiceName]:
+    """Return the saved voices that completion proposes behind the starters."""
+    starters = starters_with(typed)
+    found = await voices.complete(scope, typed, limit + len(starters))
+    assert found[: len(starters)] == starters
+    return found[len(starters) :]
 
 
 async def voice_for(voices: Voices, scope: Scope) -> Voice | None:

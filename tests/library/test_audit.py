@@ -28,6 +28,7 @@ from tests.library.consents import (
     own_voice,
     owner,
 )
+from tests.library.shelves import completed
 
 elsewhere = Scope(ELSEWHERE, 1, is_moderator=True)
 
@@ -108,13 +109,13 @@ async def test_a_frozen_voice_is_silent_at_once_and_speaks_again_when_it_is_thaw
 
     assert frozen.is_frozen
     assert "frozen" in (await library.consents.permission_error(voice, GUILD) or "")
-    assert await library.voices.complete(owner, "") == []
+    assert await completed(library.voices, owner, "") == []
     assert [(one.is_final, one.voices[0].is_frozen) for one in told] == [(False, True)]
 
     await library.audit.freeze(moderator, voice.id, False)
 
     assert await library.consents.permission_error(voice, GUILD) is None
-    assert [one.name for one in await library.voices.complete(owner, "")] == ["Ada"]
+    assert [one.name for one in await completed(library.voices, owner, "")] == ["Ada"]
 
 
 async def test_a_member_reports_a_voice_once_however_often_they_press(library: Library):

@@ -281,7 +281,7 @@ async def test_the_recording_of_a_revoked_voice_is_gone_from_the_disk(library: L
 
     found = await asyncio.to_thread(lambda: [path for path in tmp_path.rglob("*") if path.is_file()])
     assert not [path for path in found if path.stem == voice.recording]
-    assert await library.voices.complete(owner, "") == []
+    assert await library.voices.complete(owner, "", to_manage=True) == []
 
 
 async def test_the_voice_of_a_speaker_who_left_rests_and_comes_back_with_them(library: Library):

@@ -12,6 +12,7 @@ from tests.library.shelves import (
     a_voice,
     ada,
     ben,
+    completed,
     generations_in,
     moderator,
     refusal,
@@ -34,15 +35,15 @@ async def test_what_is_typed_finds_what_has_it_in_its_name_and_wildcards_are_let
     for name in ("Alice", "Malice", "100%", "Bob"):
         await a_voice(voices, recordings, name)
 
-    async def completed(typed: str) -> list[str]:
-        return [voice.name for voice in await voices.complete(ada, typed)]
+    async def proposed(typed: str) -> list[str]:
+        return [voice.name for voice in await completed(voices, ada, typed)]
 
-    assert await completed("ＡLI") == ["Malice", "Alice"]
-    assert await completed("%") == ["100%"]
+    assert await proposed("ＡLI") == ["Malice", "Alice"]
+    assert await proposed("%") == ["100%"]
     for nothing in ("_", "\\", "a_i", "/", "x" * 2_000):
-        assert await completed(nothing) == []
-    assert await completed(" ") == await completed("") == ["Bob", "100%", "Malice", "Alice"]
-    assert [voice.name for voice in await voices.complete(ada, "", 2)] == ["Bob", "100%"]
+        assert await proposed(nothing) == []
+    assert await proposed(" ") == await proposed("") == ["Bob", "100%", "Malice", "Alice"]
+    assert [voice.name for voice in await completed(voices, ada, "", 2)] == ["Bob", "100%"]
 
 
 async def test_completion_begins_with_what_was_used_last_also_after_a_restart(
@@ -54,7 +55,7 @@ async def test_completion_begins_with_what_was_used_last_also_after_a_restart(
     again = voices_in(database, recordings)
 
     for shelf in (voices, again):
-        assert (await shelf.complete(ada, "", 1))[0].name == "Two"
+        assert (await completed(shelf, ada, "", 1))[0].name == "Two"
     two = await voices.find(ada, "two")
     assert two.uses == 2
     assert two.last_used_at is not None
@@ -80,17 +81,17 @@ async def test_what_another_process_does_counts_here_at_once(
 ) -> None:
     other = voices_in(database, recordings)
     alice, bob = [await a_voice(other, recordings, name) for name in ("Alice", "Bob")]
-    assert [voice.name for voice in await voices.complete(ada, "")] == ["Bob", "Alice"]
+    assert [voice.name for voice in await completed(voices, ada, "")] == ["Bob", "Alice"]
 
     await other.rename(ada, bob.id, "Robert")
     await generations_in(database).settle(AVIARY, [], counted=[alice.id])
-    assert [voice.name for voice in await voices.complete(ada, "")] == ["Alice", "Robert"]
-    assert await voices.complete(ada, "bob") == []
+    assert [voice.name for voice in await completed(voices, ada, "")] == ["Alice", "Robert"]
+    assert await completed(voices, ada, "bob") == []
     await other.delete(ada, alice.id)
     async with database.session() as session:
         (await session.get_one(VoiceRow, bob.id)).is_frozen = True
 
-    assert await voices.complete(ada, "") == []
+    assert await completed(voices, ada, "") == []
     assert await voices.named(ada, ["Robert", "Alice"]) == {}
     assert [voice.name for voice in await voices.complete(ada, "", to_manage=True)] == ["Robert"]
     assert (await voices.page(ada, 0, 10)).total == 1

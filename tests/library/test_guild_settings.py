@@ -16,7 +16,7 @@ from bot.library.tables import Base, GuildSettingsRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
 from bot.library.withdrawal import RecordingPost, Withdrawal
 from bot.limits import LEFT_GUILD_DAYS, MAX_VOLUME
-from tests.library.shelves import ADA, AVIARY, BEN, ROOKERY, a_voice, ada, ben, moderator, stranger
+from tests.library.shelves import ADA, AVIARY, BEN, ROOKERY, a_voice, ada, ben, completed, moderator, stranger
 
 
 async def test_what_was_kept_is_there_after_a_restart(database: Database) -> None:
@@ -127,7 +127,7 @@ async def test_a_server_left_long_ago_is_deleted_with_everything_and_no_other_is
         assert [await library.voices.unscoped(one.id) for one in (gone, stays, private)] == [
             *(None, stays, private)
         ]
-        assert await library.voices.complete(ada, "") == []
+        assert await completed(library.voices, ada, "") == []
         assert not await library.settings.cloning_is_on(AVIARY)
         assert [(one.voices, [post.message_id for post in one.posts]) for one in withdrawn] == [
             ((gone,), [6])

@@ -26,6 +26,7 @@ from tests.library.consents import (
     owner,
     speaker,
 )
+from tests.library.shelves import completed
 
 UPLOAD, MENDED = b"the upload", b"RIFF what it was mended to"
 ANOTHER = "f" * 64
@@ -159,7 +160,7 @@ async def server_left_for_long(library: Library, clock: Clock) -> None:
     await library.settings.present([ELSEWHERE])
     clock.forward(days=31)
     await library.tidy()
-    assert await library.voices.complete(owner, "") == []
+    assert await completed(library.voices, owner, "") == []
 
 
 ENDINGS = (

@@ -17,7 +17,7 @@ from bot.library.library import Library
 from bot.library.recordings import Recordings
 from bot.library.tables import VoiceRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
-from tests.library.shelves import ADA, AVIARY, ada, ben, moderator, singer, voice_for, voices_in
+from tests.library.shelves import ADA, AVIARY, ada, ben, completed, moderator, singer, voice_for, voices_in
 
 MANY = 10_000
 COMPLETION_SECONDS = 0.020
@@ -36,7 +36,7 @@ async def test_everything_is_there_after_a_restart(url: str | None, tmp_path: Pa
 
     async with Library(url, tmp_path) as library:
         assert await voice_for(library.voices, ada) == voice
-        assert [found.id for found in await library.voices.complete(ada, "a")] == [voice.id]
+        assert [found.id for found in await completed(library.voices, ada, "a")] == [voice.id]
         assert await library.recordings.read(recording) == b"RIFF"
         assert await library.generations.get("t") == generation
         assert library.settings.volumes() == {AVIARY: 150}
@@ -87,7 +87,7 @@ async def test_among_ten_thousand_voices_completion_takes_under_a_fiftieth_of_a_
             spent = []
             for _ in range(5):
                 begun = time.process_time()
-                found = await voices.complete(scope, typed)
+                found = await completed(voices, scope, typed)
                 spent.append(time.process_time() - begun)
             assert statistics.median(spent) < COMPLETION_SECONDS, (scope, typed)
             assert len(found) <= 25

@@ -36,7 +36,7 @@ _ADD = 'op.add_column("never_clone", sa.Column("reason", sa.Text()))'
 _FAIL = f"""{_ADD}
     op.execute("DELETE FROM never_clone")
     op.execute("INSERT INTO no_such_table VALUES (1)")"""
-_DANGLE = "op.execute(\"INSERT INTO chosen_voices VALUES (1, 1, 'no such voice')\")"
+_DANGLE = "op.execute(\"INSERT INTO chosen_voices VALUES (1, 1, 'no such voice', 1)\")"
 
 
 def migrations(tmp_path: Path, *steps: str) -> Migrations:

@@ -38,6 +38,7 @@ from tests.library.consents import (
     other,
     own_voice,
 )
+from tests.library.shelves import completed
 
 MEMBER = 0x0ABC_DEF1_2345_6789  # eight bytes in a file of SQLite, found there as they are
 NAME, TEXT, RECORDING = "CanaryName", "canary text that was said", b"RIFF canary recording " * 40
@@ -139,7 +140,7 @@ async def misuse(library: Library) -> tuple[Voice, Voice]:
 
 async def fill(cache: SpeechCache, library: Library) -> None:
     """Keep speech that the member asked for, speech in their voice, and speech of others."""
-    (voice, *_) = await library.voices.complete(member, NAME)
+    (voice, *_) = await completed(library.voices, member, NAME)
     for number, label in enumerate((member_label(MEMBER), voice_label(voice.id), member_label(OTHER))):
         sound = b"of others " if number == 2 else RECORDING
         kept = Speech((sound,), sound=SpeechSound(sound * 20))
@@ -202,7 +203,7 @@ async def test_no_row_of_a_deleted_member_is_left_and_others_keep_theirs(library
     assert set(deleted.posts) >= POSTS
     assert Post(61, 62) not in deleted.posts
     assert deleted.rows["takes"] == 1
-    assert [voice.name for voice in await library.voices.complete(other, "")] == ["Bob"]
+    assert [voice.name for voice in await completed(library.voices, other, "")] == ["Bob"]
 
 
 async def test_what_the_other_one_may_still_look_into_stays_without_the_member(library: Library):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from bot.errors import LibraryError
 from bot.library.consent_rules import Consent, likeness_id
 from bot.library.library import Library
+from bot.library.starters import STARTERS
 from bot.library.tables import Base
 from bot.library.voice import Kind, NewVoice, Scope, Sharing, Voice, is_usable, may_know
 from tests.library.shelves import ADA, AVIARY, BEN, SINGERS, a_voice, ada, ben, moderator, singer, stranger
@@ -27,6 +29,7 @@ READS: dict[str, Read] = {
     "a voice by its name, and whether it may be heard": lambda library, _voice: library.voices.find_standing(
         ben, "alice"
     ),
+    "a starter by its name": lambda library, _voice: library.voices.find_standing(ben, "wizard"),
     "a voice by its id": lambda library, voice: library.voices.find(ben, voice.id),
     "a voice to manage": lambda library, _voice: library.voices.find_to_manage(ada, "alice"),
     "what one speaks with": lambda library, _voice: library.voices.chosen_voices(ben),
@@ -93,7 +96,7 @@ async def test_chosen_voices_are_ones_own_and_the_default(library: Library) -> N
     assert chosen.default is not None
     assert chosen.default.voice.name == "Bob"
     await library.voices.choose(ben, chosen.default.voice.id)
-    assert await library.voices.chosen_voices(ben) == type(chosen)(chosen.default, chosen.default)
+    assert await library.voices.chosen_voices(ben) == replace(chosen, mine=chosen.default)
     assert (await library.voices.chosen_voices(moderator)).mine is None
 
 
@@ -113,9 +116,10 @@ async def test_the_rules_in_statements_are_those_in_the_code(library: Library) -
                     voice = await library.audit.freeze(moderator, voice.id, True)
                 made.append(voice)
 
+    starters = {starter.id for starter in STARTERS}
     other_role = Scope(AVIARY, 99, frozenset({SINGERS + 1}))
     for scope in (ada, ben, singer, moderator, stranger, other_role, Scope(AVIARY, 5), Scope.alone(ADA)):
-        usable = {voice.id for voice in await library.voices.complete(scope, "", 100)}
+        usable = {voice.id for voice in await library.voices.complete(scope, "", 100)} - starters
         known = {voice.id for voice in await library.voices.complete(scope, "", 100, to_manage=True)}
         assert usable == {voice.id for voice in made if is_usable(scope, voice)}, scope
         assert known == {voice.id for voice in made if may_know(scope, voice)}, scope

@@ -27,6 +27,7 @@ from tests.library.shelves import (
     a_voice,
     ada,
     ben,
+    completed,
     moderator,
     refusal,
     singer,
@@ -57,7 +58,7 @@ async def test_a_saved_voice_is_found_by_name_and_by_id_also_after_a_restart(
         assert await again.find(ada, name) == saved
     assert (saved.guild_id, saved.owner_id, saved.transcript, saved.uses) == (AVIARY, ADA, "Hello there.", 0)
     assert await again.unscoped(saved.id) == saved
-    assert [voice.id for voice in await again.complete(ben, "tom")] == [saved.id]
+    assert [voice.id for voice in await completed(again, ben, "tom")] == [saved.id]
 
 
 @pytest.mark.parametrize("name", ["ALICE", "Ａlice", " alice"])
@@ -159,7 +160,7 @@ async def test_of_two_hundred_who_save_one_name_at_once_one_wins(
     assert len(winners) == 1
     assert {type(result) for result in results} == {Voice, NameTakenError}
     assert await voices.find(Scope(AVIARY, winners[0].owner_id), "alice") == winners[0]
-    assert len(await voices.complete(Scope(AVIARY, winners[0].owner_id), "")) == 1
+    assert len(await completed(voices, Scope(AVIARY, winners[0].owner_id), "")) == 1
 
 
 async def test_a_member_may_save_so_many_and_not_one_more_even_at_once(
@@ -239,7 +240,7 @@ async def test_a_voice_is_used_by_those_it_is_shared_with(
             else:
                 assert await refusal(voices.find(scope, name)) == NO_SUCH_VOICE
         for shelf in (voices, restarted):
-            assert len(await shelf.complete(scope, "ali")) == (scope in users)
+            assert len(await completed(shelf, scope, "ali")) == (scope in users)
 
 
 async def test_a_missing_a_foreign_and_a_hidden_voice_get_the_same_answer_whatever_is_asked(
@@ -283,7 +284,7 @@ async def test_owners_and_moderators_change_a_voice_and_nobody_else(
     assert changed.transcript == "words"
     assert await voices.find(ben, "bob") == changed
     assert await refusal(voices.find(ben, "alice")) == NO_SUCH_VOICE
-    assert [found.name for found in await voices.complete(ben, "")] == ["Bob"]
+    assert [found.name for found in await completed(voices, ben, "")] == ["Bob"]
 
 
 @pytest.mark.parametrize("speaker_id", [None, ADA, BEN], ids=["designed", "own", "of another"])
@@ -367,7 +368,7 @@ async def test_a_voice_is_deleted_by_its_owner_a_moderator_or_who_is_heard_in_it
     assert told == [voice.id]
     assert await voices.unscoped(voice.id) is None
     assert await voice_for(voices, singer) is None
-    assert await voices.complete(ada, "") == []
+    assert await completed(voices, ada, "") == []
     assert await refusal(voices.delete(who, voice.id)) == NO_SUCH_VOICE
     async with database.reading() as session:
         assert (await session.scalars(select(VoiceMemberRow))).all() == []

@@ -7,6 +7,7 @@ know change the sound, all others change nothing, and a description is never spo
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -124,6 +125,23 @@ def without_description(text: str) -> tuple[str | None, str]:
     """Return the description in front of a text, if there is one, and the text that is to be spoken."""
     match = _DESCRIPTION.match(text)
     return (match[1], match[2]) if match else (None, text)
+
+
+def description_in(recording: bytes) -> str | None:
+    """Return the description that a WAV carries as its subject (LIST/INFO, ISBJ); None: it has none."""
+    if recording[:4] != b"RIFF" or recording[8:12] != b"WAVE":
+        return None
+    place = 12
+    while place + 8 <= len(recording):
+        name, size = struct.unpack_from("<4sI", recording, place)
+        body = recording[place + 8 : place + 8 + size]
+        if name == b"LIST" and body[:4] == b"INFO":
+            found = re.search(rb"ISBJ(?s:(....))", body)
+            if found is not None:
+                start, length = found.end(), int.from_bytes(found[1], "little")
+                return body[start : start + length].rstrip(b"\0").decode("utf-8", "replace")
+        place += 8 + size + size % 2
+    return None
 
 
 def traits_of(description: str) -> Traits:

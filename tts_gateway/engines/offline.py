@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from tts_gateway.engines.descriptions import Traits, traits_of, without_description
+from tts_gateway.engines.descriptions import Traits, description_in, traits_of, without_description
 from tts_gateway.engines.espeak import SAMPLE_RATE, Samples, VoiceSettings
 from tts_gateway.engines.fitting import FittedVoice, fit_melody, fit_rate, fit_voice
 from tts_gateway.engines.languages import passages
@@ -63,9 +63,13 @@ class OfflineEngine:
         """Return the text as a WAV in the offline preview voice of a recording.
 
         A description in front of the text changes that voice; unlike the real model's it may stand beside
-        a transcript. Raises TextRefused as ``speak`` does, and ReferenceRefused when the recording is
-        no recording, too large, too short, silent, or holds no voice.
+        a transcript. A recording that says after which description it was made has the speaker of that:
+        a whisper or a robot could not be measured. Raises TextRefused as ``speak`` does, and ReferenceRefused
+        when the recording is no recording, too large, too short, silent, or holds no voice.
         """
+        own = description_in(reference)
+        if own is not None and traits_of(own) != Traits():
+            return await self._in_worker(_speech_wav, text, own)
         profile, fitted = await self._fit(reference)
         return await self._in_worker(_cloned_speech_wav, text, profile, fitted, prompt_text)
 
@@ -89,8 +93,9 @@ class OfflineEngine:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
 
 
-def _speech_wav(text: str) -> bytes:
+def _speech_wav(text: str, speaker: str = "") -> bytes:
     traits, words = _split_description(text)
+    traits = traits_of(speaker) * traits
     return _finished_wav(speak_text(words, traits.applied(VoiceSettings())), traits)
 
 

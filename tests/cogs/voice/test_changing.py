@@ -38,8 +38,8 @@ async def test_none_is_proposed_first_and_means_none(scene: Scene) -> None:
     proposed = await scene.alice.autocomplete(scene.general, "voice use", "name", "no")
     answer = await typed(scene.alice, scene.general, "voice use", name=str(proposed[0][1]))
 
-    assert [name for name, _ in proposed] == ["none", "Nora"]
-    assert answer.content.startswith("You have chosen no voice here")
+    assert [name for name, _ in proposed] == ["none", "Announcer · loud and excited", "Nora"]
+    assert answer.content == "You now speak in this server's voice."
 
 
 async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(scene: Scene) -> None:
@@ -50,7 +50,7 @@ async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(sc
     assert private.content.startswith("Members could not use that voice.")
     await typed(scene.alice, scene.general, "voice share", name="Old man", **{"with": "everyone here"})
     shared = await typed(scene.alice, scene.general, "voice default", name="Old man")
-    assert shared.content.startswith("**Old man** is the voice of this server now")
+    assert shared.content.startswith("**Old man** now speaks here for everyone")
     refused = await typed(scene.bob, scene.general, "voice default", name="none")
     assert refused.content == "Only moderators can do this. They need the permission Manage Server."
 
@@ -170,9 +170,9 @@ async def test_deleting_asks_once_more_and_then_leaves_nothing(scene: Scene) -> 
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         await scene.alice.press(asked, "Delete it")
         await asked.until(lambda shown: "are deleted." in shown.content, timeout=DEADLINE)
-        assert await bot.library.voices.complete(mine(scene), "") == []
+        assert await bot.library.voices.complete(mine(scene), "", to_manage=True) == []
 
-    assert list((scene.settings.data_dir / "recordings").glob("*")) == []
+    assert scene.recordings == []
 
 
 async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
@@ -188,7 +188,7 @@ async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
         "**Old man** and its recording are deleted.",
         "That voice is not here any more. /voice list shows what there is.",
     )
-    assert await scene.bot.library.voices.complete(mine(scene), "") == []
+    assert await scene.bot.library.voices.complete(mine(scene), "", to_manage=True) == []
 
 
 async def test_a_forged_button_about_another_server_s_voice_finds_nothing(scene: Scene) -> None:

@@ -48,7 +48,7 @@ def engine() -> Engine:
 
 
 def kept(scene: Scene) -> list[str]:
-    return [path.stem for path in (scene.settings.data_dir / "recordings").glob("*.wav")]
+    return scene.recordings
 
 
 async def asked_for(scene: Scene, name: str = "Old man") -> Answer:
@@ -121,7 +121,9 @@ async def test_two_presses_at_once_save_one_voice(scene: Scene) -> None:
     presses = [await scene.alice.press(answer, label) for label in ("Take 1", "Take 3")]
     await asyncio.gather(*(press.settled(timeout=DEADLINE) for press in presses))
 
-    voices = await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "")
+    voices = await scene.bot.library.voices.complete(
+        Scope(scene.guild.id, scene.alice.id), "", to_manage=True
+    )
     assert [voice.name for voice in voices] == ["Old man"]
 
 

@@ -16,9 +16,10 @@ async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene)
 
     answer = await typed(scene.alice, scene.general, "voice list")
 
-    second, first = answer.content.splitlines()
+    second, first, starters = answer.content.splitlines()
     assert first.startswith("**Ada** · cloned · yours, for everybody here · used once")
     assert second == "**Old man** · designed · yours alone · never used"
+    assert starters.startswith("Ready to use: **Warm**, **Bright**, ")
     bobs = await typed(scene.bob, scene.general, "voice list")
     assert bobs.content.startswith(f"**Ada** · cloned · {scene.alice.mention}'s, for everybody here · ")
 
@@ -91,7 +92,9 @@ async def test_a_voice_deleted_meanwhile_is_a_sentence_for_the_menu(scene: Scene
 async def test_an_empty_shelf_says_how_to_fill_it(scene: Scene) -> None:
     answer = await typed(scene.alice, scene.general, "voice list")
 
-    assert answer.content.startswith("There are no voices here yet.")
+    ready, how = answer.content.splitlines()
+    assert ready.endswith("**Whisper**. Hear them with /voice use.")
+    assert how.startswith("Nobody has saved a voice here yet. /voice save keeps yours")
 
 
 async def test_everything_about_a_voice_with_its_recording(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sqlite3
 import wave
 
@@ -13,7 +14,7 @@ from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.records import Message
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.saved_voices import SISTER, designed, sent
+from tests.cogs.saved_voices import SISTER, designed, known_to, sent
 from tests.cogs.sounds import recording, speech_of
 from tests.scenes import DEADLINE, Scene, file_of, typed, words_of
 
@@ -21,7 +22,7 @@ SPEECH = speech_of(SISTER)
 
 
 def kept(scene: Scene) -> list[str]:
-    return [path.name for path in (scene.settings.data_dir / "recordings").glob("*")]
+    return scene.recordings
 
 
 async def saved(scene: Scene, name: str = "Sister"):
@@ -221,7 +222,7 @@ async def test_what_cannot_become_a_voice_is_one_sentence_and_leaves_nothing(
     assert answer.content.endswith(".")
     assert "Saved" not in answer.content
     assert kept(scene) == []
-    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await known_to(scene, scene.alice) == []
 
 
 @pytest.mark.slow
@@ -292,7 +293,7 @@ async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene
     other.close()
 
     assert words == "My records are busy right now. Nothing was changed; try again in a minute."
-    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await known_to(scene, scene.alice) == []
     again = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
     assert again.content.startswith("Saved as **Sister**")
 
@@ -300,6 +301,7 @@ async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene
 async def test_a_disk_where_nothing_can_be_written_is_one_sentence(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
     folder = scene.settings.data_dir / "recordings"
+    shutil.rmtree(folder)
     folder.write_bytes(b"in the way")
 
     answer = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
@@ -307,7 +309,7 @@ async def test_a_disk_where_nothing_can_be_written_is_one_sentence(scene: Scene)
     assert answer.content == (
         "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
     )
-    assert await scene.bot.library.voices.complete(Scope(scene.guild.id, scene.alice.id), "") == []
+    assert await known_to(scene, scene.alice) == []
 
 
 async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
