@@ -47,6 +47,7 @@ _NO_WORDS = pattern(
     r"|\p{L}{0,20}+(?<!\*)\*++\p{L}++|[\w.+-]{1,64}+@[\w.-]++|(?<![\w.-])(?:[\w-]{1,63}+\.)++[a-z]{2,}+(?:/\S*+)?+",
     IGNORE_CASE,
 )
+_ANY_LETTER = pattern(r"\p{L}")
 _STRETCHED = pattern(r"(\p{Latin})\1{4,}")
 _LAUGHED = pattern(r"(\p{Latin}{2})\1{2,}")
 _WORD = pattern(r"[\p{Latin}\p{M}]++(?:['’·-][\p{Latin}\p{M}]++)*+")
@@ -246,6 +247,11 @@ def language_of(text: str) -> str:
     if language == "ru" and _UKRAINIAN.search(text):
         return "uk"
     return "fa" if language == "ar" and _PERSIAN.search(text) else language
+
+
+def tells_language(text: str) -> bool:
+    """Return whether there is a letter in ``text`` that counts for `language_of`."""
+    return _ANY_LETTER.search(_NO_WORDS.sub(" ", text)) is not None
 
 
 def _by_words(text: str) -> str:

@@ -29,6 +29,7 @@ _MAX_RUN: Final = 200  # characters; the longest emoji has ten
 _PART = r"\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}"
 _EMOJI = pattern(rf"[{_PART}][{_PART}\u200D\uFE0F\u2640\u2642\U000E0020-\U000E007F]*+|[0-9#*]\uFE0F?\u20E3")
 _BY_NAME = pattern(r"(?<![\w:]):(?P<name>[\w+-]{2,32}):(?![\w:])")
+_CUSTOM = pattern(r"<a?:\w{1,32}:\d{1,20}>")
 _SKIN_TONE = pattern(r"_?(?:medium[-_])?(?:light|medium|dark)_skin_tone")
 _TONE = pattern(r"\p{Emoji_Modifier}")
 _COUNTRY = pattern(r"[\U0001F1E6-\U0001F1FF]{2}")
@@ -58,6 +59,20 @@ def name_emoji(text: str, language: str = ENGLISH) -> str:
         text = _INITIALS.sub(lambda match: _initials(match[0]), text)
     text = _EMOJI.sub(lambda match: spoken.say_all(match[0]), text)
     return _LEFT_OVER.sub("", text)
+
+
+def drop_emoji(text: str) -> str:
+    """Return ``text`` with a space for each emoji, also a server's own; letters and digits in boxes stay."""
+    text = _CUSTOM.sub(" ", _BY_NAME.sub(lambda match: " " if _is_emoji(match["name"]) else match[0], text))
+    if text.isascii():
+        return text
+    return _LEFT_OVER.sub(
+        "", _EMOJI.sub(lambda match: match[0] if _KEYCAP.fullmatch(match[0]) else " ", text)
+    )
+
+
+def _is_emoji(short_name: str) -> bool:
+    return emoji.is_emoji(emoji.emojize(f":{short_name}:", language="alias"))
 
 
 def _stars(full: str, empty: str, language: str) -> str:

@@ -10,7 +10,7 @@ from bot.errors import MemberError
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.characters import IGNORE_CASE, clean_characters, count_characters, has_words, pattern
 from bot.text.discord_markup import Names, resolve_names, say_addresses
-from bot.text.languages import language_of
+from bot.text.languages import ENGLISH, language_of, tells_language
 from bot.text.markdown import PieceKind, drop_layout, pieces
 from bot.text.notation import calm, say_code, say_signs
 from bot.text.pictures import drop_faces, name_emoji
@@ -72,20 +72,25 @@ _NO_NAMES: Final = Names()
 _SIGN = pattern(r"[^\p{L}\p{M}\p{N}\s]++")
 
 
-def speakable(text: str, names: Names = _NO_NAMES) -> str:
+def speakable(text: str, names: Names = _NO_NAMES, *, otherwise: str = ENGLISH) -> str:
     """Return ``text`` as it can be said: no notation, no addresses, no decoration, and nothing hidden.
 
     It has the lines that it was written in, each ended by a stop, and an empty line between two paragraphs.
-    Words of our own are in its language. What is speakable already comes back as it is. The result may be
-    empty. Raises `MemberError` where `check_length` does.
+    Words of our own are in its language, or in ``otherwise`` where nothing tells that. What is speakable
+    already comes back as it is. The result may be empty. Raises `MemberError` where `check_length` does.
     """
     check_length(text)
-    text, language = _show(text)
+    text, language = _show(text, otherwise)
     for _ in range(_PASSES):
         before, text = text, _read(text, names, language)
         if text == before:  # taking one thing away may have shown another
             return text
     return _words_only(text)
+
+
+def shown_language(text: str, otherwise: str = ENGLISH) -> str:
+    """Return the language of what ``text`` shows, as `speakable` has it."""
+    return _show(text, otherwise)[1]
 
 
 def check_length(text: str) -> None:
@@ -118,12 +123,13 @@ def check_text(text: str) -> str:
     return text
 
 
-def _show(text: str) -> tuple[str, str]:
+def _show(text: str, otherwise: str) -> tuple[str, str]:
     """Return ``text`` with what is hidden in it named, and its language."""
     # As it was written: a character that is not shown may stand between two bars.
     found = list(pieces(text))
     shown = "\n".join(piece.text for piece in found if piece.kind is PieceKind.PLAIN)
-    language = language_of(drop_faces(clean_characters(shown)))
+    shown = drop_faces(clean_characters(shown))
+    language = language_of(shown) if tells_language(shown) else otherwise
     words = WORDS[language]
     said = {PieceKind.SPOILER: f" {words.spoiler} ", PieceKind.CODE_BLOCK: f" {words.code_block} "}
     return "".join(
