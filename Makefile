@@ -9,7 +9,7 @@ PRODUCT := bot cogs untrusted tts_gateway rehearsal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run check room tour test test-slow lint style bench lock clean
+.PHONY: help run check room tour voices test test-slow test-voices lint style bench lock clean
 
 help: ## show this list
 	@echo "make ..."
@@ -28,6 +28,10 @@ room: $(VENV)/runtime-installed ## try it in your browser, without an account
 tour: $(VENV)/runtime-installed ## watch a server's first hour in the terminal
 	@$(PY) -m rehearsal --tour first-hour --no-prompt --no-room
 
+voices: $(VENV)/voices-installed ## a real English voice on this machine: no account, 150 MB once
+	@$(PY) -m tts_gateway models fetch piper-en-joe
+	@echo "Now type: make run"
+
 # mypy runs beside the tests, which wait more than they reckon; what it says comes last.
 define checked_by
 @said=$$(mktemp) && trap 'kill $$mypy 2>/dev/null; rm -f "$$said"' EXIT INT TERM; \
@@ -43,6 +47,9 @@ test: style ## run everything that is quick: four minutes on two cores
 test-slow: $(VENV)/dev-installed ## run all the rest: browsers, PostgreSQL, whole tours, every text
 	$(call checked_by,slow)
 
+test-voices: $(VENV)/test-voices-installed ## engines with real models, judged by a recogniser
+	$(PY) -m pytest tests/voices -p no:randomly -rs
+
 lint: style ## ruff and mypy alone
 	$(PY) -m mypy
 
@@ -53,12 +60,16 @@ style: $(VENV)/dev-installed ## ruff alone
 bench: $(VENV)/dev-installed ## measure, print the tables, save them under benchmarks/results
 	$(PY) -m benchmarks
 
-lock: $(VENV)/dev-installed ## make both requirements files anew from pyproject.toml
+LOCKED = $(PY) -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header \
+	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock"
+
+lock: $(VENV)/dev-installed ## make the requirements files anew from pyproject.toml
 	$(PIP) install --quiet uv
-	$(PY) -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header \
-		--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" -o requirements.txt
-	$(PY) -m uv pip compile --group dev pyproject.toml --quiet --universal --generate-hashes --no-header \
-		--no-emit-find-links --no-emit-index-url -c requirements.txt -o requirements-dev.txt
+	$(LOCKED) -o requirements.txt
+	$(LOCKED) --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCKED) --extra sherpa -c requirements.txt -o requirements-sherpa.txt
+	$(LOCKED) --extra sherpa --group dev --group voices -c requirements-dev.txt -c requirements-sherpa.txt \
+		-o requirements-test-voices.txt
 
 clean: ## delete .venv and what was made
 	rm -rf $(VENV) rehearsal-output .mypy_cache .pytest_cache .ruff_cache
@@ -70,6 +81,14 @@ $(VENV)/runtime-installed: requirements.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.txt || { \
 		echo "The packages could not be installed. Is this machine online? Then type the same again."; exit 1; }
+	@touch $@
+
+$(VENV)/voices-installed: requirements-sherpa.txt $(VENV)/runtime-installed
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-sherpa.txt
+	@touch $@
+
+$(VENV)/test-voices-installed: requirements-test-voices.txt $(VENV)/dev-installed
+	@$(PIP) install --quiet --require-hashes -r requirements-test-voices.txt
 	@touch $@
 
 $(VENV)/dev-installed: requirements-dev.txt $(VENV)/runtime-installed

@@ -25,7 +25,7 @@ from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, SpeechRequest
 from bot.playback.packets import native_calls
-from bot.settings import HOSTED_TTS_BASE_URL, Settings, files_others_can_read
+from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings, files_others_can_read
 from bot.speech_bot import DISCORD_HOST, USER_AGENT
 from bot.start import obstacle_of
 from bot.tts.client import TTSClient
@@ -84,7 +84,7 @@ async def findings(
         yield Finding(
             False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
         )
-    yield await (_own_tts_gateway() if settings.own_tts_gateway else _tts_gateway(settings))
+    yield await (_own_tts_gateway(settings) if settings.own_tts_gateway else _tts_gateway(settings))
     if settings.recording_place is RecordingPlace.THIS_MACHINE:
         yield Finding(True, f"{_RECORDINGS} go to our own TTS gateway on this machine; nothing is posted")
     async for finding in _discord(settings, connector):
@@ -176,9 +176,11 @@ def _backup(age: float | None) -> Finding:
     return Finding(True, f"its newest backup is {old} old; one is made a day while anything changes")
 
 
-async def _own_tts_gateway() -> Finding:
-    what = "our own TTS gateway with the offline preview voice (no TTS_API_KEY is set)"
-    own = OwnTTSGateway()
+async def _own_tts_gateway(settings: Settings) -> Finding:
+    engine = settings.own_engine
+    voice = "the offline preview voice" if engine == PREVIEW else f"the engine {engine}"
+    what = f"our own TTS gateway with {voice} (no TTS_API_KEY is set)"
+    own = OwnTTSGateway(engine=engine)
     try:
         async with TTSClient(await own.start()) as tts:
             await tts.synthesize(SpeechRequest("Hello"))

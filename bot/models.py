@@ -172,6 +172,7 @@ class Speech:
 
     ``rest_is_missing``: it breaks off between two parts of its text, because the next could not be made;
     ``why`` is a sentence for the member where there is more to say of it.
+    ``is_preview``: the preview voice stood in for what should have made it, or a part of it.
     ``sound`` stands for its samples, which the `Maker` has and nobody else looks into; None if there is no
     more of it than the frames.
     """
@@ -180,6 +181,7 @@ class Speech:
     rest_is_missing: bool = False
     sound: object = field(default=None, repr=False, compare=False)
     why: str = field(default="", compare=False)
+    is_preview: bool = False
 
     @property
     def seconds(self) -> float:

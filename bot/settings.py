@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -35,6 +37,12 @@ from untrusted.confinement import wipe_environment
 
 HOSTED_TTS_BASE_URL = "https://gateway.pixazo.ai/voxcpm/v1"
 """Where the hosted TTS gateway answers (its API document)."""
+
+PREVIEW: Final = "preview"
+"""The engine of our own TTS gateway that needs no model, and never sounds like a person."""
+
+_ENGINES: Final = ("auto", PREVIEW, "sherpa", "voxcpm")
+_VOICES: Final = Path(__file__).parents[1] / "voices"  # where `python -m tts_gateway models` puts them
 
 _CHILD_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH"),
@@ -137,6 +145,7 @@ class Settings:
     tts_concurrency_start: int = CALLS_AT_ONCE_AT_FIRST
     tts_concurrency_max: int = MAX_CALLS_AT_ONCE
     tts_refill_url: str | None = None
+    tts_engine: str = "auto"
     daily_seconds_per_member: int = 0
     daily_seconds_per_server: int = 0
     daily_seconds: int = 0
@@ -174,6 +183,7 @@ class Settings:
             tts_concurrency_start=values.calls("TTS_CONCURRENCY_START", cls.tts_concurrency_start),
             tts_concurrency_max=values.calls("TTS_CONCURRENCY_MAX", cls.tts_concurrency_max),
             tts_refill_url=values.web_page("TTS_REFILL_URL"),
+            tts_engine=values.choice("TTS_ENGINE", cls.tts_engine, _ENGINES),
             daily_seconds_per_member=values.whole("DAILY_SECONDS_PER_MEMBER", MAX_DAILY_SECONDS),
             daily_seconds_per_server=values.whole("DAILY_SECONDS_PER_SERVER", MAX_DAILY_SECONDS),
             daily_seconds=values.whole("DAILY_SECONDS", MAX_DAILY_SECONDS),
@@ -218,8 +228,23 @@ class Settings:
     @property
     def tts_source(self) -> str:
         """A word for where speech comes from; it is another one whenever it may sound different."""
-        where = "own" if self.own_tts_gateway else self.tts_base_url or HOSTED_TTS_BASE_URL
+        where = self.tts_base_url or HOSTED_TTS_BASE_URL
+        if self.own_tts_gateway:
+            where = "own" if self.own_engine == PREVIEW else f"own {self.own_engine}"
         return f"{where} {self.tts_guidance} {self.tts_steps}"
+
+    @property
+    def own_engine(self) -> str:
+        """The engine of the bot's own TTS gateway: what is set, or what `make voices` has installed."""
+        if self.tts_engine != "auto":
+            return self.tts_engine
+        is_here = find_spec("sherpa_onnx") is not None and any(_VOICES.glob("*/manifest.json"))
+        return "sherpa" if is_here else PREVIEW
+
+    @property
+    def has_preview_voice(self) -> bool:
+        """Whether nothing else than the preview voice speaks."""
+        return self.own_tts_gateway and self.own_engine == PREVIEW
 
     @property
     def refill_page(self) -> str:

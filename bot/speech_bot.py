@@ -39,7 +39,7 @@ from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.playback.player import Volumes
 from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
-from bot.settings import HOSTED_TTS_BASE_URL, Settings
+from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings
 from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.segment_plan import Speed
 from bot.speech.synthesizer import SpeechSynthesizer
@@ -172,8 +172,10 @@ class SpeechBot(commands.AutoShardedBot):
                 steps=self.settings.tts_steps,
                 proxy=self.settings.proxy,
                 queue=self._call_queue(),
+                is_preview=self.settings.has_preview_voice,
             )
         )
+        self.voice_credit = await tts.credit() if own else ""
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
@@ -321,7 +323,9 @@ class SpeechBot(commands.AutoShardedBot):
         if not self.settings.own_tts_gateway:
             return None
         own = OwnTTSGateway(
-            extra_arguments=self._own_tts_gateway_arguments, module=self._own_tts_gateway_module
+            engine=self.settings.own_engine,
+            extra_arguments=self._own_tts_gateway_arguments,
+            module=self._own_tts_gateway_module,
         )
         self._parts.push_async_callback(own.aclose)
         return own
@@ -330,7 +334,9 @@ class SpeechBot(commands.AutoShardedBot):
         settings = self.settings
         address, start = settings.tts_base_url or HOSTED_TTS_BASE_URL, settings.tts_concurrency_start
         if settings.own_tts_gateway:
-            address, start = "own", min(start, _OWN_CALLS_AT_FIRST)
+            engine = self.settings.own_engine
+            address = "own" if engine == PREVIEW else f"own {engine}"
+            start = min(start, _OWN_CALLS_AT_FIRST)
         memory = LimitMemory(settings.data_dir / LIMITS_FILE, address)
         limit = memory.limit(start, settings.tts_concurrency_max)
         return CallQueue(limit, memory=memory)

@@ -114,7 +114,9 @@ class Help(commands.Cog):
 def _about(bot: SpeechBot) -> Iterator[str]:
     settings = bot.settings
     yield f"**Myna {bot.version}** says what you type. Every voice you hear is made by AI."
-    if settings.own_tts_gateway:
+    if settings.own_tts_gateway and not settings.has_preview_voice:
+        yield f"What makes the voice, on the machine I run on: {bot.voice_credit}."
+    elif settings.own_tts_gateway:
         yield (
             "What makes the voice: an offline preview (espeak-ng) on the machine I run on. It doesn't sound "
             "like a real person. With a key for the hosted voice model it would."

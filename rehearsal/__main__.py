@@ -92,7 +92,12 @@ async def opened_stage(settings: Settings, options: RunOptions) -> AsyncIterator
 
         bot = BotOnCall(rehearsal, make_bot)
         if options.room:
-            room = opened_room(rehearsal, bot, tts, host=options.host, port=options.port)
+            room = opened_room(
+                *(rehearsal, bot, tts),
+                host=options.host,
+                port=options.port,
+                engine=settings.own_engine,
+            )
             site = await parts.enter_async_context(room)
             await _announce(site.url, browser=options.browser)
         parts.push_async_callback(bot.aclose)

@@ -48,7 +48,7 @@ from rehearsal.server import Rehearsal
 from rehearsal.voice.connection import BotConnection
 from tests.fakes.babble_engine import BabbleEngine, babble
 from tests.running_bot import attending
-from tts_gateway.engines.base import Engine
+from tts_gateway.engines.base import Engine, EngineDescription
 from tts_gateway.fetch import Endpoint, FetchOptions
 from tts_gateway.server import ServerOptions, serving
 
@@ -136,11 +136,19 @@ class Scene(Stage):
 
 
 @asynccontextmanager
-async def tts_gateway_for(rehearsal: Rehearsal, engine: Engine, faults: FaultScript) -> AsyncIterator[str]:
+async def tts_gateway_for(
+    rehearsal: Rehearsal,
+    engine: Engine,
+    faults: FaultScript,
+    *,
+    stand_in: Engine | None = None,
+    about: EngineDescription | None = None,
+) -> AsyncIterator[str]:
     """Yield the address of a TTS gateway that finds the files of ``rehearsal``."""
     cdn = Endpoint("127.0.0.1", rehearsal.port)
     fetch = FetchOptions(resolve={"cdn.discordapp.com": cdn}, ca_file=rehearsal.ca_file)
-    async with serving(create_faulty_app(engine, faults, options=ServerOptions(fetch=fetch))) as base_url:
+    options = ServerOptions(fetch=fetch) if about is None else ServerOptions(fetch=fetch, about=about)
+    async with serving(create_faulty_app(engine, faults, options=options, stand_in=stand_in)) as base_url:
         yield base_url
 
 
@@ -151,12 +159,14 @@ async def open_scene(
     *,
     privileged_intents: int = 0,
     starters: Sequence[Starter] = (DEFAULT_STARTER,),
+    stand_in: Engine | None = None,
+    about: EngineDescription | None = None,
 ) -> AsyncIterator[Scene]:
     """Yield a scene whose bot is logged in; without an ``engine`` the bot starts its own TTS gateway.
 
-    ``privileged_intents`` are those that the application has, ``starters`` the ones it has made before. At
-    the end nothing may have been asked of Discord that it does not know, or without saying who asks, and
-    nobody pinged.
+    ``privileged_intents`` are those that the application has, ``starters`` the ones it has made before;
+    ``stand_in`` and ``about`` are the engine's preview and what is said of it. At the end nothing may have
+    been asked of Discord that it does not know, or without saying who asks, and nobody pinged.
     """
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
@@ -165,7 +175,9 @@ async def open_scene(
         scene.settings = Settings(data_dir=data_dir)
         options: dict[str, Any] = {"own_tts_gateway_arguments": rehearsal.tts_gateway_arguments()}
         if engine is not None:
-            base_url = await parts.enter_async_context(tts_gateway_for(rehearsal, engine, scene.faults))
+            base_url = await parts.enter_async_context(
+                tts_gateway_for(rehearsal, engine, scene.faults, stand_in=stand_in, about=about)
+            )
             scene.settings, options = Settings(tts_base_url=base_url, data_dir=data_dir), {}
         bot = SpeechBot(scene.settings, connector=rehearsal.connector(), **options)
         bot._connection.guild_ready_timeout = 0.05  # the only server comes with the login: half of the set-up

@@ -18,8 +18,11 @@ from typing import Final, Protocol
 try:
     from aiohttp import web
 
-    from tts_gateway.engines.base import Engine
+    from tts_gateway.engines.base import Engine, EngineMissing
+    from tts_gateway.engines.registry import ENGINES, PREVIEW, EngineOptions, StartedEngine, start_engine
     from tts_gateway.fetch import Endpoint, FetchOptions
+    from tts_gateway.models.command import models_command
+    from tts_gateway.models.store import DEFAULT_FOLDER
     from tts_gateway.server import ServerOptions, create_app, serving
     from tts_gateway.sounds import HandedOverRecordings, follow_stdin
     from untrusted.confinement import close_memory
@@ -37,14 +40,22 @@ class AppFactory(Protocol):
     """What makes the application that is served; `create_app` is one."""
 
     def __call__(
-        self, engine: Engine, *, options: ServerOptions, handed_over: HandedOverRecordings | None
+        self,
+        engine: Engine,
+        *,
+        options: ServerOptions,
+        handed_over: HandedOverRecordings | None,
+        stand_in: Engine | None,
     ) -> web.Application:
-        """Return the application; it closes ``engine`` when it is cleaned up."""
+        """Return the application; it closes the engines when it is cleaned up."""
         ...
 
 
 def main(arguments: Sequence[str] | None = None, *, create_app: AppFactory = create_app) -> int:
     """Serve what ``create_app`` returns until a signal or the end of stdin; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["models"]:
+        return models_command(arguments[1:])
     parser = _parser()
     wishes = parser.parse_args(arguments)
     if not (wishes.api_key_file or wishes.open or _is_this_machine(wishes.host)):
@@ -66,12 +77,23 @@ async def _serve(wishes: argparse.Namespace, create_app: AppFactory) -> int:
     handed_over = HandedOverRecordings() if wishes.take_recordings else None
     if wishes.until_stdin_closes or handed_over is not None:
         follow_stdin(ended, handed_over)
+    try:
+        started = await _started(wishes, ended)
+    except EngineMissing as error:
+        print(f"The TTS gateway does not start: {error}", file=sys.stderr)
+        return 2
+    if started is None:
+        return 0
+    places = started.about.places
     options = ServerOptions(
         api_key=wishes.api_key_file,
         keep_seconds=wishes.keep_seconds,
+        about=started.about,
+        reference_places=max(2, places),
+        waiting_places=max(16, 2 * places),
         fetch=FetchOptions(resolve=dict(wishes.resolve), ca_file=wishes.ca_file),
     )
-    app = create_app(_engine(), options=options, handed_over=handed_over)
+    app = create_app(started.engine, options=options, handed_over=handed_over, stand_in=started.stand_in)
     async with AsyncExitStack() as stack:
         try:
             base_url = await stack.enter_async_context(serving(app, host=wishes.host, port=wishes.port))
@@ -83,10 +105,25 @@ async def _serve(wishes: argparse.Namespace, create_app: AppFactory) -> int:
     return 0
 
 
-def _engine() -> Engine:
-    from tts_gateway.engines.offline import OfflineEngine
-
-    return OfflineEngine()
+async def _started(wishes: argparse.Namespace, ended: asyncio.Event) -> StartedEngine | None:
+    """Return the engine once it is ready; None if the end comes first. Raises EngineMissing."""
+    options = EngineOptions(
+        models=wishes.models,
+        workers=wishes.workers,
+        upstreams=tuple(wishes.upstream),
+        upstream_key=wishes.upstream_key_file,
+        device=wishes.device,
+        stands_in=wishes.stand_in == PREVIEW,
+    )
+    starting = asyncio.create_task(start_engine(wishes.engine, options))
+    ending = asyncio.create_task(ended.wait())
+    await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if starting.done():
+        return starting.result()
+    starting.cancel()
+    await asyncio.wait([starting])
+    return None
 
 
 def _end_on_signals(ended: asyncio.Event) -> None:
@@ -99,9 +136,22 @@ def _end_on_signals(ended: asyncio.Event) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tts_gateway",
-        description="A TTS gateway to run yourself: the VoxCPM2 contract in front of an offline engine.",
+        description="A TTS gateway to run yourself: the VoxCPM2 contract in front of an engine.",
+        epilog="python -m tts_gateway models: which voice models are here, and how to get them.",
     )
     add = parser.add_argument
+    add("--engine", choices=list(ENGINES), default=PREVIEW, help="what makes the sound (%(default)s)")
+    add("--models", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="where models are (%(default)s)")
+    add("--workers", type=_count, metavar="N", help="processes with a model each, for engines that have them")
+    add("--upstream", action="append", default=[], metavar="URL", help="a vLLM-Omni server; may be repeated")
+    add("--upstream-key-file", type=_key, metavar="FILE", help="file with the key that those servers want")
+    add("--device", help="what voxcpm computes on: cuda, mps or cpu (the best there is)")
+    add(
+        "--stand-in",
+        choices=[PREVIEW, "none"],
+        default=PREVIEW,
+        help="what makes what the engine does not offer; the answer says so (%(default)s)",
+    )
     add("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
     add("--port", type=_port, default=0, help="port to serve on; 0, the default, takes a free one")
     add("--api-key-file", type=_key, metavar="FILE", help="file with the key that callers must send")
@@ -142,6 +192,12 @@ def _is_this_machine(host: str) -> bool:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("it must be a number from 1 to 64")
     return int(text)
 
 

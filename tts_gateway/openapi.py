@@ -7,6 +7,7 @@ from typing import Any, Final
 from tts_gateway.wire import (
     DEFAULT_CFG_VALUE,
     DEFAULT_DIT_STEPS,
+    ENGINE_HEADER,
     MAX_CFG_VALUE,
     MAX_DIT_STEPS,
     MAX_TEXT_CHARS,
@@ -77,6 +78,9 @@ _CLONE: Final[_Json] = {
         },
     },
 }
+_HEADERS: Final[_Json] = {
+    ENGINE_HEADER: {"description": "The engine that made it; preview for one.", "schema": {"type": "string"}}
+}
 _WAV_ADDRESS: Final[_Json] = {"type": "string", "format": "uri", "pattern": r"\.wav$"}
 _SPOKEN: Final[_Json] = {
     "type": "object",
@@ -136,7 +140,7 @@ def _operation(name: str, summary: str, body: _Json, answer: _Json, errors: dict
             "summary": summary,
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": {
-                "200": {"description": "The speech is made.", **_content(answer)},
+                "200": {"description": "The speech is made.", "headers": _HEADERS, **_content(answer)},
                 **{
                     status: {"description": meaning, **_content({"$ref": "#/components/schemas/Error"})}
                     for status, meaning in sorted(errors.items())

@@ -9,9 +9,9 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,8 +19,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tts_gateway import wire
-from tts_gateway.engines.base import Engine
+from tts_gateway.engines.base import Engine, EngineDescription, NotOffered
 from tts_gateway.fetch import CANNOT_BE_REACHED, FetchOptions, ReferenceFetcher
+from tts_gateway.metrics import CONTENT_TYPE as METRICS_TYPE
+from tts_gateway.metrics import Metrics
 from tts_gateway.openapi import BASE_PATH, KEY_HEADER, openapi_document
 from tts_gateway.sounds import HandedOverRecordings, KeptSounds
 from tts_gateway.wire import INVALID_KEY, MISSING_KEY, NOT_FOUND, RequestRefused, response_for
@@ -42,8 +44,10 @@ class ServerOptions:
     """Longest request body: both longest texts, in any script."""
     body_seconds: float = 20.0
     """How long a caller may take to send a body."""
-    engine_places: int = 2
-    """How many texts the engine makes at once."""
+    about: EngineDescription = field(default_factory=lambda: EngineDescription(engine="unnamed"))
+    """What is said of the engine."""
+    engine_places: int | None = None
+    """How many texts the engine makes at once; None: as many as it says."""
     reference_places: int = 2
     """How many recordings are fetched and held at once, each until its text is made."""
     waiting_places: int = 16
@@ -64,8 +68,19 @@ class EngineQueue:
         self._places = places
         self._most = places + waiting
         self._inside = 0
+        self._at_engine = 0
         self._engine = asyncio.Semaphore(places)
         self._usual_seconds = 1.0
+
+    @property
+    def inside(self) -> int:
+        """How many requests have it or wait for it."""
+        return self._inside
+
+    @property
+    def at_engine(self) -> int:
+        """How many requests have it."""
+        return self._at_engine
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[None]:
@@ -88,12 +103,19 @@ class EngineQueue:
         """Wait for a place at the engine, and keep it while the block runs."""
         async with self._engine:
             started = time.monotonic()
-            yield
+            self._at_engine += 1
+            try:
+                yield
+            finally:
+                self._at_engine -= 1
             self._usual_seconds += (time.monotonic() - started - self._usual_seconds) / 4
 
     def _advice(self) -> int:
         return min(_LONGEST_ADVICE, max(1, math.ceil(self._usual_seconds * self._inside / self._places)))
 
+
+PREVIEW: Final = "preview"
+"""The name of the engine that needs no model."""
 
 FILES_PATH: Final = "/files/"
 """Where sounds are served; a name follows."""
@@ -107,16 +129,26 @@ _SOUND_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": 
 class SpeechService:
     """The handlers of the contract, and what they share. Refusals and errors leave as exceptions."""
 
-    def __init__(self, engine: Engine, options: ServerOptions, handed_over: HandedOverRecordings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        options: ServerOptions,
+        handed_over: HandedOverRecordings,
+        stand_in: Engine | None = None,
+    ) -> None:
         self._engine = engine
+        self._stand_in = stand_in
         self._handed_over = handed_over
         self._options = options
-        self._queue = EngineQueue(places=options.engine_places, waiting=options.waiting_places)
+        self._metrics = Metrics()
+        places = options.engine_places or options.about.places
+        self._queue = EngineQueue(places=places, waiting=options.waiting_places)
         self._references = asyncio.Semaphore(options.reference_places)
         self._fetcher = ReferenceFetcher(options.fetch)
         self._sounds = KeptSounds(keep_seconds=options.keep_seconds, max_bytes=options.keep_bytes)
         document = openapi_document(needs_key=options.api_key is not None)
         self._document = json.dumps(document, indent=1).encode()
+        self._health = json.dumps({"status": "ok", **asdict(options.about), "places": places}).encode()
 
     async def aclose(self) -> None:
         """Forget the sounds, and close the connections and the engine."""
@@ -124,6 +156,8 @@ class SpeechService:
         self._handed_over.clear()
         await self._fetcher.aclose()
         await self._engine.aclose()
+        if self._stand_in is not None:
+            await self._stand_in.aclose()
 
     @web.middleware
     async def read_body(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -143,8 +177,10 @@ class SpeechService:
         self.check_key(request)
         asked = wire.read_text_to_speech(request.content_type, await request.read())
         async with self._queue.admit(), self._at_engine():
-            wav = await self._engine.speak(asked.text, cfg_value=asked.cfg_value, dit_steps=asked.dit_steps)
-        return wire.text_to_speech_response(self._keep(wav, request))
+            wav, engine = await self._made(
+                lambda engine: engine.speak(asked.text, cfg_value=asked.cfg_value, dit_steps=asked.dit_steps)
+            )
+        return wire.text_to_speech_response(self._keep(wav, request), engine=engine)
 
     async def voice_cloning(self, request: web.Request) -> web.Response:
         """Answer POST /voice-cloning."""
@@ -156,8 +192,11 @@ class SpeechService:
             self._reference(asked.reference_audio_url, request) as reference,
             self._at_engine(),
         ):
-            wav = await self._engine.clone(asked.text, reference, prompt_text=asked.prompt_text)
-        return wire.voice_cloning_response(self._keep(wav, request), time.monotonic() - started)
+            wav, engine = await self._made(
+                lambda engine: engine.clone(asked.text, reference, prompt_text=asked.prompt_text)
+            )
+        seconds = time.monotonic() - started
+        return wire.voice_cloning_response(self._keep(wav, request), seconds, engine=engine)
 
     async def sound(self, request: web.Request) -> web.Response:
         """Answer GET of a kept sound; its name is all that is needed to have it."""
@@ -171,8 +210,27 @@ class SpeechService:
         return web.Response(body=self._document, content_type="application/json")
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Answer GET /health: whoever reads this, we are alive."""
-        return web.Response(body=b'{"status": "ok"}', content_type="application/json")
+        """Answer GET /health: whoever reads this, we are alive, and this is what speaks."""
+        return web.Response(body=self._health, content_type="application/json")
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer GET /metrics."""
+        self.check_key(request)
+        at_engine = self._queue.at_engine
+        now = {
+            "tts_requests_at_engine": at_engine,
+            "tts_requests_waiting": self._queue.inside - at_engine,
+            "tts_engine_places": self._options.engine_places or self._options.about.places,
+        }
+        return web.Response(body=self._metrics.text(now), headers={"Content-Type": METRICS_TYPE})
+
+    @web.middleware
+    async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count the answers to calls."""
+        response = await handler(request)
+        if request.method == "POST":
+            self._metrics.answered(_route_name(request), response.status)
+        return response
 
     def check_key(self, request: web.Request) -> None:
         """Raise `RequestRefused` (401) unless ``request`` carries the key, where one is needed."""
@@ -188,6 +246,18 @@ class SpeechService:
     def sound_at(self, url: str) -> bytes | None:
         """Return the kept sound behind an address of ours."""
         return self._sounds.get(urlsplit(url).path.removeprefix(FILES_PATH))
+
+    async def _made(self, make: Callable[[Engine], Awaitable[bytes]]) -> tuple[bytes, str]:
+        """Return what ``make`` makes with the engine, or with its stand-in, and the name of that one."""
+        started, name = time.monotonic(), self._options.about.engine
+        try:
+            wav = await make(self._engine)
+        except NotOffered:
+            if self._stand_in is None:
+                raise
+            wav, name = await make(self._stand_in), PREVIEW
+        self._metrics.made(name, wav, time.monotonic() - started)
+        return wav, name
 
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[None]:
@@ -223,17 +293,19 @@ def create_app(
     *,
     options: ServerOptions | None = None,
     handed_over: HandedOverRecordings | None = None,
+    stand_in: Engine | None = None,
 ) -> web.Application:
     """Return the web application; it closes ``engine`` when it is cleaned up.
 
-    ``handed_over`` has recordings that calls may name besides those that can be fetched.
+    ``handed_over`` has recordings that calls may name besides those that can be fetched. ``stand_in`` is the
+    preview, if it shall make what ``engine`` does not offer.
 
     Run it with ``handler_cancellation=True``, as `serving` does, so that work whose caller has gone is
     dropped.
     """
     options = options or ServerOptions()
-    service = SpeechService(engine, options, handed_over or HandedOverRecordings())
-    middlewares = [_errors_as_json, service.read_body]
+    service = SpeechService(engine, options, handed_over or HandedOverRecordings(), stand_in)
+    middlewares = [service.count, _errors_as_json, service.read_body]
     app = web.Application(client_max_size=options.max_body_bytes, middlewares=middlewares)
     app[SERVICE] = service
     app.cleanup_ctx.append(_close_service)
@@ -241,6 +313,7 @@ def create_app(
         [
             web.get(f"{BASE_PATH}/openapi.json", service.openapi),
             web.get("/health", service.health),
+            web.get("/metrics", service.metrics),
             web.post(f"{BASE_PATH}/text-to-speech", service.text_to_speech),
             web.post(f"{BASE_PATH}/voice-cloning", service.voice_cloning),
             web.get(FILES_PATH + "{name}", service.sound),

@@ -120,12 +120,16 @@ def read_voice_cloning(content_type: str, body: bytes) -> VoiceCloningBody:
     )
 
 
-def text_to_speech_response(url: str) -> web.Response:
+ENGINE_HEADER: Final = "X-TTS-Engine"
+"""Names the engine that made the speech, ``preview`` for one. It is ours: other TTS gateways leave it out."""
+
+
+def text_to_speech_response(url: str, *, engine: str | None = None) -> web.Response:
     """Return the answer to a text-to-speech request."""
-    return _response({"output": url})
+    return _response({"output": url}, engine)
 
 
-def voice_cloning_response(url: str, seconds: float) -> web.Response:
+def voice_cloning_response(url: str, seconds: float, *, engine: str | None = None) -> web.Response:
     """Return the answer to a voice-cloning request that took ``seconds``."""
     return _response(
         {
@@ -134,12 +138,14 @@ def voice_cloning_response(url: str, seconds: float) -> web.Response:
             "sample_rate": SAMPLE_RATE,
             "elapsed_s": round(seconds, 3),
             "status": "done",
-        }
+        },
+        engine,
     )
 
 
-def _response(fields: dict[str, object]) -> web.Response:
-    return web.Response(body=json.dumps(fields).encode(), content_type="application/json")
+def _response(fields: dict[str, object], engine: str | None) -> web.Response:
+    headers = {ENGINE_HEADER: engine} if engine else None
+    return web.Response(body=json.dumps(fields).encode(), content_type="application/json", headers=headers)
 
 
 def _fields(content_type: str, body: bytes) -> _Fields:

@@ -270,7 +270,8 @@ _NAME_CHARS: Final = 60
 
 def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
     """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
-    words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s"
+    preview = " · offline preview voice" if speech.is_preview else ""
+    words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s{preview}"
     missing = rest_is_missing(speech.why) if speech.rest_is_missing else ""
     return "\n".join(filter(None, (words, request.note, missing)))
 

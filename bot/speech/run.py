@@ -98,10 +98,12 @@ class SpeechRun:
         finally:
             await self._drop_all()
         speech = await self._maker.joined(self._done, rest_is_missing=self._rest_is_missing)
-        speech = replace(speech, why=self._why)
+        is_preview = any(speaker.is_preview for speaker in self._speakers)
+        speech = replace(speech, why=self._why, is_preview=is_preview)
         self._done.clear()  # megabytes, twice
         is_sound = all(speaker.is_sound for speaker in self._speakers)
-        self.result = SpeechResult(speech, is_sound and not self._rest_is_missing)
+        is_whole = not (self._rest_is_missing or is_preview)  # a better one is heard once there is one
+        self.result = SpeechResult(speech, is_sound and is_whole)
 
     @property
     def progress(self) -> Progress:

@@ -134,6 +134,7 @@ class SegmentAudio:
 
     speech: IncomingSpeech
     url: str | None
+    is_preview: bool = False
 
     @property
     def defect(self) -> str | None:
@@ -318,7 +319,7 @@ class SegmentRequest:
                     async for frames in incoming:
                         was_heard = True
                         yield frames
-                made = SegmentAudio(incoming, self.url)
+                made = SegmentAudio(incoming, self.url, download.is_preview)
                 self._budget.settle(incoming.checked.seconds)
             except AudioError as error:
                 made = TTSUnusableAudioError(str(error))
@@ -497,6 +498,8 @@ class Speaker:
         self._saved = saved
         self.is_sound = True
         """Whether every generation so far has passed its check."""
+        self.is_preview = False
+        """Whether the preview voice has stood in for one."""
 
     @property
     def is_known(self) -> bool:
@@ -512,6 +515,7 @@ class Speaker:
         """
         audio = await self._audio(segment, plan, finds_voice=not self.is_known)
         self.is_sound = self.is_sound and audio.defect is None
+        self.is_preview = self.is_preview or audio.is_preview
         if not segment.leads:
             return await self._part(segment, audio, await self._level)
         part = await self._part(segment, audio, None)

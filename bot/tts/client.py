@@ -30,11 +30,12 @@ from bot.errors import (
     TTSUnreachableError,
 )
 from bot.models import SpeechRequest, Stage
-from bot.settings import Proxy, Secret
+from bot.settings import PREVIEW, Proxy, Secret
 from bot.tts import wire
 from bot.tts.call_queue import CallPriority, CallQueue, CallSlot
 from bot.tts.download import LOOPBACK_HOSTS, AudioDownload, Downloader
 from bot.tts.http import (
+    ENGINE_HEADER,
     WAV_BEGINNINGS,
     CircuitBreaker,
     DownloadLimits,
@@ -48,6 +49,7 @@ from bot.tts.http import (
 )
 from bot.tts.local_tts_gateway import OwnTTSGateway
 from bot.tts.wire import printable
+from untrusted import strict_json
 
 Outcome = bytes | wire.AudioAt | wire.Pending
 """The WAV itself, where it lies, or where to ask for it."""
@@ -210,6 +212,8 @@ class TTSCall:
         """When its newest try was sent, by the event loop's clock."""
         self.stage = Stage.MAKING
         """How far it is before its sound can be fetched."""
+        self.is_preview = False
+        """Whether the TTS gateway says that its preview voice stood in."""
 
 
 class TTSClient:
@@ -218,8 +222,9 @@ class TTSClient:
     ``base_url`` goes up to and without `/text-to-speech`. ``guidance`` and ``steps`` serve requests
     that bring none of their own. ``own`` is the child process behind that address, if we started it: it gets
     recordings without an address. ``proxy`` leads to the TTS gateway and to what it has made. All calls
-    stand in ``queue``. Objects of this class may be made before the event loop runs and are used in one loop.
-    ``clock`` is for tests of the circuit breaker.
+    stand in ``queue``. ``is_preview``: nothing else is expected there than the preview voice. Objects of this
+    class may be made before the event loop runs and are used in one loop. ``clock`` is for tests of the
+    circuit breaker.
     """
 
     def __init__(
@@ -235,6 +240,7 @@ class TTSClient:
         steps: int = 10,
         proxy: Proxy | None = None,
         queue: CallQueue | None = None,
+        is_preview: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = URL(base_url.rstrip("/"))
@@ -244,6 +250,7 @@ class TTSClient:
         self._timeouts = timeouts
         self._guidance = guidance
         self._steps = steps
+        self._is_preview = is_preview
         self._clock = clock
         self._breaker = CircuitBreaker(clock)
         self._queue = queue or CallQueue()
@@ -268,8 +275,11 @@ class TTSClient:
         except TTSError as error:
             raise bare(error) from None
         if isinstance(outcome, bytes):
-            return AudioDownload(None, self._downloads, outcome)
-        return self._downloads.download(outcome.url)
+            download = AudioDownload(None, self._downloads, outcome)
+        else:
+            download = self._downloads.download(outcome.url)
+        download.is_preview = call.is_preview
+        return download
 
     def download(self, url: str) -> AudioDownload:
         """Return the download of a generation that was made before and is at ``url``; nothing is called."""
@@ -292,6 +302,16 @@ class TTSClient:
         if received.status == 401 or received.status >= 500:
             detail = wire.error_detail(received.body, self._api_key)
             raise error_for(received.status, detail, received.headers, cloning=False)
+
+    async def credit(self) -> str:
+        """Return who made the voice models there, if the TTS gateway is one of ours; else nothing."""
+        try:
+            received = await self._transport.send("GET", self._base_url.origin() / "health")
+            health = strict_json.parse(received.body) if received.status == 200 else None
+        except (TTSError, ValueError):
+            return ""
+        credit = health.get("credit") if isinstance(health, dict) else None
+        return printable(credit) if isinstance(credit, str) else ""
 
     async def outages(self) -> AsyncGenerator[TTSError | None]:
         """Yield what the operator has to mend, credit or key, when that begins, and None when it is over.
@@ -328,8 +348,7 @@ class TTSClient:
         return wire.cloning_body(request, reference)
 
     async def _outcome(self, call: TTSCall) -> bytes | wire.AudioAt:
-        cloning = call.request.reference is not None
-        path = "voice-cloning" if cloning else "text-to-speech"
+        path = "text-to-speech" if call.request.reference is None else "voice-cloning"
         probing, tries, delay = False, 0, 0.0
         while True:
             if not probing and self._breaker.admit():
@@ -347,7 +366,7 @@ class TTSClient:
                 slot.begin(call.expected)
                 call.began, began = slot.began, self._clock()
                 try:
-                    outcome = await self._call_in_time(slot, path, call.request, cloning=cloning)
+                    outcome = await self._call_in_time(slot, path, call)
                 except TTSError as error:
                     wait = self._retry.delay_after(tries, error, random.random())
                     self._note_failure(slot, error, wait, began)
@@ -376,21 +395,20 @@ class TTSClient:
         if self._breaker.is_open:
             self._queue.send_all_away()
 
-    async def _call_in_time(
-        self, slot: CallSlot, path: str, request: SpeechRequest, *, cloning: bool
-    ) -> bytes | wire.AudioAt:
+    async def _call_in_time(self, slot: CallSlot, path: str, call: TTSCall) -> bytes | wire.AudioAt:
         try:
             async with asyncio.timeout_at(slot.ends) as slot.timeout:
-                return await self._call_once(path, await self._body(request), cloning=cloning)
+                return await self._call_once(path, await self._body(call.request), call)
         except TimeoutError:
             seconds = slot.ends - slot.began
         raise TTSNoAnswerError(f"{path}: ended after {seconds:.0f} s, far longer than calls take")
 
-    async def _call_once(self, path: str, body: bytes, *, cloning: bool) -> bytes | wire.AudioAt:
-        began = self._clock()
+    async def _call_once(self, path: str, body: bytes, call: TTSCall) -> bytes | wire.AudioAt:
+        began, cloning = self._clock(), call.request.reference is not None
         received = await self._transport.send("POST", self._base_url / path, body)
         outcome = outcome_of(received, self._api_key, cloning=cloning, sent=body)
         self._breaker.succeeded(self._clock() - began)
+        call.is_preview = received.headers.get(ENGINE_HEADER) == PREVIEW and not self._is_preview
         if not isinstance(outcome, wire.Pending):
             return outcome
         return await wait_for_speech(

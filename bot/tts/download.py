@@ -166,6 +166,8 @@ class AudioDownload:
         self._downloader = downloader
         self._body = body
         self._fetched = Fetched()
+        self.is_preview = False
+        """Whether the preview voice stood in for what should have made it."""
 
     def __repr__(self) -> str:
         return "AudioDownload(at an address)" if self.url else "AudioDownload(in the answer)"

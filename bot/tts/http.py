@@ -39,6 +39,9 @@ from bot.settings import Proxy, Secret
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 """The header that the hosted TTS gateway documents; it is Azure API Management's."""
 
+ENGINE_HEADER = "X-TTS-Engine"
+"""The header in which our own TTS gateway names the engine that made the speech; others leave it out."""
+
 _MASK = "***"
 _TELLTALE_CHARS = 8
 

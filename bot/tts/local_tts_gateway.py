@@ -20,7 +20,7 @@ from typing import Final, Self
 from yarl import URL
 
 from bot.errors import TTSUnreachableError
-from bot.settings import child_environment
+from bot.settings import PREVIEW, child_environment
 from bot.tts.wire import printable
 
 log = logging.getLogger(__name__)
@@ -167,30 +167,34 @@ def _environment() -> dict[str, str]:
     return environment
 
 
+_PREVIEW_SECONDS: Final = 60.0
+_MODEL_SECONDS: Final = 300.0  # gigabytes are read from a disk
 _STEADY_SECONDS: Final = 60.0  # after this long a death is a new one, and the back-off starts anew
 
 
 class OwnTTSGateway:
     """Runs `python -m tts_gateway` on a free loopback port, and again on the same one if it dies.
 
-    ``extra_arguments`` go to its command line, which another ``module`` can have too. The child ends when
-    `aclose` is called, and by itself when this process dies, because then its stdin closes.
-    ``start_seconds`` is how long it may take to answer; ``restart_delay`` and ``max_restart_delay`` bound the
-    wait before it is started again.
+    ``engine`` is what makes the sound there. ``extra_arguments`` go to its command line, which another
+    ``module`` can have too. The child ends when `aclose` is called, and by itself when this process dies,
+    because then its stdin closes. ``start_seconds`` is how long it may take to answer (None: as the engine
+    needs); ``restart_delay`` and ``max_restart_delay`` bound the wait before it is started again.
     """
 
     def __init__(
         self,
         *,
+        engine: str = PREVIEW,
         extra_arguments: Sequence[str] = (),
         module: str = "tts_gateway",
-        start_seconds: float = 60.0,
+        start_seconds: float | None = None,
         restart_delay: float = 0.5,
         max_restart_delay: float = 30.0,
     ) -> None:
-        self._arguments = tuple(extra_arguments)
+        is_preview = engine == PREVIEW
+        self._arguments = (*(() if is_preview else ("--engine", engine)), *extra_arguments)
         self._module = module
-        self._start_seconds = start_seconds
+        self._start_seconds = start_seconds or (_PREVIEW_SECONDS if is_preview else _MODEL_SECONDS)
         self._restart_delay = restart_delay
         self._max_restart_delay = max_restart_delay
         self._base_url = URL()

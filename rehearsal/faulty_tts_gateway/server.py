@@ -40,9 +40,10 @@ def create_faulty_app(
     *,
     options: ServerOptions | None = None,
     handed_over: HandedOverRecordings | None = None,
+    stand_in: Engine | None = None,
 ) -> web.Application:
     """Return the TTS gateway's own application, in which ``script`` decides about each request first."""
-    app = create_app(engine, options=options, handed_over=handed_over)
+    app = create_app(engine, options=options, handed_over=handed_over, stand_in=stand_in)
     faulty = _FaultyService(app[SERVICE], FaultScript() if script is None else script)
     app.middlewares.append(faulty.answer)  # the innermost: bodies are read before, errors answered after
     app.router.add_get(f"{POLLING_PATH}{{request_id}}", faulty.poll)

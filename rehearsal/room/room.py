@@ -131,8 +131,8 @@ class Room:
         self._begun: dict[int, int] = {}
         self.watchers: list[Watcher] = []
         self.bot_ended: Callable[[], bool] = lambda: False
-        self.has_preview_voice = False
-        """Whether the bot speaks with the offline preview voice."""
+        self.engine = ""
+        """What makes the bot's voice on this machine; nothing if that is done elsewhere."""
         """Whether the bot has ended although nobody had asked it to."""
         self._due: asyncio.Handle | None = None
         self._known_channels: set[int] = set()
@@ -183,7 +183,7 @@ class Room:
             speaking=speaking,
             tabs=self.tabs,
             bot_ended=ended,
-            has_preview_voice=self.has_preview_voice,
+            engine=self.engine,
         )
 
     def changed(self) -> None:

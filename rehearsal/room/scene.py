@@ -105,7 +105,7 @@ class Scene:
         speaking: set[int],
         tabs: Mapping[int, int],
         bot_ended: bool = False,
-        has_preview_voice: bool = False,
+        engine: str = "",
     ) -> Json:
         """Return the scene for ``person``: ``speaking`` are channels, ``tabs`` how many each person has."""
         return {
@@ -120,7 +120,7 @@ class Scene:
                 }
                 for c in self._setting.characters
             ],
-            "bot": self._bot(speaking) | {"ended": bot_ended, "preview_voice": has_preview_voice},
+            "bot": self._bot(speaking) | {"ended": bot_ended, "engine": engine},
             "guilds": [self._guild(guild, person, speaking) for guild in self._setting.guilds],
             "dm": str(self._setting.world.dm(person).id),
         }

@@ -37,9 +37,11 @@ async def opened_room(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
+    engine: str = "preview",
 ) -> AsyncIterator[RoomSite]:
     """Yield the site of a room in ``rehearsal``, whose page shows ``bot`` come and go.
 
+    ``engine`` is that of our own TTS gateway, if it is ours.
     Without a ``port`` it takes 8765, or a free one if somebody has that. Raises `PortTakenError` for a
     host or a port that cannot be had.
     """
@@ -57,7 +59,7 @@ async def opened_room(
         ]
     )
     room.bot_ended = lambda: bot.ended
-    room.has_preview_voice = tts.is_ours
+    room.engine = engine if tts.is_ours else ""
     bot.changes.listen(room.changed)
     rehearsal.main_socket.changes.listen(room.changed)
     site = RoomSite(room, host=host, port=DEFAULT_PORT if port is None else port)

@@ -1,7 +1,8 @@
-"""What an engine is to the server in front of it, and how it says no."""
+"""What an engine is to the server in front of it, how it says no, and what it says about itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -15,6 +16,31 @@ class TextRefused(EngineError):  # noqa: N818 - reads as what happened
 
 class ReferenceRefused(EngineError):  # noqa: N818 - reads as what happened
     """This recording cannot be imitated. The text of the error is what the caller reads in a 400."""
+
+
+class NotOffered(TextRefused):
+    """This engine does not do that: a language, or cloning. The preview may stand in for it."""
+
+
+class EngineMissing(Exception):  # noqa: N818 - reads as what happened
+    """An engine cannot be started. The text of the error is one line that says how to mend it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineDescription:
+    """Engine in words, as `/health` shows it.
+
+    ``languages`` are those it speaks, ``cloning`` those it clones voices in, as ISO 639 codes; ``*``: any.
+    ``places`` is how many texts it makes at once. ``credit`` names models, makers and licences.
+    """
+
+    engine: str
+    model: str = ""
+    revision: str = ""
+    languages: tuple[str, ...] = ("*",)
+    cloning: tuple[str, ...] = ("*",)
+    places: int = 2
+    credit: str = ""
 
 
 class Engine(Protocol):

@@ -42,6 +42,8 @@ _SYNCHRONOUS: Final = 2  # espeak_AUDIO_OUTPUT: samples go to the callback, in t
 _DO_NOT_EXIT: Final = 0x8000  # espeakINITIALIZE_DONT_EXIT: a missing data folder must not end our process
 _UTF8: Final = 1  # espeakCHARS_UTF8; neither SSML nor phoneme codes are switched on
 _RATE: Final = 1  # espeakRATE
+_IPA: Final = 0x02  # espeakPHONEMES_IPA
+_SWITCH: Final = re.compile(r"\([\w-]*\)")  # `(en)`: the language changes here
 _DEFAULT_PITCH: Final = 82.0  # at this `pitch` attribute espeak leaves the formants alone
 _FORMANTS: Final = 9
 _CALLBACK: Final = ctypes.CFUNCTYPE(
@@ -100,6 +102,30 @@ def _say(passages: Sequence[Passage], settings: VoiceSettings, file: Path, left:
             sounds.append(_synthesize(library, passage.text, max_samples=left))
         left -= len(sounds[-1])
     return sounds
+
+
+def phonemes(text: str, language_file: str) -> str:
+    """Return how ``text`` is pronounced, in the International Phonetic Alphabet. Blocks.
+
+    What espeak-ng reads in another language than the rest is not marked. Raises EngineError as `say` does.
+    """
+    try:
+        with (
+            _library_in_use,
+            tempfile.TemporaryDirectory(prefix="myna-voice-") as folder,
+            _loaded_library() as library,
+        ):
+            _set_voice(library, Path(folder) / "voice", language_file, VoiceSettings())
+            library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+            utf8 = ctypes.c_char_p(text.encode("utf-8", errors="ignore"))
+            left = ctypes.cast(utf8, ctypes.c_void_p)
+            clauses: list[str] = []
+            while left.value:
+                found = library.espeak_TextToPhonemes(ctypes.byref(left), _UTF8, _IPA)
+                clauses.append((found or b"").decode("utf-8", "replace"))
+            return _SWITCH.sub("", " ".join(filter(None, clauses)))
+    except OSError as error:
+        raise EngineError(f"espeak-ng or its data cannot be used: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from collections.abc import Sequence
 from typing import Final
@@ -32,7 +33,6 @@ _SILENT: Final = 10 ** (-60 / 20)
 _EDGE_SECONDS: Final = 0.03  # kept in front of the first and behind the last sound
 _JOIN_SECONDS: Final = 0.08  # between two languages in one sentence
 _FADE_SECONDS: Final = 0.005
-_UP, _DOWN = 320, 147  # 48 000 / 22 050
 
 
 def speak_text(text: str, settings: VoiceSettings) -> Samples:
@@ -80,14 +80,16 @@ def filtered(sound: Samples, taps: Samples) -> Samples:
     return np.fft.irfft(product, size)[start : start + len(sound)].astype(np.float32)
 
 
-def resampled(sound: Samples) -> Samples:
-    """Return sound of ``SAMPLE_RATE`` at ``OUTPUT_RATE``: the same spectrum, nothing above it."""
-    if not len(sound):
+def resampled(sound: Samples, rate: int = SAMPLE_RATE) -> Samples:
+    """Return sound of ``rate`` at ``OUTPUT_RATE``: the same spectrum, nothing above it."""
+    if not len(sound) or rate == OUTPUT_RATE:
         return sound
-    blocks = _fast_size(-(-len(sound) // _DOWN) + 4)  # a little silence behind, against wrapping around
-    spectrum = np.fft.rfft(sound, blocks * _DOWN)
-    wide = np.fft.irfft(spectrum, blocks * _UP) * (_UP / _DOWN)
-    return wide[: len(sound) * _UP // _DOWN].astype(np.float32)
+    step = math.gcd(rate, OUTPUT_RATE)
+    up, down = OUTPUT_RATE // step, rate // step
+    blocks = _fast_size(-(-len(sound) // down) + 4)  # a little silence behind, against wrapping around
+    spectrum = np.fft.rfft(sound, blocks * down)
+    wide = np.fft.irfft(spectrum, blocks * up) * (up / down)
+    return wide[: len(sound) * up // down].astype(np.float32)
 
 
 def levelled(sound: Samples, *, rms_dbfs: float = NORMAL_DBFS) -> Samples:

@@ -36,10 +36,10 @@ export function welcome(channel) {
   const next = [joined, spoken, cloned].indexOf(false);
   const clone = original && cloned ? cloneOf() : null;
   node.classList.toggle("small", done);
-  fill(node, [joined, spoken, cloned, done, recording, trouble, clone?.url, state.scene.bot.preview_voice], () => (done ? further(clone) : [
+  fill(node, [joined, spoken, cloned, done, recording, trouble, clone?.url, state.scene.bot.engine], () => (done ? further(clone) : [
     el("h3", { text: "Hear it within a minute" }),
-    el("p", { class: "about", text: `Everything is real except the people${state.scene.bot.preview_voice ? " and the voice" : ""}: the bot is logged in to a Discord on this machine. Nothing leaves it.` }),
-    state.scene.bot.preview_voice ? preview() : null,
+    el("p", { class: "about", text: `Everything is real except the people${state.scene.bot.engine === "preview" ? " and the voice" : ""}: the bot is logged in to a Discord on this machine. Nothing leaves it.` }),
+    whatSpeaks(),
     el(
       "ol",
       { class: "steps" },
@@ -66,22 +66,36 @@ function further(clone) {
       el("li", { text: "Open this page in a second tab: you are somebody else there." }),
       el("li", { text: "Faults: break things, and watch how the bot recovers. Developer shows what passes." }),
     ),
-    state.scene.bot.preview_voice ? preview() : null,
+    whatSpeaks(),
     samples(),
     compared(clone),
     el("button", { type: "button", class: "link", data: { focus: "away" }, text: "Hide", on: { click: putAway } }),
   ].filter(Boolean);
 }
 
-function preview() {
+// What makes the voice on this machine; nothing where the hosted model does.
+function whatSpeaks() {
+  const engine = state.scene.bot.engine;
+  if (engine === "sherpa") {
+    return el(
+      "p",
+      { class: "about preview" },
+      "English is spoken by a neural voice on this machine. Other languages, styles and clones are still the ",
+      el("b", { text: "offline preview voice" }),
+      "; the answer says so.",
+    );
+  }
+  if (engine !== "preview") return null;
   return el(
     "p",
     { class: "about preview" },
     "You hear the ",
     el("b", { text: "offline preview voice" }),
-    " (espeak-ng). For the real voice put a key from ",
+    " (espeak-ng). For a real English voice on this machine stop, type ",
+    el("code", { text: "make voices" }),
+    ", and start again. For clones too put a key from ",
     el("a", { href: "https://www.pixazo.ai/models/voxcpm", rel: "noreferrer noopener", target: "_blank", text: "Pixazo" }),
-    " into .env as TTS_API_KEY, and start again.",
+    " into .env as TTS_API_KEY.",
   );
 }
 
