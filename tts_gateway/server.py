@@ -222,6 +222,7 @@ class SpeechService:
             "tts_requests_waiting": self._queue.inside - at_engine,
             "tts_engine_places": self._options.engine_places or self._options.about.places,
         }
+        now |= getattr(self._engine, "load", {})
         return web.Response(body=self._metrics.text(now), headers={"Content-Type": METRICS_TYPE})
 
     @web.middleware

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tts_gateway.engines.base import ReferenceRefused, TextRefused
+from tts_gateway.engines.base import EngineBusy, ReferenceRefused, TextRefused
 from untrusted import strict_json
 from untrusted.strict_json import Json
 
@@ -29,6 +29,7 @@ INVALID_KEY: Final = (
 NOT_FOUND: Final = "Resource not found"
 """What Azure API Management says about a missing key, a wrong key, and a wrong path or verb."""
 
+_BUSY_SECONDS: Final = 5
 _FAILED: Final = "Internal server error"
 
 
@@ -55,6 +56,10 @@ def response_for(error: Exception) -> web.Response:
         return response
     if isinstance(error, TextRefused | ReferenceRefused):
         return error_response(400, str(error))
+    if isinstance(error, EngineBusy):
+        response = error_response(429, f"Rate limit is exceeded. Try again in {_BUSY_SECONDS} seconds.")
+        response.headers["Retry-After"] = str(_BUSY_SECONDS)
+        return response
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return error_response(413, "The body is too long.")
     if isinstance(error, web.HTTPNotFound | web.HTTPMethodNotAllowed):

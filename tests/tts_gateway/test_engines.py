@@ -147,14 +147,18 @@ def quiet(seconds: float) -> Samples:
 def test_a_clip_is_cut_to_the_voice_and_ends_in_a_pause_within_ten_seconds() -> None:
     sound = np.concatenate([quiet(2), voiced(8), quiet(0.5), voiced(20), quiet(1)])
 
-    clip = prepared(sound)
+    clip, is_whole = prepared(sound)
 
+    assert not is_whole
     assert 8.0 <= len(clip) / CLIP_RATE <= 8.5
     assert -24 < 20 * np.log10(np.sqrt(np.mean(clip[: 8 * CLIP_RATE] ** 2))) < -22
 
 
 def test_a_clip_without_a_pause_is_ten_seconds() -> None:
-    assert len(prepared(voiced(60))) == 10 * CLIP_RATE
+    clip, is_whole = prepared(voiced(60))
+
+    assert (len(clip), is_whole) == (10 * CLIP_RATE, False)
+    assert prepared(voiced(9))[1]
 
 
 @pytest.mark.parametrize(

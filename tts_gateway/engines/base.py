@@ -22,6 +22,10 @@ class NotOffered(TextRefused):
     """This engine does not do that: a language, or cloning. The preview may stand in for it."""
 
 
+class EngineBusy(EngineError):  # noqa: N818 - reads as what happened
+    """Nobody behind the engine has a free place now. The caller gets a 429."""
+
+
 class EngineMissing(Exception):  # noqa: N818 - reads as what happened
     """An engine cannot be started. The text of the error is one line that says how to mend it."""
 

@@ -39,10 +39,14 @@ _KEPT: Final = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """Voice to clone from: mono samples at `CLIP_RATE`. ``digest`` names its content."""
+    """Voice to clone from: mono samples at `CLIP_RATE`. ``digest`` names its content.
+
+    ``is_whole``: nothing that was said is missing, so that a transcript fits.
+    """
 
     samples: Samples
     digest: str
+    is_whole: bool
 
     def as_wav(self) -> bytes:
         """Return it as a WAV of 16 bits."""
@@ -73,15 +77,17 @@ class ClipMaker:
         async with self._making.setdefault(digest, asyncio.Lock()):
             if digest not in self._kept:
                 sound = await decode_recording(recording, rate=CLIP_RATE, limits=self._limits)
-                self._kept[digest] = Clip(await asyncio.to_thread(prepared, sound), digest)
+                samples, is_whole = await asyncio.to_thread(prepared, sound)
+                self._kept[digest] = Clip(samples, digest, is_whole)
             self._kept.move_to_end(digest)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return self._kept[digest]
 
 
-def prepared(sound: Samples) -> Samples:
-    """Return the voice in ``sound``: without silent edges, at most ten seconds, at one level.
+def prepared(sound: Samples) -> tuple[Samples, bool]:
+    """Return the voice in ``sound``: without silent edges, at most ten seconds, at one level; and whether
+    that is all of it.
 
     Where it is longer, it ends in a pause if there is one. Raises ReferenceRefused.
     """
@@ -97,7 +103,7 @@ def prepared(sound: Samples) -> Samples:
         raise ReferenceRefused("the recording is shorter than one second; five to ten are best")
     level = float(np.sqrt(np.mean(np.square(voice, dtype=np.float64))))
     gain = min(10 ** (_LEVEL_DBFS / 20) / level, _PEAK / float(np.max(np.abs(voice))))
-    return (voice * np.float32(gain)).astype(np.float32)
+    return (voice * np.float32(gain)).astype(np.float32), end == len(loud)
 
 
 def _loud_frames(sound: Samples) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -78,9 +78,18 @@ async def _sherpa(options: EngineOptions) -> StartedEngine:
     return StartedEngine(engine=engine, about=engine.description)
 
 
+async def _vllm_omni(options: EngineOptions) -> StartedEngine:
+    from tts_gateway.engines.vllm_omni import VllmOmniEngine
+
+    engine = VllmOmniEngine(options.upstreams, options.upstream_key)
+    await engine.start()
+    return StartedEngine(engine=engine, about=engine.description)
+
+
 ENGINES: Final[Mapping[str, Callable[[EngineOptions], Awaitable[StartedEngine]]]] = {
     PREVIEW: _preview,
     "sherpa": _sherpa,
+    "vllm-omni": _vllm_omni,
 }
 """What starts each engine, by the name on the command line."""
 

@@ -53,6 +53,8 @@ async def fetch_files(
             url = URL(base.replace("{revision}", revision or "") + file.origin, encoded=True)
             download = _Download(session, url, folder / file.path, model, file, say)
             found = await download.fetch(delay)
+            if found is None:
+                continue
             try:
                 check_sum(model, file, found, pins)
             except StoreError:
@@ -99,8 +101,8 @@ class _Download:
         for path in (self._path, self._part, self._tag):
             path.unlink(missing_ok=True)
 
-    async def fetch(self, delay: float) -> str:
-        """Return its checksum once it is all there. Raises StoreError."""
+    async def fetch(self, delay: float) -> str | None:
+        """Return its checksum once it is all there; None if there is none of it. Raises StoreError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
             return await asyncio.to_thread(_digest_of, self._path)
@@ -128,13 +130,15 @@ class _Download:
         except FileNotFoundError:
             return 0
 
-    async def _one_try(self) -> str:
+    async def _one_try(self) -> str | None:
         have = self._size()
         tag = self._tag.read_text("utf-8") if have and self._tag.exists() else ""
         headers = {"Accept-Encoding": "identity"}
         if have and tag:
             headers |= {"Range": f"bytes={have}-", "If-Range": tag}
         async with self._session.get(self._url, headers=headers) as response:
+            if response.status == 404 and self._file.is_optional:
+                return None
             begins = self._begins_at(response, have)
             expected = begins + response.content_length if response.content_length is not None else None
             self._check_size(expected or 0)

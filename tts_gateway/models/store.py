@@ -37,13 +37,17 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """File of a model: its ``path`` in the model's folder, and its ``origin`` below the source."""
+    """File of a model: its ``path`` in the model's folder, and its ``origin`` below the source.
+
+    ``is_optional``: some revisions have it, and the model does without.
+    """
 
     path: str
     origin: str
     bytes: int
     sha256: str | None
     unpacked_bytes: int = 0
+    is_optional: bool = False
 
     @property
     def is_archive(self) -> bool:
@@ -103,6 +107,7 @@ def _model(name: str, entry: dict[str, Any]) -> Model:
             bytes=file["bytes"],
             sha256=file["sha256"],
             unpacked_bytes=file.get("unpacked_bytes", 0),
+            is_optional=file.get("optional", False),
         )
         for file in entry.pop("files")
     )
