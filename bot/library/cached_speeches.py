@@ -7,7 +7,8 @@ deletes the member, the voice or the generation it is of, and the file follows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakSet
@@ -15,7 +16,7 @@ from weakref import WeakSet
 from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.library.database import Database, insert_missing, upsert
+from bot.library.database import Database, insert_missing, upsert_all
 from bot.library.tables import CachedSpeechLabelRow, CachedSpeechRow
 from bot.library.voice import Clock, utc_now
 
@@ -63,6 +64,15 @@ class Keeping:
         self.labels |= set(labels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    keeping: Keeping
+    size: int
+    made_at: datetime
+    most_bytes: int
+    is_new: bool
+
+
 class CachedSpeeches:
     """The index of the speech that is kept, by keys that tell nothing of its words. ``now`` is its clock."""
 
@@ -104,20 +114,32 @@ class CachedSpeeches:
         """
         if size > most_bytes:
             return None
-        async with self._database.session() as session:
-            await self._database.lock(session, _LOCK)
-            if keeping.is_forgotten:
-                return None
-            if not is_new:
-                await _delete(session, CachedSpeechRow.key == keeping.key)
-            made = {"bytes": size, "made_at": made_at, "used_at": made_at}
-            await upsert(session, CachedSpeechRow, {"key": keeping.key}, made)
-            await insert_missing(session, CachedSpeechLabelRow, _label_rows(keeping))
+        noted = _Noted(keeping, size, made_at, most_bytes, is_new)
+        gone = await self._database.write_together(self._note, noted)
+        # It is the oldest where the clock has gone back.
+        return None if gone is None or keeping.key in gone else gone
+
+    async def _note(self, session: AsyncSession, noted: Sequence[_Noted]) -> list[list[str] | None]:
+        await self._database.lock(session, _LOCK)
+        kept = {one.keeping.key: one for one in noted if not one.keeping.is_forgotten}
+        known = [one.keeping.key for one in kept.values() if not one.is_new]
+        if known:
+            await _delete(session, CachedSpeechRow.key.in_(known))
+        made = [
+            {"key": key, "bytes": one.size, "made_at": one.made_at, "used_at": one.made_at}
+            for key, one in kept.items()
+        ]
+        await upsert_all(session, CachedSpeechRow, made)
+        labels = [label for one in kept.values() for label in _label_rows(one.keeping)]
+        await insert_missing(session, CachedSpeechLabelRow, labels)
+        gone: list[str] = []
+        if kept:
+            most_bytes = min(one.most_bytes for one in kept.values())
             if self._bytes is not None:
-                self._bytes += size
-            is_full = self._bytes is None or self._bytes > most_bytes
-            gone = await self._tidy(session, most_bytes) if is_full else []
-        return None if keeping.key in gone else gone  # it is the oldest where the clock has gone back
+                self._bytes += sum(one.size for one in kept.values())
+            if self._bytes is None or self._bytes > most_bytes:
+                gone = await self._tidy(session, most_bytes)
+        return [gone if kept.get(one.keeping.key) is one else None for one in noted]
 
     async def forget(
         self, session: AsyncSession, labels: Collection[str] = (), keys: Collection[str] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -251,13 +251,17 @@ class Consents:
         is a likeness. Designed and default voices need no consent, but none may speak that is deleted,
         frozen, or another server's.
         """
-        async with self._database.reading() as session:
-            return await self.permission_error_in(session, voice, guild_id)
+        return await self._database.read_together(self.permission_errors_in, (voice, guild_id))
 
-    async def permission_error_in(self, session: AsyncSession, voice: Spoken, guild_id: int) -> str | None:
-        """Return the same in the caller's transaction, so that what it writes down hangs on it."""
-        standing = await self._standing(self._rows(session), voice)
-        return self.permission_error_of(standing, guild_id)
+    async def permission_errors_in(
+        self, session: AsyncSession, asked: Sequence[tuple[Spoken, int]]
+    ) -> list[str | None]:
+        """Return the same for each voice and server, in one statement for all saved voices.
+
+        It is in the caller's transaction, so that what that writes down hangs on it.
+        """
+        standings = await self._standings(self._rows(session), [voice for voice, _ in asked])
+        return [self.permission_error_of(standings.get(voice.id), guild_id) for voice, guild_id in asked]
 
     def permission_error_of(self, standing: Standing | None, guild_id: int) -> str | None:
         """Return the same of a voice that was just found and stands like this; None: there is none."""
@@ -273,9 +277,9 @@ class Consents:
         """
         async with self._database.session() as session:
             rows, refusal = self._rows(session), None
-            real = []
+            real, standings = [], await self._standings(rows, voices)
             for voice in voices:
-                standing = await self._standing(rows, voice)
+                standing = standings.get(voice.id)
                 refusal = refusal or self.permission_error_of(standing, guild_id)
                 if standing is not None and standing.voice.kind is Kind.CLONED:
                     real.append(consent_behind(voice.id) or voice.id)
@@ -415,11 +419,17 @@ class Consents:
         return next(filter(None, refusals), None)
 
     @staticmethod
-    async def _standing(rows: ConsentRows, voice: Spoken) -> Standing | None:
-        request_id = consent_behind(voice.id)
-        return await (
-            rows.standing(voice.id) if request_id is None else rows.standing_of_likeness(request_id)
-        )
+    async def _standings(rows: ConsentRows, voices: Collection[Spoken]) -> dict[str, Standing]:
+        """Return what decides about each of these voices, by its id; who is gone is not in it."""
+        ids = dict.fromkeys(voice.id for voice in voices)
+        likenesses = {voice_id: under for voice_id in ids if (under := consent_behind(voice_id)) is not None}
+        saved = ids.keys() - likenesses.keys()
+        standings = await rows.standings(saved) if saved else {}
+        for voice_id, request_id in likenesses.items():
+            standing = await rows.standing_of_likeness(request_id)
+            if standing is not None:
+                standings[voice_id] = standing
+        return standings
 
     @staticmethod
     async def _all_agree(rows: ConsentRows, request: Request, presser_id: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -98,10 +99,13 @@ class ConsentRows:
             ConsentRow.state == Consent.GRANTED.value,
         )
 
-    async def standing(self, voice_id: str) -> Standing | None:
-        """Return what decides about a voice, in one statement; None: there is no such voice."""
-        rows = (await self._session.execute(_OF_VOICE, {"voice_id": voice_id})).all()
-        return next(iter(to_standings(rows)), None)
+    async def standings(self, voice_ids: Collection[str]) -> dict[str, Standing]:
+        """Return what decides about each of these voices, by its id, in one statement.
+
+        Of a voice that is gone nothing.
+        """
+        rows = (await self._session.execute(_OF_VOICES, {"voice_ids": sorted(voice_ids)})).all()
+        return {standing.voice.id: standing for standing in to_standings(rows)}
 
     async def standing_of_likeness(self, request_id: str) -> Standing | None:
         """Return what decides about the likeness under this consent, in one statement; None: it is gone."""
@@ -312,11 +316,19 @@ def is_agreed_by(member_id: int) -> ColumnElement[bool]:
     return or_(VoiceRow.speaker_id == member_id, VoiceRow.consent_id.in_(under))
 
 
+_COLUMNS: Final = ConsentRow.__table__.columns
+_ConsentValues = namedtuple("_ConsentValues", _COLUMNS.keys())  # type: ignore[misc]
+
+
 def select_standings() -> Select[tuple[Any, ...]]:
     """Return the statement that `to_standings` reads: voices, and beside each what decides about it."""
     return (
         select_voices()
-        .add_columns(ConsentRow, _never_cloned(VoiceRow.speaker_id), GuildSettingsRow.cloning_policy)
+        .add_columns(
+            *(column.label(f"of_consent_{column.name}") for column in _COLUMNS),
+            _never_cloned(VoiceRow.speaker_id).label("is_never_cloned"),
+            GuildSettingsRow.cloning_policy,
+        )
         .outerjoin(ConsentRow, ConsentRow.id == VoiceRow.consent_id)
         .outerjoin(GuildSettingsRow, _is_on(VoiceRow.guild_id))
     )
@@ -324,12 +336,15 @@ def select_standings() -> Select[tuple[Any, ...]]:
 
 def to_standings(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Standing]:
     """Return the standings in the rows of `select_standings`, in their order; further columns may follow."""
-    beside = {row.id: (consent, never, policy) for row, _, consent, never, policy, *_ in rows}
+    beside = {row.id: row for row in rows}
     standings = []
     for voice in to_voices(rows):
-        consent, never_cloned, policy = beside[voice.id]
-        request = None if consent is None else to_request(consent)
-        standings.append(Standing(voice, request, bool(never_cloned), policy))
+        row = beside[voice.id]
+        request = None
+        if row.of_consent_state is not None:
+            consent = [getattr(row, f"of_consent_{column.name}") for column in _COLUMNS]
+            request = to_request(_ConsentValues(*consent))
+        standings.append(Standing(voice, request, bool(row.is_never_cloned), row.cloning_policy))
     return standings
 
 
@@ -352,11 +367,11 @@ def _is_on(guild_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     return and_(GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.cloning_on.is_(True))
 
 
-_OF_VOICE: Final = select_standings().where(VoiceRow.id == bindparam("voice_id"))
+_OF_VOICES: Final = select_standings().where(VoiceRow.id.in_(bindparam("voice_ids", expanding=True)))
 # built once: it is asked before each call, and building it costs as much as running it
 
 
-def to_request(row: Row[Any] | ConsentRow) -> Request:
+def to_request(row: Any) -> Request:
     """Return what a row of consents says."""
     sharing = Sharing(row.sharing) if row.sharing else Sharing.ME
     member_ids = frozenset(int(member_id) for member_id in row.member_ids or ())

@@ -8,24 +8,44 @@ not know, or with a database whose recordings are elsewhere.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import and_, case, event, insert, or_, select, text, union
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    true,
+    union,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
 from bot.library.backups import back_up_daily, check_intact, forget_old_backups, newest_age
 from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
+from bot.library.grouped import GroupedTransactions, ItemT, ResultT, Work
 from bot.library.migrations import OURS, Migrations, bring_up_to_date
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, write_whole
 from bot.library.tables import Base, ConsentRow, IdentityRow, VoiceRow
@@ -134,10 +154,37 @@ async def upsert(
     await session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 
-async def insert_missing(session: AsyncSession, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make those of these ``rows`` of ``table`` that are not there yet; one statement."""
+async def upsert_all(session: AsyncSession, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make or change these ``rows`` of ``table``, each with all of its columns; one statement."""
     if rows:
-        await session.execute(_insert(session, table).values(rows).on_conflict_do_nothing())
+        connection = await session.connection()
+        await connection.execute(_upsert_all(table, session.get_bind().dialect.name), list(rows))
+
+
+@cache
+def _upsert_all(table: type[Base], dialect: str) -> sqlite.Insert:
+    """Return the statement of `upsert_all`, built once, which takes as long as running it."""
+    columns = table.__table__.columns
+    values = {column.name: bindparam(column.name, type_=column.type) for column in columns}
+    statement = _insert_for(dialect, table).values(values)
+    changed = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.__table__.primary_key), set_=changed)
+
+
+async def insert_missing(session: AsyncSession, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make those of these ``rows`` of ``table`` that are not there yet; one statement.
+
+    All of them name the same columns.
+    """
+    if rows:
+        connection = await session.connection()
+        await connection.execute(_insert_missing(table, session.get_bind().dialect.name), list(rows))
+
+
+@cache
+def _insert_missing(table: type[Base], dialect: str) -> sqlite.Insert:
+    """Return the statement of `insert_missing`; one for so many rows would be built anew for each number."""
+    return _insert_for(dialect, table).on_conflict_do_nothing()
 
 
 async def insert_if_missing(session: AsyncSession, table: type[Base], row: Mapping[str, Any]) -> bool:
@@ -155,32 +202,70 @@ async def count_up(
 ) -> set[str]:
     """Add ``rows`` to those of the same key, or make them, in one statement; return the keys of those it did.
 
-    What is added are the columns of ``within``, which says by key how far each may go. Those that would go
-    further are left as they are: whoever wants all or none leaves the transaction with an error then. A row
-    that is new is not looked at. Others who add to the same rows at once wait for each other, also on
-    PostgreSQL, and see what has come of it.
+    The rows name every column, and each key once. What is added are the columns of ``within``, which says by
+    key how far each may go. Those that would go further are left as they are: whoever wants all or none
+    leaves the transaction with an error then. A row that is new is not looked at. Others who add to the same
+    rows at once wait for each other, also on PostgreSQL, and see what has come of it.
     """
-    columns = table.__table__.c
-    statement = _insert(session, table).values(list(rows))
-    sums = {name: columns[name] + statement.excluded[name] for name in within}
-    fits = [sums[name] <= case(dict(most), value=columns.key) for name, most in within.items() if most]
-    # A key without a limit has none to compare with, which is neither true nor false.
-    known = [
-        or_(columns.key.not_in(list(most)), fit)
-        for most, fit in zip(filter(None, within.values()), fits, strict=True)
+    dialect = session.get_bind().dialect
+    columns = list(table.__table__.columns)
+    prepare = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+    values = [
+        [
+            change(row[column.name]) if change else row[column.name]
+            for column, change in zip(columns, prepare, strict=True)
+        ]
+        for row in rows
     ]
-    statement = statement.on_conflict_do_update(
-        index_elements=[columns.key], set_=sums, where=and_(*known) if known else None
-    )
-    return set((await session.execute(statement.returning(columns.key))).scalars())
+    parameters = {"rows": json.dumps(values, default=str)}
+    parameters |= {f"most_{name}": json.dumps(most) for name, most in within.items()}
+    counted = await session.execute(_count_up(table, tuple(within), dialect.name), parameters)
+    return set(counted.scalars())
+
+
+@cache
+def _count_up(table: type[Base], added: tuple[str, ...], dialect: str) -> ReturningInsert[Any]:
+    """Return the statement of `count_up`, the same for any number of rows: they come as one JSON array.
+
+    A statement with so many parameters as there are rows is built anew each time, which takes the event loop
+    longer than SQLite needs for all of it.
+    """
+    columns = table.__table__.columns
+    given: ColumnElement[Any] = bindparam("rows", type_=Text)
+    most: Mapping[str, ColumnElement[Any]] = {name: bindparam(f"most_{name}", type_=Text) for name in added}
+    if dialect == "sqlite":
+        items = func.json_each(given).table_valued("value")
+        source = select(*(func.json_extract(items.c.value, f"$[{n}]") for n in range(len(columns))))
+        source = source.where(true())  # SQLite would take ON CONFLICT for a condition of a join
+        path = literal('$."') + columns.key + '"'
+        most = {name: func.json_extract(limits, path) for name, limits in most.items()}
+    else:
+        elements = func.json_array_elements(cast(given, JSON))
+        items = elements.table_valued("value", with_ordinality="place").render_derived()
+        values = [cast(items.c.value.op("->>")(n), column.type) for n, column in enumerate(columns)]
+        source = select(*values).order_by(items.c.place)
+        most = {
+            name: cast(cast(limits, JSON).op("->>")(columns.key), BigInteger) for name, limits in most.items()
+        }
+    statement = _insert_for(dialect, table).from_select(columns.keys(), source)
+    sums = {name: columns[name] + statement.excluded[name] for name in added}
+    # A key without a limit has none to compare with, which is neither true nor false.
+    fits = [func.coalesce(sums[name] <= limit, true()) for name, limit in most.items()]
+    statement = statement.on_conflict_do_update(index_elements=[columns.key], set_=sums, where=and_(*fits))
+    return statement.returning(columns.key)
 
 
 def _insert(session: AsyncSession, table: type[Base]) -> sqlite.Insert:
-    if session.get_bind().dialect.name == "sqlite":
-        return sqlite.insert(table)
+    return _insert_for(session.get_bind().dialect.name, table)
+
+
+def _insert_for(dialect: str, table: type[Base]) -> sqlite.Insert:
+    into: Any = table.__table__
+    if dialect == "sqlite":
+        return sqlite.insert(into)
     from sqlalchemy.dialects import postgresql
 
-    return postgresql.insert(table)  # type: ignore[return-value]  # what is used of it is the same
+    return postgresql.insert(into)  # type: ignore[return-value]  # what is used of it is the same
 
 
 log = logging.getLogger(__name__)
@@ -217,6 +302,8 @@ class Database:
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         # SQLite has one writer at a time; waiting here is fair and wakes nobody in vain.
         self._one_writer = asyncio.Lock() if file else None
+        self._reads_together = GroupedTransactions(self.reading, mixes=True)
+        self._writes_together = GroupedTransactions(self.session, mixes=False)
         self.needs_scrubbing = file is not None  # an earlier run may have been killed before it did
 
     @classmethod
@@ -277,13 +364,16 @@ class Database:
         Those that wait for their turn are among them: one that got it after the end would open the database
         anew, and nobody would close it. What comes later gets a `LibraryError`.
         """
-        self._is_closing = True
         pool: Any = self._engine.pool
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._reads_together.aclose()
+                await self._writes_together.aclose()
+                self._is_closing = True
                 while self._under_way or pool.checkedout():
                     self._came_back.clear()
                     await self._came_back.wait()
+        self._is_closing = True
         await self._engine.dispose()
 
     @property
@@ -298,6 +388,20 @@ class Database:
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Enter one transaction that only reads: it waits for nobody."""
         return self._transaction(self._reading, None)
+
+    async def read_together(self, work: Work[ItemT, ResultT], item: ItemT) -> ResultT:
+        """Return what ``work`` reads for ``item``, in one transaction with what others read at this moment.
+
+        The transaction begins after this call: it is never older.
+        """
+        return await self._reads_together.run(work, item)
+
+    async def write_together(self, work: Work[ItemT, ResultT], item: ItemT) -> ResultT:
+        """Return what ``work`` returns for ``item``, in one transaction with the same work of others.
+
+        See `bot.library.grouped.Work` for what it may do. It is written when this returns.
+        """
+        return await self._writes_together.run(work, item)
 
     @asynccontextmanager
     async def _transaction(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import delete, not_, or_, select, update
+from sqlalchemy import bindparam, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import MemberError
 from bot.library.audit import Use, add_uses
 from bot.library.cached_speeches import CachedSpeeches
 from bot.library.consent import Consents, Spoken
-from bot.library.database import Database, upsert
+from bot.library.database import Database, upsert_all
 from bot.library.tables import ConsentRow, GenerationRow, VoiceMessageRow, VoiceRow, read_as
 from bot.library.voice import Clock, utc_now
 from bot.library.withdrawal import Post, withdraw_voice_messages
@@ -55,7 +57,7 @@ class Generations:
     async def keep(self, generation: Generation) -> None:
         """Keep a generation; one with the same id is replaced."""
         async with self._database.session() as session:
-            await _keep(session, generation)
+            await _keep(session, [generation])
 
     async def settle(
         self,
@@ -72,17 +74,22 @@ class Generations:
         more, ``generation`` is kept. Raises `MemberError` with the reason why a voice may not be heard, and
         `LibraryError`; nothing is written then.
         """
-        async with self._database.session() as session:
-            for voice in voices:
-                refusal = await self._consents.permission_error_in(session, voice, guild_id)
-                if refusal is not None:
-                    raise MemberError(refusal)
-            await add_uses(session, uses)
-            if counted:
-                once_more = {"uses": VoiceRow.uses + 1, "last_used_at": self._now()}
-                await session.execute(update(VoiceRow).where(VoiceRow.id.in_(counted)).values(once_more))
-            if generation is not None:
-                await _keep(session, generation)
+        used = _Used(guild_id, voices, uses, counted, generation)
+        await self._database.write_together(self._settle, used)
+
+    async def _settle(self, session: AsyncSession, settled: Sequence[_Used]) -> list[MemberError | None]:
+        asked = [(voice, one.guild_id) for one in settled for voice in one.voices]
+        refusals = iter(await self._consents.permission_errors_in(session, asked))
+        errors = [next(filter(None, [next(refusals) for _ in one.voices]), None) for one in settled]
+        used = [one for one, error in zip(settled, errors, strict=True) if error is None]
+        await add_uses(session, [use for one in used for use in one.uses])
+        times = Counter(voice_id for one in used for voice_id in dict.fromkeys(one.counted))
+        if times:
+            now, connection = self._now(), await session.connection()
+            counted = [{"of": voice_id, "more": times[voice_id], "now": now} for voice_id in sorted(times)]
+            await connection.execute(_USED, counted)
+        await _keep(session, [one.generation for one in used if one.generation is not None])
+        return [None if error is None else MemberError(error) for error in errors]
 
     async def get(self, generation_id: str) -> Generation | None:
         """Return a generation that is kept and not too old."""
@@ -137,10 +144,25 @@ class Generations:
         return self._now() - timedelta(days=GENERATION_DAYS)
 
 
-async def _keep(session: AsyncSession, generation: Generation) -> None:
-    values = asdict(generation)
-    key = {"id": values.pop("id")}
-    await upsert(session, GenerationRow, key, values)
+@dataclass(frozen=True, slots=True)
+class _Used:
+    guild_id: int
+    voices: Collection[Spoken]
+    uses: Sequence[Use]
+    counted: Collection[str]
+    generation: Generation | None
+
+
+_USED: Final = (
+    update(VoiceRow.__table__)  # type: ignore[arg-type]
+    .where(VoiceRow.__table__.c.id == bindparam("of"))
+    .values(uses=VoiceRow.__table__.c.uses + bindparam("more"), last_used_at=bindparam("now"))
+)
+"""Built once, which takes as long as running it."""
+
+
+async def _keep(session: AsyncSession, generations: Sequence[Generation]) -> None:
+    await upsert_all(session, GenerationRow, [asdict(one) for one in generations])
 
 
 def _to_generation(row: GenerationRow) -> Generation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 from zoneinfo import available_timezones
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database, insert_missing, upsert
@@ -99,6 +100,29 @@ def zones_like(typed: str, most: int) -> list[str]:
     return [name for _, name in sorted(found)[:most]]
 
 
+_RULES: Final = [field.name for field in fields(UsageRules)]
+_COLUMNS: Final = GuildSettingsRow.__table__.columns
+_OF_SERVERS: Final = select(_COLUMNS.guild_id, *(_COLUMNS[name] for name in _RULES)).where(
+    _COLUMNS.guild_id.in_(bindparam("guild_ids", expanding=True))
+)
+"""Built once, which takes as long as running it."""
+
+
+async def _usage_rules(session: AsyncSession, guild_ids: Sequence[int]) -> list[UsageRules]:
+    rows = await session.execute(_OF_SERVERS, {"guild_ids": sorted(set(guild_ids))})
+    found = {guild_id: _rules_of(values) for guild_id, *values in rows}
+    return [found.get(guild_id, UsageRules()) for guild_id in guild_ids]
+
+
+def _rules_of(row: Sequence[Any]) -> UsageRules:
+    values: dict[str, Any] = {
+        name: frozenset(map(int, value)) if isinstance(value, list) else value
+        for name, value in zip(_RULES, row, strict=True)
+        if value is not None
+    }
+    return UsageRules(**values)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     volume: int | None = None
@@ -172,16 +196,7 @@ class GuildSettings:
 
     async def usage_rules(self, guild_id: int) -> UsageRules:
         """Return what moderators allow in a server, as the database says now."""
-        names = [field.name for field in fields(UsageRules)]
-        kept = select(*(GuildSettingsRow.__table__.c[name] for name in names))
-        async with self._database.reading() as session:
-            row = (await session.execute(kept.where(GuildSettingsRow.guild_id == guild_id))).first()
-        values: dict[str, Any] = {
-            name: frozenset(map(int, value)) if isinstance(value, list) else value
-            for name, value in zip(names, row or (), strict=False)
-            if value is not None
-        }
-        return UsageRules(**values)
+        return await self._database.read_together(_usage_rules, guild_id)
 
     async def set_usage_rules(self, scope: Scope, **changed: Any) -> UsageRules:
         """Change some of what moderators allow in a server, and return all of it. Raises `MemberError`.

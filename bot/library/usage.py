@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import Update, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryError, UsageLimitError
@@ -235,26 +235,23 @@ class Usage:
     async def _reserve(
         self, asker: Asker, counted: Sequence[_Counted], milliseconds: int, now: datetime
     ) -> Charge:
-        ordered = sorted(counted, key=lambda one: one.key)  # in one order: nobody waits in a circle
-        keys = [one.key for one in ordered]
-        call = f"{_CALL}:{new_id()}"
+        counters = [one.key for one in counted]
+        charge = Charge(self, f"{_CALL}:{new_id()}", counters, milliseconds)
         cost = {"milliseconds": milliseconds, "calls": 1, "is_forgotten": False}
-        rows = [{**one.row, **cost} for one in ordered]
         who = _Counted(_CALL, now, asker.account, asker.member_id)
-        rows.append({**who.row, **cost, "key": call, "counters": keys})
+        rows = [{**one.row, **cost} for one in counted]
+        rows.append({**who.row, **cost, "key": charge.key, "counters": counters})
         most = {one.key: 1_000 * one.seconds for one in counted if one.seconds is not None}
         calls = {one.key: one.calls for one in counted if one.calls is not None}
-        full: set[str] = set()
         try:
-            async with self._database.session() as session:
-                found = await count_up(session, UsageRow, rows, {"milliseconds": most, "calls": calls})
-                full = {*keys, call} - found
-                if full:
-                    raise _FullError
-        except _FullError:
-            refusing = [one for one in counted if one.key in full]
+            await self._database.write_together(_reserve, _Reservation(rows, most, calls))
+        except _FullError as error:
+            refusing = [one for one in counted if one.key in error.keys]
             raise max(refusing, key=lambda one: one.ends).refusal() from None
-        return Charge(self, call, keys, milliseconds)
+        except asyncio.CancelledError:
+            charge.settle(0.0, was_called=False)  # it may have been reserved
+            raise
+        return charge
 
     def _counted(self, asker: Asker, now: datetime, voice_id: str | None = None) -> list[_Counted]:
         """Return the counters of a call, each once, with the lowest limit on it."""
@@ -294,8 +291,7 @@ class Usage:
         try:
             while self._settled:
                 settled, self._settled = self._settled, []
-                async with self._database.session() as session:
-                    await _settle(session, settled)
+                await self._database.write_together(_settle, settled)
                 settled = []
         except LibraryError as error:
             self._settled = settled + self._settled
@@ -432,20 +428,60 @@ class Reservations:
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    """Rows to be added, and by key how far they may go: ``most`` milliseconds, and ``calls``."""
+
+    rows: Sequence[dict[str, Any]]
+    most: Mapping[str, int]
+    calls: Mapping[str, int]
+
+
 class _FullError(Exception):
-    """A counter may not go up so far: nothing is counted."""
+    """The counters with these ``keys`` may not go up so far: nothing is counted."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__()
+        self.keys = keys
+
+
+async def _reserve(session: AsyncSession, reservations: Sequence[_Reservation]) -> list[None]:
+    """Reserve all of it, in one statement. Raises `_FullError` where that is too much for all together."""
+    rows: dict[str, dict[str, Any]] = {}
+    most: dict[str, int] = {}
+    calls: dict[str, int] = {}
+    for one in reservations:
+        most.update(one.most)
+        calls.update(one.calls)
+        for row in one.rows:
+            counted = rows.setdefault(row["key"], {**row, "milliseconds": 0, "calls": 0})
+            counted["milliseconds"] += row["milliseconds"]
+            counted["calls"] += row["calls"]
+    # A row that is new takes whatever it is given; one call alone has been looked at before.
+    full = {
+        key
+        for limits, what in ((most, "milliseconds"), (calls, "calls"))
+        for key, limit in limits.items()
+        if len(reservations) > 1 and rows[key][what] > limit
+    }
+    if not full:
+        ordered = [rows[key] for key in sorted(rows)]  # in one order: nobody waits in a circle
+        found = await count_up(session, UsageRow, ordered, {"milliseconds": most, "calls": calls})
+        full = rows.keys() - found
+    if full:
+        raise _FullError(full)
+    return [None] * len(reservations)
 
 
 def _most(counted: Counter[Any], top: int) -> tuple[tuple[Any, float], ...]:
     return tuple((one, milliseconds / 1_000) for one, milliseconds in counted.most_common(top))
 
 
-async def _settle(session: AsyncSession, settled: Iterable[_Settled]) -> None:
+async def _settle(session: AsyncSession, groups: Sequence[Iterable[_Settled]]) -> list[None]:
     """Let what calls really cost take the place of what was reserved for them, if that still holds."""
-    by_key = {one.charge.key: one for one in settled}
-    gone = delete(UsageRow).where(UsageRow.key.in_(by_key))
-    found = await session.execute(gone.returning(UsageRow.key).execution_options(synchronize_session=False))
-    reserved = set(found.scalars())
+    by_key = {one.charge.key: one for settled in groups for one in settled}
+    connection = await session.connection()
+    reserved = set((await connection.execute(_DELETE, {"keys": sorted(by_key)})).scalars())
     changes: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     for key, one in by_key.items():
@@ -454,6 +490,7 @@ async def _settle(session: AsyncSession, settled: Iterable[_Settled]) -> None:
         changes.update(dict.fromkeys(one.charge.counters, milliseconds))
         calls.update(dict.fromkeys(one.charge.counters, one.calls - (1 if counts else 0)))
     await _change(session, changes, calls)
+    return [None] * len(groups)
 
 
 async def _change(session: AsyncSession, milliseconds: Counter[str], calls: Counter[str]) -> None:
@@ -465,11 +502,24 @@ async def _change(session: AsyncSession, milliseconds: Counter[str], calls: Coun
     ]
     if not changed:
         return
-    more, called = UsageRow.milliseconds + bindparam("more"), UsageRow.calls + bindparam("called")
-    statement = (
-        update(UsageRow)
-        .where(UsageRow.key == bindparam("of"))
+    connection = await session.connection()
+    await connection.execute(_CHANGE, changed)
+
+
+def _change_statement() -> Update:
+    more, called = _USAGE.milliseconds + bindparam("more"), _USAGE.calls + bindparam("called")
+    return (
+        update(UsageRow.__table__)  # type: ignore[arg-type]
+        .where(_USAGE.key == bindparam("of"))
         .values(milliseconds=case((more < 0, 0), else_=more), calls=case((called < 0, 0), else_=called))
     )
-    connection = await session.connection()
-    await connection.execute(statement, changed)
+
+
+_USAGE: Final = UsageRow.__table__.c
+_CHANGE: Final = _change_statement()
+_DELETE: Final = (
+    delete(UsageRow.__table__)  # type: ignore[arg-type]
+    .where(_USAGE.key.in_(bindparam("keys", expanding=True)))
+    .returning(_USAGE.key)
+)
+"""Built once, which takes as long as running them."""

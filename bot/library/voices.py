@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,15 +12,22 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
+    literal,
+    null,
     or_,
     select,
+    tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.errors import MemberError
 from bot.library.consent import Consents
@@ -271,19 +278,7 @@ class Voices:
 
         What they may not use any more, or is frozen, counts as none.
         """
-        values = {"guild_id": scope.guild_id, "member_id": scope.member_id}
-        async with self._database.reading() as session:
-            rows = (await session.execute(_CHOSEN, values)).all()
-            standings = to_standings(rows)
-        if not rows:
-            return ChosenVoices(None, None, None)
-        usable = {one.voice.id: one for one in standings if is_usable(scope, one.voice)}
-        return ChosenVoices(
-            usable.get(rows[0].chosen_id),
-            usable.get(rows[0].default_id),
-            usable.get(DEFAULT_STARTER.id),
-            rows[0].tempo or 1.0,
-        )
+        return await self._database.read_together(_chosen_by, scope)
 
     async def save(self, scope: Scope, new: NewVoice) -> Voice:
         """Return the new voice, kept under its name in the scope's server; its recording is kept already.
@@ -415,24 +410,43 @@ def _best_found(scope: Scope, name: str) -> tuple[ColumnElement[Any], ...]:
     return (VoiceRow.id != name, VoiceRow.guild_id == NO_GUILD, *best_named(scope))
 
 
+async def _chosen_by(session: AsyncSession, scopes: Sequence[Scope]) -> list[ChosenVoices]:
+    """Return what `Voices.chosen_voices` does, for each of ``scopes``."""
+    asked = [(scope.guild_id, scope.member_id) for scope in scopes]
+    values = {"asked": asked, "guild_ids": [scope.guild_id for scope in scopes]}
+    rows = (await session.execute(_CHOSEN, values)).all()
+    standings: dict[str | None, Standing] = {one.voice.id: one for one in to_standings(rows)}
+    choices = {(row.asked_in, row.asked_by): row for row in rows}
+    found = []
+    for scope, mine in zip(scopes, asked, strict=True):
+        choice, default = choices.get(mine), choices.get((scope.guild_id, None))
+        ids = [row.chosen_id if row else None for row in (choice, default)]
+        voices = [standings.get(voice_id) for voice_id in (*ids, DEFAULT_STARTER.id)]
+        usable = [one if one and is_usable(scope, one.voice) else None for one in voices]
+        found.append(ChosenVoices(usable[0], usable[1], usable[2], choice.tempo if choice else 1.0))
+    return found
+
+
 def _chosen() -> Select[tuple[Any, ...]]:
-    """Return the statement of `Voices.chosen_voices`; it is built once, which costs as much as running it."""
-    guild_id = bindparam("guild_id", type_=BigInteger)
-    mine = (
-        ChosenVoiceRow.guild_id == guild_id,
-        ChosenVoiceRow.member_id == bindparam("member_id", type_=BigInteger),
-    )
-    chosen = select(ChosenVoiceRow.voice_id).where(*mine).scalar_subquery()
-    tempo = select(ChosenVoiceRow.tempo).where(*mine).scalar_subquery()
-    servers = select(GuildSettingsRow.default_voice_id).where(GuildSettingsRow.guild_id == guild_id)
-    default = servers.scalar_subquery()
-    # A choice is a voice of this server, or a starter: `choose` and `set_default` take no other.
-    wanted = or_(VoiceRow.id == chosen, VoiceRow.id == default, VoiceRow.id == DEFAULT_STARTER.id)
-    return (
-        select_standings()
-        .add_columns(chosen.label("chosen_id"), default.label("default_id"), tempo.label("tempo"))
-        .where(wanted)
-    )
+    """Return the statement of `_chosen_by`; it is built once, which costs as much as running it.
+
+    A choice is a voice of its server, or a starter: `choose` and `set_default` take no other. One that is
+    only of a tempo stands beside the default starter.
+    """
+    mine, servers = aliased(ChosenVoiceRow), aliased(GuildSettingsRow)
+    starter, nobody, none = literal(DEFAULT_STARTER.id), cast(null(), BigInteger), cast(null(), String)
+    chosen: Select[*tuple[Any, ...]] = select(
+        *(mine.guild_id.label("asked_in"), mine.member_id.label("asked_by")),
+        *(mine.voice_id.label("chosen_id"), func.coalesce(mine.voice_id, starter).label("beside_id")),
+        mine.tempo.label("tempo"),
+    ).where(tuple_(mine.guild_id, mine.member_id).in_(bindparam("asked", expanding=True)))
+    default: Select[*tuple[Any, ...]] = select(
+        *(servers.guild_id, nobody, servers.default_voice_id, servers.default_voice_id, literal(1.0))
+    ).where(servers.guild_id.in_(bindparam("guild_ids", expanding=True)))
+    always: Select[*tuple[Any, ...]] = select(nobody, nobody, none, starter, literal(1.0))
+    asked = union_all(chosen, default, always).subquery()
+    choice = (asked.c.asked_in, asked.c.asked_by, asked.c.chosen_id, asked.c.tempo)
+    return select_standings().add_columns(*choice).join(asked, asked.c.beside_id == VoiceRow.id)
 
 
 _CHOSEN: Final = _chosen()

@@ -166,7 +166,8 @@ class SpeechCache:
         self._max_bytes = max_bytes
         self._tidy_seconds = tidy_seconds
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="speech-cache")
-        self._writing = asyncio.Lock()  # no file is missed by who tidies up between its row and itself
+        self._tidying_up = asyncio.Lock()
+        self._writing: set[asyncio.Task[bool]] = set()  # who tidies up misses no file before it has its row
         self._being_kept: dict[str, asyncio.Task[None]] = {}
         self._keys: set[str] = set()  # what may be there; the database says whether it is
         self._under_way: set[asyncio.Task[None]] = set()
@@ -217,13 +218,15 @@ class SpeechCache:
     async def put(self, speech: Speech, keeping: Keeping) -> None:
         """Keep it, in place of what is least recently used. Whoever is cancelled here only stops waiting."""
         if self._max_bytes:
-            task = self._being_kept[keeping.key] = self._behind(self._put(speech, keeping))
+            before = self._being_kept.get(keeping.key)
+            task = self._being_kept[keeping.key] = self._behind(self._put(speech, keeping, before))
             await asyncio.shield(task)
 
-    async def _put(self, speech: Speech, keeping: Keeping) -> None:
+    async def _put(self, speech: Speech, keeping: Keeping, before: asyncio.Task[None] | None) -> None:
         try:
-            async with self._writing:
-                is_there = await self._written(speech, keeping)
+            if before is not None:  # one file of a key at a time
+                await asyncio.wait([before])
+            is_there = await self._written_in_turn(speech, keeping)
             if not is_there:
                 await self.forget(keys=[keeping.key])
         except LibraryError as error:
@@ -238,6 +241,15 @@ class SpeechCache:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+    async def _written_in_turn(self, speech: Speech, keeping: Keeping) -> bool:
+        async with self._tidying_up:
+            writing = asyncio.create_task(self._written(speech, keeping))
+            self._writing.add(writing)
+        try:
+            return await writing
+        finally:
+            self._writing.discard(writing)
 
     async def _written(self, speech: Speech, keeping: Keeping) -> bool:
         """Write the row and then the file of a speech; return False if there may be a row without a file."""
@@ -291,7 +303,9 @@ class SpeechCache:
 
     async def _tidy(self) -> None:
         try:
-            async with self._writing:
+            async with self._tidying_up:
+                if self._writing:
+                    await asyncio.wait(self._writing)
                 made = await self._speeches.tidy(most_bytes=self._max_bytes)
                 self._keys = set(made)
                 await self._run(self._folder.drop_all_but, made)

@@ -15,6 +15,7 @@ from bot.library.consent import Consents
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.database import Database
+from bot.library.grouped import ItemT, ResultT, Work
 from bot.library.voice import Kind, Voice
 from bot.library.withdrawal import Post
 
@@ -32,6 +33,13 @@ class Store:
         return Transaction(self)
 
     reading = session
+
+    async def read_together(self, work: Work[ItemT, ResultT], item: ItemT) -> ResultT:
+        async with self.reading() as session:
+            (result,) = await work(session, [item])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def lock(self, session: AsyncSession, key: int) -> None:
         """Nobody else is there."""
@@ -78,15 +86,16 @@ class FakeConsentRows(ConsentRows):
     ) -> list[Request]:
         return [one for one in self._all() if one.asker_id != one.speaker_id]
 
-    async def standing(self, voice_id: str) -> Standing | None:
-        voice = self._store.voices.get(voice_id)
-        if voice is None:
-            return None
-        request = self._store.requests.get(voice.consent_id)
-        policy = self._store.policies.get(voice.guild_id)
-        people = (voice.speaker_id, *(request.asked_ids if request else ()))
-        is_never_cloned = any(one in self._store.never for one in people)
-        return Standing(voice, request, is_never_cloned, policy)
+    async def standings(self, voice_ids: Collection[str]) -> dict[str, Standing]:
+        found = {}
+        for voice_id in voice_ids & self._store.voices.keys():
+            voice = self._store.voices[voice_id]
+            request = self._store.requests.get(voice.consent_id)
+            policy = self._store.policies.get(voice.guild_id)
+            people = (voice.speaker_id, *(request.asked_ids if request else ()))
+            is_never_cloned = any(one in self._store.never for one in people)
+            found[voice_id] = Standing(voice, request, is_never_cloned, policy)
+        return found
 
     async def standing_of_likeness(self, request_id: str) -> Standing | None:
         request = await self.request(request_id)
