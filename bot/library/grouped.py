@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, LibraryUnreachableError
 
-_MOST: Final = 16
-"""In one transaction: fewer cost more, and with more who came first waits for all that came after."""
+_MOST: Final = 8
+"""Of one kind of work in one transaction: with more, who came first waits for all who came after."""
 
 _OF_ALL: Final = (LibraryBusyError, LibraryFullError, LibraryUnreachableError)
 """What the next transaction would meet as well."""
@@ -94,12 +93,20 @@ class GroupedTransactions:
                 one.result.cancel()
 
     def _next_group(self) -> list[_Caller]:
-        first = self._waiting[0].work
-        fitting = (one for one in self._waiting if self._mixes or one.work == first)
-        group = list(islice(fitting, _MOST))
-        for one in group:
-            self._waiting.remove(one)
-        return group
+        """Take out whose turn it is: of each kind of work those who came first.
+
+        So who is ahead with one kind does not wait for all who came meanwhile, who are still at another.
+        """
+        first, group, left = self._waiting[0].work, Counter[Work[Any, Any]](), deque[_Caller]()
+        taken: list[_Caller] = []
+        for one in self._waiting:
+            if group[one.work] < _MOST and (self._mixes or one.work == first):
+                group[one.work] += 1
+                taken.append(one)
+            else:
+                left.append(one)
+        self._waiting = left
+        return taken
 
     async def _run_group(self, callers: Sequence[_Caller]) -> None:
         try:

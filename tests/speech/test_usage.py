@@ -185,8 +185,12 @@ async def test_a_later_part_over_a_limit_is_missing_and_the_speech_says_when_it_
 async def test_behind_a_part_that_is_refused_no_shorter_one_is_paid_for(metered: Metered):
     usage = metered(OperatorLimits(server_seconds=20))
     utterance = Reservations(usage, MEMBER)
-    parts = [utterance.reserve(seconds / RESERVED_TIMES, None) for seconds in (12.0, 15.0, 1.0)]
 
+    async def part(seconds: float) -> Charge | None:
+        async with utterance.turn:
+            return await utterance.reserve(seconds / RESERVED_TIMES, None)
+
+    parts = [part(seconds) for seconds in (12.0, 15.0, 1.0)]
     first, *others = await asyncio.gather(*parts, return_exceptions=True)
 
     assert isinstance(first, Charge)
