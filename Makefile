@@ -70,6 +70,9 @@ lock: $(VENV)/dev-installed ## make the requirements files anew from pyproject.t
 	$(LOCKED) --extra sherpa -c requirements.txt -o requirements-sherpa.txt
 	$(LOCKED) --extra sherpa --group dev --group voices -c requirements-dev.txt -c requirements-sherpa.txt \
 		-o requirements-test-voices.txt
+	$(LOCKED) --extra voxcpm -c requirements.txt -o requirements-voxcpm.txt
+	echo voxcpm==2.0.3 | $(PY) -m uv pip compile - --quiet --universal --generate-hashes --no-header --no-deps \
+		--no-emit-find-links --no-emit-index-url -o requirements-voxcpm-alone.txt
 
 clean: ## delete .venv and what was made
 	rm -rf $(VENV) rehearsal-output .mypy_cache .pytest_cache .ruff_cache

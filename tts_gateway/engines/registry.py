@@ -86,10 +86,19 @@ async def _vllm_omni(options: EngineOptions) -> StartedEngine:
     return StartedEngine(engine=engine, about=engine.description)
 
 
+async def _voxcpm(options: EngineOptions) -> StartedEngine:
+    from tts_gateway.engines.voxcpm import VoxCPMEngine, find_model
+
+    engine = VoxCPMEngine(find_model(ModelStore(options.models)), device=options.device)
+    await engine.start()
+    return StartedEngine(engine=engine, about=engine.description)
+
+
 ENGINES: Final[Mapping[str, Callable[[EngineOptions], Awaitable[StartedEngine]]]] = {
     PREVIEW: _preview,
     "sherpa": _sherpa,
     "vllm-omni": _vllm_omni,
+    "voxcpm": _voxcpm,
 }
 """What starts each engine, by the name on the command line."""
 
