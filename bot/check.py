@@ -33,7 +33,7 @@ from bot.tts.local_tts_gateway import OwnTTSGateway
 from untrusted.decoder import DecodingError, open_ways
 
 _INSTALL = f"{typed('pip')} install --require-hashes -r requirements.txt"
-_WALLS = "the walls need Linux with seccomp, on x86-64 or ARM64; a container may have to allow it"
+_WALLS = "this needs Linux with seccomp, on x86-64 or ARM64; a container may have to allow it"
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
 _LOGIN_SECONDS = 20.0
@@ -128,11 +128,11 @@ async def _data_dir(settings: Settings) -> Finding:
     try:
         await asyncio.to_thread(DataFolder(settings).check)
     except (DataFolderError, LibraryError) as error:
-        return Finding(False, str(error), "look at DATA_DIR and DATABASE_URL")
+        return Finding(False, str(error), "check DATA_DIR and DATABASE_URL")
     limit = data_limit(settings)
     megabytes = await asyncio.to_thread(limit.used) / 1024**2
     if not limit.max_bytes:
-        return Finding(True, f"the folder {settings.data_dir} can be written; it holds {megabytes:,.0f} MB")
+        return Finding(True, f"the folder {settings.data_dir} can be written and holds {megabytes:,.0f} MB")
     holds = f"the folder {settings.data_dir} holds {megabytes:,.0f} of {settings.data_megabytes:,} MB"
     if megabytes < settings.data_megabytes:
         return Finding(True, f"{holds}, and can be written")
@@ -150,7 +150,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             age = await database.backup_age()
             left = await RecordingPosts(database).undeleted() if problem is None else Undeleted(0, 0)
     except LibraryError as error:
-        yield Finding(False, f"{what}: {error}", "look at DATABASE_URL and DATA_DIR")
+        yield Finding(False, f"{what}: {error}", "check DATABASE_URL and DATA_DIR")
         return
     if problem is not None:
         yield Finding(False, f"{what} is damaged: {problem}", f"stop the bot; {RESTORE}")
@@ -159,12 +159,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     if database.is_sqlite:
         yield _backup(age)
     if left.waiting:
-        yield Finding(True, f"messages with recordings that are still to be deleted: {left.waiting}")
+        yield Finding(True, f"messages with recordings still to be deleted: {left.waiting}")
     if left.given_up:
         yield Finding(
             True,
-            f"messages with recordings that could not be deleted in a week of tries: {left.given_up}",
-            "delete the bot's messages with voice.wav where it cannot go any more",
+            f"messages with recordings that could not be deleted for a week: {left.given_up}",
+            "delete the bot's messages with voice.wav in places it can no longer reach",
         )
 
 
@@ -198,7 +198,7 @@ async def _tts_gateway(settings: Settings) -> Finding:
             await tts.probe()
     except TTSError as error:
         what = f"the TTS gateway at {address} does not answer: {error}"
-        return Finding(False, what, "look at TTS_BASE_URL and TTS_API_KEY, and at this machine's network")
+        return Finding(False, what, "check TTS_BASE_URL and TTS_API_KEY, and this machine's network")
     key = "with a key" if settings.tts_api_key else "without a key"
     return Finding(
         True, f"the TTS gateway at {address}: answers ({key}; the key is used only when speech is made)"
@@ -229,7 +229,7 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
                 found.append(await _recordings(client, settings.storage_channel_id))
     except Exception as error:  # also for an answer that is none of Discord's
         what = obstacle_of(error, settings.proxy if proxy else None).sentence
-        found = [Finding(False, what, "look at DISCORD_TOKEN and at this machine's network")]
+        found = [Finding(False, what, "check DISCORD_TOKEN and this machine's network")]
     finally:
         await client.close()
     for finding in found:
@@ -240,7 +240,7 @@ async def _recordings(client: discord.Client, storage_channel_id: int | None) ->
     if storage_channel_id is None:
         owner = owner_of(client)
         if owner is None:
-            what = f"{_RECORDINGS} have no place: nobody owns this application"
+            what = f"{_RECORDINGS} have nowhere to go: nobody owns this application"
             return Finding(False, what, "set STORAGE_CHANNEL_ID to a private channel")
         return Finding(True, f"{_RECORDINGS} go to the owner of this bot, {owner}, as silent direct messages")
     problem = await storage_problem(client, storage_channel_id)
@@ -258,8 +258,8 @@ async def _commands(client: discord.Client, settings: Settings) -> Finding:
     if reason is not None:
         return Finding(
             False,
-            f"Discord has {len(there)} commands of this bot, and did not take the newest: {reason}",
-            "look at Installation in the developer portal; a running bot tries again by itself",
+            f"Discord has {len(there)} commands of this bot, but refused the newest: {reason}",
+            "check Installation in the developer portal; a running bot tries again by itself",
         )
     application = client.application
     closed = [

@@ -131,12 +131,12 @@ class DataFolder:
         """
         database = self._database()
         if database is None:
-            raise LibraryError("The database is a PostgreSQL: go back to a backup of that in its own way.")
+            raise LibraryError("The database is PostgreSQL. Restore a backup with PostgreSQL's own tools.")
         backup, aside = restore(database)
-        was = f" The database that was there is {aside} now." if aside else ""
+        was = f" The old database is now {aside}." if aside else ""
         return (
-            f"{database} is {backup.name} again.{was} What members saved, took back or deleted after that "
-            "backup is not in it; recordings that were deleted stay deleted."
+            f"{database} is now the backup {backup.name}.{was} What members saved, withdrew or "
+            "deleted after that backup is not in it. Recordings that were deleted stay deleted."
         )
 
     def _database(self) -> Path | None:
@@ -163,7 +163,7 @@ class DataFolder:
             what = f"data folder {self.path}" if is_folder else f"database {file.with_suffix('')}"
             setting = "DATA_DIR to another folder" if is_folder else "DATABASE_URL to another database"
             raise DataFolderError(
-                f"Another bot ({other}) is running on the {what}. Stop that one first, or set {setting}."
+                f"Another bot ({other}) is using the {what}. Stop it first, or set {setting}."
             ) from None
         os.truncate(lock, 0)
         os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -186,15 +186,16 @@ class StartTimes:
     async def wait_for_turn(self) -> None:
         """Return when the bot may start once more, and count that."""
         await self._starts.wait(
-            "The bot has started %d times within %.0f minutes. It waits %.0f s now, because Discord takes "
-            "the token from a bot that starts too often; look above for why it ended."
+            "The bot has started %d times within %.0f minutes. It now waits %.0f s, because "
+            "Discord resets the token of a bot that starts too often. The lines above say why it "
+            "stopped."
         )
 
     async def wait_to_identify(self) -> None:
         """Return when a shard may identify itself once more, at a start or after a lost session."""
         await self._identifies.wait(
-            "The bot has identified itself to Discord %d times within %.0f minutes. It waits %.0f s before "
-            "it does again, because Discord takes the token from a bot that does so too often."
+            "The bot has identified itself to Discord %d times within %.0f minutes. It now waits "
+            "%.0f s, because Discord resets the token of a bot that does so too often."
         )
 
 
@@ -246,15 +247,15 @@ def disk_error(error: OSError, path: Path | None = None) -> DataFolderError:
             f"The disk is full: {where} cannot be written. Free some space and start again."
         )
     if error.errno == errno.EROFS:
-        return DataFolderError(f"{where} cannot be written: {reason}. Set DATA_DIR to a folder that can be.")
+        return DataFolderError(
+            f"{where} cannot be written: {reason}. Set DATA_DIR to a folder that the bot may write to."
+        )
     if isinstance(error, PermissionError):
         return DataFolderError(
             f"{where} cannot be read and written ({reason}{_owner(named)}). Give it to the user that runs "
             "the bot, or set DATA_DIR to another folder."
         )
-    return DataFolderError(
-        f"{where} cannot be used: {reason}. Look at it, or set DATA_DIR to another folder."
-    )
+    return DataFolderError(f"{where} cannot be used: {reason}. Check it, or set DATA_DIR to another folder.")
 
 
 def _owner(path: Path | None) -> str:
@@ -269,7 +270,7 @@ def _owner(path: Path | None) -> str:
 
 def _check_folder(path: Path) -> None:
     if not path.is_dir():
-        raise DataFolderError(f"{path} must be a folder, and it is none. Move it away and start again.")
+        raise DataFolderError(f"{path} must be a folder, but it isn't. Move it away and start again.")
     try:
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(_PROBE)
@@ -279,7 +280,7 @@ def _check_folder(path: Path) -> None:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise DataFolderError(f"{path} must be a file, and it is a folder. Move it away and start again.")
+        raise DataFolderError(f"{path} must be a file, but it's a folder. Move it away and start again.")
     try:
         opened = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -288,6 +289,6 @@ def _check_file(path: Path) -> None:
         raise disk_error(error, path) from error
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise DataFolderError(f"{path} must be a file, and it is none. Move it away and start again.")
+            raise DataFolderError(f"{path} must be a file, but it isn't. Move it away and start again.")
     finally:
         os.close(opened)

@@ -224,7 +224,7 @@ _SENTENCES: dict[type[BaseException], str] = {
     TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
     TTSCreditError: "The voice credit is used up. My owner has to refill it.",
 }
-RESTARTING = "I am restarting. Try again in a minute."
+RESTARTING = "I'm restarting. Try again in a minute."
 REST_IS_MISSING = "The rest is missing"
 """How the words under speech begin that breaks off, see `bot.models.Speech`."""
 

@@ -411,8 +411,8 @@ class _Reader:
             return str(Path(value).expanduser()) if value.startswith("~") else value
         except RuntimeError:
             raise SettingsError(
-                f"{name} begins with {Path(value).parts[0]!r}, and there is no such home folder. Write the "
-                "path in full."
+                f"{name} begins with {Path(value).parts[0]!r}, but there is no such home folder. "
+                "Write the path in full."
             ) from None
 
     def proxy(self, name: str) -> Secret | None:
@@ -470,7 +470,9 @@ class _Reader:
         scheme, where, file = value.partition(":///")
         if scheme.startswith("sqlite"):
             if not where or file.startswith((":memory:", "file:")):
-                raise SettingsError(f"{name} must name a file that stays, such as sqlite:///path/to/file.db.")
+                raise SettingsError(
+                    f"{name} must name a file on the disk, such as sqlite:///path/to/file.db."
+                )
             return Secret(f"{scheme}{where}{self._expanded(name, file)}")
         return Secret(value)
 
@@ -527,7 +529,7 @@ class _Reader:
         except ValueError:
             whole = False
         if not whole or not value.isprintable() or " " in value or len(value) > _MAX_PAGE_CHARS:
-            raise SettingsError(f"{name} must be the https:// address of a page, whole and without blanks.")
+            raise SettingsError(f"{name} must be the https:// address of a page, whole and without spaces.")
         return value
 
     def calls(self, name: str, default: int) -> int:

@@ -116,7 +116,7 @@ def obstacle_of(error: BaseException, proxy: Proxy | None = None) -> Obstacle:
         case discord.ConnectionClosed():
             return _of_close(error.code)
         case discord.DiscordException():
-            return Obstacle(f"Discord could not be spoken to: {type(error).__name__}.", math.inf)
+            return Obstacle(f"The connection to Discord failed: {type(error).__name__}.", math.inf)
         case SpeechBotError():
             return _of_ours(error, proxy)
         case aiohttp.ClientError() | ssl.SSLError() | TimeoutError():
@@ -126,15 +126,15 @@ def obstacle_of(error: BaseException, proxy: Proxy | None = None) -> Obstacle:
         case OSError():
             return _of_network(error, proxy)
     return Obstacle(
-        f"The bot ended because of a fault of its own ({type(error).__name__}). Set LOG_LEVEL=debug to see "
-        "where, and report it."
+        f"The bot stopped because of a bug in it ({type(error).__name__}). Set LOG_LEVEL=debug to "
+        "see where, and report it."
     )
 
 
 def _intents_refused() -> Obstacle:
     return Obstacle(
-        "Discord refuses the intents that this bot asks for. Look at Bot, Privileged Gateway Intents, in the "
-        "developer portal.",
+        "Discord refuses the intents that this bot asks for. Check Bot, Privileged Gateway "
+        "Intents, in the developer portal.",
         status=2,
     )
 
@@ -145,13 +145,13 @@ def _of_status(error: discord.HTTPException) -> Obstacle:
         case 401:
             return Obstacle(_LOGIN_REFUSED, status=2)
         case 429:
-            what = "Discord takes no more requests from this bot or from this network for now (status 429)."
+            what = "Discord accepts no more requests from this bot or this network for now (status 429)."
         case 403:
             what = "Discord, or something in front of it, refuses this network for now (status 403)."
         case status if status >= 500:
-            what = f"Discord has trouble of its own (status {status})."
+            what = f"Discord has a problem on its side (status {status})."
         case status:
-            what = f"Discord did not let the bot in (status {status})."
+            what = f"Discord refused the login (status {status})."
     return Obstacle(what, math.inf, wait)
 
 
@@ -169,8 +169,8 @@ def _of_ours(error: SpeechBotError, proxy: Proxy | None) -> Obstacle:
             return Obstacle(str(error), status=2)
         case NotDiscordError():
             return Obstacle(
-                f"What answers as Discord is something else{_through(proxy)}. Look whether this network has "
-                "a login page or a filter.",
+                f"Something other than Discord answers{_through(proxy)}. Check whether this "
+                "network has a login page or a filter.",
                 math.inf,
             )
         case LibraryUnreachableError() | LibraryBusyError():
@@ -188,19 +188,19 @@ def _of_network(error: BaseException, proxy: Proxy | None) -> Obstacle:
             found = getattr(error, "certificate_error", error)
             reason = getattr(found, "verify_message", "") or type(found).__name__
             what = (
-                f"The certificate that answers for Discord{_through(proxy)} is not trusted ({reason}). If a "
-                "proxy or a filter reads TLS here, put the file of its CA certificate into the environment "
-                "as SSL_CERT_FILE."
+                f"The certificate shown for Discord{_through(proxy)} is not trusted ({reason}). "
+                "If a proxy or a filter inspects TLS here, set SSL_CERT_FILE to the file of its "
+                "CA certificate."
             )
         case aiohttp.ClientProxyConnectionError():
-            what = f"The proxy {_place(proxy)} cannot be reached. Look at HTTPS_PROXY."
+            what = f"The proxy {_place(proxy)} cannot be reached. Check HTTPS_PROXY."
         case aiohttp.ClientHttpProxyError():
             what = (
-                f"The proxy {_place(proxy)} does not let the bot through to Discord (status {error.status}). "
-                "Look at HTTPS_PROXY, its user and its password."
+                f"The proxy {_place(proxy)} does not let the bot through to Discord (status "
+                f"{error.status}). Check HTTPS_PROXY, its user and its password."
             )
         case aiohttp.ClientConnectorDNSError():
-            what = "The name discord.com is not found. Is this machine online, and does its DNS answer?"
+            what = "The name discord.com was not found. Is this machine online, and does its DNS work?"
         case _:
             kind = type(error).__name__
             what = f"Discord cannot be reached{_through(proxy)} ({kind}). Is this machine online?"

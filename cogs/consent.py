@@ -203,7 +203,7 @@ class Asking:
             if person.bot:
                 raise MemberError(_A_BOT)
             if await self._library.consents.is_never_cloned(person.id):
-                raise MemberError("That member does not want to be cloned.")
+                raise MemberError("That member doesn't want to be cloned.")
 
         async def proceed(newest: discord.Interaction) -> None:
             scope = scope_of(newest)

@@ -303,7 +303,7 @@ class VoicesTour(Walk):
     async def _share(self) -> None:
         """Bob may not speak with Harbour, until Alice shares it with him."""
         words = await self.told(await self.type(self._bob, "speak", text="Me too.", voice="Harbour"))
-        check(words.startswith("There is no voice with that name here."), "Bob may speak with it")
+        check(words.startswith("There's no voice with that name here."), "Bob may speak with it")
         shared = {"name": "Harbour", "with": "some members: name them", "member": self._bob}
         words = await self.told(await self.type(self._alice, "voice share", **shared))
         check("@Bob" in words, "it was not shared")
@@ -318,7 +318,7 @@ class VoicesTour(Walk):
         print(f"   asked: {indented(self._stage.readable(question.content))}")
         check(question.pinged == {self._bob.id}, "not Bob alone was pinged")
         words = await self.press_and_read(self._alice, question, "I agree")
-        check("Only the member whose voice it is" in words, "Alice could agree for Bob")
+        check("Only the member whose voice this is" in words, "Alice could agree for Bob")
         words = await self.press_and_read(self._bob, question, "I agree")
         check(words.startswith("@Bob agreed to **Bobby**"), "Bob could not agree")
         delivered = await self.speak(self._alice, voice="Bobby", text="Can we keep them, please?")
@@ -407,7 +407,7 @@ class VoicesTour(Walk):
         check("withdrawn" in words, "Alice was not told why it broke off")
         check("Bobby" not in await self.proposed(self._alice), "it is still proposed")
         words = await self.told(await self.type(self._alice, "speak", text="Hello?", voice="Bobby"))
-        check(words.startswith("There is no voice with that name here."), "it can still be used")
+        check(words.startswith("There's no voice with that name here."), "it can still be used")
         words = await self.press_and_read(self._bob, earlier.answer, "Play in my channel")
         check("deleted or withdrawn" in words, "a take of it can still be played")
 
@@ -447,7 +447,7 @@ class VoicesTour(Walk):
         await self.told(await self.type(self._bob, "privacy never-clone-me", switch="on"))
         asked = await self.type(self._alice, "voice save", name="Bobby", recording=sent(_HIGH), of=self._bob)
         words = await self.told(asked)
-        check(words == "That member does not want to be cloned.", "Bob can still be asked")
+        check(words == "That member doesn't want to be cloned.", "Bob can still be asked")
 
     async def _save_deep(self) -> Answer:
         recording = {"recording": sent(_DEEP), "transcript": _DEEP.transcript}

@@ -27,7 +27,7 @@ async def test_a_database_in_order_is_said_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("megabytes", "words", "is_fine"), [
-    (0, "can be written; it holds 3 MB", True),
+    (0, "can be written and holds 3 MB", True),
     (5_000, "holds 3 of 5,000 MB, and can be written", True),
     (2, "holds 3 of 2 MB: no new recordings are kept", False),
 ])  # fmt: skip
@@ -83,7 +83,7 @@ async def test_settings_that_lead_to_another_database_are_found_and_nothing_is_m
     finding = await about_the_database(Settings(data_dir=tmp_path / "data", database_url=typo))
 
     assert not finding.fine
-    assert "No recording was touched. Look at DATABASE_URL and DATA_DIR" in finding.what
+    assert "No recording was touched. Check DATABASE_URL and DATA_DIR" in finding.what
     assert not (tmp_path / "typo.db").exists()
 
 

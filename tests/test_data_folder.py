@@ -61,7 +61,7 @@ async def test_a_second_bot_on_one_folder_is_told_of_the_first_and_may_come_when
         await third.until(LOGGED_IN)
 
     assert status == 2
-    sentence = r"Another bot \(process \d+ on .+\) is running on the data folder (.+)\. Stop that one first"
+    sentence = r"Another bot \(process \d+ on .+\) is using the data folder (.+)\. Stop it first"
     found = re.search(sentence, said)
     assert found is not None
     assert found[1] == str(tmp_path / "data")
@@ -119,7 +119,7 @@ async def test_a_damaged_database_is_noticed_at_the_start_and_one_line_brings_th
         async with bot_process(tmp_path, "restore-backup", **discord_here) as too_early:
             status, said = await too_early.ended()
     assert status == 2
-    assert "Stop that one first" in said
+    assert "Stop it first" in said
 
 
 def test_two_folders_are_two_locks_and_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_one_database_in_a_file_elsewhere_is_one_lock_whatever_the_folders(
     here = Settings(data_dir=tmp_path / "a", database_url=Secret(f"sqlite:///{database}"))
     there = Settings(data_dir=tmp_path / "b", database_url=Secret(f"sqlite:///{link}"))
 
-    with DataFolder(here), pytest.raises(DataFolderError, match=r"on the database .*voices\.db\. Stop"):
+    with DataFolder(here), pytest.raises(DataFolderError, match=r"using the database .*voices\.db\. Stop"):
         DataFolder(there).__enter__()
     with DataFolder(there):
         pass
@@ -168,7 +168,7 @@ def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, name: str) -> 
     with pytest.raises(DataFolderError) as raised:
         DataFolder(Settings(data_dir=tmp_path)).check()
 
-    sentence = f"{tmp_path / name} must be a file, and it is a folder. Move it away and start again."
+    sentence = f"{tmp_path / name} must be a file, but it's a folder. Move it away and start again."
     assert str(raised.value) == sentence
 
 
@@ -242,7 +242,7 @@ def test_a_database_file_elsewhere_is_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "voices.db").mkdir()
     settings = Settings(data_dir=tmp_path / "data", database_url=Secret(f"sqlite:///{tmp_path}/voices.db"))
 
-    with pytest.raises(DataFolderError, match=r"voices\.db must be a file, and it is a folder"):
+    with pytest.raises(DataFolderError, match=r"voices\.db must be a file, but it's a folder"):
         DataFolder(settings).check()
 
 
@@ -264,7 +264,7 @@ async def test_starts_and_identifies_are_counted_over_processes_and_wait_where_t
     await until(lambda: bool(caplog.messages))
 
     assert not waiting.done()
-    assert f" {most} times within 60 minutes. It waits 3" in caplog.messages[0]
+    assert f" {most} times within 60 minutes. It now waits 3" in caplog.messages[0]
     waiting.cancel()
 
 

@@ -178,4 +178,4 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals):
 
     assert status == 0
     assert time.monotonic() - started < 10
-    assert said == "answer: I am restarting. Try again in a minute.\nvoice: None\n"
+    assert said == "answer: I'm restarting. Try again in a minute.\nvoice: None\n"

@@ -17,7 +17,7 @@ from bot.speech_bot import SpeechBot
 from rehearsal.recordings import RECORDINGS
 from rehearsal.server import Rehearsal
 
-SENTENCE = "Look at DATABASE_URL and DATA_DIR"
+SENTENCE = "Check DATABASE_URL and DATA_DIR"
 
 
 @pytest.fixture

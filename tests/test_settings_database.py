@@ -39,7 +39,7 @@ def test_what_is_no_database_is_refused_without_showing_the_password(url: str) -
 
 @pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite://host/x.db", "sqlite:///file:x?mode=memory"])
 def test_a_database_that_would_be_gone_with_the_bot_is_refused(url: str) -> None:
-    assert problem({"DATABASE_URL": url}).startswith("DATABASE_URL must name a file that stays")
+    assert problem({"DATABASE_URL": url}).startswith("DATABASE_URL must name a file on the disk")
 
 
 @pytest.mark.parametrize("number", ["#recordings", "0", "-5", "1.5", "9" * 19, "1" * 40, "１２"])

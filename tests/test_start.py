@@ -49,11 +49,11 @@ def refusal(path: str, status: int, body: object = None) -> Misbehaviour:
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        ("/users/@me", 429, "Discord takes no more requests from this bot or from this network for now"),
+        ("/users/@me", 429, "Discord accepts no more requests from this bot or this network for now"),
         ("/users/@me", 403, "Discord, or something in front of it, refuses this network for now"),
-        ("/oauth2/applications/@me", 503, "Discord has trouble of its own"),
-        ("/gateway/bot", 405, "Discord did not let the bot in"),
-        ("/gateway/bot", 503, "Discord has trouble of its own"),
+        ("/oauth2/applications/@me", 503, "Discord has a problem on its side"),
+        ("/gateway/bot", 405, "Discord refused the login"),
+        ("/gateway/bot", 503, "Discord has a problem on its side"),
     ],
 )
 async def test_a_login_that_is_refused_for_now_is_tried_again_after_a_sentence(
@@ -83,7 +83,7 @@ async def test_a_login_page_in_discords_place_is_said_and_waited_for(
     async with bot_process(tmp_path, **discord_here) as bot:
         said = await bot.until(LOGGED_IN)
 
-    assert said.index("What answers as Discord is something else") < said.index(LOGGED_IN)
+    assert said.index("Something other than Discord answers") < said.index(LOGGED_IN)
     assert "Traceback" not in said
 
 
@@ -142,7 +142,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path:
             status, said = await bot.stopped()
 
     assert status == 0
-    assert f"The proxy {place} cannot be reached. Look at HTTPS_PROXY." in said
+    assert f"The proxy {place} cannot be reached. Check HTTPS_PROXY." in said
     assert "canary-password" not in said
     assert "Traceback" not in said
 
@@ -167,7 +167,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named_with_the_proxy(
         said = await bot.until("It tries again in")
 
     place = settings["HTTPS_PROXY"].removeprefix("http://")
-    assert f"The certificate that answers for Discord through the proxy {place} (HTTPS_PROXY) is not" in said
+    assert f"The certificate shown for Discord through the proxy {place} (HTTPS_PROXY) is not" in said
     assert "SSL_CERT_FILE" in said
     assert "Traceback" not in said
 
@@ -212,7 +212,7 @@ async def test_ten_starts_within_an_hour_are_free_and_each_is_a_process(
         async with bot_process(tmp_path, **discord_here) as bot:
             said = await bot.until(LOGGED_IN)
             await bot.killed()
-        assert "It waits" not in said
+        assert "It now waits" not in said
 
     assert len(json.loads((tmp_path / "data" / "starts.json").read_text())) == 2
 
@@ -261,7 +261,7 @@ async def test_a_session_that_is_lost_again_and_again_is_counted(
         await bot.until(LOGGED_IN)
         before = rehearsal.main_socket.identified
         await rehearsal.main_socket.invalidate()
-        said = await bot.until("It waits")
+        said = await bot.until("It now waits")
 
         assert rehearsal.main_socket.identified == before
     assert "has identified itself to Discord 40 times within 60 minutes" in said
@@ -321,7 +321,7 @@ async def test_check_says_which_commands_discord_has_and_what_it_refused(
         _, said = await bot.ended()
 
     assert "ok      Discord knows this bot as " in refused
-    assert "MISSING Discord has 0 commands of this bot, and did not take the newest: " in refused
+    assert "MISSING Discord has 0 commands of this bot, but refused the newest: " in refused
     assert "code 30034" in refused
     assert f"ok      Discord has {len(rehearsal.commands.listed())} commands of this bot" in said
     assert "without User Install" in said
@@ -427,5 +427,5 @@ async def test_a_name_that_is_not_found_is_told_from_a_machine_that_is_offline()
 
     obstacle = obstacle_of(raised.value)
 
-    assert obstacle.sentence.startswith("The name discord.com is not found.")
+    assert obstacle.sentence.startswith("The name discord.com was not found.")
     assert 0 < obstacle.patience < math.inf

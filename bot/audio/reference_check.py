@@ -43,34 +43,32 @@ _LIMITS: Final = DecodeLimits(
 )
 _STEADY_DB: Final = 1.5  # the spread of levels in noise or in a tone; of speech it is 6 and more
 _SEND: Final = "Send a recording as WAV, MP3, Ogg, M4A or FLAC."
-_CUT_OUT: Final = "Cut out 5 to 15 seconds in which one person speaks clearly, and send those."
-NOT_FETCHED: Final = "That recording could not be fetched from Discord. Try again."
+_CUT_OUT: Final = "Send a clip of 5 to 15 seconds with one person speaking clearly."
+NOT_FETCHED: Final = "I couldn't fetch that recording from Discord. Try again."
 """What a member reads when its bytes do not come."""
 _SENTENCES: Final = {
     Refusal.TOO_LARGE: (
         f"That recording is larger than {limits.MAX_REFERENCE_BYTES // 1024 // 1024} MiB. {_CUT_OUT}"
     ),
     Refusal.UNREADABLE: (
-        "That recording is damaged: I cannot read any sound from it. Save it again and send the new file."
+        "That recording is damaged: I can't read any sound from it. Save it again and send the new file."
     ),
     Refusal.UNUSABLE_FORM: (
-        f"That recording has a sample rate or a number of channels that I cannot use. {_SEND}"
+        f"That recording has a sample rate or a number of channels that I can't use. {_SEND}"
     ),
-    Refusal.NO_SOUND: f"There is no sound in that file. {_SEND}",
-    Refusal.TOO_MUCH: f"Reading that recording takes more memory than I have for it. {_CUT_OUT}",
+    Refusal.NO_SOUND: f"That file has no sound. {_SEND}",
+    Refusal.TOO_MUCH: f"That recording needs more memory than I have. {_CUT_OUT}",
     Refusal.TOO_LATE: NOT_FETCHED,
     Refusal.TOO_SLOW: f"Reading that recording took too long. {_CUT_OUT}",
-    Refusal.NO_PROCESS: "I cannot look at recordings right now. Try again in a minute.",
+    Refusal.NO_PROCESS: "I can't check recordings right now. Try again in a minute.",
 }
 _TOO_LONG: Final = (
-    f"That recording is longer than {limits.MAX_REFERENCE_SECONDS // 60} minutes, which is too much for me. "
-    f"{_CUT_OUT}"
+    f"That recording is longer than {limits.MAX_REFERENCE_SECONDS // 60} minutes, and that's the "
+    f"most I can take. {_CUT_OUT}"
 )
-SILENT: Final = "That recording is silent. Check that the microphone is on, and record it again."
+SILENT: Final = "That recording is silent. Check that your microphone is on, and record it again."
 """What a member reads when there is nothing to be heard."""
-_NOBODY: Final = (
-    "I hear something in that recording, but nobody speaking. Record it again, closer to the microphone."
-)
+_NOBODY: Final = "I can't hear anyone speaking in that recording. Record it again, closer to the microphone."
 _PROTECTED: Final = ("enca", "drms", "aavd")  # what MP4 calls any codec that is encrypted
 
 
@@ -129,22 +127,22 @@ _LOADABLE: Final = {
 
 def _repairs_of(decoded: Decoded) -> Iterator[str]:
     if decoded.track:
-        yield f"took track {decoded.track + 1}, the first in which somebody speaks"
+        yield f"used track {decoded.track + 1}, the first with speech in it"
     if decoded.needs_care:
-        yield "left out what is not sound and made one even recording of the rest"
+        yield "left out everything that isn't sound and joined the rest"
     if decoded.codec not in _LOADABLE.get(decoded.container, ()):
-        yield f"turned it from {_shown(decoded.codec)} into WAV"
+        yield f"converted it from {_shown(decoded.codec)} to WAV"
 
 
 def _sentence(error: DecodingError, name: str) -> str:
     if error.codec in _PROTECTED:
-        return f"That file is protected against copying, so I cannot read its sound. {_SEND}"
+        return f"That file is copy-protected, so I can't read its sound. {_SEND}"
     if error.refusal is Refusal.UNKNOWN_CODEC:
         named = f" ({_shown(error.codec)})" if error.codec else ""
-        return f"The sound in that file is in a codec that I cannot read{named}. {_SEND}"
+        return f"That file uses a codec that I can't read{named}. {_SEND}"
     if error.refusal is Refusal.UNREADABLE and error.codec:
         return (
-            f"That recording is damaged: I cannot read any sound from its {_shown(error.codec)}. "
+            f"That recording is damaged: I can't read any sound from its {_shown(error.codec)}. "
             "Save it again and send the new file."
         )
     return _SENTENCES.get(error.refusal) or _no_sound_file(name)
@@ -159,8 +157,8 @@ def _shown(codec: str) -> str:
 def _no_sound_file(name: str) -> str:
     extension = PurePath(name).suffix.lower()
     if extension in limits.REFERENCE_EXTENSIONS:
-        return f"That file is called {extension}, but it is no sound file that I can read. {_SEND}"
-    return f"I cannot read that kind of file. {_SEND}"
+        return f"That file's name ends in {extension}, but I can't read any sound in it. {_SEND}"
+    return f"I can't read that kind of file. {_SEND}"
 
 
 def _check_speech(pcm: NDArray[np.int16]) -> None:
@@ -176,8 +174,8 @@ def check_speech(found: Activity) -> None:
         raise RecordingError(_NOBODY)
     if found.speech_seconds < limits.MIN_REFERENCE_SECONDS:
         raise RecordingError(
-            f"There are only {found.speech_seconds:.1f} s of speech in that recording. "
-            "Send 5 to 15 seconds in which one person speaks clearly."
+            f"That recording has only {found.speech_seconds:.1f} s of speech. Send 5 to 15 "
+            "seconds with one person speaking clearly."
         )
 
 
@@ -217,21 +215,22 @@ def one_channel(pcm: Samples) -> OneChannel:
         return OneChannel(
             sides[louder],
             f"The {other} channel is nearly silent; I used the {name} one.",
-            f"used its {name} channel, because the {other} one is nearly silent",
+            f"used its {name} channel, because the {other} one was nearly silent",
         )
     likeness = _correlation(pcm)
     if likeness < _CANCELS:
         return OneChannel(
             sides[louder],
             f"The two channels cancel each other out; I used the {name} one.",
-            f"used its {name} channel, because the two cancel each other out",
+            f"used its {name} channel, because the two cancelled each other out",
         )
     if likeness < _SAME and _take_turns(*heard):
         return OneChannel(
             sides[louder],
-            "The left and the right channel seem to hold different people. "
-            f"I used the {name} one, which is louder; if that is the wrong one, send the {other} one alone.",
-            f"used its {name} channel, because the two seem to hold different people",
+            "The left and right channels seem to have different people in them. I used the "
+            f"{name} one, which is louder. If that's the wrong person, send the {other} channel "
+            "alone.",
+            f"used its {name} channel, because the two seem to have different people in them",
         )
     return OneChannel(_mixed(pcm))
 
@@ -473,13 +472,17 @@ def _repair_of_length(recording: Recording, part: BestPart) -> str | None:
     if recording.seconds <= LONGEST_SECONDS:
         return None
     if part.chosen is None:
-        return "cut the silence out of it, because it is long"
+        return "cut out the silence, because it was long"
     start, end = part.chosen
     return f"used its best part, from {_clock(start)} to {_clock(end)}"
 
 
 def _repair_of_clipping(samples: Samples) -> str | None:
-    return "lowered it, because it is too loud in places" if clipped_share(samples) > CLIPPED_SHARE else None
+    return (
+        ("turned it down, because it was too loud in places")
+        if clipped_share(samples) > CLIPPED_SHARE
+        else None
+    )
 
 
 def _clipped(samples: Samples) -> Shares:
@@ -533,7 +536,7 @@ def _about_time(part: BestPart) -> list[str]:
         found.append(f"I shortened {pauses}, by {part.pause_seconds:.1f} s in all.")
     if part.chosen:
         start, end = part.chosen
-        found.append(f"It is long; I used its best part, from {_clock(start)} to {_clock(end)}.")
+        found.append(f"It's long, so I used its best part, from {_clock(start)} to {_clock(end)}.")
     return found
 
 
@@ -545,13 +548,13 @@ def _about_clipping(samples: Samples) -> str | None:
     share = clipped_share(samples)
     if share > HOPELESS_CLIPPED_SHARE:
         raise RecordingError(
-            "That recording is far too loud: the sound is cut off all the time. "
-            f"{_BETTER} with the microphone turned down, or from further away."
+            f"That recording is far too loud, so it's distorted throughout. {_BETTER} with the "
+            "microphone turned down, or from further away."
         )
     if share > CLIPPED_SHARE:
         return (
-            f"It is too loud in places ({100 * share:.1f} % is cut off), so the voice may sound harsh. "
-            f"{_BETTER} with the microphone turned down, if you can."
+            f"It's too loud in places ({100 * share:.1f} % is distorted), so the voice may sound "
+            f"harsh. {_BETTER} with the microphone turned down, if you can."
         )
     return None
 
@@ -564,7 +567,7 @@ def _about_noise(heard: Activity) -> str | None:
         )
     if heard.snr < NOISY_SNR_DB:
         return (
-            f"There is noise behind the voice, only about {heard.snr:.0f} dB softer. "
+            f"There's background noise, only about {heard.snr:.0f} dB quieter than the voice. "
             f"{_BETTER} in a quiet room, if you can."
         )
     return None
@@ -580,10 +583,10 @@ def _about_level(change: float) -> str | None:
 def _about_rate(recording: Recording) -> str | None:
     if recording.rate >= DULL_RATE:
         return None
-    return "It has the quality of a telephone call, so the voice will sound muffled."
+    return "It sounds like a phone call, so the voice will be muffled."
 
 
 def _about_length(seconds: float) -> str | None:
     if round(seconds, 1) >= SHORTEST_SECONDS:
         return None
-    return f"It has only {seconds:.1f} s of speech; with 5 to 15 s the voice would come out better."
+    return f"It has only {seconds:.1f} s of speech. 5 to 15 s make a better voice."

@@ -19,7 +19,7 @@ from bot.library.voice_rows import load_voices
 from bot.library.voices import NO_SUCH_VOICE
 from bot.library.withdrawal import Withdrawal, Withdrawals
 
-_MODERATORS_ONLY: Final = "Only moderators can do this. They need the permission Manage Server."
+_MODERATORS_ONLY: Final = "Only moderators can do this. You need the permission Manage Server."
 
 
 AUDIT_DAYS: Final = 180
@@ -181,7 +181,7 @@ class Audit:
             here = ReportRow.guild_id == scope.guild_id
             before = select(ReportRow.id).where(here, report.voice.is_in(ReportRow), *mine).limit(1)
             if await session.scalar(before) is not None:
-                raise MemberError("You have reported this voice already. The moderators can see it.")
+                raise MemberError("You've already reported this voice. The moderators can see your report.")
             await session.execute(insert(ReportRow).values(asdict(report)))
         return report
 

@@ -56,7 +56,7 @@ def check_intact(file: Path, *, seconds: float = LOOK_OVER_SECONDS) -> None:
         return
     whole = newest_whole(file)
     if whole is None:
-        cure = f"There is no undamaged backup in {file.parent / BACKUP_FOLDER}: put back one of your own."
+        cure = f"There's no undamaged backup in {file.parent / BACKUP_FOLDER}. Restore one of your own."
     else:
         cure = f"The newest undamaged backup is {whole}, from {_moment(whole)}. To go back to it: {RESTORE}"
     raise DamagedDatabaseError(
@@ -85,8 +85,8 @@ def back_up(file: Path, revision: str) -> None:
         _copy(file, revision)
     except (OSError, sqlite3.Error, LibraryError) as error:
         raise LibraryError(
-            f"No backup of the database could be made in {file.parent / BACKUP_FOLDER} ({error}), so it was "
-            "not touched. Free some space and start again."
+            f"The database could not be backed up into {file.parent / BACKUP_FOLDER} ({error}), "
+            "so it was left as it is. Free some space and start again."
         ) from error
     _drop_all_but_newest(MAX_BACKUPS, _before_changes(file))
 
@@ -102,7 +102,7 @@ def back_up_daily(file: Path) -> bool:
     try:
         _copy(file, _DAILY)
     except (OSError, sqlite3.Error) as error:
-        raise LibraryError(f"the backup of the day could not be made: {error}") from error
+        raise LibraryError(f"today's backup could not be made: {error}") from error
     _drop_all_but_newest(MAX_DAILY_BACKUPS, _dailies(file))
     return True
 
@@ -127,7 +127,7 @@ def restore(file: Path) -> tuple[Path, Path | None]:
     """
     backup = newest_whole(file)
     if backup is None:
-        raise LibraryError(f"There is no undamaged backup in {file.parent / BACKUP_FOLDER}.")
+        raise LibraryError(f"There's no undamaged backup in {file.parent / BACKUP_FOLDER}.")
     draft = file.with_name(file.name + _DRAFT)
     aside = file.with_name(f"{file.name}.damaged-{_stamp()}") if file.exists() else None
     try:
@@ -142,7 +142,7 @@ def restore(file: Path) -> tuple[Path, Path | None]:
             draft.replace(file)
     except OSError as error:
         raise LibraryError(
-            f"The backup could not be put back ({error.strerror}). {file} is as it was."
+            f"The backup could not be restored ({error.strerror}). {file} is unchanged."
         ) from error
     return backup, aside
 

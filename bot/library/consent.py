@@ -39,10 +39,10 @@ OPEN: Final = (Consent.ASKED, Consent.GRANTED)
 ENDED_DAYS: Final = 30
 """So long a question is remembered that came to nothing; see `ASK_AGAIN_DAYS` for why it is at all."""
 
-EXPIRED: Final = "This button has expired. Ask for a new one with the command that made it."
+EXPIRED: Final = "This button has expired. Run the command again for a new one."
 
 NOT_SAID: Final = (
-    "You have not told me that this is your own voice, or took it back. Type your command again."
+    "You haven't confirmed that this is your own voice, or you took that back. Run the command again."
 )
 
 
@@ -359,7 +359,7 @@ class Consents:
         rows = self._rows(session)
         voices = [one for one in await rows.voices_agreed_by(speaker_id) if voice_id in (None, one.id)]
         if voice_id is not None and not voices:
-            raise MemberError("There is no such voice of yours. /privacy export shows what there is.")
+            raise MemberError("You have no such voice. /privacy export lists yours.")
         posts = await rows.delete_voices([voice.id for voice in voices])
         recordings: set[str | None] = set()
         if voice_id is None:

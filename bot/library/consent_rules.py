@@ -169,7 +169,7 @@ def covers(agreed: Shares, actual: Shares) -> bool:
 def answer_permission_error(request: Request, presser_id: int, policy: int, now: datetime) -> str | None:
     """Return what ``presser_id`` reads who may not answer this now, or None: only who was asked may, once."""
     if presser_id not in request.asked_ids:
-        return "Only the member whose voice it is can answer this."
+        return "Only the member whose voice this is can answer."
     state = state_at(request.state, request.lapses_at, now)
     if state is Consent.ASKED and presser_id == request.agreed_id:
         return "You have agreed. The other person hasn't answered yet. To take it back, use /privacy revoke."
@@ -178,11 +178,16 @@ def answer_permission_error(request: Request, presser_id: int, policy: int, now:
     if state is Consent.DECLINED:
         return "You have already declined. Nothing was saved."
     if state is Consent.REVOKED:
-        return "This was taken back. Nothing of it is left; whoever wants your voice has to ask you again."
+        return (
+            "You took this back, and I deleted everything. Anyone who wants your voice has to ask you again."
+        )
     if state is Consent.LAPSED:
         return f"This question was open for {CONSENT_HOURS} hours and has expired. Nothing was saved."
     if request.policy_version != policy:
-        return "The rules for cloning have changed since you were asked. It has to be asked again."
+        return (
+            "The cloning rules have changed since you were asked, so this no longer counts. They "
+            "have to ask you again."
+        )
     return None
 
 
@@ -207,13 +212,13 @@ def cloning_permission_error(
     frozen what is made of their own recordings.
     """
     if is_never_cloned and is_own:
-        return "You have told me never to clone you. Take that back first: /privacy never-clone-me."
+        return "You told me never to clone you. Turn that off first: /privacy never-clone-me."
     if is_never_cloned:
-        return "That member does not want to be cloned."
+        return "That member doesn't want to be cloned."
     if is_own and is_frozen:
-        return "A moderator has frozen what is made of your recordings here. Ask them."
+        return "A moderator has frozen what I make from your recordings here. Ask a moderator about it."
     if is_private:
-        return None if is_own else "Outside servers I clone nobody's voice but your own."
+        return None if is_own else "Outside servers I can only clone your own voice."
     if accepted is None:
         return "Cloning is off in this server. A moderator can turn it on: /voice cloning."
     if accepted != policy:
@@ -230,19 +235,17 @@ def ask_permission_error(
     the last `QUESTION_DAY`.
     """
     if asker_id == asked_id:
-        return "For your own voice you need nobody else. Save it as your own."
+        return "You don't need anyone's consent for your own voice. Save it as yours."
     mine = [one for one in before if one.asker_id == asker_id and not one.is_own]
     theirs = [one for one in before if one.guild_id == guild_id and asked_id in one.asked_ids]
     refusals = (
         *(_pair_error(one, now) for one in mine if asked_id in one.asked_ids),
         _open_error([one for one in mine if _is_open(one, now)]),
-        _day_error(
-            mine, MAX_QUESTIONS_A_DAY, now, f"You have asked {MAX_QUESTIONS_A_DAY} times in 24 hours."
-        ),
+        _day_error(mine, MAX_QUESTIONS_A_DAY, now, f"You've asked {MAX_QUESTIONS_A_DAY} times in 24 hours."),
         _day_error(
             [one for one in theirs if not one.is_own],
             *(MAX_QUESTIONS_TO_ONE_A_DAY, now),
-            f"They were asked {MAX_QUESTIONS_TO_ONE_A_DAY} times here in 24 hours.",
+            f"They've been asked {MAX_QUESTIONS_TO_ONE_A_DAY} times here in 24 hours.",
         ),
     )
     return next(filter(None, refusals), None)
@@ -256,13 +259,13 @@ def _is_open(request: Request, now: datetime) -> bool:
 def _pair_error(request: Request, now: datetime) -> str | None:
     """Return why who asked this may not ask the same member again yet, or None."""
     if _is_open(request, now):
-        return f"You have asked them already. They can answer until {_shown(request.lapses_at)}."
+        return f"You've already asked them. They can answer until {_shown(request.lapses_at)}."
     if request.state is Consent.DECLINED:
         ended, what = request.answered_at, "They said no."
     elif request.state is Consent.REVOKED:
-        ended, what = request.revoked_at, "Their last yes was taken back."
+        ended, what = request.revoked_at, "They took their last yes back."
     elif request.state in (Consent.ASKED, Consent.LAPSED):
-        ended, what = request.lapses_at, "They did not answer."
+        ended, what = request.lapses_at, "They didn't answer."
     else:
         return None
     again = None if ended is None else ended + timedelta(days=ASK_AGAIN_DAYS)
@@ -274,8 +277,8 @@ def _open_error(questions: Collection[Request]) -> str | None:
         return None
     until = sorted(one.lapses_at for one in questions if one.lapses_at is not None)
     return (
-        f"{MAX_OPEN_QUESTIONS} questions of yours are open, and that is the most. Ask again when one is "
-        f"answered, or after {_shown(until[-MAX_OPEN_QUESTIONS])}."
+        f"You have {MAX_OPEN_QUESTIONS} open questions, and that's the most. Ask again when one "
+        f"is answered, or after {_shown(until[-MAX_OPEN_QUESTIONS])}."
     )
 
 
@@ -299,13 +302,13 @@ def speech_permission_error(
     if voice is not None and voice.guild_id == NO_GUILD:
         return None
     if standing is None or voice is None or voice.guild_id != guild_id:
-        return "This voice is not here any more. Choose another one."
+        return "This voice is gone. Choose another one."
     if voice.is_frozen:
         return "A moderator has frozen this voice. Ask them, or choose another one."
     if voice.kind is not Kind.CLONED:
         return None
     if standing.is_never_cloned:
-        return "The member whose voice this is does not want to be cloned. Choose another one."
+        return "The speaker doesn't want to be cloned. Choose another voice."
     refusal = cloning_permission_error(
         is_never_cloned=False,
         is_own=voice.speaker_id == voice.owner_id,
@@ -324,20 +327,20 @@ def _agreement_error(voice: Voice, request: Request | None, policy: int, now: da
         != (voice.guild_id, voice.speaker_id, voice.owner_id)
         or request.state not in (Consent.GRANTED, Consent.ASKED)
     ):
-        return "The member whose voice this is does not agree to its use. Choose another one."
+        return "The speaker hasn't agreed to this. Choose another voice."
     if request.state is Consent.ASKED:
-        return "The member whose voice this is has not agreed yet. Choose another one, or wait for them."
+        return "The speaker hasn't agreed yet. Choose another voice, or wait for them."
     if request.recording not in ((None, voice.recording) if request.is_own else (voice.recording,)):
-        return "The member whose voice this is has agreed to another recording, not to this one."
+        return "The speaker agreed to another recording, not to this one."
     if state_at(request.state, request.lapses_at, now) is Consent.LAPSED:
-        return "The member whose voice this is has left this server. The voice rests until they are back."
+        return "The speaker has left this server. The voice is paused until they return."
     if request.policy_version != policy:
-        return "The rules for cloning have changed. The member whose voice this is has to agree once more."
+        return "The cloning rules have changed. The speaker has to agree again."
     if not request.is_own and not covers(
         request.shares, Shares(voice.sharing, voice.role_id, voice.member_ids)
     ):
         return (
-            "The member whose voice this is did not agree to share it with so many. "
-            "Its owner has to share it with fewer, or ask them again."
+            "The speaker didn't agree to share this voice with so many people. Its owner has to "
+            "share it with fewer, or ask them again."
         )
     return None

@@ -64,15 +64,15 @@ def creation_error(data_dir: Path, where: str) -> str | None:
     Raises `LibraryError` where the directory cannot be read.
     """
     if _read(data_dir) is not None:
-        found = f"{data_dir} belongs to another one"
+        found = f"{data_dir} belongs to another database"
     elif _recordings(data_dir):
-        found = f"{data_dir / RECORDING_FOLDER} holds recordings of another one"
+        found = f"{data_dir / RECORDING_FOLDER} holds recordings of another database"
     else:
         return None
     return (
-        f"The database {where} would be new and empty, and {found}. No recording was touched. "
-        "Look at DATABASE_URL and DATA_DIR, or put a copy of the database back. To begin anew, set DATA_DIR "
-        "to an empty folder."
+        f"The database {where} would be new and empty, but {found}. No recording was touched. "
+        "Check DATABASE_URL and DATA_DIR, or restore a backup of the database. To start over, "
+        "set DATA_DIR to an empty folder."
     )
 
 
@@ -83,9 +83,9 @@ def check_belongs(data_dir: Path, database_id: str | None) -> None:
     """
     if _read(data_dir) not in (None, database_id):
         raise OtherDatabaseError(
-            f"The database and {data_dir} do not belong together: the folder belongs to another database. "
-            "No recording was touched. Look at DATABASE_URL and DATA_DIR. If you are sure that they belong "
-            f"together, delete {data_dir / ID_FILE}."
+            f"The folder {data_dir} belongs to another database. No recording was touched. Check "
+            "DATABASE_URL and DATA_DIR. If you're sure that they belong together, delete "
+            f"{data_dir / ID_FILE}."
         )
 
 

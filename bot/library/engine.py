@@ -95,7 +95,7 @@ def address(url: str | None, data_dir: Path) -> URL:
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):
-        raise LibraryError("DATABASE_URL is no address of a database.") from None
+        raise LibraryError("DATABASE_URL isn't the address of a database.") from None
     if found.drivername in _SQLITE and found.database:
         return found.set(drivername="sqlite+aiosqlite")
     if found.drivername not in _POSTGRESQL:

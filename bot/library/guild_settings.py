@@ -189,7 +189,9 @@ class GuildSettings:
     async def set_cloning(self, scope: Scope, on: bool, *, policy: int) -> None:
         """Turn cloning on, accepting this version of the policy, or off. `MemberError`: not a moderator."""
         if not scope.is_moderator:
-            raise MemberError("Only moderators, who may manage this server, can turn cloning on or off.")
+            raise MemberError(
+                "Only moderators can turn cloning on or off. You need the permission Manage Server."
+            )
         accepted = {"cloning_policy": policy, "cloning_by": scope.member_id, "cloning_at": self._now()}
         await self._change(scope.guild_id, cloning_on=on, **accepted)
         self._kept.setdefault(scope.guild_id, _NOTHING)
@@ -213,7 +215,7 @@ class GuildSettings:
             changed |= dict.fromkeys(("time_zone", "day_began_at", "zone_from"))
         values = {name: getattr(rules, name) for name in changed}
         if any(isinstance(value, frozenset) and len(value) > MAX_RULED for value in values.values()):
-            raise MemberError(f"A rule can name {MAX_RULED} at most.")
+            raise MemberError(f"A rule can name at most {MAX_RULED}.")
         kept = {
             name: [str(one) for one in sorted(value)] if isinstance(value, frozenset) else value
             for name, value in values.items()

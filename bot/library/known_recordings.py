@@ -26,8 +26,7 @@ from bot.library.tables import ConsentRow, IdentityRow, KnownRecordingRow, Recor
 from bot.library.voice import NOBODY, Kind, Scope
 
 GENERATED: Final = (
-    "I made that recording myself, so it is nobody's own voice. To keep a take of mine, press Save voice "
-    "under it."
+    "I made that recording, so it isn't anyone's own voice. To keep a take, press Save voice under it."
 )
 """What a member reads who gives speech that was made here for somebody's own voice."""
 

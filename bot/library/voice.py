@@ -76,7 +76,7 @@ def check_name(text: str) -> str:
     if NO_VOICE in appearances(name):
         raise MemberError("That word means no voice at all, so it can't be a name. Choose another one.")
     if _MARKUP.search(name) or any(_is_hidden(character) for character in name):
-        raise MemberError("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
+        raise MemberError("That name has characters I can't use. Use letters, digits, spaces and emoji.")
     return name
 
 

@@ -78,7 +78,7 @@ from bot.limits import (
     MAX_VOICES_PER_MEMBER,
 )
 
-NO_SUCH_VOICE = "There is no voice with that name here. /voice list shows those you can use."
+NO_SUCH_VOICE = "There's no voice with that name here. /voice list shows the ones you can use."
 """The same for a voice that does not exist, belongs to another server, or is not shared with this member."""
 
 _MOST_NEW = 1_000
@@ -88,15 +88,15 @@ _STARTER = (
     "{} is a starter voice: everybody can speak with it, in every server, and nobody can change or delete it."
 )
 _FROZEN = "This voice is frozen here. Choose another one."
-_NOT_FOR_ALL = "Members could not use that voice. Share it with the whole server first: /voice share."
+_NOT_FOR_ALL = "Not everyone here can use that voice. Share it with the whole server first: /voice share."
 _NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
 _NOT_RENAMED = (
-    "Only its owner or a moderator can rename a voice. Somebody else's voice keeps the name that they agreed "
-    "to, unless they or another moderator change it."
+    "Only its owner or a moderator can rename a voice. Someone else's voice keeps the name they "
+    "agreed to, unless they or another moderator change it."
 )
 NOT_TRANSCRIBED = "Only its owner, or a moderator who may use this voice, can change its transcript."
 _NOT_DELETED = "Only its owner, a moderator, or whoever is heard in it can delete this voice."
-_NOT_OWNER = "Only its owner can say who may use this voice."
+_NOT_OWNER = "Only its owner can choose who uses this voice."
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,20 +463,20 @@ async def _find_room(session: AsyncSession, scope: Scope) -> None:
     of_member, of_guild = counted.one()
     if of_member >= MAX_VOICES_PER_MEMBER:
         raise MemberError(
-            f"You have {MAX_VOICES_PER_MEMBER} voices here, and that is the most. Delete one first: "
-            "/voice delete."
+            f"You have {MAX_VOICES_PER_MEMBER} voices here, and that's the most. Delete one "
+            "first: /voice delete."
         )
     if of_guild >= MAX_VOICES_PER_GUILD:
         raise MemberError(
-            f"This server has {MAX_VOICES_PER_GUILD} voices, and that is the most. Delete one first: "
-            "/voice delete."
+            f"This server has {MAX_VOICES_PER_GUILD} voices, and that's the most. Delete one "
+            "first: /voice delete."
         )
 
 
 def _checked(text: str | None, limit: int, what: str) -> str | None:
     text = (text or "").strip()
     if len(text) > limit:
-        raise MemberError(f"That {what} is too long. Use at most {limit:,} characters.")
+        raise MemberError(f"That {what} is too long. Use {limit:,} characters at most.")
     return text or None
 
 
@@ -487,9 +487,9 @@ def _shared(
     if sharing is Sharing.ROLE and role_id == scope.guild_id:  # Discord's role that everybody has
         sharing = Sharing.SERVER
     if sharing is Sharing.ROLE and role_id is None:
-        raise MemberError("Say which role may use the voice.")
+        raise MemberError("Choose the role that may use the voice.")
     if sharing is Sharing.MEMBERS and not 1 <= len(member_ids) <= MAX_VOICE_MEMBERS:
-        raise MemberError(f"Say which members may use the voice: 1 to {MAX_VOICE_MEMBERS} of them.")
+        raise MemberError(f"Choose who may use the voice: 1 to {MAX_VOICE_MEMBERS} members.")
     return {
         "sharing": sharing,
         "role_id": role_id if sharing is Sharing.ROLE else None,

@@ -33,15 +33,15 @@ def speak_permission_error(channel: VoiceChannelLike, me: discord.Member) -> str
         return "Nobody can be heard in the AFK channel. Join another voice channel."
     if _is_full(channel, me, rights):
         return (
-            f"{channel.mention} is full. Ask somebody to leave, raise its user limit, or give me the "
-            'permission "Move Members".'
+            f"{channel.mention} is full. Ask someone to leave, raise its user limit, or give me "
+            'the permission "Move Members".'
         )
     if isinstance(channel, discord.StageChannel):
         return _why_not_on_stage(channel, me, rights)
     if not rights.speak:
         return missing_permission("Speak", channel.id)
     if _is_inside(channel, me) and me.voice is not None and me.voice.mute:
-        return f"I am server-muted in {channel.mention}. A moderator can unmute me."
+        return f"I'm server-muted in {channel.mention}. A moderator can unmute me."
     return None
 
 
@@ -49,9 +49,7 @@ def hearing_permission_error_in(channel: VoiceChannelLike, me: discord.Member) -
     """Return the sentence for the member, or None when ``me``, who is in ``channel``, is heard there."""
     voice = me.voice
     if isinstance(channel, discord.StageChannel) and voice is not None and voice.suppress:
-        return (
-            f"I am only in the audience of the stage {channel.mention}. A moderator can invite me to speak."
-        )
+        return f"I'm only in the audience of the stage {channel.mention}. A moderator can invite me to speak."
     return speak_permission_error(channel, me)
 
 
@@ -80,6 +78,6 @@ def _why_not_on_stage(
     if invited or rights.mute_members:
         return None
     return (
-        f"I am only in the audience of the stage {channel.mention}. Give me the permission "
-        '"Mute Members" there, or join a voice channel.'
+        f"I'm only in the audience of the stage {channel.mention}. Give me the permission \"Mute "
+        'Members" there, or join a voice channel.'
     )

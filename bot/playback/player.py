@@ -267,7 +267,7 @@ class GuildPlayer:
         the member, the guild or the waiting sound is at its limit.
         """
         if self._closed:
-            raise MemberError("I have just left the voice channel. Ask me once more.")
+            raise MemberError("I just left the voice channel. Try again.")
         self._queue.refuse_if_full(member_id)
         utterance = Utterance(
             next(self._ids),

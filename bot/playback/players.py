@@ -290,7 +290,7 @@ class GuildPlayers:
 
     def _refuse_if_closing(self) -> None:
         if self._closing:
-            raise MemberError("I am restarting. Try again in a minute.")
+            raise MemberError("I'm restarting. Try again in a minute.")
 
     async def _open(
         self, channel: VoiceChannelLike, urgency: Urgency, *, again_after: Sequence[float] = ()
@@ -458,4 +458,4 @@ def _refuse_if_busy(player: GuildPlayer, requested_by: discord.Member) -> None:
     if rights.move_members:
         return
     where = f"in {here.mention}" if rights.view_channel else "in another channel"
-    raise MemberError(f"I am busy {where}. Wait until I am done there, or ask for the file instead.")
+    raise MemberError(f"I'm busy {where}. Wait until I'm done there, or ask for a file instead.")

@@ -290,12 +290,12 @@ class UtteranceQueue:
         mine = sum(entry.member_id == member_id for entry in self._entries)
         if mine >= MAX_UTTERANCES_PER_MEMBER:
             raise MemberError(
-                f"You already have {MAX_UTTERANCES_PER_MEMBER} things waiting here. "
-                "Wait until one of them has been said, or skip one."
+                f"You already have {MAX_UTTERANCES_PER_MEMBER} items in the queue. Wait until one "
+                "is done, or skip one."
             )
         seconds = sum(entry.seconds or 0.0 for entry in self._entries)
         if len(self._entries) >= MAX_UTTERANCES_PER_GUILD or seconds >= MAX_QUEUED_SECONDS:
-            raise MemberError("The queue here is full. Wait a moment, or stop what is waiting.")
+            raise MemberError("The queue here is full. Wait a moment, or clear it with /stop.")
 
     def add(self, utterance: Utterance) -> None:
         """Let ``utterance`` wait for its turn."""

@@ -177,7 +177,7 @@ class SharedJobs:
             for voice in shared.request.voices:
                 if voice.id in gone:
                     name = excerpt(voice.name)
-                    shared.fail(MemberError(f"The voice {name} was withdrawn, so it is silent now."))
+                    shared.fail(MemberError(f"The voice {name} was withdrawn, so I can't use it."))
                     ended.append(task)
         if ended:
             await asyncio.wait(ended)
@@ -260,7 +260,7 @@ class MemberQuota:
         """Count one more. Raises `MemberError` if that is too many."""
         if self._in_hand[member_id] >= self._most:
             raise MemberError(
-                f"I am already making {self._most} things for you. Wait until one of them is done."
+                f"I'm already making {self._most} takes for you. Wait until one of them is done."
             )
         self._in_hand[member_id] += 1
 

@@ -260,8 +260,8 @@ async def _check_calls(line_plans: Sequence[LinePlan]) -> None:
     least = await asyncio.to_thread(lambda: sum(plan.least_segments() for plan in line_plans))
     if least > MAX_CALLS_UNHURRIED:
         raise MemberError(
-            f"That text is too long: it falls into {least} parts, and I can make {MAX_CALLS_UNHURRIED} at "
-            "once. Say it in two goes, or with longer paragraphs."
+            f"That text is too long: it splits into {least} parts, and the limit is "
+            f"{MAX_CALLS_UNHURRIED}. Send it in two, or use longer paragraphs."
         )
 
 

@@ -116,21 +116,17 @@ def _refuse_strangers(pieces: Sequence[_Piece], voices: Sequence[object]) -> Non
     for piece, voice in written:
         if voice is None and piece.looks_like_a_name:
             raise MemberError(
-                f"There is no voice called {excerpt(piece.label, MAX_VOICE_NAME_GRAPHEMES)} here. "
-                "Type /voice list to see those there are, or leave out the colon."
+                f"There's no voice called {excerpt(piece.label, MAX_VOICE_NAME_GRAPHEMES)} here. "
+                "Type /voice list to see them all, or leave out the colon."
             )
 
 
 def _refuse_too_many(lines: Sequence[Line[V]]) -> None:
     voices = _distinct([line.voice for line in lines])
     if len(voices) > MAX_DIALOGUE_VOICES:
-        raise MemberError(
-            f"That dialogue has {len(voices)} voices, and I can keep {MAX_DIALOGUE_VOICES} apart at once."
-        )
+        raise MemberError(f"That dialogue has {len(voices)} voices, and the limit is {MAX_DIALOGUE_VOICES}.")
     if len(lines) > MAX_DIALOGUE_LINES:
-        raise MemberError(
-            f"That dialogue has {len(lines)} lines, and I can say {MAX_DIALOGUE_LINES} at once."
-        )
+        raise MemberError(f"That dialogue has {len(lines)} lines, and the limit is {MAX_DIALOGUE_LINES}.")
 
 
 def _distinct(voices: Sequence[object]) -> list[object]:

@@ -49,7 +49,7 @@ def check_style(style: str) -> str:
 
 
 def _too_long(length: int) -> str:
-    return f"That style is too long: it has {length} characters, and {MAX_STYLE_CHARS} fit."
+    return f"That style is too long: it has {length} characters, and the limit is {MAX_STYLE_CHARS}."
 
 
 def file_stem(text: str) -> str:

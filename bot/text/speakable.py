@@ -107,7 +107,7 @@ def check_text(text: str) -> str:
     text = text.strip()
     check_length(text)
     if not has_words(text):
-        raise MemberError("There is nothing in that text that I can say. Write a few words.")
+        raise MemberError("I can't read that aloud. Add some words.")
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_TEXT_BYTES:
         raise MemberError(_too_long(size, MAX_TEXT_BYTES, "bytes"))
@@ -117,8 +117,8 @@ def check_text(text: str) -> str:
     seconds = speaking_seconds(text)
     if seconds > MAX_UTTERANCE_SECONDS:
         raise MemberError(
-            f"That text is too long: to say it takes about {seconds:.0f} seconds, "
-            f"and I can talk for {MAX_UTTERANCE_SECONDS:.0f} at once."
+            f"That text is too long: it would take about {seconds:.0f} seconds, and the limit is "
+            f"{MAX_UTTERANCE_SECONDS:.0f}."
         )
     return text
 
@@ -160,4 +160,4 @@ def _words_only(text: str) -> str:
 
 
 def _too_long(length: int, limit: int, unit: str) -> str:
-    return f"That text is too long: it has {length:,} {unit}, and I can say {limit:,} at once."
+    return f"That text is too long: it has {length:,} {unit}, and the limit is {limit:,}."

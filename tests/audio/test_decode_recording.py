@@ -95,31 +95,31 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a text called mp3": (
         "notes.mp3",
         lambda: b"Dear diary, " * 100,
-        "is called .mp3, but it is no sound file",
+        "ends in .mp3, but I can't read",
     ),
-    "a picture": ("cat.png", lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "cannot read that kind of file"),
-    "a playlist": ("list.m3u", lambda: b"#EXTM3U\nfile:///etc/passwd\n", "cannot read that kind of file"),
-    "an empty file": ("voice.wav", lambda: b"", "is called .wav, but it is no sound file"),
+    "a picture": ("cat.png", lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "can't read that kind of file"),
+    "a playlist": ("list.m3u", lambda: b"#EXTM3U\nfile:///etc/passwd\n", "can't read that kind of file"),
+    "an empty file": ("voice.wav", lambda: b"", "ends in .wav, but I can't read"),
     "broken": ("voice.ogg", lambda: b"OggS" + bytes(5_000), "damaged.*[Ss]ave it again"),
-    "a header alone": ("voice.wav", lambda: wav_of(silence(0)), "no sound in that file"),
-    "a film without sound": ("film.mp4", film_without_sound, "no sound in that file"),
+    "a header alone": ("voice.wav", lambda: wav_of(silence(0)), "has no sound"),
+    "a film without sound": ("film.mp4", film_without_sound, "has no sound"),
     "a codec of cinemas": (
         "film.mp4",
         lambda: encoded(wav_of(WOMAN), "mp4", "aac").replace(b"mp4a", b"ac-4").replace(b"esds", b"free"),
-        r"in a codec that I cannot read \(AC-4\)\. Send a recording as WAV",
+        r"uses a codec that I can't read \(AC-4\)\. Send a recording as WAV",
     ),
-    "protected": (
+    "copy-protected": (
         "song.m4a",
         lambda: encoded(wav_of(WOMAN), "mp4", "aac").replace(b"mp4a", b"enca").replace(b"esds", b"free"),
-        "protected against copying",
+        "copy-protected",
     ),
     "damaged inside": ("voice.m4a", lambda: spoiled("ipod", "aac"), "damaged.*from its AAC"),
     "too slow a rate": ("voice.wav", lambda: wav_of(WOMAN[::24], rate=2_000), "sample rate or a number"),
     "silent": ("voice.wav", lambda: wav_of(silence(5)), "silent.*microphone is on"),
     "nearly silent": ("voice.wav", lambda: wav_of(times(MAN, -50)), "silent.*microphone is on"),
     "an offset": ("voice.wav", lambda: wav_of(silence(5) + 0.4), "silent.*microphone is on"),
-    "noise": ("voice.wav", lambda: wav_of(breath(5, dbfs=-25)), "nobody speaking.*closer"),
-    "a tone": ("voice.wav", lambda: wav_of(tone(5)), "nobody speaking.*closer"),
+    "noise": ("voice.wav", lambda: wav_of(breath(5, dbfs=-25)), "anyone speaking.*closer"),
+    "a tone": ("voice.wav", lambda: wav_of(tone(5)), "anyone speaking.*closer"),
     "a word": (
         "voice.wav",
         lambda: wav_of(A_WORD),
@@ -130,8 +130,12 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: wav_of(np.concatenate([silence(4), A_WORD, silence(4)])),
         r"only 0\.\d s of speech.*5 to 15 s",
     ),
-    "three hours": ("voice.ogg", three_hours, "longer than 5 minutes.*Cut out 5 to 15 s"),
-    "too many bytes": ("voice.wav", lambda: wav_of(silence(120)), "larger than 10 MiB.*Cut out 5 to 15 s"),
+    "three hours": ("voice.ogg", three_hours, "longer than 5 minutes.*Send a clip of 5 to 15 s"),
+    "too many bytes": (
+        "voice.wav",
+        lambda: wav_of(silence(120)),
+        "larger than 10 MiB.*Send a clip of 5 to 15 s",
+    ),
 }
 
 

@@ -442,7 +442,7 @@ async def test_a_command_that_can_no_longer_be_answered_makes_no_speech(scene: S
 async def test_a_refusal_after_everybody_saw_the_bot_thinking_is_for_the_asker_alone(scene: Scene):
     answer = await scene.speak(voice="Nobody")
 
-    assert "There is no voice with that name here." in await words_of(answer)
+    assert "There's no voice with that name here." in await words_of(answer)
     assert answer.ephemeral
     assert [shown.state for shown in answer.history] == [
         AnswerState.THINKING,

@@ -24,9 +24,9 @@ from tests.scenes import DEADLINE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 
 OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
-NEVER = "The member whose voice this is does not want to be cloned. Choose another one."
-TAKEN_BACK = "The member whose voice this is does not agree to its use. Choose another one."
-GONE = "This voice is not here any more. Choose another one."
+NEVER = "The speaker doesn't want to be cloned. Choose another voice."
+TAKEN_BACK = "The speaker hasn't agreed to this. Choose another voice."
+GONE = "This voice is gone. Choose another one."
 ENDINGS = {"off": OFF, "revoke": TAKEN_BACK, "never-clone-me": NEVER, "delete": GONE}
 """Each way in which Bob's voice is taken away, and what whoever tries to hear it reads then."""
 BUTTONS = ["Play in my channel", "As voice message", "To soundboard"]
@@ -114,8 +114,7 @@ async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way:
 
     assert await words_of(answer) == {
         "off": OFF,
-        "never-clone-me": "You have told me never to clone you. Take that back first: "
-        "/privacy never-clone-me.",
+        "never-clone-me": "You told me never to clone you. Turn that off first: /privacy never-clone-me.",
     }.get(way, OWN_VOICE)
     assert answer.ephemeral
     assert scene.asked == []
@@ -131,7 +130,7 @@ async def test_a_likeness_withdrawn_while_it_is_made_is_not_answered(scene: Scen
 
     await take_away(scene, way)
 
-    assert await words_of(answer) == "The voice after your recording was withdrawn, so it is silent now."
+    assert await words_of(answer) == "The voice after your recording was withdrawn, so I can't use it."
     hold.released.set()
     assert list((scene.settings.data_dir / "cache").iterdir()) == []
 
@@ -300,7 +299,7 @@ async def test_a_likeness_rests_while_its_speaker_is_away(scene: Scene):
         scene.bot = bot
         listener = await scene.alice.join(scene.perch)
         await scene.guild.remove_member(scene.bob)
-        away = "The member whose voice this is has left this server. The voice rests until they are back."
+        away = "The speaker has left this server. The voice is paused until they return."
 
         assert await pressed(scene, scene.alice, answer, "Play in my channel") == away
         assert await pressed(scene, scene.alice, answer, "As voice message") == away

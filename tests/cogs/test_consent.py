@@ -101,7 +101,7 @@ async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None
     assert f"only {scene.alice.mention}" in question.content
 
     refused = await scene.alice.press(question, "I agree")
-    assert await refusal_of(refused) == "Only the member whose voice it is can answer this."
+    assert await refusal_of(refused) == "Only the member whose voice this is can answer."
     await (await scene.bob.press(question, "I agree")).until(
         lambda _: "agreed to **Bob**" in question.content, timeout=DEADLINE
     )
@@ -133,7 +133,7 @@ async def test_who_never_wants_to_be_cloned_is_not_even_asked(scene: Scene) -> N
 
     answer = await scene.alice.message_menu("Clone this voice", message)
 
-    assert await words_of(answer) == "That member does not want to be cloned."
+    assert await words_of(answer) == "That member doesn't want to be cloned."
     assert not [one for one in scene.rehearsal.requests[before:] if "attachments" in one.path]
 
 
@@ -226,7 +226,7 @@ async def test_whoever_is_asked_hears_the_recording_and_nobody_else_does(scene: 
     assert heard.ephemeral
     assert question.buttons == ["Listen", "I agree", "No"]
     refused = await scene.alice.press(question, "Listen")
-    assert await words_of(refused) == "Only the member whose voice it is can answer this."
+    assert await words_of(refused) == "Only the member whose voice this is can answer."
 
 
 @pytest.mark.slow
@@ -337,7 +337,7 @@ async def test_named_for_another_s_message_both_are_asked_and_both_have_to_agree
     assert told == "Noted. The other person has to agree too. Until then, nothing is saved."
     assert "You have agreed." in await refusal_of(await one.press(question, "I agree"))
     refused = await refusal_of(await scene.alice.press(question, "I agree"))
-    assert refused == "Only the member whose voice it is can answer this."
+    assert refused == "Only the member whose voice this is can answer."
     await other.press(question, "I agree")
     await scene.general.until_message(lambda shown: "is yours to use" in shown.content)
 
@@ -381,7 +381,7 @@ async def test_an_author_who_never_wants_to_be_cloned_is_not_cloned_as_another(s
 
     answer, _carol = await named_another(scene)
 
-    assert await words_of(answer) == "That member does not want to be cloned."
+    assert await words_of(answer) == "That member doesn't want to be cloned."
     assert not any(message.buttons for message in scene.general.history)
 
 

@@ -268,7 +268,7 @@ async def test_a_report_reaches_the_moderators_once(scene: Scene):
     second = await words_of(await scene.bob.press(answer, "Report"))
 
     assert first.startswith("Thank you.")
-    assert "reported this voice already" in second
+    assert "already reported this voice" in second
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
     (report,) = await scene.bot.library.audit.reports(moderator)
     assert (report.voice_id, report.member_id) == (voice.id, scene.alice.id)

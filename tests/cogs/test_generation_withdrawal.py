@@ -45,8 +45,8 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     revoked = time.monotonic()
     await scene.bot.library.consents.revoke(scene.bob.id)
     assert player_of(scene).utterances() == []
-    assert "The voice was withdrawn, so it is silent now." in await words_of(speaking)
-    assert "The voice was withdrawn, so it is silent now." in await words_of(waiting)
+    assert "The voice was withdrawn, so I can't use it." in await words_of(speaking)
+    assert "The voice was withdrawn, so I can't use it." in await words_of(waiting)
     await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert listener.speech()[-1].arrival - revoked <= SILENT_SECONDS + ON_THE_WAY
@@ -65,7 +65,7 @@ async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scen
 
     await scene.bot.library.consents.revoke(scene.bob.id)
 
-    assert await words_of(answer) == "The voice Bobby was withdrawn, so it is silent now."
+    assert await words_of(answer) == "The voice Bobby was withdrawn, so I can't use it."
     hold.released.set()
 
 

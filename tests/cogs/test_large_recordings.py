@@ -246,8 +246,8 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
     ("name", "words"),
     [
         ("gone.wav", "cannot be fetched from Discord any more"),
-        ("broken.wav", "could not be fetched"),
-        ("cut.wav", "could not be fetched"),
+        ("broken.wav", "couldn't fetch"),
+        ("cut.wav", "couldn't fetch"),
         ("endless.wav", "larger than 10 MiB"),
     ],
 )
@@ -267,7 +267,7 @@ async def test_a_recording_that_stands_still_on_the_way_gives_its_place_back(tmp
     impatient = aiohttp.ClientTimeout(sock_read=0.1)
     async with _store(write_wav(HIGH)) as store, _making(tmp_path, impatient) as making:
         for _ in range(3):
-            with pytest.raises(RecordingError, match="could not be fetched"):
+            with pytest.raises(RecordingError, match="couldn't fetch"):
                 await making.examine(store.attachment("stalled.wav"), **by(1))
 
     assert store.asked == 3

@@ -116,7 +116,7 @@ async def test_shutting_down_answers_what_is_open_and_leaves_voice(scene: Scene)
     await scene.bot.shut_down()
 
     assert asyncio.get_running_loop().time() - started < 10
-    assert answer.content == "I am restarting. Try again in a minute."
+    assert answer.content == "I'm restarting. Try again in a minute."
     assert scene.guild.bot_channel is None
 
 

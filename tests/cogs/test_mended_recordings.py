@@ -81,30 +81,30 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "upside down": (lambda: wav_of(stereo(MAN, -MAN)), "I used its left channel, because the two cancel"),
     "half silent": (
         lambda: wav_of(stereo(silence(6), MAN)),
-        "I used its right channel, because the left one is nearly silent.",
+        "I used its right channel, because the left one was nearly silent.",
     ),
     "two people": (
         lambda: wav_of(
             stereo(np.concatenate([0.7 * MAN, silence(5.6)]), np.concatenate([silence(7.3), CHILD]))
         ),
-        "I used its right channel, because the two seem to hold different people",
+        "I used its right channel, because the two seem to have different people in them",
     ),
-    "phone's film": (lambda: recording("m4a", HIGH), "I turned it from AAC into WAV."),
-    "browser": (lambda: recording("webm", HIGH), "I turned it from OPUS into WAV."),
+    "phone's film": (lambda: recording("m4a", HIGH), "I converted it from AAC to WAV."),
+    "browser": (lambda: recording("webm", HIGH), "I converted it from OPUS to WAV."),
     "Android's recorder": (
         (RECORDINGS / "amr_in_mp4.mp4").read_bytes,
-        "I turned it from AMR into WAV",
+        "I converted it from AMR to WAV",
     ),
-    "old telephone": ((RECORDINGS / "gsm_in_wav.wav").read_bytes, "I turned it from GSM into WAV"),
-    "second track": (in_two_tracks, "I took track 2, the first in which somebody speaks and turned it"),
-    "junk in front": (lambda: b"junk" + wav_of(WOMAN), "I left out what is not sound"),
-    "joined": (joined_with_other_rate, "I left out what is not sound"),
+    "old telephone": ((RECORDINGS / "gsm_in_wav.wav").read_bytes, "I converted it from GSM to WAV"),
+    "second track": (in_two_tracks, "I used track 2, the first with speech in it and converted it"),
+    "junk in front": (lambda: b"junk" + wav_of(WOMAN), "I left out everything that isn't sound"),
+    "joined": (joined_with_other_rate, "I left out everything that isn't sound"),
     "long": (lambda: wav_of(np.concatenate([MAN, MAN, MAN, MAN])), "I used its best part, from 0:"),
     "long silence": (
         lambda: wav_of(np.concatenate([WOMAN, silence(20)])),
-        "I cut the silence out of it, because it is long.",
+        "I cut out the silence, because it was long.",
     ),
-    "too loud": (lambda: wav_of(clipped(MAN, 8)), "I lowered it, because it is too loud in places."),
+    "too loud": (lambda: wav_of(clipped(MAN, 8)), "I turned it down, because it was too loud in places."),
 }
 
 

@@ -47,10 +47,8 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     assert answer.content == (
         "From now on nobody can clone you, in any server. Deleted, with recordings: **Bobby**."
     )
-    assert asked.content == "That member does not want to be cloned."
-    assert mine.content == (
-        "You have told me never to clone you. Take that back first: /privacy never-clone-me."
-    )
+    assert asked.content == "That member doesn't want to be cloned."
+    assert mine.content == ("You told me never to clone you. Turn that off first: /privacy never-clone-me.")
     assert await names(scene) == ["Old man"]
 
 
@@ -90,7 +88,7 @@ async def test_revoking_one_voice_leaves_the_others(scene: Scene) -> None:
     assert answer.content == "Taken back. Deleted, with recordings: **Bobby**."
     assert await names(scene) == ["Mine"]
     others = await typed(scene.alice, scene.general, "privacy revoke", voice="Mine")
-    assert others.content == "There is no such voice of yours. /privacy export shows what there is."
+    assert others.content == "You have no such voice. /privacy export lists yours."
 
 
 async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> None:
@@ -162,7 +160,7 @@ async def test_what_was_taken_back_meanwhile_is_told_when_the_question_is_answer
     refused = await refusal_of(await scene.bob.press(one, "Take it back"))
     await confirmed(scene.bob, every, "Take it back")
 
-    assert refused == "There is no such voice of yours. /privacy export shows what there is."
+    assert refused == "You have no such voice. /privacy export lists yours."
     assert every.content == "Taken back. There is no saved voice in which you are heard."
 
 

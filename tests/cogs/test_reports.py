@@ -19,7 +19,7 @@ from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
 from tts_gateway.engines.base import Engine
 
 FROZEN = "A moderator has frozen this voice. Ask them, or choose another one."
-FROZEN_RECORDINGS = "A moderator has frozen what is made of your recordings here. Ask them."
+FROZEN_RECORDINGS = "A moderator has frozen what I make from your recordings here. Ask a moderator about it."
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_wher
     assert "1 report is open." in listed.content
     page = await looked_into(scene, "/clone, by Bob")
 
-    assert again == "You have reported this voice already. The moderators can see it."
+    assert again == "You've already reported this voice. The moderators can see your report."
     standing, report, use = page.content.splitlines()
     assert standing == (
         f"What /clone makes of recordings that {scene.bob.mention} calls their own is in use. · 1 open report"

@@ -18,7 +18,7 @@ from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tts_gateway.engines.base import Engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
-NO_SUCH = "There is no voice with that name here."
+NO_SUCH = "There's no voice with that name here."
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ async def test_a_stranger_in_a_dialogue_is_named(scene: Scene):
 
     answer = await scene.speak("Robin: Hello there. / Mallory: Hi.")
 
-    assert "There is no voice called Mallory here." in await words_of(answer)
+    assert "There's no voice called Mallory here." in await words_of(answer)
     assert scene.asked == []
 
 
@@ -260,7 +260,7 @@ async def test_a_voice_that_goes_while_its_menu_is_open_is_refused(scene: Scene)
 
     answer = await scene.alice.select(menu, "Choose a voice", "Robin")
 
-    assert "There is no voice with that name here." in await words_of(answer)
+    assert "There's no voice with that name here." in await words_of(answer)
     assert scene.asked == []
 
 

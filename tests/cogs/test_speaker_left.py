@@ -11,7 +11,7 @@ from tests.cogs.saved_voices import WAV, cloned
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, words_of
 
-AWAY = "The member whose voice this is has left this server. The voice rests until they are back."
+AWAY = "The speaker has left this server. The voice is paused until they return."
 
 
 async def test_a_voice_rests_while_its_speaker_is_away_and_speaks_again_after(scene: Scene) -> None:

@@ -252,4 +252,4 @@ async def test_busy_in_another_channel_the_file_is_given_and_it_says_why(scene: 
     answer = await scene.bob.slash(scene.general, "speak", text="And me?")
     await file_of(answer)
 
-    assert f"I am busy in <#{scene.perch.id}>" in answer.content
+    assert f"I'm busy in <#{scene.perch.id}>" in answer.content

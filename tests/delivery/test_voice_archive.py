@@ -144,7 +144,7 @@ def test_a_file_that_is_too_large_is_not_even_opened() -> None:
 
 
 def test_a_name_that_cannot_be_one_is_refused_with_its_own_sentence() -> None:
-    with pytest.raises(MemberError, match="characters I cannot use"):
+    with pytest.raises(MemberError, match="characters I can't use"):
         unpack(zipped(about(name="a:b")))
 
 

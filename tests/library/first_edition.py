@@ -265,7 +265,7 @@ async def _check_consents(library: Library) -> None:
         "ada-as-ben-has-her-000": None,
         "a-robot-of-cats-000000": None,
         "frozen-by-a-moderator0": "A moderator has frozen this voice.",
-        "a-voice-that-is-gone00": "This voice is not here any more.",
+        "a-voice-that-is-gone00": "This voice is gone.",
     }.items():
         voice = await library.voices.unscoped(voice_id)
         if voice is not None:

@@ -180,7 +180,7 @@ async def test_what_cannot_be_copied_whole_is_no_backup(file: Path, how: str):
     else:
         folder.write_text("in the way", encoding="utf-8")
 
-    with pytest.raises(LibraryError, match=r"backup of the day could not be made|copy is damaged"):
+    with pytest.raises(LibraryError, match=r"today's backup could not be made|copy is damaged"):
         back_up_daily(file)
 
     assert not folder.is_dir() or not backups(file)
@@ -220,7 +220,7 @@ async def test_a_backup_that_is_damaged_itself_is_not_named(file: Path):
     assert newest_whole(file) == older
 
     damage_everything(older)
-    with pytest.raises(DamagedDatabaseError, match="There is no undamaged backup"):
+    with pytest.raises(DamagedDatabaseError, match="There's no undamaged backup"):
         check_intact(file)
 
 
@@ -276,7 +276,7 @@ async def test_where_there_is_no_backup_nothing_is_touched(file: Path):
     damage_everything(file)
     before = content(file)
 
-    with pytest.raises(LibraryError, match="There is no undamaged backup"):
+    with pytest.raises(LibraryError, match="There's no undamaged backup"):
         restore(file)
 
     assert content(file) == before

@@ -28,7 +28,7 @@ async def test_a_full_shelf_is_told_before_work_is_spent(voices: Voices, recordi
     for number in range(MAX_VOICES_PER_MEMBER):
         await a_voice(voices, recordings, f"Voice {number}")
 
-    with pytest.raises(MemberError, match="that is the most"):
+    with pytest.raises(MemberError, match="that's the most"):
         await voices.check_place(ada, "One more")
     assert await voices.check_place(ben, "One more")
 

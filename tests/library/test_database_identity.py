@@ -33,7 +33,7 @@ from tests.library.first_edition import first_revisions
 from tests.library.postgresql import PostgreSQL
 from tests.library.shelves import a_voice, ada
 
-SENTENCE = r"No recording was touched\. Look at DATABASE_URL and DATA_DIR.*\.$"
+SENTENCE = r"No recording was touched\. Check DATABASE_URL and DATA_DIR.*\.$"
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ async def test_a_signature_is_good_for_its_content_and_its_database_alone(
         (Known(frozenset({SPEAKER})), OWNER, OTHER, "of the member you named"),
         (Known(frozenset({OWNER}), is_frozen=True), OWNER, OWNER, "has frozen that recording here"),
         (Known(frozenset({SPEAKER}), is_frozen=True), OWNER, SPEAKER, None),
-        (Known(frozenset({OWNER}), is_generated=True), OWNER, OWNER, "I made that recording myself"),
+        (Known(frozenset({OWNER}), is_generated=True), OWNER, OWNER, "I made that recording"),
     ],
 )
 def test_who_may_use_what_is_known(known: Known, asker_id: int, speaker_id: int, words: str | None) -> None:

@@ -151,7 +151,9 @@ async def test_without_room_for_a_backup_the_database_is_not_touched(tmp_path: P
     await fill(None, tmp_path)
     (tmp_path / BACKUP_FOLDER).write_text("a file in the way", encoding="utf-8")
 
-    with pytest.raises(LibraryError, match=r"^No backup of the database .*, so it was not touched"):
+    with pytest.raises(
+        LibraryError, match=r"^The database could not be backed up .*, so it was left as it is"
+    ):
         await Database.open(None, tmp_path, migrations=migrations(tmp_path, _ADD))
     assert await state(None, tmp_path) == (1, OURS.newest)
 

@@ -268,7 +268,7 @@ async def test_what_a_moderator_has_frozen_stays_frozen(library: Library):
 
     await delete(library)
 
-    with pytest.raises(MemberError, match="frozen what is made of your recordings"):
+    with pytest.raises(MemberError, match="frozen what I make from your recordings"):
         await library.consents.attest(member)
     await library.audit.freeze_likeness(moderator, MEMBER, False)
     await library.consents.attest(member)

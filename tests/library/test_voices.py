@@ -174,8 +174,7 @@ async def test_a_member_may_save_so_many_and_not_one_more_even_at_once(
     assert sum(isinstance(result, Voice) for result in results) == MAX_VOICES_PER_MEMBER
     refused = {str(result) for result in results if isinstance(result, MemberError)}
     assert refused == {
-        f"You have {MAX_VOICES_PER_MEMBER} voices here, and that is the most. "
-        "Delete one first: /voice delete."
+        f"You have {MAX_VOICES_PER_MEMBER} voices here, and that's the most. Delete one first: /voice delete."
     }
     assert (await a_voice(voices, recordings, "another", ben)).owner_id == BEN
 
@@ -305,7 +304,7 @@ async def test_somebody_else_s_voice_is_renamed_by_them_or_a_moderator_and_not_b
     voice = await a_voice(voices, recordings, "Benny", speaker_id=BEN)
 
     for owner in (ada, Scope(AVIARY, ADA, is_moderator=True)):
-        assert "keeps the name that they agreed to" in await refusal(voices.rename(owner, voice.id, "A joke"))
+        assert "keeps the name they agreed to" in await refusal(voices.rename(owner, voice.id, "A joke"))
     assert await refusal(voices.rename(singer, voice.id, "A joke")) == NO_SUCH_VOICE
     assert (await voices.rename(ben, voice.id, "Benjamin")).name == "Benjamin"
     assert (await voices.rename(moderator, voice.id, "Voice 7")).name == "Voice 7"
@@ -318,7 +317,7 @@ async def test_a_voice_is_not_renamed_to_a_name_that_is_taken_or_is_none(
     await a_voice(voices, recordings, "Bob", ben, sharing=Sharing.SERVER)
 
     assert "already used here" in await refusal(voices.rename(ada, alice.id, "BOB"))
-    assert "characters I cannot use" in await refusal(voices.rename(ada, alice.id, "a:b"))
+    assert "characters I can't use" in await refusal(voices.rename(ada, alice.id, "a:b"))
     assert await voices.find(ada, "Alice") == alice
 
 
@@ -336,9 +335,9 @@ async def test_sharing_with_nobody_in_particular_is_refused(voices: Voices, reco
     voice = await a_voice(voices, recordings, "Alice")
     crowd = frozenset(range(1, MAX_VOICE_MEMBERS + 2))
 
-    assert "which role" in await refusal(voices.share(ada, voice.id, Sharing.ROLE))
-    assert "which members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS))
-    assert "which members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS, member_ids=crowd))
+    assert "the role" in await refusal(voices.share(ada, voice.id, Sharing.ROLE))
+    assert "1 to 25 members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS))
+    assert "1 to 25 members" in await refusal(voices.share(ada, voice.id, Sharing.MEMBERS, member_ids=crowd))
 
 
 @pytest.mark.parametrize("who", [ada, moderator, ben], ids=["owner", "moderator", "speaker"])

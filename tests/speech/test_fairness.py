@@ -321,7 +321,7 @@ async def test_a_text_of_many_paragraphs_is_refused_with_a_sentence_before_any_c
     desk = desks(CallQueue())
     text = "\n\n".join(f"This is paragraph number {n}, and it says nothing at all to you." for n in range(70))
 
-    with pytest.raises(MemberError, match="falls into 70 parts, and I can make 50 at once"):
+    with pytest.raises(MemberError, match="splits into 70 parts, and the limit is 50"):
         await within(desk.asked(text, 1, 1))
 
     assert studio.calls == []

@@ -88,7 +88,7 @@ async def test_a_loop_that_is_left_early_ends_the_calls_ahead(studio: Studio):
 
 async def test_what_was_let_go_of_counts_no_more_and_gives_nothing(studio: Studio):
     jobs = [job_of(studio, f"Number {number}") for number in range(3)]
-    with pytest.raises(MemberError, match="3 things"):
+    with pytest.raises(MemberError, match="3 takes"):
         job_of(studio)
 
     jobs[0].cancel()

@@ -120,7 +120,7 @@ async def test_a_member_has_only_so_much_in_hand(studio: Studio):
 
     asked = [asyncio.create_task(ask(number)) for number in range(3)]
     await studio.called(times=2)
-    with pytest.raises(MemberError, match="3 things"):
+    with pytest.raises(MemberError, match="3 takes"):
         await ask(3)
     hold.released.set()
 

@@ -38,7 +38,7 @@ async def test_what_is_being_made_with_it_ends_for_everybody(studio: Studio, she
     outcomes = await asyncio.gather(*making, return_exceptions=True)
 
     assert [type(outcome) for outcome in outcomes] == [MemberError, MemberError]
-    assert str(outcomes[0]) == "The voice Alice was withdrawn, so it is silent now."
+    assert str(outcomes[0]) == "The voice Alice was withdrawn, so I can't use it."
     assert len(studio.calls) == 2
     assert kept(studio) == []
 

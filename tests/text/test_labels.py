@@ -38,7 +38,9 @@ def test_a_style_may_be_as_long_as_its_limit_and_no_longer() -> None:
     longest = "é" * MAX_STYLE_CHARS
 
     assert check_style(longest) == longest
-    with pytest.raises(MemberError, match=f"{MAX_STYLE_CHARS + 1} characters, and {MAX_STYLE_CHARS} fit"):
+    with pytest.raises(
+        MemberError, match=f"{MAX_STYLE_CHARS + 1} characters, and the limit is {MAX_STYLE_CHARS}"
+    ):
         check_style(longest + "é")
 
 

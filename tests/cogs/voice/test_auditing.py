@@ -43,7 +43,7 @@ async def test_a_clone_of_one_s_own_voice_is_on_record_too(scene: Scene) -> None
 async def test_others_read_nothing(scene: Scene) -> None:
     answer = await typed(scene.bob, scene.general, "voice audit")
 
-    assert answer.content == "Only moderators can do this. They need the permission Manage Server."
+    assert answer.content == "Only moderators can do this. You need the permission Manage Server."
 
 
 async def test_a_press_freezes_a_voice_and_another_lets_it_speak_again(scene: Scene) -> None:

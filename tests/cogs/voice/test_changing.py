@@ -47,12 +47,12 @@ async def test_the_server_s_voice_is_chosen_by_moderators_and_shared_with_all(sc
     await designed(scene, scene.alice, "Old man", sharing=Sharing.ME)
 
     private = await typed(scene.alice, scene.general, "voice default", name="Old man")
-    assert private.content.startswith("Members could not use that voice.")
+    assert private.content.startswith("Not everyone here can use that voice.")
     await typed(scene.alice, scene.general, "voice share", name="Old man", **{"with": "everyone here"})
     shared = await typed(scene.alice, scene.general, "voice default", name="Old man")
     assert shared.content.startswith("**Old man** now speaks here for everyone")
     refused = await typed(scene.bob, scene.general, "voice default", name="none")
-    assert refused.content == "Only moderators can do this. They need the permission Manage Server."
+    assert refused.content == "Only moderators can do this. You need the permission Manage Server."
 
 
 async def test_sharing_names_members_or_a_role_or_says_what_is_missing(scene: Scene) -> None:
@@ -65,11 +65,11 @@ async def test_sharing_names_members_or_a_role_or_says_what_is_missing(scene: Sc
         )
 
     nobody = await share("some members: name them")
-    assert nobody.content == "Say which members may use the voice: 1 to 25 of them."
+    assert nobody.content == "Choose who may use the voice: 1 to 25 members."
     bob = await share("some members: name them", member=scene.bob)
     assert bob.content.endswith(f"{scene.alice.mention} and {scene.bob.mention}.")
     assert (await found(scene, "Old man")).member_ids == {scene.bob.id}
-    assert (await share("a role: name it")).content == "Say which role may use the voice."
+    assert (await share("a role: name it")).content == "Choose the role that may use the voice."
     assert f"<@&{role.id}>" in (await share("a role: name it", role=role)).content
     assert (await found(scene, "Old man")).sharing is Sharing.ROLE
 
@@ -80,7 +80,7 @@ async def test_sharing_beyond_what_the_speaker_agreed_to_says_that_it_is_silent(
 
     answer = await typed(scene.alice, scene.general, "voice share", name="Bobby", **{"with": "everyone here"})
 
-    assert "It is silent for now. The member whose voice this is did not agree" in answer.content
+    assert "It is silent for now. The speaker didn't agree" in answer.content
 
 
 async def test_renaming_and_a_name_that_is_taken(scene: Scene) -> None:
@@ -156,7 +156,7 @@ async def test_the_owner_of_somebody_else_s_voice_keeps_the_name_that_they_agree
     refused = await typed(scene.alice, scene.general, "voice rename", name="Bobby", to="I love spam")
     renamed = await typed(scene.bob, scene.general, "voice rename", name="Bobby", to="Robert")
 
-    assert "keeps the name that they agreed to" in refused.content
+    assert "keeps the name they agreed to" in refused.content
     assert renamed.content == "**Bobby** is called **Robert** now."
 
 

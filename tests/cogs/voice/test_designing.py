@@ -196,7 +196,7 @@ async def test_a_shutdown_meanwhile_is_told_and_does_not_wait(scene: Scene) -> N
 
     await scene.bot.shut_down()
 
-    await answer.until(lambda shown: "I am restarting." in shown.content, timeout=DEADLINE)
+    await answer.until(lambda shown: "I'm restarting." in shown.content, timeout=DEADLINE)
     assert kept(scene) == []
 
 

@@ -10,7 +10,7 @@ from rehearsal.people import Person
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.scenes import Scene, words_of
 
-MODERATORS_ONLY = "Only moderators can do this. They need the permission Manage Server."
+MODERATORS_ONLY = "Only moderators can do this. You need the permission Manage Server."
 COMMANDS: dict[str, dict[str, object]] = {
     "voice info": {},
     "voice use": {},

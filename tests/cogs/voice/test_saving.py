@@ -164,7 +164,7 @@ async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_wh
     nothing = await scene.alice.message_menu("Save this voice", words)
 
     assert "already used here" in await words_of(taken)
-    assert await words_of(never) == "That member does not want to be cloned."
+    assert await words_of(never) == "That member doesn't want to be cloned."
     assert "no recording in that message" in await words_of(nothing)
 
 
@@ -204,8 +204,8 @@ async def test_outside_servers_it_is_on_a_shelf_of_one_s_own(scene: Scene) -> No
     ("file", "words"),
     [
         (SentFile("a.wav", recording("wav", SPEECH[:19_200])), "s of speech"),
-        (SentFile("song.mp3", b"this is not a song" * 500), "is called .mp3, but"),
-        (SentFile("notes.txt", b"hello"), "cannot read that kind of file"),
+        (SentFile("song.mp3", b"this is not a song" * 500), "ends in .mp3, but"),
+        (SentFile("notes.txt", b"hello"), "can't read that kind of file"),
         (SentFile("silence.wav", recording("wav", bytes(2 * 48_000 * 5))), "."),
         (SentFile("empty.wav", b""), "."),
     ],
@@ -278,7 +278,7 @@ async def test_a_name_that_cannot_be_one_is_refused(scene: Scene) -> None:
 
     answer = await typed(scene.alice, scene.general, "voice save", name="a:b", recording=sent())
 
-    assert answer.content == ("That name has characters I cannot use. Use letters, digits, blanks and emoji.")
+    assert answer.content == ("That name has characters I can't use. Use letters, digits, spaces and emoji.")
 
 
 @pytest.mark.slow
