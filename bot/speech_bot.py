@@ -8,10 +8,10 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import discord
@@ -21,7 +21,7 @@ from discord.ext import commands
 from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
-from bot.command_tree import SpeechTree, refusal_of
+from bot.command_tree import SpeechTree, reads_messages, refusal_of
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, StartTimes, data_limit
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
@@ -39,6 +39,9 @@ from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.playback.player import Volumes
 from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
+from bot.reading.reader import ReadingParts
+from bot.reading.readers import Readers
+from bot.reading.voices import ReadingVoices
 from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings
 from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.segment_plan import Speed
@@ -97,7 +100,7 @@ class SpeechBot(commands.AutoShardedBot):
         own_tts_gateway_arguments: Sequence[str] = (),
         own_tts_gateway_module: str = "tts_gateway",
     ) -> None:
-        intents = discord.Intents.none()
+        intents = self._intents = discord.Intents.none()
         intents.guilds = True
         intents.voice_states = True
         super().__init__(
@@ -114,6 +117,8 @@ class SpeechBot(commands.AutoShardedBot):
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
         )
         self.http.user_agent = USER_AGENT
+        for event in _OF_MESSAGES:
+            self._connection.parsers[event] = _forgiving(event, self._connection.parsers[event])
         self.settings = settings
         self._own_tts_gateway_arguments = own_tts_gateway_arguments
         self._own_tts_gateway_module = own_tts_gateway_module
@@ -142,8 +147,13 @@ class SpeechBot(commands.AutoShardedBot):
         await super().launch_shard(url, shard_id, initial=initial)
         del self._launches[shard_id]
 
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Do nothing: no command of ours is a message; what is written is read by a cog."""
+
     async def setup_hook(self) -> None:
         """Build what the cogs need, load them, and register the commands if they changed."""
+        if reads_messages(self):  # known since the login, and asked for when the bot connects
+            self._intents.guild_messages = self._intents.message_content = True
         # discord.py 2.7.1 says who calls, but not in what it answers to interactions and through webhooks.
         session: aiohttp.ClientSession = self.http._HTTPClient__session  # type: ignore[attr-defined]
         session.headers["User-Agent"] = self.http.user_agent
@@ -214,7 +224,7 @@ class SpeechBot(commands.AutoShardedBot):
             place=self.settings.recording_place,
             storage_channel_id=self.settings.storage_channel_id,
         )
-        self._build_delivery(synthesizer, maker)
+        await self._build_delivery(synthesizer, maker)
         await self.load_extension(EXTENSIONS_PACKAGE)
         tried = asyncio.Event()
         registering = asyncio.create_task(self._register_commands(tried), name="commands")
@@ -259,7 +269,7 @@ class SpeechBot(commands.AutoShardedBot):
             await asyncio.sleep(wait)
             pause = min(pause * 4, _LONGEST_PAUSE_SECONDS)
 
-    def _build_delivery(self, synthesizer: SpeechSynthesizer, maker: Maker) -> None:
+    async def _build_delivery(self, synthesizer: SpeechSynthesizer, maker: Maker) -> None:
         membership = Membership(self.library)
         self.accesses = VoiceAccesses(self.library.consents, membership, self.reference_posts)
         self.resolver = RequestResolver(self.library)
@@ -272,6 +282,11 @@ class SpeechBot(commands.AutoShardedBot):
             settings=self.library.settings,
             starters=self.starters,
         )
+        voices = ReadingVoices(self.library, self.accesses, self.starters, self.history)
+        parts = ReadingParts(self.players, slots, synthesizer, voices)
+        self.readers = Readers(self, self.library, parts, sees_messages=reads_messages(self))
+        self._parts.push_async_callback(self.readers.aclose)
+        await self.readers.open()
         silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
         self.library.withdrawals.subscribe(in_hand.on_voice_withdrawn)
@@ -352,6 +367,25 @@ class SpeechBot(commands.AutoShardedBot):
                     log.warning("%s cannot be written: %s", path, error.strerror)
                 self.heart_has_beaten.set()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+_OF_MESSAGES: Final = ("MESSAGE_CREATE", "MESSAGE_UPDATE")
+
+
+def _forgiving(event: str, parser: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return ``parser`` so that a message which discord.py cannot read is left out.
+
+    An error there would end the bot's connection for good (2.7.1, gateway.py, `received_message`), and what
+    people write has many shapes: a poll that never ends is enough.
+    """
+
+    def parse(data: Any) -> None:
+        try:
+            parser(data)
+        except Exception as error:
+            log.warning("a message could not be read (%s): %s", event, type(error).__name__)
+
+    return parse
 
 
 def is_healthy(data_dir: Path, *, now: float | None = None) -> bool:

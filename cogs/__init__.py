@@ -17,6 +17,7 @@ EXTENSIONS: Final = (
     "cogs.queue",
     "cogs.myna",
     "cogs.dictionary",
+    "cogs.reading",
     "cogs.help",
 )
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 HELP: Final = """\
 **Say something** · `/speak` says it in your voice channel, and posts it here. For a message: \
-right-click it, Apps, **Speak this**.
+right-click it, Apps, **Speak this**. `/read here` reads a whole channel aloud.
 **Choose a voice** · `/voice list` lets you hear them, `/voice use` makes one yours.
 **Save your own** · `/voice save` keeps your voice from a recording, `/voice design` makes one up from a few \
 words.
@@ -45,7 +45,8 @@ words.
 
 FOR_MODERATORS: Final = """\
 **For moderators** · `/voice default` sets the server's voice, `/voice cloning` turns cloning on or off, \
-`/voice audit` shows who used which voice, `/myna limits` sets who can use me, where, and how much.
+`/voice audit` shows who used which voice, `/myna limits` sets who can use me, where, and how much, \
+`/myna reading settings` how I read aloud.
 """
 
 MORE: Final = (

@@ -209,6 +209,8 @@ def shown(player: GuildPlayer) -> str:
             lines.append(f"… and {len(queue) - number + 1} more.")
             break
         lines.append(line)
+    if player.also_waiting:
+        lines.append(player.also_waiting)
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ from rehearsal.screen import (
     find_select,
 )
 from rehearsal.voice.listener import Listener
-from rehearsal.wire import MEBIBYTE, VOICE_MESSAGE, Json
+from rehearsal.wire import MEBIBYTE, SUPPRESS_NOTIFICATIONS, VOICE_MESSAGE, Json
 
 
 class Person:
@@ -81,8 +81,14 @@ class Person:
         *,
         reply_to: Message | None = None,
         as_voice_message: bool = False,
+        silently: bool = False,
+        stickers: Sequence[str] = (),
+        poll: Sequence[str] = (),
     ) -> Message:
-        """Write a message; ``as_voice_message`` sends its one file as a recording made in the app."""
+        """Write a message; ``as_voice_message`` sends its one file as a recording made in the app.
+
+        ``silently`` notifies nobody (@silent). ``poll`` is a question and its answers.
+        """
         place = self._place(channel)
         self._check_may_write(place, files=bool(files), as_voice_message=as_voice_message)
         if as_voice_message and (text or len(files) != 1):
@@ -90,10 +96,10 @@ class Person:
         if len(text) > 2_000:
             raise RehearsalError("Your message is too long! Please keep it to 2000 characters.")
         self._check_sizes(files, place.upload_limit)
-        body: dict[str, object] = {"content": text}
+        body: dict[str, object] = {"content": text, "stickers": list(stickers), "poll": list(poll)}
         if reply_to is not None:
             body["message_reference"] = {"message_id": str(reply_to.id), "channel_id": str(channel.id)}
-        flags = VOICE_MESSAGE if as_voice_message else 0
+        flags = (VOICE_MESSAGE if as_voice_message else 0) | (SUPPRESS_NOTIFICATIONS if silently else 0)
         return self._backstage.publisher.publish(channel, self.user, body, files, flags=flags)
 
     def forward(self, message: Message | Answer, channel: Channel) -> Message:
@@ -104,6 +110,12 @@ class Person:
         if shown.guild_id is not None:
             reference["guild_id"] = str(shown.guild_id)
         return self._backstage.publisher.publish(channel, self.user, {"message_reference": reference})
+
+    def edit(self, message: Message, text: str) -> None:
+        """Let one of their own messages say something else."""
+        if message.author != self.user:
+            raise RehearsalError("only your own messages can be edited")
+        self._backstage.publisher.edit(message, {"content": text})
 
     def delete(self, message: Message | Answer) -> None:
         """Delete one of their own messages or, with Manage Messages, anybody's."""

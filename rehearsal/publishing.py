@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from rehearsal.cdn import Cdn, SentFile, StoredFile
@@ -29,8 +30,9 @@ from rehearsal.wire import (
 )
 
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
-_HIDDEN = ("content", "embeds", "attachments", "components", "message_snapshots")
+_HIDDEN = ("content", "embeds", "attachments", "components", "message_snapshots", "poll")
 
+_POLL_LASTS: Final = timedelta(days=1)
 _FORWARD: Final = 1
 """The type of a message reference that forwards (Discord's documentation, Message Reference Types)."""
 
@@ -62,6 +64,10 @@ class Publisher:
         message.seen_by = seen_by
         message.interaction = interaction
         message.reference = payload.get("message_reference")
+        message.stickers, message.poll = (
+            tuple(payload.get("stickers") or ()),
+            tuple(payload.get("poll") or ()),
+        )
         original = self.forwarded_by(payload)
         if original is not None:
             message.forwarded = self._copy(original, folder=channel.id)
@@ -185,7 +191,8 @@ class Publisher:
         bot = self._directory.bot
         if message.guild_id is None or message.author == bot or bot.id in message.pinged:
             return payload
-        return payload | {key: "" if key == "content" else [] for key in _HIDDEN if key in payload}
+        hidden = {key: "" if key == "content" else [] for key in _HIDDEN if key in payload and key != "poll"}
+        return {key: value for key, value in payload.items() if key != "poll"} | hidden
 
     def shows_content(self, message: Message) -> bool:
         """Return whether the bot may know what is in a message, as far as a REST call tells it."""
@@ -228,6 +235,13 @@ class Publisher:
             payload["nonce"] = message.nonce
         if message.reference is not None:
             payload |= {"message_reference": message.reference, "type": 19 if _is_reply(message) else 0}
+        if message.stickers:
+            payload["sticker_items"] = [
+                {"id": str(number), "name": name, "format_type": 1}
+                for number, name in enumerate(message.stickers, start=message.id + 1)
+            ]
+        if message.poll:
+            payload["poll"] = _poll(message)
         if message.forwarded is not None:
             payload["message_snapshots"] = [{"message": self._snapshot(message.forwarded)}]
         if message.interaction is not None:
@@ -258,6 +272,21 @@ _SNAPSHOT: Final = (
     *("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags"),
     *("mentions", "mention_roles", "components"),
 )
+
+
+def _poll(message: Message) -> Json:
+    question, *answers = message.poll
+    return {
+        "question": {"text": question},
+        "answers": [
+            {"answer_id": number, "poll_media": {"text": text}}
+            for number, text in enumerate(answers, start=1)
+        ],
+        "expiry": (time_of(message.id) + _POLL_LASTS).isoformat(),
+        "allow_multiselect": False,
+        "layout_type": 1,
+        "results": {"is_finalized": False, "answer_counts": []},
+    }
 
 
 def _is_reply(message: Message) -> bool:

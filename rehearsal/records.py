@@ -138,6 +138,9 @@ class Message:
     interaction: Json | None = None
     reference: Json | None = None
     forwarded: Message | None = None
+    stickers: tuple[str, ...] = ()
+    poll: tuple[str, ...] = ()
+    """A question and its answers."""
     deleted: bool = False
     allowed_mentions: Json | None = None
     changes: Changes = field(default_factory=Changes, repr=False)

@@ -66,6 +66,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 
 _DISCORD = (
     *("bot.speech_bot", "bot.command_tree", "bot.interaction", "bot.delivery", "bot.playback", "cogs"),
+    "bot.reading",
     *("bot.start", "bot.check"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {

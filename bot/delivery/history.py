@@ -139,6 +139,26 @@ class GenerationHistory:
                 raise
             log.warning("the use of a voice is not counted: %s", error)
 
+    async def note_read(
+        self, scope: Scope, request: SpeakRequest, seconds: float, *, channel_id: int, message_id: int
+    ) -> None:
+        """Write down that the voices of ``request`` were heard as a message was read aloud.
+
+        Raises `LibraryError` for a cloned one.
+        """
+        where = {"channel_id": channel_id, "message_id": message_id}
+        try:
+            await self._library.generations.settle(
+                scope.guild_id,
+                (),
+                uses=_uses(scope, _voices_of(request), seconds, **where),
+                counted=[voice.id for voice in request.voices if voice.kind is not Kind.STARTER],
+            )
+        except LibraryError as error:
+            if request.is_audited:
+                raise
+            log.warning("the use of a voice is not counted: %s", error)
+
     async def _settle(
         self,
         interaction: discord.Interaction,

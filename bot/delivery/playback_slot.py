@@ -9,6 +9,7 @@ from typing import Final
 
 import discord
 
+from bot.errors import MemberError
 from bot.playback.permissions import VoiceChannelLike
 from bot.playback.player import GuildPlayer, VolumeFilter, Volumes
 from bot.playback.players import GuildPlayers
@@ -76,7 +77,24 @@ class PlaybackSlots:
     ) -> PlaybackSlot:
         """Return a slot for ``member`` in ``channel``. Raises `MemberError` and `PlaybackError`."""
         player = await self._players.join(channel, requested_by=member)
-        utterance = player.reserve(member_id=member.id, title=one_line(title, 60), voice_ids=voice_ids)
-        return PlaybackSlot(
-            player, utterance, channel, VolumeFilter(utterance, self._volumes.get(channel.guild.id))
-        )
+        return self._slot(player, channel, member.id, title, voice_ids)
+
+    def reserve_in(
+        self, player: GuildPlayer, member_id: int, title: str, voice_ids: frozenset[str]
+    ) -> PlaybackSlot:
+        """Return a slot where ``player`` is. Raises `MemberError`."""
+        if player.channel is None:
+            raise MemberError("I have just left the voice channel.")
+        return self._slot(player, player.channel, member_id, title, voice_ids)
+
+    def _slot(
+        self,
+        player: GuildPlayer,
+        channel: VoiceChannelLike,
+        member_id: int,
+        title: str,
+        voice_ids: frozenset[str],
+    ) -> PlaybackSlot:
+        utterance = player.reserve(member_id=member_id, title=one_line(title, 60), voice_ids=voice_ids)
+        volume = self._volumes.get(channel.guild.id)
+        return PlaybackSlot(player, utterance, channel, VolumeFilter(utterance, volume))

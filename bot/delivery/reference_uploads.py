@@ -25,7 +25,7 @@ from bot.library.consent import Consents
 from bot.library.consent_rules import Standing, consent_behind
 from bot.library.recordings import Recordings
 from bot.library.starters import post_id
-from bot.library.voice import Clock, Voice, utc_now
+from bot.library.voice import Clock, Scope, Voice, utc_now
 from bot.library.withdrawal import Post, RecordingPost, RecordingPosts, Withdrawal
 from bot.models import RecordingPlace, ReferenceAudio, SpokenVoice
 from bot.playback.players import GuildPlayers
@@ -487,7 +487,12 @@ class VoiceAccesses:
 
     def at(self, interaction: discord.Interaction) -> PlaceAccess:
         """Return the access to voices where ``interaction`` happens."""
-        return PlaceAccess(self._consents, self._membership, self._posts, interaction)
+        guild = interaction.guild if interaction.is_guild_integration() else None
+        return self.of(scope_of(interaction), guild)
+
+    def of(self, scope: Scope, guild: discord.Guild | None) -> PlaceAccess:
+        """Return the access to voices of a member in ``guild``; None: outside the bot's servers."""
+        return PlaceAccess(self._consents, self._membership, self._posts, scope, guild)
 
     async def reachable(self, request: SpeakRequest) -> SpeakRequest:
         """Return ``request``, without a voice that nobody has named if its recording cannot be put anywhere.
@@ -505,20 +510,21 @@ class VoiceAccesses:
 
 
 class PlaceAccess:
-    """Access to voices where one interaction happens: a `bot.models.VoiceAccess`."""
+    """Access to voices for one member in one place: a `bot.models.VoiceAccess`."""
 
     def __init__(
         self,
         consents: Consents,
         membership: Membership,
         posts: ReferencePosts,
-        interaction: discord.Interaction,
+        scope: Scope,
+        guild: discord.Guild | None,
     ) -> None:
         self._consents = consents
         self._membership = membership
         self._posts = posts
-        self._scope = scope_of(interaction)
-        self._guild = interaction.guild if interaction.is_guild_integration() else None
+        self._scope = scope
+        self._guild = guild
 
     async def permission_error(self, voice: SpokenVoice) -> str | None:
         """Return why it may not speak now, as a sentence for the member; None: it may.

@@ -231,6 +231,10 @@ class GuildPlayer:
         self._queue = UtteranceQueue()
         self._source: OpusFrames | None = None
         self._holds: set[PauseReason] = set()
+        self.stops = 0
+        """How often everything was dropped, whoever had asked for it."""
+        self.also_waiting = ""
+        """What waits and has no place in the queue yet, in words for whoever looks at it."""
         self._closed = False
         self._idle_since = asyncio.get_running_loop().time()
         self._news = asyncio.Event()
@@ -307,6 +311,7 @@ class GuildPlayer:
 
     def stop(self, *, member_id: int | None = None, outcome: Outcome = Outcome.STOPPED) -> int:
         """Drop everything, or only what ``member_id`` asked for; return how many that were."""
+        self.stops += member_id is None
         dropped = [entry for entry in self.utterances() if member_id in (None, entry.member_id)]
         return _end(dropped, outcome)
 

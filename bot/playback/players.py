@@ -204,6 +204,10 @@ class GuildPlayers:
         """Return the guild's player, or None when we are not in voice there."""
         return self._players.get(guild_id)
 
+    def target(self, guild_id: int) -> int | None:
+        """Return the voice channel we mean to be in, also while a lost connection is replaced; None: none."""
+        return self._targets.get(guild_id)
+
     async def join(self, channel: VoiceChannelLike, *, requested_by: discord.Member) -> GuildPlayer:
         """Return the player of ``channel``, joining it or moving into it first.
 

@@ -183,6 +183,7 @@ class Utterance:
         self.outcome: Outcome | None = None
         """How it ended; None before that."""
         self._done = asyncio.Event()
+        self._begun = asyncio.Event()
         self._failed = False
         self._began: float | None = None
 
@@ -247,9 +248,14 @@ class Utterance:
         assert self.outcome is not None  # noqa: S101 - set together with the event
         return self.outcome
 
+    async def begun(self) -> None:
+        """Wait until it is being played, or is over."""
+        await self._begun.wait()
+
     def begin(self) -> None:
         """Note that it is being played (the player's part)."""
         self.state = UtteranceState.PLAYING
+        self._begun.set()
         self._began = asyncio.get_running_loop().time()
 
     def end(self, outcome: Outcome) -> None:
@@ -258,6 +264,7 @@ class Utterance:
             return
         self.state = UtteranceState.DONE
         self.outcome = outcome
+        self._begun.set()
         self._done.set()
         self._changed(self)
 
