@@ -15,6 +15,7 @@ from tts_gateway.engines.espeak import VoiceSettings
 
 _DESCRIPTION: Final = re.compile(r"\A\s*[(（]([^()（）]*)[)）]\s*(.*)", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_SUBJECT: Final = re.compile(rb"ISBJ(....)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def description_in(recording: bytes) -> str | None:
         name, size = struct.unpack_from("<4sI", recording, place)
         body = recording[place + 8 : place + 8 + size]
         if name == b"LIST" and body[:4] == b"INFO":
-            found = re.search(rb"ISBJ(?s:(....))", body)
+            found = _SUBJECT.search(body)
             if found is not None:
                 start, length = found.end(), int.from_bytes(found[1], "little")
                 return body[start : start + length].rstrip(b"\0").decode("utf-8", "replace")
