@@ -15,6 +15,8 @@ from bot.text.characters import (
     has_words,
     pattern,
 )
+from bot.text.discord_markup import Names, resolve_names
+from bot.text.markdown import PieceKind, opened_pieces
 
 MAX_STEM_CHARS: Final = 40
 """Longest file name we give, without its extension."""
@@ -84,5 +86,59 @@ def excerpt(text: str, limit: int = 60) -> str:
 
     It is escaped: no markdown, mention, time, emoji or link of the member's comes to life in it.
     """
-    escaped = _MARKDOWN.sub(r"\\\g<0>", one_line(text, limit))
-    return _MENTION.sub("@\u200b", escaped)
+    return _escaped(one_line(text, limit))
+
+
+def _escaped(words: str) -> str:
+    return _MENTION.sub("@\u200b", _MARKDOWN.sub(r"\\\g<0>", words))
+
+
+_QUOTED_LINES: Final = 2
+_LINE_CHARS: Final = 80
+"""About what fits into one line of Discord's app beside its lists."""
+
+_SPACE = pattern(r"\s++")
+_Line = list[tuple[str, bool]]  # words, and whether they are hidden
+
+
+def quote(text: str, names: Names) -> str:
+    """Return the beginning of ``text`` as a quote of at most two lines, to be put into a Discord message.
+
+    It is escaped as an `excerpt`, and nobody is pinged; what Discord hides as a spoiler stays one. It is
+    empty if there is nothing to be shown.
+    """
+    lines = _lines_of(resolve_names(text[:MAX_OPTION_CHARS], names))
+    shown = lines[:_QUOTED_LINES]
+    limit = _LINE_CHARS * _QUOTED_LINES // max(1, len(shown))
+    cut = [_cut(line, limit, goes_on=line is shown[-1] and len(lines) > len(shown)) for line in shown]
+    return "\n".join(f"> {''.join(_shown(*part) for part in line)}" for line in cut)
+
+
+def _lines_of(text: str) -> list[_Line]:
+    """Return the lines of a text in which there is something to be seen."""
+    lines: list[_Line] = [[]]
+    for piece in opened_pieces(text):
+        first, *more = clean_characters(piece.text).split("\n")
+        is_hidden = piece.kind is PieceKind.SPOILER
+        lines[-1].append((first, is_hidden))
+        lines += ([(line, is_hidden)] for line in more)
+    spaced = ([(_SPACE.sub(" ", words), is_hidden) for words, is_hidden in line] for line in lines)
+    return [line for line in spaced if any(words.strip() for words, _ in line)]
+
+
+def _cut(line: _Line, limit: int, *, goes_on: bool) -> _Line:
+    """Return a line without what is past ``limit``; an ellipsis stands for that, and for what ``goes_on``."""
+    kept: _Line = []
+    for words, is_hidden in line:
+        length = count_characters(words)
+        if length > limit:
+            return [*kept, (f"{first_characters(words, max(0, limit - 1)).rstrip()}…", is_hidden)]
+        kept.append((words, is_hidden))
+        limit -= length
+    return [*kept, (" …", False)] if goes_on else kept
+
+
+def _shown(words: str, is_hidden: bool) -> str:
+    """Return words for a message; no bar of theirs may end the spoiler they stand in."""
+    inside = words.strip("|") if is_hidden else words
+    return f"||{_escaped(inside)}||" if is_hidden and inside.strip() else _escaped(inside)

@@ -28,7 +28,7 @@ class PieceKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a text. ``text`` of code is without its backticks; hidden pieces have none."""
+    """A piece of a text. ``text`` is without the marks around it; in `pieces` hidden ones have none."""
 
     kind: PieceKind
     text: str = ""
@@ -212,6 +212,12 @@ def pieces(text: str) -> Iterator[Piece]:
     own program knows in every case. So the text is read in each way, and where they do not agree all is
     hidden from the first mark to the last.
     """
+    for piece in opened_pieces(text):
+        yield piece if piece.kind in (PieceKind.PLAIN, PieceKind.CODE) else Piece(piece.kind)
+
+
+def opened_pieces(text: str) -> Iterator[Piece]:
+    """Yield ``text`` in the same pieces, each with its words, also what is hidden."""
     if "||" not in text and "`" not in text:
         yield Piece(PieceKind.PLAIN, text)
         return
@@ -220,11 +226,14 @@ def pieces(text: str) -> Iterator[Piece]:
     for span in spans:
         if span.start > index:
             yield Piece(PieceKind.PLAIN, text[index : span.start])
-        shown = text[span.start + span.ticks : span.end - span.ticks] if span.kind is PieceKind.CODE else ""
-        yield Piece(span.kind, shown)
+        words = text[span.start + span.ticks : span.end - span.ticks]
+        yield Piece(span.kind, words if span.kind is PieceKind.CODE else words.strip(_MARKS_AROUND))
         index = span.end
     if index < len(text):
         yield Piece(PieceKind.PLAIN, text[index:])
+
+
+_MARKS_AROUND: Final = "|`"
 
 
 def _spans(text: str) -> list[_Span]:

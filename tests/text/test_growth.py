@@ -32,8 +32,8 @@ from bot.settings import Secret
 from bot.text.characters import count_characters, first_characters
 from bot.text.dialogue import check_lines, lines_of
 from bot.text.discord_markup import Names, resolve_names
-from bot.text.labels import check_style, excerpt, file_stem, one_line
-from bot.text.markdown import pieces
+from bot.text.labels import check_style, excerpt, file_stem, one_line, quote
+from bot.text.markdown import opened_pieces, pieces
 from bot.text.notation import calm
 from bot.text.segments import Segmenter
 from bot.text.speakable import check_text, speakable
@@ -205,6 +205,8 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     "bot.text.discord_markup.Names.of": lambda text: Names(members={1: text}).of("@", 1),
     "bot.text.segments.Segmenter": _segments,
     "bot.text.markdown.pieces": lambda text: list(pieces(text)),
+    "bot.text.markdown.opened_pieces": lambda text: list(opened_pieces(text)),
+    "bot.text.labels.quote": lambda text: quote(text, Names(members={1: "\u0600" + text[:100]})),
     "bot.text.notation.calm, Japanese": lambda text: calm(text, "ja"),
     "bot.text.notation.calm, Chinese": lambda text: calm(text, "zh"),
     "bot.text.notation.calm, Thai": lambda text: calm(text, "th"),
@@ -259,7 +261,9 @@ def test_a_text_longer_than_members_can_type_is_refused_unread(read: Callable[[s
     assert refusing < reading, "it was looked at"
 
 
-@pytest.mark.parametrize("show", [one_line, excerpt, file_stem, voice_names.name_key])
+@pytest.mark.parametrize(
+    "show", [one_line, excerpt, file_stem, voice_names.name_key, lambda text: quote(text, Names())]
+)
 def test_of_an_endless_label_only_the_beginning_is_read(show: Callable[[str], object]):
     short = min(cost(show, "é" * MAX_OPTION_CHARS) for _ in range(5))
     endless = min(cost(show, "é" * 1_000_000) for _ in range(5))

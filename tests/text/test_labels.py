@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+import re
+
 import discord
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,9 @@ from hypothesis import strategies as st
 
 from bot.errors import MemberError
 from bot.limits import MAX_STYLE_CHARS
-from bot.text.labels import MAX_STEM_CHARS, check_style, excerpt, file_stem, one_line
+from bot.text.discord_markup import Names
+from bot.text.labels import MAX_STEM_CHARS, check_style, excerpt, file_stem, one_line, quote
+from tests.text.discord_reading import shown_by_discord
 
 ANY_TEXT = st.text(st.characters(codec=None))
 RESERVED = ["CON", "prn", "Aux", "nul", "COM1", "com0", "LPT9"]
@@ -110,3 +115,58 @@ def test_a_label_is_cut_by_characters_as_people_count_them_before_it_is_escaped(
     assert one_line(text, 60) == "👨‍👩‍👧" * 59 + "…"
     assert excerpt("*" * 61, 60) == r"\*" * 59 + "…"
     assert one_line("x" * 60, 60) == "x" * 60
+
+
+NAMES = Names(members={5: "Al*ice"}, channels={7: "lobby"})
+_ESCAPED = re.compile(r"\\.")
+_ALIVE = re.compile(r"[\\*_~|`<>\[\]()#:.+=/-]|@[^\s\u200b]")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Hello there", "> Hello there"),
+        ("**b** <@5> in <#7>", r"> \*\*b\*\* Al ice in lobby"),
+        ("@everyone https://x.example", r"> everyone https\:\/\/x\.example"),
+        ("it is ||sesame, **open**||!", r"> it is ||sesame, \*\*open\*\*||!"),
+        ("||a|| b ||c|||", r"> ||a|| b ||c||\|"),
+        ("||one\ntwo||", "> ||one||\n> ||two||"),
+        ("first\n\n# second", "> first\n> \\# second"),
+        ("first\nsecond\nthird", "> first\n> second …"),
+        ("`code` and\n```py\nmore```", "> code and\n> py …"),
+        ("- ||never shown\n- outside||", "> \\- ||never shown||\n> ||\\- outside||"),
+        ("x" * 161, f"> {'x' * 159}…"),
+        ("x" * 81 + "\ny", f"> {'x' * 79}…\n> y"),
+        ("x" * 155 + " ||sesame||", f"> {'x' * 155} ||ses…||"),
+        ("x" * 160 + "||sesame||", f"> {'x' * 160}||…||"),
+        ("\u200b\n ", ""),
+    ],
+)
+def test_a_quote_is_two_lines_at_most_with_spoilers_and_nothing_else_alive(text: str, shown: str) -> None:
+    assert quote(text, NAMES) == shown
+
+
+_SCRAPS = (
+    *("||", "|", "`", "```", "**", "_", "~~", "\n", "> ", ">>> ", "# ", "-# ", "- ", "\\", "<", " ", "@here"),
+    *("[", "](https://x.example)", "https://x.example/", "<@5>", "<t:0>", "W", "W", "W"),
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_tangle_of_marks_comes_to_life_in_a_quote_or_loses_its_spoiler(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(400):
+        number = iter(range(100))
+        scraps = chance.choices(_SCRAPS, k=chance.randint(1, 9))
+        text = "".join(f" word{next(number)} " if scrap == "W" else scrap for scrap in scraps)
+
+        lines = quote(text, NAMES).splitlines()
+
+        assert len(lines) <= 2
+        assert all(line.startswith("> ") for line in lines), text
+        outside = [re.sub(r"\|\|.+?\|\|", "", _ESCAPED.sub("x", line[2:])) for line in lines]
+        assert not any(_ALIVE.search(line) for line in outside), text
+        open_words = set(re.findall(r"word\d+", " ".join(re.sub(r"\|\|.+?\|\|", "", line) for line in lines)))
+        seen = shown_by_discord(text)
+        in_code = set(re.findall(r"word\d+", "".join(re.findall(r"```.*?```", text, re.DOTALL))))
+        assert open_words <= set(re.findall(r"word\d+", seen)) | in_code, text
