@@ -7,9 +7,10 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 from bot import limits
 from bot.audio.edit import announced, sound_of, trimmed
+from bot.audio.opus import FRAME_SAMPLES as OPUS_FRAME_SAMPLES
+from bot.audio.opus import LOOKAHEAD_SAMPLES
 from bot.audio.quality import FRAME_SAMPLES, FRAME_SECONDS, activity, runs
 from bot.audio.sound import RATE, SpeechSound
 from bot.audio.wav import NO_TAGS, parse_wav, vorbis_comments, write_wav
@@ -37,6 +40,8 @@ _COMPRESSED: Final[tuple[tuple[str, _Codec, int | None], ...]] = (
 )
 _SAMPLES_AT_ONCE: Final = 48_000
 _OPTIONS: Final = {"libopus": {"compression_level": "5"}}  # half the work of 10 for one voice
+_AS_FRAMES: Final = {"application": "audio", "frame_duration": "20"}  # as `bot.audio.opus` makes them
+_FRAMES_AT_ONCE: Final = 500
 _SAMPLE_FORMS: Final = {"flac": "s16", "libopus": "s16", "libmp3lame": "s16p"}
 
 
@@ -69,6 +74,36 @@ def _first_that_fits(pcm: bytes, max_bytes: int, tags: Mapping[str, str]) -> Pie
         if len(data) <= max_bytes:
             return AudioFile(data, extension)
     raise AudioError(f"{len(pcm) / 96_000:.0f} s of sound do not fit into {max_bytes} bytes")
+
+
+async def ogg_of(frames: Sequence[bytes], *, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
+    """Return an Ogg file of these very Opus frames of 20 ms, nothing of them encoded anew.
+
+    ``tags`` go by their INFO names, see `bot.audio.wav`. Raises AudioError.
+    """
+    return AudioFile(await run_batch_pieces(_muxed, frames, tags), "ogg")
+
+
+def _muxed(frames: Sequence[bytes], tags: Mapping[str, str]) -> Pieces[bytes]:
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
+            container.metadata.update(vorbis_comments(tags))
+            # It encodes nothing; it is there for the header, which says how far the encoder lagged behind.
+            stream = container.add_stream(
+                "libopus", rate=RATE, options=_AS_FRAMES, layout="mono", format=_SAMPLE_FORMS["libopus"]
+            )
+            for number, frame in enumerate(frames):
+                packet = av.Packet(frame)
+                packet.stream, packet.time_base = stream, Fraction(1, RATE)
+                packet.pts = packet.dts = number * OPUS_FRAME_SAMPLES - LOOKAHEAD_SAMPLES
+                packet.duration = OPUS_FRAME_SAMPLES
+                container.mux(packet)
+                if number % _FRAMES_AT_ONCE == 0:
+                    yield
+    except av.FFmpegError as error:
+        raise AudioError("could not be written as Ogg") from error
+    return file.getvalue()
 
 
 def encoded(

@@ -265,8 +265,17 @@ class Maker:
         """Return the speech that `write` has written then; None if it is not there or damaged."""
         return await self._workplace.run(_read, path, made_at)
 
-    async def file(self, speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS) -> AudioFile:
-        """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits."""
+    async def file(
+        self, speech: Speech, *, max_bytes: int, tags: Mapping[str, str] = NO_TAGS, as_ogg: bool = False
+    ) -> AudioFile:
+        """Return the best file of ``speech`` with at most ``max_bytes``. Raises AudioError if none fits.
+
+        ``as_ogg``: it is its own frames in an Ogg file, if that fits.
+        """
+        if as_ogg:
+            ogg = await self._workplace.run(_ogg, speech.frames, dict(tags))
+            if len(ogg.data) <= max_bytes:
+                return ogg
         return await self._workplace.run(_file, speech, max_bytes, dict(tags))
 
     async def voice_message(
@@ -427,6 +436,10 @@ async def _read(path: Path, made_at: datetime) -> Speech | None:
 
 async def _file(speech: Speech, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:
     return await formats.export(await _sound_of(speech), max_bytes=max_bytes, tags=tags)
+
+
+async def _ogg(frames: Sequence[bytes], tags: Mapping[str, str]) -> AudioFile:
+    return await formats.ogg_of(frames, tags=tags)
 
 
 async def _voice_message(speech: Speech, tags: Mapping[str, str], is_announced: bool) -> VoiceMessage:

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bot.audio.formats import AudioFile, export
+from bot.audio.formats import AudioFile, export, ogg_of, speech_from_file
+from bot.audio.maker import Maker
+from bot.audio.opus import opus_frames
 from bot.audio.sound import SpeechSound
 from bot.audio.wav import ARTIST, COMMENT, COPYRIGHT, DATE, SOFTWARE, TITLE, write_wav
 from bot.errors import AudioError
+from bot.models import Speech
 from tests.audio.handmade import pcm16, speechlike
 from tests.audio.reading import info_tags
 
@@ -130,3 +133,34 @@ async def test_two_minutes_fit_into_discords_smallest_upload():
 
     assert speech.seconds > 119
     assert file.extension == "flac"
+
+
+async def test_an_ogg_of_frames_holds_these_very_frames_and_its_tags():
+    frames = await opus_frames(SPEECH)
+
+    file = await ogg_of(frames, tags=TAGS)
+
+    codec, tags, samples = opened(file)
+    assert (file.extension, tags) == ("ogg", VORBIS)
+    assert codec in ("opus", "libopus")
+    with av.open(io.BytesIO(file.data), "r") as container:
+        assert tuple(bytes(packet) for packet in container.demux() if packet.size) == frames
+    assert len(samples) >= len(WAVE)
+    assert np.corrcoef(samples[: len(WAVE)], WAVE)[0, 1] >= 0.98
+    assert file == await ogg_of(frames, tags=TAGS)
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "extension", "is_as_heard"), [(10**9, "ogg", True), (20_000, "ogg", False)]
+)
+async def test_a_maker_gives_the_frames_as_ogg_where_that_is_asked_for_and_fits(
+    max_bytes: int, extension: str, is_as_heard: bool
+):
+    speech = Speech(await opus_frames(SPEECH), sound=SPEECH)
+
+    file = await Maker().file(speech, max_bytes=max_bytes, tags=TAGS, as_ogg=True)
+
+    assert file.extension == "ogg"
+    assert (file == await ogg_of(speech.frames, tags=TAGS)) is is_as_heard
+    again = await speech_from_file(file.data, name="speech.ogg")
+    assert abs(again.seconds - SECONDS) < 0.05

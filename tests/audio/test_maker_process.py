@@ -79,6 +79,11 @@ async def test_what_is_made_there_is_what_is_made_in_threads(process: MakerProce
         here, tags={"ICMT": "ours"}
     )
     assert await Maker(process).voice_message(there) == await Maker().voice_message(here)
+    oggs = [
+        await maker.file(speech, max_bytes=10_000_000, as_ogg=True)
+        for maker, speech in ((Maker(process), there), (Maker(), here))
+    ]
+    assert oggs[0] == oggs[1]
 
 
 @pytest.mark.slow
