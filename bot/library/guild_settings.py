@@ -82,6 +82,18 @@ class UsageRules:
         return replace(self, time_zone=zone, day_began_at=began, zone_from=until)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRules:
+    """Rules of a server's moderators on how an answer with speech looks.
+
+    ``quotes_text``: the beginning of what was said stands in it. ``sends_ogg``: its file is Ogg Opus, a tenth
+    as large as the WAV it is otherwise.
+    """
+
+    quotes_text: bool = True
+    sends_ogg: bool = False
+
+
 _CHANNELS_NAMED: Final = 5
 _WHOLE_DAY: Final = timedelta(hours=23)  # of a day in which clocks are set forward
 _FILES_OF_THE_SYSTEM: Final = ("posix/", "right/", "localtime", "posixrules", "Factory")
@@ -100,27 +112,31 @@ def zones_like(typed: str, most: int) -> list[str]:
     return [name for _, name in sorted(found)[:most]]
 
 
-_RULES: Final = [field.name for field in fields(UsageRules)]
+_USAGE_RULES: Final = [field.name for field in fields(UsageRules)]
+_ANSWER_RULES: Final = [field.name for field in fields(AnswerRules)]
 _COLUMNS: Final = GuildSettingsRow.__table__.columns
-_OF_SERVERS: Final = select(_COLUMNS.guild_id, *(_COLUMNS[name] for name in _RULES)).where(
-    _COLUMNS.guild_id.in_(bindparam("guild_ids", expanding=True))
-)
+_OF_SERVERS: Final = select(
+    _COLUMNS.guild_id, *(_COLUMNS[name] for name in (*_USAGE_RULES, *_ANSWER_RULES))
+).where(_COLUMNS.guild_id.in_(bindparam("guild_ids", expanding=True)))
 """Built once, which takes as long as running it."""
 
 
-async def _usage_rules(session: AsyncSession, guild_ids: Sequence[int]) -> list[UsageRules]:
+async def _rules(session: AsyncSession, guild_ids: Sequence[int]) -> list[tuple[UsageRules, AnswerRules]]:
     rows = await session.execute(_OF_SERVERS, {"guild_ids": sorted(set(guild_ids))})
     found = {guild_id: _rules_of(values) for guild_id, *values in rows}
-    return [found.get(guild_id, UsageRules()) for guild_id in guild_ids]
+    return [found.get(guild_id, (UsageRules(), AnswerRules())) for guild_id in guild_ids]
 
 
-def _rules_of(row: Sequence[Any]) -> UsageRules:
+def _rules_of(row: Sequence[Any]) -> tuple[UsageRules, AnswerRules]:
     values: dict[str, Any] = {
         name: frozenset(map(int, value)) if isinstance(value, list) else value
-        for name, value in zip(_RULES, row, strict=True)
+        for name, value in zip((*_USAGE_RULES, *_ANSWER_RULES), row, strict=True)
         if value is not None
     }
-    return UsageRules(**values)
+    usage, answers = (
+        {name: values[name] for name in names if name in values} for names in (_USAGE_RULES, _ANSWER_RULES)
+    )
+    return UsageRules(**usage), AnswerRules(**answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +212,25 @@ class GuildSettings:
         await self._change(scope.guild_id, cloning_on=on, **accepted)
         self._kept.setdefault(scope.guild_id, _NOTHING)
 
+    async def rules(self, guild_id: int) -> tuple[UsageRules, AnswerRules]:
+        """Return what moderators rule in a server, as the database says now."""
+        return await self._database.read_together(_rules, guild_id)
+
     async def usage_rules(self, guild_id: int) -> UsageRules:
         """Return what moderators allow in a server, as the database says now."""
-        return await self._database.read_together(_usage_rules, guild_id)
+        return (await self.rules(guild_id))[0]
+
+    async def set_answer_rules(self, scope: Scope, **changed: bool) -> AnswerRules:
+        """Change how answers with speech look in a server, and return all of it.
+
+        ``changed`` are fields of `AnswerRules`. Raises `MemberError` unless a moderator does it.
+        """
+        if not scope.is_moderator:
+            raise MemberError(_NOT_A_MODERATOR)
+        if changed:
+            await self._change(scope.guild_id, **changed)
+            self._kept.setdefault(scope.guild_id, _NOTHING)
+        return (await self.rules(scope.guild_id))[1]
 
     async def set_usage_rules(self, scope: Scope, **changed: Any) -> UsageRules:
         """Change some of what moderators allow in a server, and return all of it. Raises `MemberError`.

@@ -245,7 +245,7 @@ class GuildSettingsRow(Base):
     """What is kept of one server. ``left_at`` is set while the bot is not in it.
 
     ``welcomed_at``: when the bot introduced itself there, which it does once. From ``seconds_a_day`` on it is
-    what its moderators allow, see `bot.library.guild_settings.UsageRules`.
+    what its moderators allow, from ``quotes_text`` on how answers look; see `bot.library.guild_settings`.
     """
 
     __tablename__ = "guild_settings"
@@ -268,6 +268,8 @@ class GuildSettingsRow(Base):
     time_zone: Mapped[str | None] = mapped_column(String(64))
     day_began_at: Mapped[datetime | None]
     zone_from: Mapped[datetime | None]
+    quotes_text: Mapped[bool | None]
+    sends_ogg: Mapped[bool | None]
 
 
 class ReadingRulesRow(Base):

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from bot.errors import LibraryError, MemberError
 from bot.library.database import Database
 from bot.library.generations import Generation
-from bot.library.guild_settings import GuildSettings
+from bot.library.guild_settings import AnswerRules, GuildSettings
 from bot.library.library import Library
 from bot.library.tables import Base, GuildSettingsRow
 from bot.library.voice import Kind, NewVoice, Scope, Sharing
@@ -200,3 +200,19 @@ async def test_a_welcome_changes_nothing_else_that_is_kept_of_a_server(database:
         await settings.begin_welcome(AVIARY)
         assert await settings.cloning_is_on(AVIARY)
         assert settings.volumes() == {AVIARY: 150}
+
+
+async def test_moderators_rule_how_answers_look_and_nobody_else_does(database: Database) -> None:
+    async with GuildSettings(database) as settings:
+        assert (await settings.rules(AVIARY))[1] == AnswerRules()
+        with pytest.raises(MemberError, match="Only moderators"):
+            await settings.set_answer_rules(ada, quotes_text=False)
+
+        await settings.set_usage_rules(moderator, seconds_a_day=60)
+        assert await settings.set_answer_rules(moderator, quotes_text=False) == AnswerRules(quotes_text=False)
+        await settings.set_answer_rules(moderator, sends_ogg=True)
+
+    async with GuildSettings(database) as settings:
+        usage, answers = await settings.rules(AVIARY)
+        assert (usage.seconds_a_day, answers) == (60, AnswerRules(quotes_text=False, sends_ogg=True))
+        assert (await settings.rules(ROOKERY))[1] == AnswerRules()
