@@ -109,7 +109,7 @@ class _Sent:
 
     @property
     def is_spoken(self) -> bool:
-        return self.answer.failure is None and "AI-generated voice" in self.answer.content
+        return self.answer.failure is None and "AI voice" in self.answer.content
 
 
 @dataclass(slots=True)

@@ -228,10 +228,10 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
     """Give the member the sentence for ``error``, unless they have a final answer already."""
     name = _name_of(interaction)
     if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-        sentence = "I have just been updated. Wait a minute, then choose the command again."
+        sentence = "I've just been updated. Wait a minute, then choose the command again."
         log.warning("%s: Discord still shows an older form of it", name)
     elif isinstance(error, app_commands.CheckFailure):
-        sentence = "You may not use this command here."
+        sentence = "You can't use this command here."
     else:
         sentence = sentence_for(error)
         _log(name, error)

@@ -192,37 +192,32 @@ class TTSServerError(TTSStatusError):
 
 
 _SENTENCES: dict[type[BaseException], str] = {
-    SpeechBotError: "Something went wrong on my side; it has been logged.",
-    AudioError: "That recording cannot be used. Try a WAV, MP3, Ogg, M4A or FLAC file.",
+    SpeechBotError: "Something went wrong on my side. I've logged it.",
+    AudioError: "I can't use that recording. Try a WAV, MP3, Ogg, M4A or FLAC file.",
     PlaybackError: "I lost the voice channel. Try again, or ask for the file with to: here.",
     PlaybackLimitedError: (
-        "Discord limits my voice connections right now. Try again in a minute, or ask for the file with "
-        "to: here."
+        "Discord is limiting my voice connections. Try again in a minute, or ask for the file with to: here."
     ),
-    LibraryError: (
-        "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
-    ),
-    LibraryBusyError: "My records are busy right now. Nothing was changed; try again in a minute.",
-    LibraryFullError: (
-        "My disk is full. Nothing was changed; try again in a minute, and tell my owner if it stays so."
-    ),
+    LibraryError: ("I can't reach my database right now. Nothing was changed. Try again in a minute."),
+    LibraryBusyError: "My database is busy right now. Nothing was changed. Try again in a minute.",
+    LibraryFullError: ("My disk is full, so nothing was changed. Tell whoever runs this bot."),
     LibraryLimitError: (
-        "I keep as many recordings as my owner lets me. Delete a voice that you no longer need with /voice "
-        "delete, or tell my owner."
+        "I can't keep any more recordings. Delete a voice you no longer need with /voice delete, or tell "
+        "whoever runs this bot."
     ),
     TTSError: "The voice service failed. Try again in a moment.",
-    TTSUnreachableError: "The voice service cannot be reached right now. Try again in a few minutes.",
+    TTSUnreachableError: "I can't reach the voice service right now. Try again in a few minutes.",
     TTSNoAnswerError: "The voice service took too long. Try again, or try a shorter text.",
-    TTSPayloadError: "The voice service gave an unexpected answer. Try again in a moment.",
-    TTSUnusableAudioError: "The voice service sent sound that cannot be played. Try again.",
-    TTSFetchError: "The speech was made but could not be fetched. Try again in a moment.",
-    TTSRejectedError: "The voice service refused this text. Try other words.",
+    TTSPayloadError: "The voice service sent something I can't use. Try again in a moment.",
+    TTSUnusableAudioError: "The voice service sent sound I can't play. Try again.",
+    TTSFetchError: "The speech was made, but I couldn't download it. Try again in a moment.",
+    TTSRejectedError: "The voice service rejected this text. Try other words.",
     TTSReferenceError: (
-        "The voice service could not use that recording. Upload it again: one person speaking, "
+        "The voice service couldn't use that recording. Upload it again: one person speaking, "
         "without music, 3 to 60 seconds."
     ),
-    TTSDeniedError: "My access to the voice service does not work. My owner has to look at its key.",
-    TTSCreditError: "The voice credit is used up. My owner has to refill it.",
+    TTSDeniedError: "The voice service rejected my key. Whoever runs this bot needs to check it.",
+    TTSCreditError: "I'm out of voice credit. Whoever runs this bot needs to top it up.",
 }
 RESTARTING = "I'm restarting. Try again in a minute."
 REST_IS_MISSING = "The rest is missing"
@@ -230,7 +225,7 @@ REST_IS_MISSING = "The rest is missing"
 
 _COULD_NOT_BE_MADE = ": I couldn't make it. Try again to get all of it."
 
-_UNKNOWN = "Something went wrong on my side; it has been logged."
+_UNKNOWN = "Something went wrong on my side. I've logged it."
 
 
 def sentence_for(error: BaseException) -> str:
@@ -241,7 +236,7 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, MemberError):
         return str(error)
     if isinstance(error, TTSQuotaError):
-        return f"The voice service has reached its quota. It is back {_later(error.retry_after)}."
+        return f"The voice service has reached its quota. It's back {_later(error.retry_after)}."
     if isinstance(error, TTSBusyError):
         return f"The voice service is busy. Try again {_later(error.retry_after)}."
     for kind in type(error).__mro__:

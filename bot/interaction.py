@@ -84,7 +84,7 @@ def file_permission_error(interaction: discord.Interaction) -> str | None:
     if not interaction.is_guild_integration() or interaction.channel_id is None:
         if allowed.attach_files:
             return None
-        return 'I can send files here only if you can: you need the permission "Attach Files".'
+        return 'I can only send files here if you can: you need the permission "Attach Files".'
     if not allowed.view_channel:
         return missing_permission("View Channel", interaction.channel_id)
     if not allowed.attach_files:
@@ -120,7 +120,7 @@ def voice_channel_of(interaction: discord.Interaction) -> VoiceChannelLike | Non
 def voice_permission_error(interaction: discord.Interaction, channel: VoiceChannelLike | None) -> str | None:
     """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
     if interaction.guild is None or not interaction.is_guild_integration():
-        return "I can speak in a voice channel only in servers I have been added to. Try to: here."
+        return "I can only speak in voice channels of servers I've been added to. Try to: here."
     if channel is None:
         return "Join a voice channel first, or choose to: here."
     return speak_permission_error(channel, interaction.guild.me)
@@ -150,7 +150,7 @@ def player_of(players: GuildPlayers, interaction: discord.Interaction) -> tuple[
     """
     player = players.get(interaction.guild_id or 0)
     if player is None or not isinstance(interaction.user, discord.Member):
-        raise MemberError("I am not in a voice channel. Join one and type /join.")
+        raise MemberError("I'm not in a voice channel. Join one and type /join.")
     return player, interaction.user
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -18,6 +20,7 @@ from bot.library.library import Library
 from bot.limits import MAX_OPTION_CHARS, MAX_TRANSCRIPT_CHARS
 from bot.models import Destination, SpeechRequest, SpokenVoice
 from bot.speech_bot import SpeechBot
+from bot.text.labels import quote
 from bot.text.speakable import check_text, speakable
 from cogs.attachments import (
     CLONE_MENU,
@@ -30,6 +33,19 @@ from cogs.attachments import (
 )
 from cogs.consent import Asking, with_own_voice
 from cogs.ui import DESTINATIONS, Form, everywhere, name_of, names_for
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is to be said: as a voice can say it, and its beginning as people may read it."""
+
+    text: str
+    quote: str
+
+
+async def _wording(interaction: discord.Interaction, text: str) -> Wording:
+    names = await names_for(interaction, text)
+    return Wording(check_text(speakable(text, names)), quote(text, names))
 
 
 class Clone(commands.Cog):
@@ -69,13 +85,13 @@ class Clone(commands.Cog):
         to: str | None = None,
     ) -> None:
         """Say something in the voice of a recording."""
-        spoken = check_text(speakable(text, await names_for(interaction, text)))
+        said = await _wording(interaction, text)
         found = await recording_from(interaction, reference, message, of, menu=CLONE_MENU)
         if found.speaker.id != interaction.user.id:
             await self._ask(interaction, found)
             return
         destination = Destination(to) if to else None
-        await self._speak(interaction, spoken, found.attachment, transcript, destination)
+        await self._speak(interaction, said, found.attachment, transcript, destination)
 
     async def clone_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Ask what to say in the voice of a message's recording; or ask whose voice it is, first."""
@@ -86,18 +102,22 @@ class Clone(commands.Cog):
         await Reply.of(interaction).acknowledge(Acknowledgement.EPHEMERAL)
         found = await recording_by(message, interaction.user)
         if found.speaker.id == interaction.user.id:
-            raise MemberError(f"That is your own message, forwarded. Choose {CLONE_MENU} on your own.")
+            raise MemberError(f"That's your own message, forwarded. Choose {CLONE_MENU} on your own.")
         await self._ask(interaction, found)
 
     async def speak_after(
-        self, interaction: discord.Interaction, text: str, message: discord.Message, transcript: str | None
+        self,
+        interaction: discord.Interaction,
+        said: Wording,
+        message: discord.Message,
+        transcript: str | None,
     ) -> None:
-        """Say ``text`` in the voice of the recording in a message of the member's own, if it is theirs."""
+        """Say it in the voice of the recording in a message of the member's own, if it is theirs."""
         found = await recording_by(message, interaction.user)
         if found.speaker.id != interaction.user.id:
             await self._ask(interaction, found)
             return
-        await self._speak(interaction, text, found.attachment, transcript, None)
+        await self._speak(interaction, said, found.attachment, transcript, None)
 
     async def _ask(self, interaction: discord.Interaction, found: FoundRecording) -> None:
         speaker = found.speaker
@@ -106,7 +126,7 @@ class Clone(commands.Cog):
     async def _speak(
         self,
         interaction: discord.Interaction,
-        text: str,
+        said: Wording,
         recording: discord.Attachment,
         transcript: str | None,
         to: Destination | None,
@@ -123,9 +143,10 @@ class Clone(commands.Cog):
             likeness = await self._library.consents.own_likeness(scope)
             voice = SpokenVoice(likeness, "after your recording", "", transcript, url, speaker_id=member_id)
             voice, note = await self._posts.mended(voice, examined)
-            request = SpeechRequest(text, voice=voice)
+            request = SpeechRequest(said.text, voice=voice)
+            likeness = recording.filename
             await self._deliveries.deliver(
-                newest, SpeakRequest(request, to, likeness=recording.filename, note=note)
+                newest, SpeakRequest(request, to, likeness=likeness, note=note, quote=said.quote)
             )
 
         await with_own_voice(interaction, self._library, proceed)
@@ -140,7 +161,7 @@ class CloneForm(Form, title=CLONE_MENU):
     )
     transcript: discord.ui.Label[CloneForm] = discord.ui.Label(
         text="What is said in the recording?",
-        description="Word for word, if you know it; makes the voice more alike.",
+        description="Exact words, if you know them; improves the likeness.",
         component=discord.ui.TextInput(
             style=discord.TextStyle.paragraph, required=False, max_length=MAX_TRANSCRIPT_CHARS
         ),
@@ -153,9 +174,9 @@ class CloneForm(Form, title=CLONE_MENU):
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         """Speak what was typed."""
-        spoken = check_text(speakable(_typed(self.text), await names_for(interaction, _typed(self.text))))
+        said = await _wording(interaction, _typed(self.text))
         transcript = _typed(self.transcript).strip() or None
-        await self._clone.speak_after(interaction, spoken, self._message, transcript)
+        await self._clone.speak_after(interaction, said, self._message, transcript)
 
 
 def _typed(label: discord.ui.Label[CloneForm]) -> str:

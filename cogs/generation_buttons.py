@@ -1,18 +1,19 @@
-"""Buttons under every generation. They carry its id, so they work after a restart too."""
+"""Buttons under every generation, and the menu of More…; they carry its id, so they outlive a restart."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 import discord
 
+from bot.command_tree import acknowledge
 from bot.delivery.history import EXPIRED
 from bot.delivery.offer import brief
 from bot.delivery.reply import Acknowledgement, Reply
@@ -29,29 +30,35 @@ from bot.library.generations import Generation
 from bot.limits import MAX_VOICE_NAME_GRAPHEMES
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
-from cogs.ui import Form, PersistentButton, row_of
+from cogs.ui import Form, PersistentButton, Question, replace_message, row_of
 from cogs.voice_text import saved
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Press of one button; ``message`` is the one it stands under."""
+    """Press of one button; ``message`` is the one it stands under.
+
+    ``under`` is the interaction whose original response that message is, if it was so acknowledged, and
+    ``menu`` what was chosen from, if the press was a choice in a menu of More….
+    """
 
     interaction: discord.Interaction
     bot: SpeechBot
     message: discord.Message
     generation_id: str
+    under: discord.Interaction
+    menu: Reply | None = None
 
-    @classmethod
     @contextmanager
-    def once(
-        cls, interaction: discord.Interaction, bot: SpeechBot, act: str, generation_id: str
-    ) -> Iterator[Press]:
-        """Yield the press. Raises `MemberError` while the same of the same member is still being done."""
-        if interaction.message is None:
-            raise MemberError(EXPIRED)
-        with bot.history.once(act, generation_id, interaction.user.id):
-            yield cls(interaction, bot, interaction.message, generation_id)
+    def once(self, act: str) -> Iterator[None]:
+        """Raise `MemberError` while the same of the same member is still being done."""
+        with self.bot.history.once(act, self.generation_id, self.interaction.user.id):
+            yield
+
+    async def put_menu_away(self) -> None:
+        """Remove the menu that was chosen from, if there was one."""
+        if self.menu is not None:
+            await self.menu.withdraw()
 
     async def generation(self) -> Generation:
         """Return the generation of the button. Raises `MemberError` if it is not kept any more."""
@@ -66,10 +73,8 @@ class Press:
         return generation
 
 
-_NOT_YOURS: Final = "Only who asked for this can have it made again. Type /speak yourself."
-_NOT_DELETED: Final = (
-    "Only who asked for this can delete it, or a moderator with the permission Manage Messages."
-)
+_NOT_YOURS: Final = "Only the member who asked for this can make it again. Type /speak for your own."
+_NOT_DELETED: Final = "Only the member who asked for this, or a moderator (Manage Messages), can delete it."
 
 _RESPONSE_SECONDS: Final = 2.0
 """Of the three that Discord waits for a first response: the rest is for sending it."""
@@ -102,7 +107,7 @@ async def play(press: Press) -> None:
     if reason is not None:
         raise MemberError(reason)
     if not channel.permissions_for(member).speak:
-        raise MemberError(f"You may not speak in {channel.mention}, so I do not speak there for you.")
+        raise MemberError(f"You can't speak in {channel.mention}, so I won't either.")
     generation = await press.generation()
     slot = await press.bot.history.play(generation, press.message, channel, member)
     await Reply.of(interaction).finish(f"{slot.where}.")
@@ -116,7 +121,7 @@ async def as_voice_message(press: Press) -> None:
     if reason is not None:
         raise MemberError(f"{reason}.")
     if interaction.guild_id is not None and not _may_send_voice_messages(interaction):
-        raise MemberError("You may not send voice messages here, so I do not send one for you.")
+        raise MemberError("You can't send voice messages here, so I won't either.")
     try:
         async with asyncio.timeout(_RESPONSE_SECONDS if is_response else None):
             generation = await press.generation()
@@ -124,7 +129,7 @@ async def as_voice_message(press: Press) -> None:
                 generation, press.message, member_id=interaction.user.id
             )
     except TimeoutError:
-        raise MemberError("That took me too long for a voice message here. Press it again.") from None
+        raise MemberError("That took too long for a voice message here. Try again.") from None
     if is_response:
         await respond_with_voice_message(interaction, made)
         await _take_back_if_withdrawn(press, generation)
@@ -161,14 +166,18 @@ def _may_send_voice_messages(interaction: discord.Interaction) -> bool:
 
 async def delete(press: Press) -> None:
     """Delete the message, and what is kept of the generation."""
-    interaction = press.interaction
     generation = await press.generation()
-    is_moderator = guild_id_of(interaction) is not None and interaction.permissions.manage_messages
-    if generation.member_id != interaction.user.id and not is_moderator:
+    if not _may_delete(press.interaction, generation):
         raise MemberError(_NOT_DELETED)
     await press.bot.history.forget(generation)
     with suppress(discord.NotFound):  # somebody was faster
-        await interaction.delete_original_response()
+        await press.under.delete_original_response()
+
+
+def _may_delete(interaction: discord.Interaction, generation: Generation) -> bool:
+    """Return whether a member asked for the generation, or moderates what stands here."""
+    is_moderator = guild_id_of(interaction) is not None and interaction.permissions.manage_messages
+    return generation.member_id == interaction.user.id or is_moderator
 
 
 async def report(press: Press) -> None:
@@ -218,12 +227,12 @@ async def save(press: Press) -> None:
     """Save the voice of the generation, under a name that is asked for."""
 
     async def named(interaction: discord.Interaction, name: str) -> str:
-        generation = await press.own_generation("Only who asked for this can save its voice.")
+        generation = await press.own_generation("Only the member who asked for this can save its voice.")
         scope, asked_by = scope_of(interaction), interaction.user.display_name
         return saved(await press.bot.history.save(scope, generation, press.message, name, asked_by=asked_by))
 
     field = discord.ui.TextInput[NameForm](
-        placeholder="What the voice will be called here", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
+        placeholder="What to call the voice in this server", max_length=4 * MAX_VOICE_NAME_GRAPHEMES
     )
     await NameForm("Save this voice", field, named).open(press.interaction)
 
@@ -233,12 +242,14 @@ async def to_soundboard(press: Press) -> None:
     check_may_add(press.interaction)
 
     async def named(interaction: discord.Interaction, name: str) -> str:
-        return await _add(press, interaction, name)
+        added = await _add(press, interaction, name)
+        await press.put_menu_away()
+        return added
 
     field = discord.ui.TextInput[NameForm](
-        placeholder="Its first words, unless you name it", required=False, max_length=_MAX_SOUND_NAME
+        placeholder="Leave it empty to use its first words", required=False, max_length=_MAX_SOUND_NAME
     )
-    await NameForm("To the soundboard", field, named).open(press.interaction)
+    await NameForm("Add to soundboard", field, named).open(press.interaction)
 
 
 async def _add(press: Press, interaction: discord.Interaction, name: str) -> str:
@@ -261,8 +272,8 @@ async def _add(press: Press, interaction: discord.Interaction, name: str) -> str
     except MemberError:  # the voice was withdrawn while the sound was on its way
         await _remove(sound)
         raise
-    words = f"**{excerpt(name)}** is on the soundboard now."
-    return f"{words} Only its beginning: {clip.seconds:.1f} s fit." if clip.was_cut else words
+    words = f"Added **{excerpt(name)}** to the soundboard."
+    return f"{words} It's the first {clip.seconds:.1f} s, all that fits." if clip.was_cut else words
 
 
 async def _remove(sound: discord.SoundboardSound) -> None:
@@ -282,20 +293,20 @@ async def _remove(sound: discord.SoundboardSound) -> None:
 def check_may_add(interaction: discord.Interaction) -> None:
     """Raise `MemberError` unless both the member and the bot may add sounds here."""
     if interaction.guild is None or not interaction.is_guild_integration():
-        raise MemberError("I can add sounds only in servers I have been added to.")
+        raise MemberError("I can only add sounds in servers I've been added to.")
     if not interaction.permissions.create_expressions:
-        raise MemberError(f"To add a sound to the soundboard you need {_NEEDS}.")
+        raise MemberError(f"You need {_NEEDS} to add a sound.")
     if not interaction.app_permissions.create_expressions:
-        raise MemberError(f"I may not add sounds here: I need {_NEEDS}.")
+        raise MemberError(f"I can't add sounds here: I need {_NEEDS}.")
 
 
 def _soundboard_refusal(error: discord.HTTPException) -> str:
     if error.code == _NO_SLOT:
-        return "The soundboard of this server is full. Delete a sound there first."
+        return "This server's soundboard is full. Delete a sound there first."
     if isinstance(error, discord.Forbidden):
-        return f"I may not add sounds here: I need {_NEEDS}."
+        return f"I can't add sounds here: I need {_NEEDS}."
     log.warning("a sound was not taken for a soundboard: %s", error)
-    return "Discord did not take that as a sound. Try another name, or a shorter text."
+    return "Discord rejected that sound. Try another name, or a shorter text."
 
 
 def _sound_name(text: str) -> str:
@@ -306,7 +317,7 @@ def _sound_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GenerationAct:
-    """Act of a button under a generation: what it says, what it does, and how a press is acknowledged."""
+    """Act of a button, or of a choice: what it says, what it does, and how a press is acknowledged."""
 
     label: str
     carry_out: Callable[[Press], Awaitable[None]]
@@ -314,15 +325,107 @@ class GenerationAct:
     style: discord.ButtonStyle = discord.ButtonStyle.secondary
 
 
+_ACTS_OF_MENU: Final[Mapping[str, GenerationAct]] = MappingProxyType(
+    {
+        "play": GenerationAct("Play in my channel", play),
+        "voice": GenerationAct("Send as voice message", as_voice_message),
+        "sound": GenerationAct("Add to soundboard", to_soundboard, Acknowledgement.IMMEDIATE),
+        "report": GenerationAct("Report", report),
+        "delete": GenerationAct("Delete", delete, Acknowledgement.UPDATE),
+    }
+)
+_TOO_LATE: Final = "This menu has expired. Press More… again."
+
+
+async def more(press: Press) -> None:
+    """Show what else can be done with the generation, to whoever presses."""
+    acts = await _offered_to(press)
+    if not acts:
+        raise MemberError(EXPIRED)
+    await MoreMenu(acts, press).ask(press.interaction, "What do you want to do with this take?")
+
+
+async def _offered_to(press: Press) -> list[str]:
+    """Return the acts of the menu that can come to anything where it stands, for this member."""
+    interaction, history = press.interaction, press.bot.history
+    guild_id = guild_id_of(interaction)
+    generation = await history.find(press.generation_id, guild_id=guild_id)
+    in_server, is_kept = guild_id is not None, generation is not None
+    is_heard = in_server and await history.can_be_reported(scope_of(interaction), generation, press.message)
+    applies = {
+        "play": is_kept and in_server,
+        "voice": is_kept and (interaction.guild_id is None or _may_send_voice_messages(interaction)),
+        "sound": is_kept and in_server and interaction.permissions.create_expressions,
+        "report": is_heard,
+        "delete": generation is not None and _may_delete(interaction, generation),
+    }
+    return [act for act in _ACTS_OF_MENU if applies[act]]
+
+
+class MoreMenu(Question):
+    """Menu of what else can be done with the generation of ``press``, for who has pressed.
+
+    Without it this takes the choices from before a restart.
+    """
+
+    def __init__(self, acts: Sequence[str], press: Press | None) -> None:
+        super().__init__(None if press is None else self.carry_out, _TOO_LATE)
+        self._press = press
+        self.add_item(_MoreOptions(self, acts))
+
+    @property
+    def acknowledgement(self) -> Acknowledgement:
+        """How a choice is acknowledged: as the act says, once it is known which it is."""
+        return Acknowledgement.IMMEDIATE
+
+    async def carry_out(self, interaction: discord.Interaction, act_name: str) -> None:
+        """Do what was chosen, and put the menu away; a form does so itself when it is sent."""
+        if self._press is None or self._asked is None:
+            if await acknowledge(interaction, Acknowledgement.UPDATE):
+                await replace_message(interaction, _TOO_LATE)
+            return
+        press = replace(self._press, interaction=interaction, menu=self._asked)
+        act = _ACTS_OF_MENU[act_name]
+        if not await _acknowledged(interaction, act_name, act):
+            return
+        try:
+            with press.once(act_name):
+                await act.carry_out(press)
+        finally:
+            if act.acknowledgement is not Acknowledgement.IMMEDIATE:
+                self.stop()
+                await press.put_menu_away()
+
+
+class _MoreOptions(discord.ui.Select[MoreMenu]):
+    """Options of the menu: the acts."""
+
+    def __init__(self, menu: MoreMenu, acts: Sequence[str]) -> None:
+        super().__init__(custom_id="more:act", placeholder="Choose what to do")
+        self._menu = menu
+        for act in acts:
+            self.add_option(label=_ACTS_OF_MENU[act].label, value=act)
+        if not acts:
+            self.add_option(label="…", value="-")  # it stands for the menu that was used
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Do it."""
+        await self._menu.carry_out(interaction, self.values[0])
+
+
+async def _acknowledged(interaction: discord.Interaction, act_name: str, act: GenerationAct) -> bool:
+    """Acknowledge a press as its act says, but where a voice message has to be the first response itself."""
+    if act_name == "voice" and comes_as_response(interaction):
+        return True
+    return await acknowledge(interaction, act.acknowledgement)
+
+
 _ACTS: Final[Mapping[str, GenerationAct]] = MappingProxyType(
     {
         "again": GenerationAct("Again", again, Acknowledgement.PUBLIC, discord.ButtonStyle.primary),
-        "play": GenerationAct("Play in my channel", play),
-        "voice": GenerationAct("As voice message", as_voice_message),
         "save": GenerationAct("Save voice", save, Acknowledgement.IMMEDIATE),
-        "sound": GenerationAct("To soundboard", to_soundboard, Acknowledgement.IMMEDIATE),
-        "delete": GenerationAct("Delete", delete, Acknowledgement.UPDATE, discord.ButtonStyle.danger),
-        "report": GenerationAct("Report", report, style=discord.ButtonStyle.danger),
+        "more": GenerationAct("More…", more, Acknowledgement.UPDATE),
+        **_ACTS_OF_MENU,  # they were buttons once, and there are such messages
     }
 )
 
@@ -336,37 +439,27 @@ class GenerationButton(
         self._act, self._act_name, self._generation_id = _ACTS[act], act, generation
         super().__init__(self._act.label, self._act.style, act=act, generation=generation)
 
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        """How a press is acknowledged: by what it does."""
-        return self._act.acknowledgement
-
     async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
-        """Acknowledge the press, but where a voice message has to be the first response itself."""
-        if self._act_name == "voice" and comes_as_response(interaction):
-            return True
-        return await super().interaction_check(interaction)
+        """Acknowledge the press."""
+        return await _acknowledged(interaction, self._act_name, self._act)
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Do it."""
-        with Press.once(interaction, bot, self._act_name, self._generation_id) as press:
+        if interaction.message is None:
+            raise MemberError(EXPIRED)
+        press = Press(interaction, bot, interaction.message, self._generation_id, under=interaction)
+        with press.once(self._act_name):
             await self._act.carry_out(press)
 
 
-def buttons_under(generation_id: str, request: SpeakRequest, in_server: bool) -> discord.ui.View:
-    """Return the buttons under a generation: those that can do anything where it stands."""
-    shown = ["again", "play", "voice"] if in_server else ["again", "voice"]
-    if request.can_be_saved:
-        shown.append("save")
-    if in_server:
-        shown.append("sound")
-    shown.append("delete")
-    if in_server and request.is_audited:
-        shown.append("report")
+def buttons_under(generation_id: str, request: SpeakRequest) -> discord.ui.View:
+    """Return the buttons under a generation: in one row, and those that everybody looks for."""
+    shown = ["again", "save", "more"] if request.can_be_saved else ["again", "more"]
     return row_of(*(GenerationButton(act, generation_id) for act in shown))
 
 
 async def setup(bot: SpeechBot) -> None:
     """Load the buttons, and put them under every generation from now on."""
     bot.add_dynamic_items(GenerationButton)
+    bot.add_view(MoreMenu((), None))
     bot.history.buttons = buttons_under

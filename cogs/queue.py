@@ -23,8 +23,6 @@ from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
 from cogs.ui import Buttons, in_servers
 
-MODERATORS = "somebody who may mute members"
-
 
 def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
     """Raise `MemberError` unless the member may send the bot away.
@@ -34,16 +32,16 @@ def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
     if is_in_charge(member, player) or player.channel is None or not listeners_in(player.channel):
         return
     if any(entry.member_id != member.id for entry in player.utterances()):
-        raise MemberError(f"Others are listening. Only {MODERATORS} can send me away now.")
+        raise MemberError("Others are listening. Only a moderator (Mute Members) can send me away now.")
 
 
 def skip(player: GuildPlayer, member: discord.Member) -> str:
     """Skip what is being said: the member's own, or anybody's if they are in charge. Raises `MemberError`."""
     playing = next((entry for entry in player.utterances() if entry.state is UtteranceState.PLAYING), None)
     if playing is None:
-        raise MemberError("Nothing is being said right now.")
+        raise MemberError("Nothing is playing.")
     if playing.member_id != member.id and not is_in_charge(member, player):
-        raise MemberError(f"That is somebody else's. They can skip it, or {MODERATORS}.")
+        raise MemberError("Only the member who asked, or a moderator (Mute Members), can skip this.")
     player.skip()
     return f"Skipped: {excerpt(playing.title)}"
 
@@ -52,28 +50,32 @@ def stop_mine(player: GuildPlayer, member: discord.Member) -> str:
     """Stop what the member asked for. Raises `MemberError` when there is nothing."""
     dropped = player.stop(member_id=member.id)
     if not dropped:
-        raise MemberError("Nothing of yours is waiting.")
-    return f"Stopped {dropped} of yours."
+        raise MemberError("You have nothing in the queue.")
+    return f"Cleared your {_items(dropped)}."
 
 
 def stop_all(player: GuildPlayer, member: discord.Member) -> str:
     """Stop everything, if the member is in charge. Raises `MemberError`."""
     if not is_in_charge(member, player):
-        raise MemberError(f"Only {MODERATORS} can stop what others asked for.")
+        raise MemberError("Only a moderator (Mute Members) can clear everyone's items.")
     dropped = player.stop()
     if not dropped:
-        raise MemberError("There is nothing to stop.")
-    return f"Stopped {dropped}."
+        raise MemberError("The queue is empty.")
+    return f"Cleared {_items(dropped)}."
+
+
+def _items(count: int) -> str:
+    return f"{count} item{'' if count == 1 else 's'}"
 
 
 def bring_forward(player: GuildPlayer, member: discord.Member, utterance_id: int) -> str:
     """Make one utterance the next, if the member is in charge. Raises `MemberError`."""
     if not is_in_charge(member, player):
-        raise MemberError(f"Only {MODERATORS} can change the order.")
+        raise MemberError("Only a moderator (Mute Members) can change the order.")
     waiting = (entry for entry in player.utterances() if entry.state is not UtteranceState.PLAYING)
     utterance = next((entry for entry in waiting if entry.id == utterance_id), None)
     if utterance is None:
-        raise MemberError("That is not waiting any more.")
+        raise MemberError("That's no longer waiting.")
     player.bring_forward(utterance)
     return f"Next: {excerpt(utterance.title)}"
 
@@ -89,9 +91,9 @@ _STATES: Final = {
     UtteranceState.PLAYING: "speaking now",
 }
 _STANDING_STILL: Final = {
-    PauseReason.ASKED: "Paused. Type /resume to go on.",
-    PauseReason.SILENCED: "Waiting: I am muted here, or may not speak. A moderator can change that.",
-    PauseReason.ALONE: "Waiting until somebody listens.",
+    PauseReason.ASKED: "Paused. Type /resume to continue.",
+    PauseReason.SILENCED: "Waiting: I'm muted here, or can't speak. A moderator can change that.",
+    PauseReason.ALONE: "Waiting for someone to listen.",
 }
 _MAX_CHARS: Final = 1_800  # Discord takes 2,000; the outcome of a press stands above
 _AGAIN: Final = "Type /queue to see it again."
@@ -129,7 +131,7 @@ class QueueView(Buttons):
         """Skip the utterance that was playing when this was shown."""
         player, member = player_of(self._players, interaction)
         if self._playing is not None and self._playing.state is UtteranceState.DONE:
-            await self.show_again(interaction, "That is over already.")
+            await self.show_again(interaction, "That's already over.")
             return
         await self.show_again(interaction, skip(player, member))
 
@@ -193,7 +195,7 @@ class _Forward(discord.ui.Select[QueueView]):
     async def callback(self, interaction: discord.Interaction) -> None:
         """Bring it forward."""
         if not self.values[0].isdecimal():
-            raise MemberError("That is not waiting any more.")
+            raise MemberError("That's no longer waiting.")
         await self._queue.bring_forward(interaction, int(self.values[0]))
 
 
@@ -202,7 +204,7 @@ def shown(player: GuildPlayer) -> str:
     lines = [_STANDING_STILL[hold] for hold in _STANDING_STILL if hold in player.holds]
     queue = player.utterances()
     if not queue:
-        lines.append("Nothing is waiting. Type /speak to have something said.")
+        lines.append("The queue is empty. Type /speak to add something.")
     for number, entry in enumerate(queue, start=1):
         line = _line(number, entry)
         if sum(map(len, lines)) + len(lines) + len(line) > _MAX_CHARS:
@@ -232,24 +234,24 @@ class Pause(commands.Cog):
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def pause(self, interaction: discord.Interaction) -> None:
-        """Stop speaking for now; /resume goes on where it was."""
+        """Pause what I'm saying; /resume continues."""
         if not self._player_for(interaction).pause():
-            raise MemberError("It is paused already. Type /resume to go on.")
-        await Reply.of(interaction).say("Paused. Type /resume to go on.")
+            raise MemberError("Already paused. Type /resume to continue.")
+        await Reply.of(interaction).say("Paused. Type /resume to continue.")
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def resume(self, interaction: discord.Interaction) -> None:
-        """Go on where it was paused."""
+        """Continue where I paused."""
         if not self._player_for(interaction).resume():
             raise MemberError("Nothing is paused.")
-        await Reply.of(interaction).say("Going on.")
+        await Reply.of(interaction).say("Resumed.")
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
-    @app_commands.describe(percent="10 to 200; 100 is usual. Leave it out to see how it is")
+    @app_commands.describe(percent="10 to 200; 100 is normal. Leave it out to see the current volume")
     async def volume(
         self,
         interaction: discord.Interaction,
@@ -259,17 +261,17 @@ class Pause(commands.Cog):
         assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
         if percent is None:
             now = self._volumes.get(interaction.guild_id)
-            await Reply.of(interaction).say(f"The volume here is {now} %.", ephemeral=True)
+            await Reply.of(interaction).say(f"Volume here: {now}%.", ephemeral=True)
             return
         if not self._is_in_charge_of_volume(interaction):
-            raise MemberError(f"Only {MODERATORS}, or manage the server, can set the volume for everybody.")
+            raise MemberError("You need Mute Members or Manage Server to change the volume.")
         self._volumes.set(interaction.guild_id, percent)
-        await Reply.of(interaction).say(f"Volume {percent} %, from the next thing I say on.")
+        await Reply.of(interaction).say(f"Volume set to {percent}%. Applies from the next message.")
 
     def _player_for(self, interaction: discord.Interaction) -> GuildPlayer:
         player, member = player_of(self._players, interaction)
         if not is_in_charge(member, player):
-            raise MemberError(f"Only {MODERATORS} can do that, or who is alone with me.")
+            raise MemberError("Only a moderator (Mute Members), or someone alone with me, can do that.")
         return player
 
     def _is_in_charge_of_volume(self, interaction: discord.Interaction) -> bool:
@@ -291,14 +293,14 @@ class Queue(commands.Cog):
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def skip(self, interaction: discord.Interaction) -> None:
-        """Skip what is being said: your own, or anybody's if you may mute members."""
+        """Skip what's playing: your own, or anyone's if you can mute members."""
         await Reply.of(interaction).say(skip(*player_of(self._players, interaction)))
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def stop(self, interaction: discord.Interaction) -> None:
-        """Drop what is waiting: your own, or everything if you may mute members."""
+        """Clear the queue: your own items, or everything if you can mute members."""
         player, member = player_of(self._players, interaction)
         act = stop_all if is_in_charge(member, player) else stop_mine
         await Reply.of(interaction).say(act(player, member))
@@ -307,7 +309,7 @@ class Queue(commands.Cog):
     @acknowledged(Acknowledgement.IMMEDIATE)
     @app_commands.command()
     async def queue(self, interaction: discord.Interaction) -> None:
-        """Show what is being said and what comes next."""
+        """Show what's playing and what comes next."""
         player, _member = player_of(self._players, interaction)
         view = QueueView(self._players, player, timeout=self._view_seconds)
         await view.send(interaction, shown(player))

@@ -32,8 +32,8 @@ _MAX_CHOICES: Final = 25
 Chosen = Callable[[discord.Interaction, str], Awaitable[None]]
 """Goes on with the id of the voice, as the reply to the choice."""
 
-_CHOOSE: Final = "In which voice should I say this?"
-_TOO_LATE: Final = "That took a while, so the menu is gone. Choose Speak this in a voice again."
+_CHOOSE: Final = "Which voice should say this?"
+_TOO_LATE: Final = "This menu has expired. Choose Speak this in a voice again."
 
 
 class VoiceChoice(Question):
@@ -68,7 +68,7 @@ class _VoiceOptions(discord.ui.Select[VoiceChoice]):
 _MAX_VOICE_CHARS: Final = 100
 """Of a proposed choice, at Discord; names are shorter."""
 
-_NO_TEXT: Final = "There is no text in that message. Choose one with words in it."
+_NO_TEXT: Final = "That message has no text. Choose one with words in it."
 
 
 class Speak(commands.Cog):

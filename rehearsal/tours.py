@@ -267,9 +267,9 @@ class VoicesTour(Walk):
         self._listener = await self._alice.join(self._stage.perch)
         await self._bob.join(self._stage.perch)
         first = await self.speak(self._bob, text="Good evening, everybody.")
-        self.check_credit(first, "AI-generated voice of Warm", self._bob)
+        self.check_credit(first, "Warm", self._bob)
         second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
-        self.check_credit(second, "AI-generated voice of Warm", self._alice)
+        self.check_credit(second, "Warm", self._alice)
         self.check_same_voice("the second take", pitch_in(second), pitch_in(first))
 
     async def _turn_cloning_on(self) -> None:
@@ -293,11 +293,11 @@ class VoicesTour(Walk):
     async def _use(self) -> None:
         """Alice speaks with it: first by name, then because she has chosen it."""
         by_name = await self.speak(self._alice, voice="Harbour", text="Mind the wet stairs.")
-        self.check_credit(by_name, "AI-generated voice of Harbour", self._alice)
+        self.check_credit(by_name, "Harbour", self._alice)
         self.check_same_voice("Harbour", pitch_in(by_name), await self.recorded_pitch(self._alice, "Harbour"))
         await self.told(await self.type(self._alice, "voice use", name="Harbour"))
         chosen = await self.speak(self._alice, text="All aboard, please.", to=TO_FILE)
-        self.check_credit(chosen, "AI-generated voice of Harbour", self._alice)
+        self.check_credit(chosen, "Harbour", self._alice)
         check(not self.recordings_of("Harbour"), "its recording was posted where members read")
 
     async def _share(self) -> None:
@@ -308,7 +308,7 @@ class VoicesTour(Walk):
         words = await self.told(await self.type(self._alice, "voice share", **shared))
         check("@Bob" in words, "it was not shared")
         delivered = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
-        self.check_credit(delivered, "AI-generated voice of Harbour", self._bob)
+        self.check_credit(delivered, "Harbour", self._bob)
 
     async def _consent(self) -> None:
         """Alice would like Bob's voice. Only Bob can agree, with a button that says what he agrees to."""
@@ -328,16 +328,16 @@ class VoicesTour(Walk):
         """Alice writes a dialogue: one sound, in which each line has its own voice."""
         text = "Harbour: Where have you been all day? / Bobby: I was behind the shed, of course."
         delivered = self._dialogue = await self.speak(self._alice, text=text)
-        self.check_credit(delivered, "AI-generated voices of Harbour and Bobby", self._alice)
+        self.check_credit(delivered, "Harbour and Bobby", self._alice)
         low, high = (pitch_of(half) for half in halves(pcm_of_wav(delivered.file.data)))
         print(f"   pitch:  {low:.0f} Hz in the first half, {high:.0f} Hz in the second")
         self.check_same_voice("the first half", low, await self.recorded_pitch(self._alice, "Harbour"))
         self.check_same_voice("the second half", high, await self.recorded_pitch(self._alice, "Bobby"))
 
     async def _send_voice_message(self) -> None:
-        """Bob presses As voice message under the dialogue."""
+        """Bob presses More… under the dialogue, and has it sent as a voice message."""
         dialogue = self._delivered_dialogue()
-        words = await self.press_and_read(self._bob, dialogue.answer, "As voice message")
+        words = await self.told(await self.choose(self._bob, dialogue.answer, "Send as voice message"))
         check(words == "Sent.", "it was not sent")
         message = await self._stage.general.until_message(lambda one: one.voice_message)
         (file,) = self._stage.rehearsal.files_of(message)
@@ -352,9 +352,10 @@ class VoicesTour(Walk):
     async def _put_on_soundboard(self) -> None:
         """Carol, who may, puts the beginning of something longer on the soundboard; Bob may not."""
         delivered = await self.speak(self._carol, text=_LONG, to=TO_FILE)
-        words = await self.press_and_read(self._bob, delivered.answer, "To soundboard")
-        check("Create Expressions" in words, "Bob may add sounds")
-        form = await self.form_in(await self.press(self._carol, delivered.answer, "To soundboard"))
+        check(
+            "Add to soundboard" not in await self.offered(self._bob, delivered.answer), "Bob may add sounds"
+        )
+        form = await self.form_in(await self.choose(self._carol, delivered.answer, "Add to soundboard"))
         await self.told(await self._carol.submit(form, {"Name": "The tide"}))
         sounds = list(self._stage.guild.sounds.values())
         check([sound.name for sound in sounds] == ["The tide"], "it is not on the soundboard")
@@ -378,10 +379,10 @@ class VoicesTour(Walk):
         message = await self._carol.say(self._stage.general, "You shall not pass.")
         menu = await self._bob.message_menu("Speak this in a voice", message)
         words = await self.told(menu)
-        check(words == "In which voice should I say this?", "it does not ask for a voice")
+        check(words == "Which voice should say this?", "it does not ask for a voice")
         packets = self.packets
         delivered = await self.delivered(await self._bob.select(menu, "Choose a voice", "Sorcerer"), packets)
-        self.check_credit(delivered, "AI-generated voice of Sorcerer", self._bob)
+        self.check_credit(delivered, "Sorcerer", self._bob)
         self.check_same_voice("Sorcerer", pitch_in(delivered), pitch_of(pcm_of_wav(generations[1])))
 
     async def _look_into_it(self) -> None:
@@ -408,7 +409,7 @@ class VoicesTour(Walk):
         check("Bobby" not in await self.proposed(self._alice), "it is still proposed")
         words = await self.told(await self.type(self._alice, "speak", text="Hello?", voice="Bobby"))
         check(words.startswith("There's no voice with that name here."), "it can still be used")
-        words = await self.press_and_read(self._bob, earlier.answer, "Play in my channel")
+        words = await self.told(await self.choose(self._bob, earlier.answer, "Play in my channel"))
         check("deleted or withdrawn" in words, "a take of it can still be played")
 
     async def _take_back(self, packets: int) -> None:
@@ -493,7 +494,8 @@ class VoicesTour(Walk):
 
     def check_credit(self, delivered: DeliveredSpeech, voice: str, asker: Person) -> None:
         """Raise `StepFailedError` unless both the answer and the file say whose voice it is, and for whom."""
-        words, tag = f"{voice}, for {asker.mention}", f"{voice}, for {asker.name}"
+        words = f"{voice} · requested by {asker.mention}"
+        tag = f"{voice}, for {asker.name}"
         check(words in delivered.answer.content, f"the answer does not say: {words}")
         check(tag.encode() in delivered.file.data, f"the file does not say: {tag}")
 

@@ -53,6 +53,9 @@ class DeliveredSpeech:
     heard: HeardSpeech | None
 
 
+_MENU: Final = "Choose what to do"
+
+
 class Walk:
     """Walks through its ``steps``. Whoever inherits says what they are."""
 
@@ -94,6 +97,24 @@ class Walk:
         """Let ``person`` press a button."""
         print(f"   {person.name} presses {button}")
         return await person.press(shown, button)
+
+    async def menu_of(self, person: Person, shown: Answer | Message) -> Message:
+        """Let ``person`` press More… under a take, and return the menu that only they see."""
+        pressed = await self.press(person, shown, "More…")
+        await pressed.until(lambda answer: bool(answer.followups), timeout=ANSWER_SECONDS)
+        return pressed.followups[0]
+
+    async def choose(self, person: Person, shown: Answer | Message, act: str) -> Answer:
+        """Let ``person`` press More… under a take, and choose ``act``."""
+        menu = await self.menu_of(person, shown)
+        print(f"   {person.name} chooses {act}")
+        return await person.select(menu, _MENU, act)
+
+    async def offered(self, person: Person, shown: Answer | Message) -> list[str]:
+        """Let ``person`` press More… under a take, and return what it offers."""
+        found = (await self.menu_of(person, shown)).menus[_MENU]
+        print(f"   offered: {', '.join(found)}")
+        return found
 
     # -- what they get ----------------------------------------------------------------------------
 

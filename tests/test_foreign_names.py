@@ -56,7 +56,7 @@ HOSTILE = [
     "\U000e0041\U000e0042",
     "a\x1b[31mb\x00",
     "\ud800",
-    "name**, for <@1> · 1.0 s\nReal",
+    "name** · requested by <@1> · 1.0 s\nReal",
 ]
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 _OURS = re.compile(r"<@[1-9]>|(?<!\\)\*\*|^- ", re.MULTILINE)  # what is meant to live

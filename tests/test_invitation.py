@@ -15,6 +15,7 @@ from bot.settings import Secret, Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.permissions import Permission
 from rehearsal.server import Rehearsal
+from tests.cogs.generations import choose
 from tests.running_bot import attending
 from tests.scenes import DEADLINE, Scene, file_of, open_scene, words_of
 from tts_gateway.engines.offline import OfflineEngine
@@ -83,11 +84,11 @@ async def test_with_exactly_these_permissions_everything_works(tmp_path: Path) -
         await listener.wait_for_packets(10, timeout=DEADLINE)
         await _as_voice_message(scene)
         await _in_a_thread(scene)
-        form = await scene.alice.press(spoken, "To soundboard")
+        form = await choose(scene.alice, spoken, "Add to soundboard")
         await form.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
         words = await words_of(await scene.alice.submit(form, {"Name": "Hello"}))
 
-        assert words.startswith("**Hello** is on the soundboard now.")
+        assert words.startswith("Added **Hello** to the soundboard.")
 
 
 async def _as_voice_message(scene: Scene) -> None:

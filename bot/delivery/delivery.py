@@ -16,12 +16,12 @@ from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
 from bot.delivery.reference_uploads import VoiceAccesses
 from bot.delivery.reply import Reply
-from bot.delivery.request import SpeakRequest, asker_of, tags, with_recordings
+from bot.delivery.request import SpeakRequest, asker_by, tags, with_recordings
 from bot.delivery.voice_creation import StarterMaker
 from bot.delivery.voice_message import send_voice_message, voice_message_permission_error
 from bot.errors import RESTARTING, AudioError, LibraryError, MemberError, PlaybackError, sentence_for
-from bot.interaction import file_permission_error, target_of
-from bot.library.guild_settings import GuildSettings
+from bot.interaction import file_permission_error, guild_id_of, target_of
+from bot.library.guild_settings import AnswerRules, GuildSettings, UsageRules
 from bot.library.starters import recorded
 from bot.library.voice import Kind, Voice
 from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
@@ -83,7 +83,7 @@ class Deliveries:
         left = dict(self._open)
         for task in left:
             task.cancel()
-        endings = [reply.finish(RESTARTING) for reply in left.values() if not reply.is_final]
+        endings = [reply.fail(RESTARTING) for reply in left.values() if not reply.is_final]
         with suppress(TimeoutError):  # what Discord does not take it may not take for a quarter of an hour
             async with asyncio.timeout(wait / 2):
                 await asyncio.gather(*endings, return_exceptions=True)
@@ -121,6 +121,7 @@ class Delivery:
         self._request = request
         self._target = target_of(interaction, request.to)
         self._asker: Asker
+        self._rules = AnswerRules()
 
     async def acknowledge(self) -> None:
         """Acknowledge the command. Raises `MemberError` where nothing could be delivered."""
@@ -135,7 +136,10 @@ class Delivery:
 
     async def run(self) -> None:
         """Make the speech, and finish the reply. Raises what `Deliveries.deliver` does."""
-        self._asker = await asker_of(self._interaction, self._parts.settings)
+        guild_id, usage = guild_id_of(self._interaction), UsageRules()
+        if guild_id is not None:
+            usage, self._rules = await self._parts.settings.rules(guild_id)
+        self._asker = asker_by(self._interaction, usage)
         self._request = await self._parts.accesses.reachable(await self._with_starters())
         slot, note = await self._reserve()
         if slot is not None:
@@ -229,13 +233,23 @@ class Delivery:
         return utterance.outcome in UNHEARD and bool(utterance.seconds or self._request.to is None)
 
     async def _end_early(self, slot: PlaybackSlot, outcome: Outcome) -> None:
-        """Finish the reply to what was dropped while it was made; what was heard of it counts as used."""
+        """Tell the asker alone that it was dropped while it was made; what was heard counts as used."""
         if slot.frames:
             seconds = len(slot.frames) * FRAME_SECONDS
             await self._parts.history.note_use(self._interaction, self._request, seconds)
-        await self.reply.finish(ENDINGS[outcome])
+        await self.reply.fail(ENDINGS[outcome])
 
     # -- answering --------------------------------------------------------------------------------
+
+    @property
+    def _quote(self) -> str:
+        """The beginning of what was written, where moderators have not turned that off."""
+        return self._request.quote if self._rules.quotes_text else ""
+
+    async def _finish(
+        self, words: str, file: SpeechFile | None, buttons: discord.ui.View | None, *, because: str = ""
+    ) -> None:
+        await self.reply.finish(words, file, buttons, because=because, quote=self._quote)
 
     async def _speak(self, slot: PlaybackSlot, *, gives_file: bool) -> None:
         speech = await self._make_aloud(slot)
@@ -250,7 +264,7 @@ class Delivery:
             await self._amend(await slot.utterance.finished())
             return
         kept = await self._kept_while_heard(slot, speech)
-        self.reply.show(f"{slot.where} · {kept.words}")
+        self.reply.show("\n".join(filter(None, (self._quote, f"{slot.where} · {kept.words}"))))
         rest_is_missing = speech.rest_is_missing
         del speech  # ten times as large as its frames, which are enough while it waits
         outcome = await slot.utterance.finished()
@@ -275,10 +289,10 @@ class Delivery:
                 await self._finish_with_file(file, kept, because=UNHEARD[outcome])
         elif outcome is Outcome.PLAYED:
             words = f"Spoken in {slot.channel.mention} · {kept.words}"
-            await self.reply.finish(words, view=kept.buttons)
+            await self._finish(words, None, kept.buttons)
         else:
             buttons = None if outcome is Outcome.WITHDRAWN else kept.buttons
-            await self.reply.finish(f"{ENDINGS[outcome]}\n{kept.words}", view=buttons)
+            await self._finish(f"{ENDINGS[outcome]}\n{kept.words}", None, buttons)
 
     async def _kept(self, speech: Speech) -> KeptGeneration:
         """Return the generation as it is delivered: after the last look at its consents, and written down."""
@@ -299,7 +313,7 @@ class Delivery:
             yield None
             return
         stem = file_stem(self._request.request.text)
-        file = SpeechFile(self, self._parts.maker, speech, stem, self._tags)
+        file = SpeechFile(self, self._parts.maker, speech, stem, self._tags, as_ogg=self._rules.sends_ogg)
         async with self._parts.places.one():
             await file.make(self._interaction.filesize_limit)
             yield file
@@ -317,12 +331,12 @@ class Delivery:
         """
         if file is not None:
             words = "\n".join(filter(None, (note, kept.words)))
-            await self.reply.finish(words, file, kept.buttons, because=because)
+            await self._finish(words, file, kept.buttons, because=because)
             await self._retract_if_withdrawn()
         else:
             reason = ". ".join(filter(None, (because, file_permission_error(self._interaction))))
             words = "\n".join(filter(None, (note, reason, kept.words)))
-            await self.reply.finish(words, view=kept.buttons)
+            await self._finish(words, None, kept.buttons)
 
     async def _retract_if_withdrawn(self) -> None:
         """Look once more, since the upload took a moment too: no file of a withdrawn voice stays."""
@@ -356,28 +370,36 @@ class Delivery:
             else:
                 if kept.generation is not None:
                     await self._parts.history.note_voice_message(kept.generation, post)
-                await self.reply.finish(kept.words, view=kept.buttons)
+                await self._finish(kept.words, None, kept.buttons)
                 return
         async with self._file_of(speech) as file:
             await self.check()  # that took a moment
-            because = reason or "Discord did not take the voice message"
+            because = reason or "Discord rejected the voice message"
             await self._finish_with_file(file, kept, because=because)
 
 
 class SpeechFile:
     """File of a speech: the best that a place takes, made on demand; ``stem`` is its name."""
 
-    too_large: ClassVar[str] = "That is too long to send as a file here. Try a shorter text."
+    too_large: ClassVar[str] = "That's too long to send as a file here. Try a shorter text."
     """Sentence for the member where no place takes it."""
 
     def __init__(
-        self, delivery: Delivery, maker: Maker, speech: Speech, stem: str, tags: Mapping[str, str]
+        self,
+        delivery: Delivery,
+        maker: Maker,
+        speech: Speech,
+        stem: str,
+        tags: Mapping[str, str],
+        *,
+        as_ogg: bool,
     ) -> None:
         self._delivery = delivery
         self._maker = maker
         self._speech = speech
         self._stem = stem
         self._tags = tags
+        self._as_ogg = as_ogg
         self._made: Upload | None = None
         self._tried = 0
         self._is_checked = False
@@ -389,7 +411,9 @@ class SpeechFile:
         """
         self._made, self._tried, self._is_checked = None, max_bytes, True
         try:
-            file = await self._maker.file(self._speech, max_bytes=max_bytes, tags=self._tags)
+            file = await self._maker.file(
+                self._speech, max_bytes=max_bytes, tags=self._tags, as_ogg=self._as_ogg
+            )
         except AudioError as error:
             log.info("a speech is given without its file: %s", error)
         else:

@@ -41,13 +41,11 @@ _CLONES: Final = 200
 _FETCH_SECONDS: Final = 30.0
 """For the file of a generation from Discord; where it takes longer, what is kept here does."""
 
-EXPIRED: Final = "This button has expired. Type /speak to have something said."
-NOT_KEPT: Final = "That take is no longer kept. Press Again to make a new one."
-_CLONED: Final = (
-    "That is the voice of a real person, so it cannot be saved a second time. Ask them to share it."
-)
+EXPIRED: Final = "This button has expired. Type /speak for a new take."
+NOT_KEPT: Final = "I no longer have that take. Press Again for a new one."
+_CLONED: Final = "That's a real person's voice. Ask them to share it with you."
 _NOBODYS: Final = "That isn't a real person's voice, so there's nothing to report."
-_SEVERAL: Final = "More than one voice is heard in that, so it cannot become one."
+_SEVERAL: Final = "That take has more than one voice, so I can't save it as one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,8 @@ class KeptGeneration:
     generation: Generation | None = None
 
 
-Buttons = Callable[[str, SpeakRequest, bool], discord.ui.View]
-"""Returns the buttons under the generation with this id; the last says whether it is in a server of the
-bot's."""
+Buttons = Callable[[str, SpeakRequest], discord.ui.View]
+"""Returns the buttons under the generation with this id."""
 
 
 class GenerationHistory:
@@ -119,8 +116,7 @@ class GenerationHistory:
             log.warning("a generation is delivered without buttons: %s", type(error).__name__)
             return KeptGeneration(words, None)
         self._remember_clone(request, generation)
-        in_server = generation.guild_id is not None
-        buttons = self.buttons(generation.id, request, in_server) if self.buttons else None
+        buttons = self.buttons(generation.id, request) if self.buttons else None
         return KeptGeneration(words, buttons, generation)
 
     async def check_request(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
@@ -212,7 +208,7 @@ class GenerationHistory:
         """Raise `MemberError` while the same is still being done with this generation for this member."""
         key = (act, generation_id, member_id)
         if key in self._under_way:
-            raise MemberError("I am at it already.")
+            raise MemberError("Already working on it.")
         self._under_way.add(key)
         try:
             yield
@@ -221,9 +217,16 @@ class GenerationHistory:
 
     async def get(self, generation_id: str, *, guild_id: int | None) -> Generation:
         """Return a generation that was delivered in this server. Raises `MemberError` for any other."""
+        generation = await self.find(generation_id, guild_id=guild_id)
+        if generation is None:
+            raise MemberError(EXPIRED)
+        return generation
+
+    async def find(self, generation_id: str, *, guild_id: int | None) -> Generation | None:
+        """Return a generation that was delivered in this server; None if it is not kept any more."""
         generation = await self._library.generations.get(generation_id)
         if generation is None or generation.guild_id != guild_id:
-            raise MemberError(EXPIRED)
+            return None
         if generation.likeness is None or generation.voice_ids:
             return generation
         # Kept before a likeness had an id: whoever asked for it spoke in their own voice.
@@ -243,7 +246,7 @@ class GenerationHistory:
             )
             await self._membership.refresh_membership(guild, speaker_id, member_id)
             if voice is None and generation.likeness is None:
-                raise MemberError("The voice in it was deleted or withdrawn, so it is silent now.")
+                raise MemberError("That take's voice was deleted or withdrawn, so I can't use it.")
             heard = voice or _heard(voice_id, generation)
             guild_id = generation.guild_id or generation.member_id
             refusal = await self._library.consents.permission_error(heard, guild_id)
@@ -263,6 +266,15 @@ class GenerationHistory:
             speaker_id = await self._library.consents.speaker_of_likeness(ids[0]) if ids else None
             found.append(AuditedVoice.likeness_of(speaker_id or generation.member_id))
         return found
+
+    async def can_be_reported(
+        self, scope: Scope, generation: Generation | None, message: discord.Message
+    ) -> bool:
+        """Return whether a real person's voice is heard in ``message``, whose generation may be gone."""
+        if generation is not None and await self.real_voices(generation):
+            return True
+        named = generation.voice_ids if generation else ()
+        return bool(await self._library.audit.heard_in(scope.guild_id, message.id, named))
 
     async def report(self, scope: Scope, generation_id: str, message: discord.Message) -> None:
         """Report the voices of real people in the generation in ``message`` to the moderators.
@@ -379,15 +391,15 @@ class GenerationHistory:
         """
         name = await self._library.voices.check_place(scope, name)
         await self.check_saving(generation)
-        is_whole = message is None or REST_IS_MISSING not in message.content
+        lines = message.content.splitlines() if message else []  # what a member wrote is quoted there
+        is_whole = not any(line.startswith(REST_IS_MISSING) for line in lines)
         said = " ".join(" ".join(generation.lines).split()) if is_whole else None
         async with self._in_hand.turn(generation.id):
             speech = await self._speech(generation, message, scope.member_id)
             if not MIN_REFERENCE_SECONDS <= speech.seconds <= MAX_VOICE_TAKE_SECONDS:
                 raise MemberError(
-                    f"That take is {speech.seconds:.1f} s long, and a voice needs "
-                    f"{MIN_REFERENCE_SECONDS:.0f} to {MAX_VOICE_TAKE_SECONDS:.0f} s. Let me say something "
-                    "shorter or longer, and save that."
+                    f"That take is {speech.seconds:.1f} s long. Try again with a line that takes "
+                    f"{MIN_REFERENCE_SECONDS:.0f} to {MAX_VOICE_TAKE_SECONDS:.0f} seconds."
                 )
             recorded = await self._creation.keep_generation(
                 speech, said, asked_by=asked_by, description=generation.style
@@ -407,8 +419,8 @@ class GenerationHistory:
         generation = await self._library.generations.latest(scope.member_id, guild_id)
         if generation is None:
             raise MemberError(
-                "I have said nothing for you lately that could become a voice. Add a recording as a file, or "
-                "right-click a message with one and choose Apps, Save this voice."
+                "I have no recent take of yours to save. Add a recording as a file, or right-click a message "
+                "with one and choose Apps, Save this voice."
             )
         return await self.save(scope, generation, None, name, asked_by=asked_by)
 
@@ -421,9 +433,7 @@ class GenerationHistory:
             try:
                 clip = await self._maker.soundboard_clip(speech, tags=await self._tags(generation, message))
             except AudioError:
-                raise MemberError(
-                    "There is nothing to be heard in that. Press Again to make a new one."
-                ) from None
+                raise MemberError("That take is silent. Press Again for a new one.") from None
         await self._note_another_use(generation, message, member_id, speech.seconds)
         return clip
 

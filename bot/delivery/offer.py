@@ -25,17 +25,17 @@ _TOO_LARGE: Final = (40005, 50045)
 _BLOCKED: Final = (200000, 240000)
 """Discord's codes for what AutoMod refuses, in a message and anywhere else."""
 
-_AGAIN: Final = "Ask for the same again in a minute."
+_AGAIN: Final = "Try again in a minute."
 _ASK_MODERATOR: Final = "A moderator can give it to my role."
 _NO_FILE: Final = {
-    50001: f'I cannot send the file: I need the permission "View Channel" here. {_ASK_MODERATOR}',
-    50013: f'I cannot send the file: I need the permission "Attach Files" here. {_ASK_MODERATOR}',
-    **dict.fromkeys(_BLOCKED, "AutoMod of this server has blocked the file. A moderator can allow it."),
+    50001: f'I can\'t send the file: I need the permission "View Channel" here. {_ASK_MODERATOR}',
+    50013: f'I can\'t send the file: I need the permission "Attach Files" here. {_ASK_MODERATOR}',
+    **dict.fromkeys(_BLOCKED, "This server's AutoMod blocked the file. A moderator can allow it."),
 }
 _NO_WORDS: Final = {
-    50001: f'I cannot answer: I need the permission "View Channel" here. {_ASK_MODERATOR}',
-    50013: "I cannot answer: I have lost a permission here. A moderator can give it back.",
-    **dict.fromkeys(_BLOCKED, "AutoMod of this server has blocked my words. A moderator can allow them."),
+    50001: f'I can\'t answer: I need the permission "View Channel" here. {_ASK_MODERATOR}',
+    50013: "I can't answer: I've lost a permission here. A moderator can give it back.",
+    **dict.fromkeys(_BLOCKED, "This server's AutoMod blocked my words. A moderator can allow them."),
 }
 
 
@@ -87,9 +87,15 @@ class Offer:
     """Offer of a final reply to Discord: all of it at first, and less after every refusal."""
 
     def __init__(
-        self, content: str, upload: Uploadable | None, view: discord.ui.View | None, because: str
+        self,
+        content: str,
+        upload: Uploadable | None,
+        view: discord.ui.View | None,
+        because: str,
+        quote: str = "",
     ) -> None:
         self._content = content
+        self._quote = quote
         self._upload = upload
         self._view = view
         self._because = because
@@ -102,6 +108,7 @@ class Offer:
         self._limit = min(limit, MAX_FILE_BYTES)
         self._with_view = with_view and self._view is not None
         self._with_file = self._upload is not None
+        self._with_quote = bool(self._quote)
         self._size = 0
         self._reason = ""
         self._only_reason = False
@@ -112,6 +119,11 @@ class Offer:
     def has_file(self) -> bool:
         """Whether there is still a file in it."""
         return self._with_file
+
+    @property
+    def says_only_why(self) -> bool:
+        """Whether nothing is left of it but the reason why."""
+        return self._only_reason
 
     @property
     def misses_file(self) -> bool:
@@ -132,7 +144,8 @@ class Offer:
             reason = f"{self._because}, so here is the file." if self._because else ""
         else:
             reason = f"{self._because}. {self._reason}" if self._because else self._reason
-        return "\n".join(filter(None, (reason, self._content)))[:MAX_WORDS]
+        quote = self._quote if self._with_quote else ""
+        return "\n".join(filter(None, (quote, reason, self._content)))[:MAX_WORDS]
 
     async def arguments(self, key: str) -> dict[str, Any]:
         """Return the arguments that send it; its file goes by ``key``."""
@@ -173,12 +186,14 @@ class Offer:
         """Leave out what was most likely refused; return whether anything is left."""
         if self._with_file and _is_too_large(fault) and self._size > DEFAULT_FILE_SIZE_LIMIT_BYTES:
             self._limit = DEFAULT_FILE_SIZE_LIMIT_BYTES
+        elif self._with_quote and _code(fault) in _BLOCKED:  # what a member wrote, most likely
+            self._with_quote = False
         elif self._upload and self._with_file:
             self._with_file = False
             self._reason = self._upload.too_large if _is_too_large(fault) else _missing_file_reason(fault)
         elif not self._only_reason:
             self._only_reason = True
-            self._reason = _NO_WORDS.get(_code(fault), f"Discord did not take the answer. {_AGAIN}")
+            self._reason = _NO_WORDS.get(_code(fault), f"Discord rejected my answer. {_AGAIN}")
         elif self._with_view:
             self._with_view = False
         else:
@@ -194,7 +209,7 @@ def message_of(content: str) -> dict[str, Any]:
 def _missing_file_reason(fault: object) -> str:
     if is_passing(fault):
         return f"The connection to Discord broke, so the file is missing. {_AGAIN}"
-    return _NO_FILE.get(_code(fault), f"Discord did not take the file. {_AGAIN}")
+    return _NO_FILE.get(_code(fault), f"Discord rejected the file. {_AGAIN}")
 
 
 def _code(fault: object) -> int:

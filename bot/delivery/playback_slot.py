@@ -19,16 +19,16 @@ from bot.text.labels import one_line
 ENDINGS: Final = {
     Outcome.SKIPPED: "Skipped.",
     Outcome.STOPPED: "Stopped.",
-    Outcome.BROKEN_OFF: "The rest of it did not arrive.",
-    Outcome.WITHDRAWN: "The voice was withdrawn, so it is silent now. Choose another one.",
-    Outcome.SILENCED: "I was muted there, or may no longer speak, so it was skipped.",
-    Outcome.LOST: "I lost the voice channel before it could be said. Try again, or choose to: here.",
+    Outcome.BROKEN_OFF: "The rest didn't arrive.",
+    Outcome.WITHDRAWN: "That voice was withdrawn, so I stopped. Choose another voice.",
+    Outcome.SILENCED: "I was muted there, or can't speak there, so I skipped it.",
+    Outcome.LOST: "I lost the voice channel before I could say it. Try again, or choose to: here.",
 }
 """Words for a member about what was not heard to its end."""
 
 UNHEARD: Final = {
     Outcome.LOST: "I lost the voice channel",
-    Outcome.SILENCED: "I was muted there, or may no longer speak",
+    Outcome.SILENCED: "I was muted there, or can't speak there",
 }
 """Endings after which the file is sent instead, as the beginning of a sentence."""
 

@@ -61,11 +61,11 @@ _NOT_MENDED: Final = (
     "The voice may come out wrong."
 )
 _NO_STORAGE: Final = (
-    "I cannot put the recording of that voice into my storage channel, so saved voices are silent. "
+    "I can't put that voice's recording into my storage channel, so saved voices can't speak. "
     "Whoever runs me has to set STORAGE_CHANNEL_ID to a private channel where I may send files."
 )
 _NO_OWNER: Final = (
-    "I cannot send the recording of that voice to whoever runs me, so saved voices are silent. "
+    "I can't send that voice's recording to whoever runs this bot, so saved voices can't speak. "
     "They have to set STORAGE_CHANNEL_ID to a private channel where I may send files."
 )
 
@@ -312,7 +312,7 @@ class ReferencePosts:
         elif voice.recording in self._mended:
             wav = self._mended[voice.recording][1]
         else:
-            raise MemberError("I do not have that recording any more. Type /clone again.")
+            raise MemberError("I no longer have that recording. Type /clone again.")
         return ReferenceAudio(f"recording:{voice.recording}", voice.transcript, wav)
 
     async def _private_channel(self) -> discord.PartialMessageable | discord.DMChannel:

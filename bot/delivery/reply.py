@@ -66,7 +66,7 @@ _ACKNOWLEDGED_BEFORE: Final = 40060
 _FIRST_PAUSES: Final = (0.0, 0.2, 0.4, 0.8)
 """Seconds between the tries of a first response, which Discord takes for 3 s."""
 
-_UNTOLD: Final = "That did not work, and I could not tell you why in private. Try again in a minute."
+_UNTOLD: Final = "That didn't work, and I couldn't tell you why in private. Try again in a minute."
 
 UNREACHABLE = (discord.HTTPException, *PASSING)
 """What Discord, or the way to it, raises where something cannot be told."""
@@ -212,6 +212,7 @@ class Reply:
         view: discord.ui.View | None = None,
         *,
         because: str = "",
+        quote: str = "",
     ) -> None:
         """Finish the reply, with as much of it as Discord takes.
 
@@ -219,6 +220,8 @@ class Reply:
         without the file, and with a sentence why, at last as that sentence alone. Where it cannot be edited
         the bot posts a message of its own, with a file made for that place, and ``view`` only in the channel
         of the interaction. ``because`` says why there is a file at all, as the beginning of a sentence.
+        ``quote`` stands above all of it, and AutoMod may refuse it without harm to the rest. Where nothing is
+        left but the sentence why, only the member reads it.
 
         Raises what ``upload`` raises; `discord.HTTPException`, `aiohttp.ClientError` or `OSError` only where
         the interaction was not acknowledged before. What nobody takes is logged, and removed.
@@ -227,15 +230,17 @@ class Reply:
         if not self._is_acknowledged and await self._respond(content):
             self._final = True
             return
-        offer = Offer(content, upload, view, because)
-        self._final = (
-            await self._edit(offer) or await self._post(offer) or await self._has_come_through(offer)
-        )
+        offer = Offer(content, upload, view, because, quote)
+        is_edited = await self._edit(offer)
+        self._final = is_edited or await self._post(offer) or await self._has_come_through(offer)
         if not self._final:
             await self._remove_original()
             log.error("Discord took nothing of an answer: %s", offer.faults)
         elif offer.faults:
             log.warning("Discord did not take an answer at once: %s", offer.faults)
+        is_public = self._acknowledgement is Acknowledgement.PUBLIC
+        if is_edited and offer.says_only_why and is_public and content != _UNTOLD:
+            await self.fail(offer.words)
 
     async def say(
         self, content: str, view: discord.ui.View | None = None, *, ephemeral: bool = False
@@ -335,7 +340,7 @@ class Reply:
         shown = ""
         while not self._ended.is_set():
             if self._seconds_left() < _NOTICE_SECONDS:
-                await self._quiet_edit("This takes longer than usual. I will post it here when it is done.")
+                await self._quiet_edit("This is taking longer than usual. I'll post it here when it's done.")
                 return
             line = progress_line(self._source.progress) if self._source else self._line
             if line != shown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -15,13 +15,13 @@ from bot.errors import MemberError, rest_is_missing
 from bot.interaction import guild_id_of, scope_of
 from bot.library.consent_rules import Standing
 from bot.library.generations import Generation
-from bot.library.guild_settings import GuildSettings
+from bot.library.guild_settings import GuildSettings, UsageRules
 from bot.library.library import Library
 from bot.library.voice import Kind, Scope, Voice, VoiceName, name_key, new_id, utc_now
 from bot.models import Asker, Destination, Line, Speech, SpeechRequest, SpokenVoice
 from bot.text.dialogue import check_lines, labels_in, lines_of
 from bot.text.discord_markup import Names
-from bot.text.labels import excerpt, one_line
+from bot.text.labels import excerpt, one_line, quote
 from bot.text.speakable import check_text, speakable
 from untrusted.mark import MARK
 
@@ -33,7 +33,7 @@ class SpeakRequest:
     ``voices`` are the saved voices of the request, as the library knows them. ``likeness`` names the
     recording of /clone whose voice is imitated, if there is one. ``is_named``: the member asked for the
     voice; one that nobody named can be done without. ``note`` is what the member has to know of the recording
-    of /clone.
+    of /clone. ``quote`` is the beginning of what they wrote, as people may read it.
     """
 
     request: SpeechRequest
@@ -42,6 +42,7 @@ class SpeakRequest:
     voices: tuple[Voice, ...] = ()
     is_named: bool = True
     note: str = ""
+    quote: str = ""
 
     @property
     def cloned(self) -> tuple[Voice, ...]:
@@ -60,15 +61,21 @@ class SpeakRequest:
 
 
 async def asker_of(interaction: discord.Interaction, settings: GuildSettings) -> Asker:
-    """Return who asks for speech, with what they may have of it here.
+    """Return who asks for speech, with what they may have of it here. Raises as `asker_by` does."""
+    guild_id = guild_id_of(interaction)
+    return asker_by(interaction, UsageRules() if guild_id is None else await settings.usage_rules(guild_id))
+
+
+def asker_by(interaction: discord.Interaction, rules: UsageRules) -> Asker:
+    """Return who asks for speech, with what ``rules`` let them have of it here.
 
     Raises `MemberError` where moderators have ruled that they may have none, or not in this channel.
     """
-    member_id, guild_id, channel = interaction.user.id, guild_id_of(interaction), interaction.channel
+    member_id, channel = interaction.user.id, interaction.channel
     account = interaction.guild_id or member_id
-    if guild_id is None:
+    if guild_id_of(interaction) is None:
         return Asker(member_id, account)
-    scope, rules = scope_of(interaction), await settings.usage_rules(guild_id)
+    scope = scope_of(interaction)
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     refusal = rules.permission_error(scope, {interaction.channel_id or 0, parent_id or 0})
     if refusal is not None:
@@ -122,7 +129,7 @@ def title_of(generation: Generation) -> str:
     return " / ".join(generation.lines)
 
 
-_FORGOTTEN: Final = "I do not keep the recording that this was made from. Type /clone again."
+_FORGOTTEN: Final = "I don't keep recordings of /clone. Type /clone again."
 
 
 class FoundAccess(Protocol):
@@ -168,17 +175,18 @@ class RequestResolver:
         named = await self._named(scope, voice, access) if voice else None
         dialogue = check_lines(lines, names) if lines else ()
         said = "" if lines else check_text(speakable(text, names))
-        found = named
+        found, quoted = named, quote(text, names)
         if found is None and (any(line.voice is None for line in dialogue) if lines else style is None):
             found, own_tempo = await self._unnamed(scope, access)
             request = replace(request, tempo=tempo or own_tempo)
         if lines:
-            return _in_lines(request, await self._voiced(scope, dialogue, found, access), to)
+            return _in_lines(request, await self._voiced(scope, dialogue, found, access), to, quoted)
         return SpeakRequest(
             _with(request, said, found),
             to,
             voices=(found,) if found else (),
             is_named=named is not None,
+            quote=quoted,
         )
 
     async def resolve_generation(
@@ -197,14 +205,16 @@ class RequestResolver:
             tempo=generation.tempo,
             fresh=True,
         )
+        quoted = quote(title_of(generation), Names())  # what was hidden of it is not kept
         if len(generation.lines) == 1:
             voice = next(iter(known.values()), None)
-            return SpeakRequest(_with(request, generation.lines[0], voice), voices=tuple(known.values()))
+            again = _with(request, generation.lines[0], voice)
+            return SpeakRequest(again, voices=tuple(known.values()), quote=quoted)
         lines = [
             Line(known.get(voice_id), text)
             for voice_id, text in zip(generation.voice_ids, generation.lines, strict=True)
         ]
-        return _in_lines(request, lines, None)
+        return _in_lines(request, lines, None, quoted)
 
     async def _named(self, scope: Scope, name: str, access: FoundAccess) -> Voice:
         """Return the voice with this name or id. Raises `MemberError` if it may not speak now."""
@@ -255,13 +265,14 @@ def _with(request: SpeechRequest, text: str, voice: Voice | None) -> SpeechReque
     return replace(request, text=text, voice=spoken(voice) if voice else None)
 
 
-def _in_lines(request: SpeechRequest, lines: list[Line[Voice]], to: Destination | None) -> SpeakRequest:
+def _in_lines(
+    request: SpeechRequest, lines: list[Line[Voice]], to: Destination | None, quoted: str
+) -> SpeakRequest:
     voices = {line.voice.id: line.voice for line in lines if line.voice}
     said = tuple(Line(spoken(line.voice) if line.voice else None, line.text) for line in lines)
     shown = [f"{line.voice.name}: {line.text}" if line.voice else line.text for line in lines]
-    return SpeakRequest(
-        replace(request, text=" / ".join(shown), lines=said), to, voices=tuple(voices.values())
-    )
+    in_lines = replace(request, text=" / ".join(shown), lines=said)
+    return SpeakRequest(in_lines, to, voices=tuple(voices.values()), quote=quoted)
 
 
 _TITLE_CHARS: Final = 60
@@ -271,26 +282,27 @@ _NAME_CHARS: Final = 60
 def credit(request: SpeakRequest, speech: Speech, *, member_id: int) -> str:
     """Return the words under every generation; who asked for it is mentioned, which pings nobody."""
     preview = " · offline preview voice" if speech.is_preview else ""
-    words = f"{_whose(request, excerpt)}, for <@{member_id}> · {speech.seconds:.1f} s{preview}"
+    names = [excerpt(voice.name, _NAME_CHARS) for voice in request.voices]
+    whose = f"AI voice{'s' if len(names) > 1 else ''}{f': {_listed(names)}' if names else ''}"
+    if request.likeness is not None:
+        whose = f"AI voice cloned from {excerpt(request.likeness, _NAME_CHARS)}"
+    words = f"{whose} · requested by <@{member_id}> · {speech.seconds:.1f} s{preview}"
     missing = rest_is_missing(speech.why) if speech.rest_is_missing else ""
     return "\n".join(filter(None, (words, request.note, missing)))
 
 
 def tags(request: SpeakRequest, *, member: str) -> dict[str, str]:
     """Return the tags of its sound file, in plain text; ``member`` is the name of who asked for it."""
+    names = [one_line(voice.name, _NAME_CHARS) for voice in request.voices]
+    whose = f"{MARK}{'s' if len(names) > 1 else ''}{f' of {_listed(names)}' if names else ''}"
+    if request.likeness is not None:
+        whose = f"{MARK} after {one_line(request.likeness, _NAME_CHARS)}"
     return {
         TITLE: one_line(request.request.text, _TITLE_CHARS),
-        COMMENT: f"{_whose(request, one_line)}, for {one_line(member)}",
+        COMMENT: f"{whose}, for {one_line(member)}",
         SOFTWARE: f"Myna {__version__}",
     }
 
 
-def _whose(request: SpeakRequest, shown: Callable[[str, int], str]) -> str:
-    names = [shown(voice.name, _NAME_CHARS) for voice in request.voices]
-    if request.likeness is not None:
-        return f"{MARK} after {shown(request.likeness, _NAME_CHARS)}"
-    if not names:
-        return MARK
-    if len(names) == 1:
-        return f"{MARK} of {names[0]}"
-    return f"{MARK}s of {', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

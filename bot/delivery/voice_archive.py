@@ -43,8 +43,8 @@ _LARGEST: Final = {
 """The only files there may be, and their most bytes: what a zip claims of itself is not believed."""
 
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # so that the same voice gives the same file
-_NO_VOICE: Final = "That file is no voice of mine, or it is damaged. Export the voice again."
-_TOO_LARGE: Final = "That file is too large to be a voice of mine."
+_NO_VOICE: Final = "That isn't a voice I exported, or it's damaged. Export the voice again."
+_TOO_LARGE: Final = "That file is too large to be an exported voice."
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 T = TypeVar("T")

@@ -55,7 +55,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _AS_IT_IS: Final = {"Accept-Encoding": "identity"}
 _SAME_NAMES: Final = 9
 
-_GONE: Final = "That recording cannot be fetched from Discord any more. Upload it again."
+_GONE: Final = "I can't get that recording from Discord any more. Upload it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class ExaminationQueue:
 
     async def _wait(self, member_id: int) -> None:
         if member_id in self._waiting:
-            raise MemberError("I have another recording of yours to look at first. Try again in a minute.")
+            raise MemberError("I'm still checking another recording of yours. Try again in a minute.")
         called_in = asyncio.get_running_loop().create_future()
         self._waiting[member_id] = called_in
         self._call_in()
@@ -312,7 +312,7 @@ MAX_DESIGNS: Final = 200
 """Designs open at once, about 2 MB on the disk each; the oldest gives way."""
 
 _FAREWELL_SECONDS: Final = 2.0  # for the replies to those whose designs were just being made
-_EXPIRED: Final = "These buttons have expired, or were pressed before. Type /voice design for new ones."
+_EXPIRED: Final = "These buttons have expired. Type /voice design for new ones."
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ _PAUSES: Final = (1.0, 2.0, 4.0)
 _TRY_SECONDS: Final = 60.0
 
 
-_NOT_TAKEN: Final = "Discord did not take the voice message. Try again in a minute."
+_NOT_TAKEN: Final = "Discord rejected the voice message. Try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def voice_message_permission_error(interaction: discord.Interaction) -> str | No
     That is where it is a member, and in a conversation with it. The reason is in a few words.
     """
     if comes_as_response(interaction):
-        return 'Outside my servers a voice message needs a press on "As voice message"'
+        return "Outside my servers I can only send voice messages from More…"
     if interaction.guild_id is None:
         return None
     refusal = write_permission_error(interaction)

@@ -130,7 +130,8 @@ def _may_sound(attempt: Attempt) -> bool:
     answer = attempt.answer
     if answer.state in (AnswerState.FAILED, AnswerState.DELETED, AnswerState.MODAL):
         return False
-    return _is_working(answer) or bool(answer.files) or answer.content.startswith("Speaking")
+    is_spoken = any(line.startswith("Speaking in") for line in answer.content.splitlines())
+    return _is_working(answer) or bool(answer.files) or is_spoken
 
 
 def _is_working(answer: Answer) -> bool:

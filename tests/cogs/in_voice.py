@@ -19,7 +19,7 @@ async def command(scene: Scene, person: Person, name: str, **options: object) ->
 async def speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
     """Let ``person`` have something said and return once it is heard."""
     answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
-    await answer.until(lambda shown: shown.content.startswith("Speaking in"), timeout=DEADLINE)
+    await answer.until(lambda shown: "Speaking in" in shown.content, timeout=DEADLINE)
     return answer
 
 

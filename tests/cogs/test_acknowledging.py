@@ -28,7 +28,7 @@ from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.rules.components import BUTTON
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.generations import generated, may_add_sounds, opened
+from tests.cogs.generations import generated, may_add_sounds, menu_of, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, until, words_of
@@ -160,7 +160,7 @@ async def filled_in_forms(
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
         "NameForm": [
             (await opened(scene.alice, generation, "Save voice"), {"Name": "Jack"}),
-            (await opened(scene.alice, generation, "To soundboard"), {"Name": "Jack"}),
+            (await opened(scene.alice, generation, "Add to soundboard"), {"Name": "Jack"}),
         ],
         "SaveForm": [
             (await menu("Save this voice"), {"Name": "Jack"}),
@@ -224,11 +224,13 @@ async def test_a_guest_s_voice_message_that_the_database_holds_up_ends_in_a_sent
     await file_of(answer)
     monkeypatch.setattr(scene.bot.extensions["cogs.generation_buttons"], "_RESPONSE_SECONDS", 0.1)
 
+    menu = await menu_of(guest, answer)
+
     async with nothing_returns(scene):
-        pressed = await guest.press(answer, "As voice message")
+        pressed = await guest.select(menu, "Choose what to do", "Send as voice message")
         await has_ended(pressed)
 
-    assert pressed.content == "That took me too long for a voice message here. Press it again."
+    assert pressed.content == "That took too long for a voice message here. Try again."
 
 
 async def has_ended(answer: Answer) -> None:
@@ -267,7 +269,7 @@ async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_
         await author.say(scene.general, "My voice", files=[RECORDING])
     forms = await filled_in_forms(scene, generation)
     menu = await scene.alice.message_menu("Speak this in a voice", scene.general.history[-1])
-    assert await words_of(menu) == "In which voice should I say this?"
+    assert await words_of(menu) == "Which voice should say this?"
     assert set(forms) == kinds_of(discord.ui.Modal)
 
     uses = [*message_menus(scene), *slash_commands(scene)]
@@ -457,9 +459,7 @@ async def test_an_error_that_cannot_be_told_in_private_tells_others_nothing(scen
     await scene.speak(voice="Nobody")
     told = await scene.general.until_message(lambda seen: bool(seen.content), timeout=DEADLINE)
 
-    assert (
-        told.content == "That did not work, and I could not tell you why in private. Try again in a minute."
-    )
+    assert told.content == "That didn't work, and I couldn't tell you why in private. Try again in a minute."
 
 
 async def test_a_press_that_is_refused_leaves_the_message_with_the_button_as_it_was(scene: Scene):
@@ -468,7 +468,7 @@ async def test_a_press_that_is_refused_leaves_the_message_with_the_button_as_it_
 
     pressed = await scene.bob.press(generation, "Delete")
 
-    assert (await refusal_of(pressed)).startswith("Only who asked for this can delete it")
+    assert (await refusal_of(pressed)).startswith("Only the member who asked for this, or a moderator")
     assert (generation.content, generation.buttons) == (words, buttons)
 
 

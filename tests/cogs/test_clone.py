@@ -33,7 +33,7 @@ async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension
 
     folder = "attachments" if extension in ("m4a", "webm") else "ephemeral-attachments"  # those are mended
     assert scene.asked[0]["reference_audio_url"].startswith(f"https://cdn.discordapp.com/{folder}/")
-    assert f"AI-generated voice after her\\_voice\\.{extension}" in answer.content
+    assert f"AI voice cloned from her\\_voice\\.{extension}" in answer.content
 
 
 @pytest.mark.slow

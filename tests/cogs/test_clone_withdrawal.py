@@ -15,7 +15,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.people import Person
 from rehearsal.permissions import EVERYONE, Permission
-from tests.cogs.generations import generation_of, may_add_sounds, opened
+from tests.cogs.generations import IN_MENU, choose, generation_of, may_add_sounds, menu_of, opened, use
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import WAV
 from tests.fakes.babble_engine import BabbleEngine
@@ -29,7 +29,7 @@ TAKEN_BACK = "The speaker hasn't agreed to this. Choose another voice."
 GONE = "This voice is gone. Choose another one."
 ENDINGS = {"off": OFF, "revoke": TAKEN_BACK, "never-clone-me": NEVER, "delete": GONE}
 """Each way in which Bob's voice is taken away, and what whoever tries to hear it reads then."""
-BUTTONS = ["Play in my channel", "As voice message", "To soundboard"]
+BUTTONS = ["Play in my channel", "Send as voice message", "Add to soundboard"]
 
 _FIRST, *_OTHERS = ENDINGS
 in_every_way = pytest.mark.parametrize(
@@ -82,10 +82,12 @@ async def take_away(scene: Scene, way: str) -> None:
 
 
 async def pressed(scene: Scene, person: Person, answer: Answer, label: str) -> str:
-    """Let ``person`` press a button, and return what they read; with a form, after it was sent."""
-    if label != "To soundboard":
-        return await words_of(await person.press(answer, label))
-    form = await person.press(answer, label)
+    """Let ``person`` press or choose, and return what they read; with a form, after it was sent."""
+    if label in IN_MENU and not (menu := await menu_of(person, answer)).menus:
+        return menu.content
+    if label != "Add to soundboard":
+        return await words_of(await use(person, answer, label))
+    form = await use(person, answer, label)
     await form.until(lambda shown: shown.modal is not None or bool(shown.content), timeout=DEADLINE)
     return await words_of(form if form.modal is None else await person.submit(form, {"Name": "Bob"}))
 
@@ -97,7 +99,7 @@ async def test_again_after_it_was_taken_away_makes_no_call(scene: Scene, way: st
     await take_away(scene, way)
     words = await pressed(scene, scene.bob, answer, "Again")
 
-    expired = "This button has expired. Type /speak to have something said."
+    expired = "This button has expired. Type /speak for a new take."
     assert words == (expired if way == "delete" else ENDINGS[way])
     assert len(scene.asked) == 1
 
@@ -180,7 +182,7 @@ async def test_a_withdrawn_likeness_ends_also_where_others_play_it_again(scene: 
     listener = await scene.alice.join(scene.perch)
     await carol.join(scene.perch)
     for person in (scene.alice, carol):
-        playing = await person.press(answer, "Play in my channel")
+        playing = await choose(person, answer, "Play in my channel")
         await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
     utterances = player_of(scene).utterances()
@@ -202,7 +204,7 @@ async def test_a_withdrawn_likeness_cannot_be_played_or_sent_again(scene: Scene,
     told = [one for one in scene.general.history[messages:] if one.author.id != scene.bot.application_id]
     words = await pressed(scene, scene.alice, answer, label)
 
-    expired = "This button has expired. Type /speak to have something said."
+    expired = "This button has expired. Type /speak for a new take."
     assert words == (expired if way == "delete" else ENDINGS[way])
     assert told == []
     assert scene.bot.players.get(scene.guild.id) is None
@@ -213,7 +215,7 @@ async def test_a_withdrawn_likeness_cannot_be_played_or_sent_again(scene: Scene,
 async def test_a_soundboard_form_that_was_open_adds_nothing(scene: Scene, way: str):
     answer = await generated(scene)
     may_add_sounds(scene, scene.alice)
-    form = await opened(scene.alice, answer, "To soundboard")
+    form = await opened(scene.alice, answer, "Add to soundboard")
 
     await take_away(scene, way)
 
@@ -242,7 +244,7 @@ async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Sce
         listener = await scene.alice.join(scene.perch)
         assert await pressed(scene, scene.alice, answer, "Play in my channel") == OFF
         await scene.let_clone()
-        playing = await scene.alice.press(answer, "Play in my channel")
+        playing = await choose(scene.alice, answer, "Play in my channel")
         await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
         await listener.wait_for_speech(timeout=DEADLINE)
         scene.say_no_more()
@@ -258,7 +260,7 @@ async def test_who_says_again_that_it_is_theirs_does_not_bring_back_what_was_tak
 
     assert await pressed(scene, scene.alice, before, "Play in my channel") == TAKEN_BACK
     assert await pressed(scene, scene.bob, before, "Again") == TAKEN_BACK
-    playing = await scene.alice.press(after, "Play in my channel")
+    playing = await choose(scene.alice, after, "Play in my channel")
     await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
 
@@ -275,7 +277,7 @@ async def test_a_generation_without_an_id_of_its_likeness_is_taken_for_the_asker
         replace(generation, voice_ids=())
     )  # as it was kept before there were ids
     listener = await scene.alice.join(scene.perch)
-    playing = await scene.alice.press(answer, "Play in my channel")
+    playing = await choose(scene.alice, answer, "Play in my channel")
     await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
 
@@ -302,9 +304,9 @@ async def test_a_likeness_rests_while_its_speaker_is_away(scene: Scene):
         away = "The speaker has left this server. The voice is paused until they return."
 
         assert await pressed(scene, scene.alice, answer, "Play in my channel") == away
-        assert await pressed(scene, scene.alice, answer, "As voice message") == away
+        assert await pressed(scene, scene.alice, answer, "Send as voice message") == away
         scene.guild.add_member(scene.bob)
-        playing = await scene.alice.press(answer, "Play in my channel")
+        playing = await choose(scene.alice, answer, "Play in my channel")
         await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
         await listener.wait_for_speech(timeout=DEADLINE)
         scene.say_no_more()
@@ -333,7 +335,7 @@ async def test_a_switch_reaches_no_further_than_its_server(scene: Scene):
 async def test_every_hearing_of_it_stands_in_the_record(scene: Scene):
     answer = await generated(scene)
     listener = await scene.alice.join(scene.perch)
-    playing = await scene.alice.press(answer, "Play in my channel")
+    playing = await choose(scene.alice, answer, "Play in my channel")
     await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
 

@@ -20,30 +20,30 @@ _QUOTA = json.dumps(
 FAULTS: dict[str, tuple[Fault, str]] = {
     "reset before the headers": (Reset(), "took too long"),
     "reset inside the answer": (Reset(5), "took too long"),
-    "bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "refused this text"),
-    "unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "does not work"),
-    "no balance": (Respond(402, '{"error":"Insufficient balance"}'), "used up"),
-    "forbidden": (Respond(403, '{"statusCode":403,"message":"Forbidden"}'), "does not work"),
+    "bad request": (Respond(400, '{"statusCode":400,"message":"bad text"}'), "rejected this text"),
+    "unauthorized": (Respond(401, '{"statusCode":401,"message":"Access denied"}'), "rejected my key"),
+    "no balance": (Respond(402, '{"error":"Insufficient balance"}'), "out of voice credit"),
+    "forbidden": (Respond(403, '{"statusCode":403,"message":"Forbidden"}'), "rejected my key"),
     "quota": (Respond(403, _QUOTA), "about 7 hours"),
     "busy for long": (Respond(429, headers={"Retry-After": "3000"}), "busy"),
     "server error": (Respond(500, "Internal server error"), "failed"),
     "bad gateway": (Respond(502, "<html>bad</html>"), "failed"),
     "html with 200": (
         Respond(200, "<html>hello</html>", headers={"Content-Type": "text/html"}),
-        "unexpected",
+        "something I can't use",
     ),
-    "empty": (Respond(200, ""), "unexpected"),
+    "empty": (Respond(200, ""), "something I can't use"),
     "elsewhere": (Redirect(302, "http://127.0.0.1:9/"), "failed"),
-    "missing fields": (Respond(200, "{}"), "unexpected"),
-    "another status inside": (Respond(200, '{"StatusCode":401,"message":"no"}'), "does not work"),
-    "depth bomb": (Respond(200, "[" * 30_000), "unexpected"),
+    "missing fields": (Respond(200, "{}"), "something I can't use"),
+    "another status inside": (Respond(200, '{"StatusCode":401,"message":"no"}'), "rejected my key"),
+    "depth bomb": (Respond(200, "[" * 30_000), "something I can't use"),
     "failed later": (Accepted202(polls=1, outcome="FAILED"), "failed"),
 }
 
 DOWNLOADS: dict[str, tuple[Fault, str, int]] = {
     # What was made is never paid for twice; only a generation that nobody can hear is made once more.
-    "cut": (Cut(0.5), "could not be fetched", 1),
-    "gone": (Respond(403, "gone"), "could not be fetched", 1),
+    "cut": (Cut(0.5), "couldn't download it", 1),
+    "gone": (Respond(403, "gone"), "couldn't download it", 1),
     "silent": (BadWav("silent"), "cannot be played", 2),
     "far too long": (BadWav("silence for three minutes"), "cannot be played", 2),
 }
@@ -103,7 +103,7 @@ async def test_after_a_refused_key_nothing_more_is_asked(scene: Scene):
 
     said = await words_of(await scene.speak())
 
-    assert "does not work" in said
+    assert "rejected my key" in said
     assert len(scene.asked) == 1
 
 

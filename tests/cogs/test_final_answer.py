@@ -26,7 +26,7 @@ from tests.rehearsal.conftest import logged_in
 from tests.scenes import DEADLINE
 
 MAKING = "Making the speech …"
-WORDS = "AI-generated voice, for Alice · 1.0 s"
+WORDS = "AI voice · requested by Alice · 1.0 s"
 ALWAYS = 10_000
 TEN_MEBIBYTES = 10 * 1024 * 1024
 
@@ -83,7 +83,9 @@ class Asked:
         found = [message for channel in channels for message in channel.history]
         if self.shown.state is AnswerState.FAILED:  # Discord's app has put its own sentence in its place
             found = [message for message in found if message is not self.shown.message]
-        return found
+        aside = self.shown.message
+        is_aside = aside is not None and aside.ephemeral and not aside.deleted
+        return [*found, aside] if aside is not None and is_aside else found
 
     @property
     def edits(self) -> list[RecordedRequest]:
@@ -107,7 +109,7 @@ class Asked:
         """Acknowledge, and show that it is being made."""
         await self.answer.acknowledge()
         self.answer.show(MAKING)
-        await self.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=DEADLINE)
+        await self.shown.until(lambda seen: seen.content.endswith("when it's done."), timeout=DEADLINE)
 
     async def finish(self, upload: Any = None, **more: Any) -> None:
         """Give the answer, and hang never."""
@@ -120,7 +122,7 @@ class Asked:
         message = self.visible[0]
         assert not message.thinking
         assert not message.content.endswith("…")
-        assert "when it is done" not in message.content
+        assert "when it's done" not in message.content
         return message
 
 
@@ -254,8 +256,7 @@ async def test_a_connection_that_breaks_under_every_file_leaves_the_words(rehear
     await alice.finish()
 
     assert alice.the_one().content == (
-        "The connection to Discord broke, so the file is missing. Ask for the same again in a minute.\n"
-        + WORDS
+        "The connection to Discord broke, so the file is missing. Try again in a minute.\n" + WORDS
     )
 
 
@@ -396,7 +397,7 @@ async def test_the_reason_for_a_file_does_not_promise_one_that_is_missing(rehear
     await alice.finish(because="I lost the voice channel")
 
     content = alice.the_one().content
-    assert content.startswith("I lost the voice channel. I cannot send the file:")
+    assert content.startswith("I lost the voice channel. I can't send the file:")
     assert '"Attach Files"' in content
 
 
@@ -537,5 +538,49 @@ async def test_a_token_about_to_end_is_told_although_progress_is_not_due(rehears
 
     alice.answer.show_progress(_Making())
 
-    await alice.shown.until(lambda seen: seen.content.endswith("when it is done."), timeout=DEADLINE)
+    await alice.shown.until(lambda seen: seen.content.endswith("when it's done."), timeout=DEADLINE)
     await alice.finish()
+
+
+QUOTE = "> what Alice wrote"
+
+
+@pytest.mark.parametrize("name", ["AutoMod", "AutoMod of messages"])
+async def test_what_automod_refuses_is_tried_without_what_the_member_wrote(
+    rehearsal: Rehearsal, bot: HeldBot, name: str
+):
+    alice = await asked(rehearsal, bot)
+    await alice.make()
+    alice.fail(*REFUSALS[name], times=1)
+
+    await alice.finish(quote=QUOTE)
+
+    assert alice.the_one().content == WORDS
+    assert [file.name for file in alice.the_one().files] == ["hello.ogg"]
+
+
+async def test_the_quote_stands_above_all_that_is_left(rehearsal: Rehearsal, bot: HeldBot):
+    alice = await asked(rehearsal, bot)
+    await alice.make()
+    alice.fail(413, 40005, only_files=True)
+
+    await alice.finish(quote=QUOTE)
+
+    assert alice.the_one().content == f"{QUOTE}\nThat is too long.\n{WORDS}"
+
+
+@pytest.mark.parametrize("name", ["malformed", "AutoMod", "missing permissions"])
+async def test_where_nothing_but_the_reason_is_taken_only_the_member_reads_it(
+    rehearsal: Rehearsal, bot: HeldBot, name: str
+):
+    alice = await asked(rehearsal, bot)
+    await alice.make()
+    alice.fail(*REFUSALS[name], times=3 if name == "AutoMod" else 2)  # the quote, the file, the words
+
+    await alice.finish(quote=QUOTE)
+
+    told = alice.the_one()
+    assert told.ephemeral
+    assert told.content.endswith(".")
+    assert WORDS not in told.content
+    assert alice.answer.is_final

@@ -1,4 +1,4 @@
-"""The buttons under a generation that ask for a name: Save voice, To soundboard."""
+"""What asks for a name under a generation: Save voice, Add to soundboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from bot.library.voice import Kind, Scope
 from rehearsal.permissions import Permission
-from tests.cogs.generations import TEXT, generated, may_add_sounds, opened
+from tests.cogs.generations import TEXT, choose, generated, may_add_sounds, opened
 from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.running_bot import restarted
@@ -49,10 +49,10 @@ async def test_a_sound_is_put_on_the_soundboard_under_the_name_that_is_typed(sce
     answer = await generated(scene)
     may_add_sounds(scene, scene.bob)
 
-    form = await opened(scene.bob, answer, "To soundboard")
+    form = await opened(scene.bob, answer, "Add to soundboard")
     done = await scene.bob.submit(form, {"Name": "Fox"})
 
-    assert "**Fox** is on the soundboard now." in await words_of(done)
+    assert "Added **Fox** to the soundboard." in await words_of(done)
     assert [sound.name for sound in scene.guild.sounds.values()] == ["Fox"]
 
 
@@ -60,10 +60,10 @@ async def test_a_sound_without_a_name_is_called_by_its_first_words(scene: Scene)
     answer = await generated(scene)
     may_add_sounds(scene, scene.bob)
 
-    form = await opened(scene.bob, answer, "To soundboard")
+    form = await opened(scene.bob, answer, "Add to soundboard")
     done = await scene.bob.submit(form, {})
 
-    assert "is on the soundboard now." in await words_of(done)
+    assert "to the soundboard." in await words_of(done)
     assert [sound.name for sound in scene.guild.sounds.values()] == ["The quick brown fox jumps over t"]
 
 
@@ -73,7 +73,7 @@ async def test_a_full_soundboard_is_one_sentence(scene: Scene):
     for number in range(scene.guild.sound_slots):
         scene.guild.add_sound(f"sound {number}", scene.bob)
 
-    form = await opened(scene.alice, answer, "To soundboard")
+    form = await opened(scene.alice, answer, "Add to soundboard")
     done = await scene.alice.submit(form, {"Name": "Fox"})
 
     assert "full" in await words_of(done)
@@ -85,6 +85,6 @@ async def test_without_its_own_permission_the_bot_says_so_before_it_asks_for_a_n
     scene.guild.deny_bot(Permission.CREATE_GUILD_EXPRESSIONS)
     await scene.rehearsal.caught_up()
 
-    pressed = await scene.alice.press(answer, "To soundboard")
+    pressed = await choose(scene.alice, answer, "Add to soundboard")
 
-    assert "I may not add sounds here" in await words_of(pressed)
+    assert "I can't add sounds here" in await words_of(pressed)

@@ -45,8 +45,8 @@ async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_le
     revoked = time.monotonic()
     await scene.bot.library.consents.revoke(scene.bob.id)
     assert player_of(scene).utterances() == []
-    assert "The voice was withdrawn, so I can't use it." in await words_of(speaking)
-    assert "The voice was withdrawn, so I can't use it." in await words_of(waiting)
+    assert "That voice was withdrawn, so I stopped." in await words_of(speaking)
+    assert "That voice was withdrawn, so I stopped." in await words_of(waiting)
     await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
     assert listener.speech()[-1].arrival - revoked <= SILENT_SECONDS + ON_THE_WAY
@@ -79,7 +79,7 @@ async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.consents.revoke(scene.bob.id)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
+    await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
 
 
 async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Scene):

@@ -28,7 +28,7 @@ from tests.cogs.sounds import HIGH
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
-ONE_MORE = "I have another recording of yours to look at first. Try again in a minute."
+ONE_MORE = "I'm still checking another recording of yours. Try again in a minute."
 _DISCORD = discord.Client(intents=discord.Intents.none())
 
 
@@ -245,7 +245,7 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gone.wav", "cannot be fetched from Discord any more"),
+        ("gone.wav", "can't get that recording from Discord"),
         ("broken.wav", "couldn't fetch"),
         ("cut.wav", "couldn't fetch"),
         ("endless.wav", "larger than 10 MiB"),

@@ -98,7 +98,7 @@ async def test_after_its_token_has_ended_the_answer_is_posted_by_the_bot_itself(
         lambda message: not message.thinking and bool(message.files), timeout=DEADLINE
     )
 
-    assert "AI-generated voice" in posted.content
+    assert "AI voice" in posted.content
     assert [file.name for file in posted.files] == ["Hello-there.wav"]
     assert not answer.files
 

@@ -217,7 +217,7 @@ async def test_our_own_tts_gateway_gets_the_mended_recording_and_nothing_is_post
         await until(lambda: not scene.bot.deliveries._open)  # it is looked at once more after the upload
         scene.bot.reference_posts.forget_mended([likeness_of(scene)])
         lost = await scene.bob.press(answer, "Again")
-        assert await words_of(lost) == "I do not have that recording any more. Type /clone again."
+        assert await words_of(lost) == "I no longer have that recording. Type /clone again."
 
 
 def likeness_of(scene: Scene) -> str:

@@ -68,7 +68,7 @@ async def test_who_may_skip_is_asked_at_the_press_and_not_when_it_was_shown(busy
     await busy.bob.press(answer, "Skip")
     await answer.until(lambda shown: shown.content.startswith("Skipped: This takes"), timeout=DEADLINE)
 
-    assert "somebody else's" in refused
+    assert "Only the member who asked" in refused
 
 
 async def test_what_was_shown_and_is_over_is_not_skipped_in_another_s_place(busy: Scene):
@@ -77,7 +77,7 @@ async def test_what_was_shown_and_is_over_is_not_skipped_in_another_s_place(busy
     await command(busy, busy.alice, "skip")
 
     await busy.bob.press(answer, "Skip")
-    await answer.until(lambda shown: shown.content.startswith("That is over already."), timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("That's already over."), timeout=DEADLINE)
 
     assert order(answer) == ["Bob first", "Alice again", "Bob second"]
 
@@ -86,11 +86,11 @@ async def test_cancel_mine_drops_only_mine(busy: Scene):
     answer = await shown_to(busy, busy.bob)
 
     await busy.bob.press(answer, "Cancel mine")
-    await answer.until(lambda shown: shown.content.startswith("Stopped 2 of yours."), timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("Cleared your 2 items."), timeout=DEADLINE)
     nothing = await words_of(await busy.bob.press(answer, "Cancel mine"))
 
     assert order(answer) == ["This takes", "Alice again"]
-    assert nothing == "Nothing of yours is waiting."
+    assert nothing == "You have nothing in the queue."
 
 
 @pytest.mark.slow
@@ -100,10 +100,10 @@ async def test_stop_all_is_for_who_decides(busy: Scene):
     refused = await words_of(await busy.bob.press(answer, "Stop all"))
     await make_moderator(busy, busy.bob)
     await busy.bob.press(answer, "Stop all")
-    await answer.until(lambda shown: shown.content.startswith("Stopped 4."), timeout=DEADLINE)
+    await answer.until(lambda shown: shown.content.startswith("Cleared 4 items."), timeout=DEADLINE)
 
     assert "mute members" in refused
-    assert "Nothing is waiting" in answer.content
+    assert "The queue is empty" in answer.content
     assert answer.buttons == ["Refresh"]
 
 
@@ -124,7 +124,7 @@ async def test_what_is_brought_to_the_front_too_late_is_refused(busy: Scene):
     answer = await shown_to(busy, busy.bob)
     await command(busy, busy.bob, "stop")
 
-    assert "not waiting any more" in await words_of(
+    assert "no longer waiting" in await words_of(
         await busy.bob.select(answer, "Say next (moderators)", "Bob second")
     )
 
@@ -168,7 +168,7 @@ async def test_the_buttons_live_on_from_the_last_press(scene: Scene):
     answer = await shown_to(scene, scene.alice)
 
     await scene.alice.press(answer, "Refresh")
-    await answer.until(lambda shown: "Nothing is waiting" in shown.content, timeout=DEADLINE)
+    await answer.until(lambda shown: "The queue is empty" in shown.content, timeout=DEADLINE)
     await answer.until(lambda shown: shown.content == "Type /queue to see it again.", timeout=DEADLINE)
 
     assert [seen.content for seen in answer.history].count("Type /queue to see it again.") == 1
@@ -185,4 +185,4 @@ async def test_buttons_from_before_a_restart_still_work(scene: Scene):
     await scene.alice.press(answer, "Refresh")
 
     await answer.until(lambda shown: len(shown.history) > 1, timeout=DEADLINE)
-    assert "Nothing is waiting" in answer.content
+    assert "The queue is empty" in answer.content

@@ -57,12 +57,12 @@ async def use_every_voice(scene: Scene, rehearsal: Rehearsal) -> None:
     for name in ("Rook", "Vicky"):
         answer = await scene.bob.slash(scene.general, "speak", text=TEXT, voice=name, to="here")
         await file_of(answer)
-        assert f"voice of {name}" in answer.content
+        assert f"AI voice: {name}" in answer.content
     await file_of(await scene.bob.slash(scene.general, "speak", text="Rook: Hello there. / Vicky: Hi, you."))
     for number in range(2):  # the server's voice, and its second use
         answer = await scene.speak(f"{TEXT} {number}", to="here")
         await file_of(answer)
-    assert "voice of Warm" in answer.content
+    assert "AI voice: Warm" in answer.content
     private = rehearsal.world.dm(scene.bob)
     for number in range(2):
         await file_of(await scene.bob.slash(private, "speak", text=f"{TEXT} {number}"))
@@ -165,7 +165,7 @@ async def test_a_default_voice_without_a_private_place_is_done_without(scene: Sc
     for number in range(2):
         answer = await scene.speak(f"{TEXT} {number}", to="here")
         await file_of(answer)
-        assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
+        assert f"AI voice · requested by {scene.alice.mention}" in answer.content
 
     assert [request for request in scene.asked if "reference_audio_url" in request] == []
     assert recordings_in(scene.rehearsal) == []

@@ -9,7 +9,7 @@ from bot.playback.queue import Outcome
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.people import Person
-from tests.cogs.generations import generated, may_add_sounds, opened
+from tests.cogs.generations import choose, generated, may_add_sounds, offered, opened, use
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import cloned, designed
 from tests.cogs.sounds import HIGH, recording
@@ -75,7 +75,8 @@ async def test_report_stands_under_real_voices_and_under_no_others(scene: Scene)
     saved, made = await generated(scene, voice="Bobby"), await generated(scene, voice="Robin")
     likeness = await cloned_once(scene)
 
-    assert ["Report" in answer.buttons for answer in (saved, likeness, made)] == [True, True, False]
+    found = [await offered(scene.bob, answer) for answer in (saved, likeness, made)]
+    assert ["Report" in acts for acts in found] == [True, True, False]
 
 
 @pytest.mark.slow
@@ -84,8 +85,8 @@ async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_wher
 ):
     answer = await cloned_once(scene)
 
-    assert (await words_of(await carol.press(answer, "Report"))).startswith("Thank you.")
-    again = await words_of(await carol.press(answer, "Report"))
+    assert (await words_of(await choose(carol, answer, "Report"))).startswith("Thank you.")
+    again = await words_of(await choose(carol, answer, "Report"))
     listed = await typed(scene.alice, scene.general, "voice audit")
     assert "1 report is open." in listed.content
     page = await looked_into(scene, "/clone, by Bob")
@@ -107,11 +108,11 @@ async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_wher
 async def test_a_frozen_likeness_is_silent_everywhere_at_once(scene: Scene, carol: Person):
     answer = await cloned_once(scene, LONG)
     may_add_sounds(scene, carol)
-    form = await opened(carol, answer, "To soundboard")
+    form = await opened(carol, answer, "Add to soundboard")
     listener = await carol.join(scene.perch)
     await scene.bob.join(scene.perch)
     for person in (carol, scene.bob):
-        playing = await person.press(answer, "Play in my channel")
+        playing = await choose(person, answer, "Play in my channel")
         await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
     utterances = player_of(scene).utterances()
@@ -119,8 +120,12 @@ async def test_a_frozen_likeness_is_silent_everywhere_at_once(scene: Scene, caro
     await frozen_likeness(scene)
 
     assert [one.outcome for one in utterances] == [Outcome.WITHDRAWN, Outcome.WITHDRAWN]
-    for person, label in ((carol, "Play in my channel"), (carol, "As voice message"), (scene.bob, "Again")):
-        assert await words_of(await person.press(answer, label)) == FROZEN
+    for person, label in (
+        (carol, "Play in my channel"),
+        (carol, "Send as voice message"),
+        (scene.bob, "Again"),
+    ):
+        assert await words_of(await use(person, answer, label)) == FROZEN
     assert await words_of(await carol.submit(form, {"Name": "Bob"})) == FROZEN
     assert await words_of(await clone(scene, "Something else")) == FROZEN_RECORDINGS
     assert len(scene.asked) == 1
@@ -146,7 +151,7 @@ async def test_a_frozen_likeness_is_not_thawed_by_its_member(scene: Scene, way: 
         )
         assert await words_of(saving) == FROZEN_RECORDINGS
         if way == "restart":
-            assert await words_of(await scene.bob.press(answer, "As voice message")) == FROZEN
+            assert await words_of(await choose(scene.bob, answer, "Send as voice message")) == FROZEN
         assert len(scene.asked) == 1
 
 
@@ -158,7 +163,7 @@ async def test_an_unfrozen_likeness_speaks_again(scene: Scene):
     await scene.alice.press(page, "Unfreeze")
     await page.until(lambda shown: shown.buttons == ["Freeze"], timeout=DEADLINE)
 
-    assert await words_of(await scene.bob.press(answer, "As voice message")) == "Sent."
+    assert await words_of(await choose(scene.bob, answer, "Send as voice message")) == "Sent."
 
 
 async def test_only_moderators_freeze_a_likeness(scene: Scene, carol: Person):
@@ -178,7 +183,7 @@ async def test_a_voice_that_its_owner_has_deleted_can_still_be_reported(scene: S
     answer = await generated(scene, voice="Vicky")
     await scene.bot.library.voices.delete(Scope(scene.guild.id, scene.alice.id), voice.id)
 
-    assert (await words_of(await scene.bob.press(answer, "Report"))).startswith("Thank you.")
+    assert (await words_of(await choose(scene.bob, answer, "Report"))).startswith("Thank you.")
     page = await looked_into(scene, "A voice that is deleted")
 
     assert page.content.startswith("That voice is deleted. · 1 open report")
@@ -197,7 +202,7 @@ async def test_who_has_deleted_their_data_can_still_be_reported_for_another_s_vo
     await carol.press(asked, "Delete everything")
     await asked.until(lambda shown: "Deleted: " in shown.content, timeout=DEADLINE)
 
-    assert (await words_of(await scene.bob.press(answer, "Report"))).startswith("Thank you.")
+    assert (await words_of(await choose(scene.bob, answer, "Report"))).startswith("Thank you.")
     page = await looked_into(scene, "A voice that is deleted")
 
     assert f"made for {carol.mention}" in page.content
@@ -205,7 +210,7 @@ async def test_who_has_deleted_their_data_can_still_be_reported_for_another_s_vo
 
 async def test_a_report_outlives_the_data_of_who_made_it_and_of_whom_it_is_about(scene: Scene, carol: Person):
     answer = await cloned_once(scene)
-    await words_of(await carol.press(answer, "Report"))
+    await words_of(await choose(carol, answer, "Report"))
 
     for person in (carol, scene.bob):
         await scene.bot.library.privacy.delete(person.id)
@@ -218,7 +223,7 @@ async def test_a_report_outlives_the_data_of_who_made_it_and_of_whom_it_is_about
 
 async def test_a_replay_of_a_clone_is_on_record_as_the_voice_of_who_is_heard(scene: Scene, carol: Person):
     answer = await cloned_once(scene)
-    await words_of(await carol.press(answer, "As voice message"))
+    await words_of(await choose(carol, answer, "Send as voice message"))
 
     page = await looked_into(scene, "/clone, by Bob")
 

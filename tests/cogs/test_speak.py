@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import wave
 from dataclasses import replace
 from io import BytesIO
@@ -8,6 +9,7 @@ from typing import Any, Final
 import discord
 import pytest
 
+from bot.library.voice import Scope
 from bot.text.labels import one_line
 from bot.text.speakable import speakable
 from cogs.speak import words_of_message
@@ -16,6 +18,7 @@ from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.likeness import likeness
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
+from tests.cogs.generations import choose, offered
 from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tests.text.discord_cases import CASES, complaints, names_for
 
@@ -29,8 +32,10 @@ async def test_speak_answers_with_a_wav_that_says_what_it_is(scene: Scene):
     with wave.open(BytesIO(await file.read())) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
         seconds = sound.getnframes() / 48_000
-    credit = f"AI-generated voice of Warm, for {scene.alice.mention} · {seconds:.1f} s"
-    assert answer.content.splitlines()[0] == credit
+    assert answer.content.splitlines()[:2] == [
+        "> Hello there, how are you?",
+        f"AI voice: Warm · requested by {scene.alice.mention} · {seconds:.1f} s",
+    ]
     assert not answer.ephemeral
 
 
@@ -81,10 +86,10 @@ async def test_voice_channel_alone_gives_no_file(scene: Scene):
 
     answer = await scene.speak(to="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
-    await answer.until(lambda shown: shown.content.startswith("Spoken in"), timeout=DEADLINE)
+    await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
 
     assert f"<#{scene.perch.id}>" in answer.content
-    assert "AI-generated voice" in answer.content
+    assert "AI voice" in answer.content
     assert not answer.files
 
 
@@ -111,9 +116,9 @@ async def test_where_the_bot_may_not_speak_the_file_is_given_all_the_same(scene:
     answer = await scene.speak()
     await file_of(answer)
 
-    reason, credit = answer.content.splitlines()[:2]
+    _quote, reason, credit = answer.content.splitlines()[:3]
     assert reason.startswith(f'I need the permission "Speak" in <#{scene.perch.id}>.')
-    assert credit.startswith("AI-generated voice")
+    assert credit.startswith("AI voice")
     assert scene.guild.bot_channel is None
 
 
@@ -123,7 +128,7 @@ async def test_outside_a_voice_channel_a_file_comes_without_a_reason(scene: Scen
     answer = await scene.speak()
     await file_of(answer)
 
-    assert answer.content.startswith("AI-generated voice")
+    assert answer.content.splitlines()[1].startswith("AI voice")
 
 
 async def test_where_the_bot_may_not_speak_and_was_asked_to_it_names_the_permission(scene: Scene):
@@ -166,9 +171,9 @@ async def test_what_is_heard_needs_no_right_to_attach_files(scene: Scene, option
     words = await words_of(answer)
     await listener.wait_for_speech(timeout=DEADLINE)
 
-    assert words.splitlines()[0].startswith('I need the permission "Attach Files"')
-    assert words.splitlines()[1].startswith("AI-generated voice")
-    assert "Play in my channel" in answer.buttons
+    assert words.splitlines()[1].startswith('I need the permission "Attach Files"')
+    assert words.splitlines()[2].startswith("AI voice")
+    assert "Play in my channel" in await offered(scene.alice, answer)
 
 
 async def test_where_it_can_be_neither_heard_nor_sent_both_permissions_are_named(scene: Scene):
@@ -208,7 +213,7 @@ async def test_whatever_an_asker_is_called_they_are_mentioned_by_id_and_not_ping
     answer = await mallory.slash(scene.general, "speak", text="Hi")
     file = await file_of(answer)
 
-    assert answer.content.startswith(f"AI-generated voice of Warm, for {mallory.mention} · ")
+    assert answer.content.startswith(f"> Hi\nAI voice: Warm · requested by {mallory.mention} · ")
     assert "Mallory" not in answer.content
     assert one_line(name).encode() in await file.read(), "inside the file the name stands as plain text"
     scene.assert_nobody_was_pinged()
@@ -327,7 +332,7 @@ async def test_a_user_installed_app_is_told_that_it_cannot_speak_in_voice_there(
 
     answer = await carol.slash(lounge, "speak", text="Hi", to="voice channel")
 
-    assert "servers I have been added to" in await words_of(answer)
+    assert "servers I've been added to" in await words_of(answer)
 
 
 async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
@@ -339,3 +344,45 @@ async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
     hold.released.set()
 
     await file_of(answer)
+
+
+async def test_what_was_written_is_quoted_with_its_spoilers_and_again_quotes_what_was_said(scene: Scene):
+    answer = await scene.speak(f"**Hi** {scene.bob.mention}, it is ||the butler||! @everyone", to="here")
+    await file_of(answer)
+    again = await scene.alice.press(answer, "Again")
+    await file_of(again)
+
+    assert answer.content.splitlines()[0] == r"> \*\*Hi\*\* Bob, it is ||the butler||! everyone"
+    assert again.content.splitlines()[0] == "> Hi Bob, it is spoiler! everyone"
+    scene.assert_nobody_was_pinged()
+
+
+async def test_moderators_can_have_it_without_quotes_and_as_ogg_of_what_was_heard(scene: Scene):
+    moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
+    await scene.bot.library.settings.set_answer_rules(moderator, quotes_text=False, sends_ogg=True)
+
+    answer = await scene.speak("Hello there, how are you?")
+    file = await file_of(answer)
+
+    assert answer.content.startswith("AI voice")
+    assert file.name == "Hello-there-how-are-you.ogg"
+    data = await file.read()
+    assert data.startswith(b"OggS")
+    assert b"AI-generated voice of Warm, for Alice" in data
+    assert await words_of(await choose(scene.alice, answer, "Send as voice message")) == "Sent."
+
+
+async def test_what_is_dropped_while_it_is_made_is_told_to_who_asked_alone(scene: Scene):
+    await scene.alice.join(scene.perch)
+    hold = Hold()
+    scene.faults.on_post(hold)
+    answer = await scene.speak()
+    async with asyncio.timeout(DEADLINE):
+        await scene.faults.received(posts=1)
+
+    await words_of(await scene.alice.slash(scene.general, "stop"))
+    await answer.until(lambda shown: shown.ephemeral, timeout=DEADLINE)
+
+    assert answer.content == "Stopped."
+    assert not any("Stopped." in message.content for message in scene.general.history)
+    hold.released.set()

@@ -11,6 +11,7 @@ from rehearsal.answers import AnswerState
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.permissions import Permission
 from rehearsal.stage import pcm_of_wav
+from tests.cogs.generations import choose, offered
 from tests.cogs.saved_voices import chosen, cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.library.shelves import voice_for
@@ -37,7 +38,7 @@ async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_an
     answer = await scene.speak(TEXT, voice="robin", to="here")
     data = await (await file_of(answer)).read()
 
-    assert answer.content.startswith(f"AI-generated voice of Robin, for {scene.alice.mention} · ")
+    assert f"AI voice: Robin · requested by {scene.alice.mention} · " in answer.content
     assert b"AI-generated voice of Robin, for Alice" in data
     (request,) = scene.asked
     assert request["prompt_text"] == "Hello"
@@ -85,15 +86,15 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
     others = await scene.bob.slash(scene.general, "speak", text=TEXT, to="here")
     await file_of(others)
 
-    assert "voice of Rook" in mine.content
-    assert "voice of Robin" in others.content
+    assert "AI voice: Rook" in mine.content
+    assert "AI voice: Robin" in others.content
 
 
 async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Scene):
     answer = await scene.speak(TEXT, style="an old man", to="here")
     await file_of(answer)
 
-    assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
+    assert f"AI voice · requested by {scene.alice.mention}" in answer.content
     assert await voice_for(scene.bot.library.voices, Scope(scene.guild.id, scene.alice.id)) is None
 
 
@@ -105,7 +106,7 @@ async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_voice(sce
         answer = await scene.speak(text, to="here")
         await file_of(answer)
 
-        assert answer.content.startswith(f"AI-generated voice, for {scene.alice.mention}")
+        assert f"AI voice · requested by {scene.alice.mention}" in answer.content
 
 
 async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):
@@ -116,7 +117,7 @@ async def test_speak_this_is_in_the_member_s_own_voice(scene: Scene):
     answer = await scene.alice.message_menu("Speak this", message)
     await file_of(answer)
 
-    assert f"voice of Robin, for {scene.alice.mention}" in answer.content
+    assert f"AI voice: Robin · requested by {scene.alice.mention}" in answer.content
 
 
 async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
@@ -126,7 +127,7 @@ async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
     answer = await scene.speak("Robin: Hello there, my friend. / rook: Hi, how are you?", to="here")
     await file_of(answer)
 
-    assert answer.content.startswith(f"AI-generated voices of Robin and Rook, for {scene.alice.mention}")
+    assert f"AI voices: Robin and Rook · requested by {scene.alice.mention}" in answer.content
     said = {request["prompt_text"]: request["text"] for request in scene.asked}
     assert said == {"Hello": "Hello there, my friend.", "Croak": "Hi, how are you?"}
 
@@ -188,7 +189,7 @@ async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
 async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_whose_it_is(scene: Scene):
     answer = await scene.speak(TEXT, to="voice message")
     sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
-    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=DEADLINE)
+    await answer.until(lambda shown: "AI voice" in shown.content, timeout=DEADLINE)
 
     (file,) = scene.rehearsal.files_of(sent)
     assert file.seconds is not None
@@ -214,10 +215,10 @@ async def test_in_direct_messages_a_voice_message_is_one(scene: Scene):
 
     answer = await scene.alice.slash(private, "speak", text=TEXT, to="voice message")
     await private.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
-    await answer.until(lambda shown: shown.content.startswith("AI-generated"), timeout=DEADLINE)
+    await answer.until(lambda shown: "AI voice" in shown.content, timeout=DEADLINE)
 
     assert not answer.files
-    assert answer.buttons[:2] == ["Again", "As voice message"]
+    assert await offered(scene.alice, answer) == ["Send as voice message", "Delete"]
 
 
 async def test_where_only_the_member_has_the_app_a_voice_message_is_a_press_away(scene: Scene):
@@ -226,10 +227,10 @@ async def test_where_only_the_member_has_the_app_a_voice_message_is_a_press_away
 
     answer = await guest.slash(private, "speak", text=TEXT, to="voice message")
     await file_of(answer)
-    pressed = await guest.press(answer, "As voice message")
+    pressed = await choose(guest, answer, "Send as voice message")
     await pressed.until(lambda shown: bool(shown.files), timeout=DEADLINE)
 
-    assert 'needs a press on "As voice message", so here is the file.' in answer.content
+    assert "only send voice messages from More…, so here is the file." in answer.content
     assert pressed.message is not None and pressed.message.voice_message
     (callback,) = [one for one in scene.rehearsal.requests if one.path.endswith("/callback") and one.files]
     assert (callback.json["type"], callback.files[0].part_type) == (4, "audio/ogg")
@@ -241,12 +242,12 @@ async def test_speak_this_in_a_voice_asks_for_one_of_those_the_member_may_use(sc
     message = await scene.bob.say(scene.general, TEXT)
 
     menu = await scene.alice.message_menu("Speak this in a voice", message)
-    assert await words_of(menu) == "In which voice should I say this?"
+    assert await words_of(menu) == "Which voice should say this?"
     assert menu.ephemeral
     answer = await scene.alice.select(menu, "Choose a voice", "Robin")
     await file_of(answer)
 
-    assert f"voice of Robin, for {scene.alice.mention}" in answer.content
+    assert f"AI voice: Robin · requested by {scene.alice.mention}" in answer.content
     assert not answer.ephemeral
     assert menu.state is AnswerState.DELETED
 
@@ -275,7 +276,7 @@ async def test_who_takes_no_direct_messages_is_heard_in_a_starter_voice_elsewher
     again = await carol.slash(lounge, "speak", text="And now something else.")
     await file_of(again)
 
-    assert again.content.startswith(f"AI-generated voice of Warm, for {carol.mention}")
+    assert f"AI voice: Warm · requested by {carol.mention}" in again.content
     assert not [message for message in carol.dms() if message.files]
 
 
@@ -288,7 +289,7 @@ async def test_a_voice_that_nobody_named_is_passed_over_when_it_may_not_speak(sc
     answer = await scene.speak("Good morning")
     await file_of(answer)
 
-    assert answer.content.startswith("AI-generated voice of Warm")
+    assert "AI voice: Warm" in answer.content
 
 
 async def test_a_named_voice_that_may_not_speak_is_refused_where_only_the_asker_reads_it(

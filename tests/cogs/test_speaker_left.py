@@ -6,7 +6,7 @@ import pytest
 
 from rehearsal.cdn import SentFile
 from rehearsal.rest.call import Misbehaviour
-from tests.cogs.generations import generated, may_add_sounds, opened
+from tests.cogs.generations import choose, generated, may_add_sounds, opened, use
 from tests.cogs.saved_voices import WAV, cloned
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, words_of
@@ -63,20 +63,20 @@ async def test_no_button_makes_a_speaker_heard_who_has_left(scene: Scene, kind: 
         scene.bot, scene.settings, scene.rehearsal
     ) as bot:  # nothing is believed from before
         scene.bot = bot
-        form = await opened(scene.alice, answer, "To soundboard")
+        form = await opened(scene.alice, answer, "Add to soundboard")
         await scene.alice.join(scene.perch)
         await scene.guild.remove_member(scene.bob)
 
         assert await words_of(await scene.alice.submit(form, {"Name": "Bob"})) == AWAY
-        for label in ("Play in my channel", "As voice message"):
-            assert await words_of(await scene.alice.press(answer, label)) == AWAY
+        for label in ("Play in my channel", "Send as voice message"):
+            assert await words_of(await use(scene.alice, answer, label)) == AWAY
         if kind == "saved":
             assert await words_of(await asker.press(answer, "Again")) == AWAY
         assert len(scene.asked) == calls
         assert not scene.guild.sounds
         assert not any(message.voice_message for message in scene.general.history)
         scene.guild.add_member(scene.bob)
-        playing = await scene.alice.press(answer, "Play in my channel")
+        playing = await choose(scene.alice, answer, "Play in my channel")
         await playing.until(lambda shown: "<#" in shown.content, timeout=DEADLINE)
         scene.say_no_more()
 
@@ -90,5 +90,5 @@ async def test_in_a_dialogue_one_speaker_who_has_left_is_enough(scene: Scene) ->
         scene.bot = bot
         await scene.guild.remove_member(carol)
 
-        for label in ("As voice message", "Again"):
-            assert await words_of(await scene.alice.press(answer, label)) == AWAY
+        for label in ("Send as voice message", "Again"):
+            assert await words_of(await use(scene.alice, answer, label)) == AWAY

@@ -24,7 +24,7 @@ async def seconds_of(answer: Answer) -> float:
     """Return how long the file under an answer is; the answer says the same."""
     file = await file_of(answer)
     assert file.seconds is not None
-    said = float(answer.content.partition(" · ")[2].partition(" s")[0])
+    said = float(answer.content.rpartition(" · ")[2].partition(" s")[0])
     assert said == pytest.approx(file.seconds, abs=0.1)
     return file.seconds
 
@@ -95,12 +95,12 @@ async def test_a_voice_is_chosen_with_its_speed_and_none_takes_both_back(scene: 
     told = await typed(scene.alice, scene.general, "voice use", name="Robin", speed=0.5)
     slow = await scene.speak(TEXT, to="here")
     assert await seconds_of(slow) == pytest.approx(plain * 2, rel=0.05)
-    assert "voice of Robin" in slow.content
+    assert "AI voice: Robin" in slow.content
     back = await typed(scene.alice, scene.general, "voice use", name="none")
     again = await scene.speak(TEXT, to="here")
 
     assert await seconds_of(again) == plain
-    assert "voice of Warm" in again.content
+    assert "AI voice: Warm" in again.content
     assert told.content.splitlines() == [
         "From now on you speak as **Robin** here, unless you name another voice.",
         "Your speed here is 0.5 from now on.",

@@ -12,7 +12,7 @@ from bot.delivery.reply import Reply
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
 from rehearsal.rest.call import Misbehaviour, late
-from tests.cogs.generations import may_add_sounds, opened
+from tests.cogs.generations import choose, may_add_sounds, opened
 from tests.cogs.saved_voices import WAV, cloned
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import DEADLINE, Scene, file_of, until, words_of
@@ -141,7 +141,7 @@ async def test_a_voice_message_by_the_button_that_arrives_after_it_is_deleted(sc
     await file_of(answer)
     path = f"/channels/{scene.general.id}/messages"
     scene.rehearsal.misbehave(_late_file("POST", path))
-    pressed = await scene.alice.press(answer, "As voice message")
+    pressed = await choose(scene.alice, answer, "Send as voice message")
     await reached(scene, "POST", path)
 
     await revoke(scene)
@@ -157,7 +157,7 @@ async def test_a_voice_message_whose_deletion_fails_is_deleted_the_next_time(sce
     await file_of(answer)
     path = f"/channels/{scene.general.id}/messages"
     scene.rehearsal.misbehave(_late_file("POST", path), Misbehaviour("DELETE", path, 403))
-    pressed = await scene.alice.press(answer, "As voice message")
+    pressed = await choose(scene.alice, answer, "Send as voice message")
     await reached(scene, "POST", path)
     await revoke(scene)
     await words_of(pressed)
@@ -175,7 +175,7 @@ async def test_a_sound_that_arrives_after_it_is_taken_from_the_soundboard(scene:
     answer = await spoken(scene, kind, "here")
     await file_of(answer)
     may_add_sounds(scene, scene.alice)
-    form = await opened(scene.alice, answer, "To soundboard")
+    form = await opened(scene.alice, answer, "Add to soundboard")
     scene.rehearsal.misbehave(late("POST", "/soundboard-sounds", ON_ITS_WAY))
     submitted = await scene.alice.submit(form, {"Name": "Bob"})
     await reached(scene, "POST", "/soundboard-sounds", files=False)

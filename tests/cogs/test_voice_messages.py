@@ -13,7 +13,7 @@ from rehearsal.cdn import SentFile
 from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from tests.audio.reading import read
-from tests.cogs.generations import generated
+from tests.cogs.generations import choose, generated
 from tests.cogs.saved_voices import cloned, designed
 from tests.cogs.sounds import HIGH, recording
 from tests.fakes.babble_engine import BabbleEngine
@@ -48,7 +48,7 @@ def voice_messages(scene: Scene) -> list[Message]:
 
 async def sent_by_button(scene: Scene, answer: Answer) -> None:
     before = len(voice_messages(scene))
-    assert await words_of(await scene.alice.press(answer, "As voice message")) == "Sent."
+    assert await words_of(await choose(scene.alice, answer, "Send as voice message")) == "Sent."
     assert len(voice_messages(scene)) == before + 1
 
 

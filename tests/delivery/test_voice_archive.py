@@ -16,9 +16,9 @@ from bot.errors import MemberError
 from bot.library.voice import Kind
 from bot.limits import MAX_PORTABLE_BYTES
 
-NO_VOICE = "That file is no voice of mine, or it is damaged. Export the voice again."
+NO_VOICE = "That isn't a voice I exported, or it's damaged. Export the voice again."
 NEWER = "That voice was exported by a newer version of me. Update this one first."
-TOO_LARGE = "That file is too large to be a voice of mine."
+TOO_LARGE = "That file is too large to be an exported voice."
 VOICE = Portable(
     name="Åda 🎉",
     kind=Kind.CLONED,

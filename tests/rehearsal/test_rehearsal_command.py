@@ -62,10 +62,10 @@ def test_at_a_terminal_the_tour_goes_through_every_command_and_then_a_person_typ
     assert "FAILED" not in tour
     assert "<#" not in said  # names, as a person sees them
     assert "Traceback" not in complained
-    assert "AI-generated voice" in after_the_tour
+    assert "AI voice" in after_the_tour
     assert "heard:" in after_the_tour
     assert "There is no command /fly." in after_the_tour
-    assert "Nothing is waiting." in after_the_tour
+    assert "The queue is empty." in after_the_tour
     sounds = sorted((tmp_path / "rehearsal-output").glob("*.wav"))
     assert len(sounds) >= 11
     for sound in sounds:

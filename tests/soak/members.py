@@ -24,6 +24,7 @@ from tests.scenes import until
 PATIENCE_SECONDS: Final = 20.0
 """So long a member looks at one answer before they do something else."""
 
+_MENU: Final = "Choose what to do"
 _WORDS: Final = (
     *("amber", "birch", "cedar", "dahlia", "ember", "fern", "ginger", "hazel", "indigo", "juniper"),
     *("kelp", "laurel", "maple", "nettle", "olive", "poppy", "quince", "rowan", "saffron", "thistle"),
@@ -200,6 +201,17 @@ class Member:
             raise RehearsalError(f"there is no button {label}")
         return await self.asked(f"[{label}]", self.person.press(shown, label), shown)
 
+    async def chosen(self, message: Message | Answer, act: str | None = None) -> Asked:
+        """Press More…, and choose ``act`` from the menu, or whatever it offers."""
+        pressed = await self.pressed(message, "More…")
+        with suppress(TimeoutError):
+            await until(lambda: bool(pressed.answer.followups), within=PATIENCE_SECONDS)
+        menu = next((one for one in pressed.answer.followups if _MENU in one.menus), None)
+        if menu is None:
+            return pressed
+        act = act or self.rng.choice(menu.menus[_MENU])
+        return await self.asked(f"[More… {act}]", self.person.select(menu, _MENU, act), menu)
+
     def sent(self) -> SentFile:
         return SentFile(self._recording.path.name, self._recording.path.read_bytes())
 
@@ -250,7 +262,8 @@ class Member:
         labels = [label for label in answer.buttons if label != "Accept, and turn cloning on"]
         if not labels:
             return
-        pressed = await self.pressed(answer, self.rng.choice(labels))
+        label = self.rng.choice(labels)
+        pressed = await (self.chosen(answer) if label == "More…" else self.pressed(answer, label))
         if pressed.answer.modal is not None:
             name = self.crowd.new_name()
             submitted = await self.asked("form", self.person.submit(pressed.answer, {"Name": name}))
@@ -259,18 +272,18 @@ class Member:
 
     async def press_together(self) -> None:
         """Have one generation as a voice message, several at once."""
-        shown = [asked for asked in self.server.shown if "As voice message" in asked.answer.buttons]
+        shown = [asked for asked in self.server.shown if "More…" in asked.answer.buttons]
         if not shown:
             return
         answer = self.rng.choice(shown).answer
         async with asyncio.TaskGroup() as pressing:
             for person in self.server.people:
                 member = Member(self.crowd, self.server, person, self.rng)
-                pressing.create_task(member._press_if_there(answer, "As voice message"))
+                pressing.create_task(member._choose_if_there(answer, "Send as voice message"))
 
-    async def _press_if_there(self, answer: Answer, label: str) -> None:
+    async def _choose_if_there(self, answer: Answer, act: str) -> None:
         try:
-            await self.pressed(answer, label)
+            await self.chosen(answer, act)
         except RehearsalError as error:
             self.crowd.impossible[str(error)[:60]] += 1
 

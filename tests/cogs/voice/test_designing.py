@@ -22,7 +22,7 @@ from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, refusal_of, typed
 from tts_gateway.engines.base import Engine
 
-EXPIRED = "These buttons have expired, or were pressed before. Type /voice design for new ones."
+EXPIRED = "These buttons have expired. Type /voice design for new ones."
 
 
 class OtherEachTime:
@@ -170,7 +170,7 @@ async def test_when_the_second_generation_fails_the_first_can_be_chosen(scene: S
     answer = await asked_for(scene)
 
     assert answer.buttons == ["Take 1", "Three others"]
-    assert "There are only 1 for now. The voice credit is used up." in answer.content
+    assert "There are only 1 for now. I'm out of voice credit." in answer.content
 
 
 @pytest.mark.slow

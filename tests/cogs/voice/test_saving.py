@@ -292,7 +292,7 @@ async def test_a_locked_database_is_one_sentence_and_nothing_is_half_saved(scene
     other.execute("ROLLBACK")
     other.close()
 
-    assert words == "My records are busy right now. Nothing was changed; try again in a minute."
+    assert words == "My database is busy right now. Nothing was changed. Try again in a minute."
     assert await known_to(scene, scene.alice) == []
     again = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
     assert again.content.startswith("Saved as **Sister**")
@@ -307,7 +307,7 @@ async def test_a_disk_where_nothing_can_be_written_is_one_sentence(scene: Scene)
     answer = await typed(scene.alice, scene.general, "voice save", name="Sister", recording=sent())
 
     assert answer.content == (
-        "I cannot reach what I keep about voices right now. Nothing was changed; try again in a minute."
+        "I can't reach my database right now. Nothing was changed. Try again in a minute."
     )
     assert await known_to(scene, scene.alice) == []
 
@@ -342,4 +342,4 @@ async def test_without_a_recording_and_a_generation_it_says_what_to_add(scene: S
 
     answer = await typed(scene.bob, scene.general, "voice save", name="Old Jack")
 
-    assert answer.content.startswith("I have said nothing for you lately")
+    assert answer.content.startswith("I have no recent take of yours")

@@ -58,8 +58,8 @@ async def test_the_first_use_makes_the_voice_and_every_later_one_speaks_in_it(fr
     second = await fresh.bob.slash(fresh.general, "speak", text="And something else.", to="here")
     await file_of(second)
 
-    assert first.content.startswith(f"AI-generated voice of Warm, for {fresh.alice.mention}")
-    assert second.content.startswith(f"AI-generated voice of Warm, for {fresh.bob.mention}")
+    assert f"AI voice: Warm · requested by {fresh.alice.mention}" in first.content
+    assert f"AI voice: Warm · requested by {fresh.bob.mention}" in second.content
     making, *spoken = fresh.asked
     assert making["text"] == f"({WARM.style}){WARM.sample}"
     assert [asked["prompt_text"] for asked in spoken] == [WARM.sample] * 2
@@ -99,7 +99,7 @@ async def test_after_a_restart_it_is_not_made_again(fresh: Scene) -> None:
         again = await fresh.speak("And something else.", to="here")
         await file_of(again)
 
-    assert "voice of Warm" in again.content
+    assert "AI voice: Warm" in again.content
     assert made(fresh) == ["Warm"]
 
 
@@ -146,7 +146,7 @@ async def test_a_recording_that_is_lost_is_made_anew_unless_its_speech_is_kept(
         answer = await fresh.speak("And something else.", to="here")
         await file_of(answer)
 
-    assert "voice of Warm" in answer.content
+    assert "AI voice: Warm" in answer.content
     assert made(fresh) == makings
 
 
@@ -158,7 +158,7 @@ async def test_a_making_that_fails_is_one_sentence_and_the_next_use_tries_again(
     await file_of(answer)
 
     assert failed == "I couldn't make the voice Wizard. The voice service failed. Try again in a moment."
-    assert answer.content.startswith("AI-generated voice of Wizard")
+    assert "AI voice: Wizard" in answer.content
     assert made(fresh) == ["Wizard", "Wizard"]
 
 
@@ -199,7 +199,7 @@ async def test_moderators_hear_a_voice_in_the_picker_and_choose_it_for_the_serve
 
     assert heard.ephemeral and heard.content == "This is **Wizard**."
     assert likeness(babble(WIZARD.sample), pcm_of_wav(sound)).correlation > 0.9
-    assert f"voice of Wizard, for {fresh.bob.mention}" in answer.content
+    assert f"AI voice: Wizard · requested by {fresh.bob.mention}" in answer.content
     assert made(fresh) == ["Wizard"]
 
 
@@ -254,8 +254,8 @@ async def test_a_member_hears_a_voice_and_chooses_it_for_themselves(scene: Scene
     alices = await scene.speak(TEXT, to="here")
     await file_of(alices)
 
-    assert "voice of Bright" in bobs.content
-    assert "voice of Warm" in alices.content
+    assert "AI voice: Bright" in bobs.content
+    assert "AI voice: Warm" in alices.content
 
 
 async def test_a_voice_of_the_server_is_picked_and_heard_too(scene: Scene) -> None:
@@ -292,7 +292,7 @@ async def test_taking_the_default_back_brings_the_starter_back(scene: Scene) -> 
     await file_of(answer)
 
     assert told.content == "**Warm** speaks here again, as it did at the start."
-    assert "voice of Warm" in answer.content
+    assert "AI voice: Warm" in answer.content
 
 
 @pytest.mark.parametrize("command", ["voice delete", "voice info", "voice transcript", "voice export"])
@@ -310,7 +310,7 @@ async def test_a_dialogue_of_starters_makes_each_once(fresh: Scene) -> None:
     answer = await fresh.speak(text, to="here")
     await file_of(answer)
 
-    assert answer.content.startswith("AI-generated voices of Wizard and Robot")
+    assert "AI voices: Wizard and Robot" in answer.content
     assert sorted(made(fresh)) == ["Robot", "Wizard"]
     said = [(asked["text"], asked["prompt_text"]) for asked in fresh.asked if "prompt_text" in asked]
     assert ("Beep. It is me.", STARTERS[5].sample) in said
@@ -323,7 +323,7 @@ async def test_again_under_a_take_of_a_starter_says_it_in_the_same_voice(scene: 
     again = await scene.alice.press(first, "Again")
     await file_of(again)
 
-    assert "voice of Warm" in again.content
+    assert "AI voice: Warm" in again.content
     assert [asked["prompt_text"] for asked in scene.asked] == [WARM.sample] * 2
 
 
@@ -333,4 +333,4 @@ async def test_in_direct_messages_a_starter_speaks_too(scene: Scene) -> None:
     answer = await scene.alice.slash(private, "speak", text=TEXT)
     await file_of(answer)
 
-    assert "voice of Warm" in answer.content
+    assert "AI voice: Warm" in answer.content

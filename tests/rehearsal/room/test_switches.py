@@ -86,7 +86,7 @@ async def test_a_bot_that_was_refused_works_again_after_a_restart_which_the_page
     for label in ("has no credit left (402)", "refuses the key (401)"):
         await choose(page, "The TTS gateway", label, words=label)
         answer = await command(page, "speak", f"It {label}.")
-        await expect(answer.locator(".text")).to_contain_text("My owner has to")
+        await expect(answer.locator(".text")).to_contain_text("Whoever runs this bot needs to")
 
         await choose(page, "The TTS gateway", "works", words="Restart Myna")
         await page.get_by_role("button", name="Restart Myna").click()
