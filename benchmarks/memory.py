@@ -151,7 +151,7 @@ async def _order(places: list[_Place], bot: Child, measured: _Measured) -> None:
 
 async def _ordered(place: _Place, person: Person, text: str) -> float:
     """Let ``person`` order ``text`` for the voice channel; return its seconds once it is made."""
-    answer = await person.slash(place.text_channel, "speak", text=text, to="voice channel")
+    answer = await person.slash(place.text_channel, "speak", text=text, output="voice channel")
     await answer.until(lambda shown: "AI voice" in shown.content, timeout=_PATIENCE)
     seconds = re.search(r"([0-9.]+) s", answer.content.partition("AI voice")[2])
     assert seconds is not None, answer.content

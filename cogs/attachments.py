@@ -29,8 +29,8 @@ SAVE_MENU: Final = "Save this voice"
 
 _BY_MENU: Final = "Right-click the message and choose Apps, {}."
 _NOT_THEIR_MESSAGE: Final = (
-    "Somebody else wrote that message, so I ask them whether it is their voice. Leave out *of*. "
-    "Only who may manage messages there can name another member; then I ask both."
+    "Somebody else wrote that message, so I ask them whether it's their voice. Leave out `speaker`. "
+    "Only members with Manage Messages there can name someone else; then I ask both."
 )
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 _BY_A_BOT: Final = (
@@ -40,8 +40,8 @@ _BY_A_BOT: Final = (
 
 RECORDING_OPTIONS: Final = {
     "message": "Or a link to a message with such a recording",
-    "of": "Whose voice it is, if it is not yours; they are asked first",
-    "transcript": "What is said in the recording, word for word; makes the voice more alike",
+    "speaker": "Whose voice it is, if it isn't yours; I ask them first",
+    "transcript": "Exact words of the recording; improves the likeness",
 }
 """Descriptions of the options that every command with a recording has."""
 

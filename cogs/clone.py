@@ -65,32 +65,32 @@ class Clone(commands.Cog):
 
     @everywhere
     @acknowledged(Acknowledgement.PUBLIC)
-    @takes_recording(file="reference", link="message")
+    @takes_recording(file="recording", link="message")
     @app_commands.command()
     @app_commands.describe(
         text="What to say",
-        reference="A recording of your own voice, 5 to 15 seconds",
-        to="Where it goes; your voice channel and here unless you choose",
+        recording="A recording of your own voice, 5 to 15 seconds",
+        output="Where to send it (default: voice channel and here)",
         **RECORDING_OPTIONS,
     )
-    @app_commands.choices(to=DESTINATIONS)
+    @app_commands.choices(output=DESTINATIONS)
     async def clone(
         self,
         interaction: discord.Interaction,
         text: app_commands.Range[str, 1, MAX_OPTION_CHARS],
-        reference: discord.Attachment | None = None,
+        recording: discord.Attachment | None = None,
         message: str | None = None,
         transcript: app_commands.Range[str, 1, MAX_TRANSCRIPT_CHARS] | None = None,
-        of: discord.User | None = None,
-        to: str | None = None,
+        speaker: discord.User | None = None,
+        output: str | None = None,
     ) -> None:
         """Say something in the voice of a recording."""
         said = await _wording(interaction, text)
-        found = await recording_from(interaction, reference, message, of, menu=CLONE_MENU)
+        found = await recording_from(interaction, recording, message, speaker, menu=CLONE_MENU)
         if found.speaker.id != interaction.user.id:
             await self._ask(interaction, found)
             return
-        destination = Destination(to) if to else None
+        destination = Destination(output) if output else None
         await self._speak(interaction, said, found.attachment, transcript, destination)
 
     async def clone_message(self, interaction: discord.Interaction, message: discord.Message) -> None:

@@ -18,7 +18,7 @@ from bot.errors import LibraryError, MemberError, SpeechBotError, sentence_for
 from bot.interaction import scope_of, write_permission_error
 from bot.library.consent_rules import CONSENT_HOURS, POLICY_VERSION, Consent, Request, Shares
 from bot.library.library import Library
-from bot.library.voice import Sharing
+from bot.library.voice import NOBODY, Scope, Sharing
 from bot.models import RecordingPlace
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, file_stem
@@ -26,19 +26,28 @@ from cogs.attachments import FoundRecording
 from cogs.ui import PersistentButton, Question, bot_of, replace_message, row_of
 
 POLICY: Final = (
-    "Cloning is off in this server. Before you turn it on, please read what goes for everyone here:\n"
+    "Cloning is off in this server. Before you turn cloning on, here are the rules:\n"
     "- Members clone their own voice. For somebody else's, that person has to agree with a button.\n"
-    "- Every take says that it is AI-generated, with which voice, and who asked for it.\n"
-    "- Moderators see who used which voice and when (/voice audit); the words are not recorded.\n"
+    "- Every take says that it's AI-generated, which voice it is, and who asked for it.\n"
+    "- Moderators see who used which voice and when (/myna audit); the words are not recorded.\n"
     "- Everybody can take their voice back at once, or never be cloned at all: /privacy."
 )
 OWN_VOICE: Final = (
-    "Is that your own voice? I clone only your own, unless you say with *of* whose it is, and they agree.\n"
-    "When you press the button, I write down that you said so, and when. "
+    "Is this your own voice? I only clone voices with the speaker's consent. Someone else's? Run the command "
+    "again and add them under `speaker`.\n"
+    "Pressing the button records your confirmation and the time. "
     "You can take it back at any time: /privacy revoke."
 )
 NOTED: Final = "Noted. Now type your command again."
 TURNED_ON: Final = "Cloning is on. Now type your command again."
+_ON: Final = (
+    "Cloning is on. Members can save their own voice with /voice save, or speak with it once: /clone. "
+    "Anybody else is asked first."
+)
+_OFF: Final = (
+    "Cloning is off. Cloned voices can't speak here until you turn it on again; starter and designed voices "
+    "still can. To remove a cloned voice for good: /voice delete."
+)
 
 
 _PLACES: Final = {
@@ -108,7 +117,26 @@ async def cloning_on(interaction: discord.Interaction, library: Library, proceed
     elif scope.is_moderator:
         await TurnOn(library, proceed).ask(interaction, POLICY)
     else:
-        raise MemberError("Cloning is off in this server. A moderator can turn it on: /voice cloning.")
+        raise MemberError("Cloning is off in this server. A moderator can turn it on: /myna cloning.")
+
+
+async def turn_cloning_on(interaction: discord.Interaction, library: Library) -> None:
+    """Turn cloning on once this moderator has accepted the policy; where it is on, say so."""
+    if await library.consents.cloning_permission_error(scope_of(interaction), NOBODY) is None:
+        await _say_on(interaction)
+    else:
+        await TurnOn(library, _say_on).ask(interaction, POLICY)
+
+
+async def _say_on(interaction: discord.Interaction) -> None:
+    await Reply.of(interaction).finish(_ON)
+
+
+async def turn_cloning_off(library: Library, scope: Scope) -> str:
+    """Turn it off, let what is cloned fall silent at once, and return what the moderator reads."""
+    await library.settings.set_cloning(scope, False, policy=POLICY_VERSION)
+    await library.consents.silence_guild(scope.guild_id)
+    return _OFF
 
 
 async def with_own_voice(interaction: discord.Interaction, library: Library, proceed: Proceed) -> None:
@@ -225,7 +253,7 @@ class Asking:
         if refusal is not None:
             raise MemberError(refusal)
         if not await _is_here(interaction.guild, speaker):
-            raise MemberError("Whose voice it is has left this server, so they cannot be asked here.")
+            raise MemberError("The speaker is no longer in this server, so I can't ask them.")
         refusal = write_permission_error(interaction)
         if refusal is not None:
             raise MemberError(f"{refusal} to ask them. A moderator can give it to my role.")

@@ -18,8 +18,7 @@ from bot.reading.dictionary import as_csv, as_json, entry_of, imported, key_of
 from bot.reading.presets import PRESETS
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
-from cogs.ui import in_servers
-from cogs.voices import SWITCHES
+from cogs.ui import ON_OR_OFF, in_servers
 
 _MOST_CHARS: Final = 1_800
 """Of a list, in a message that may have 2,000."""
@@ -120,13 +119,13 @@ class DictionaryCommands(app_commands.Group, name="dictionary", description="How
         await Reply.of(interaction).finish(f"This is the dictionary, with {_counted(len(words))}.", file)
 
     @app_commands.command()
-    @app_commands.choices(language=_PRESETS, switch=SWITCHES)
-    @app_commands.describe(language="Abbreviations in which language", switch="On unless you choose")
-    async def preset(self, interaction: discord.Interaction, language: str, switch: str = "on") -> None:
+    @app_commands.choices(language=_PRESETS, state=ON_OR_OFF)
+    @app_commands.describe(language="Abbreviations in which language", state="On unless you choose")
+    async def preset(self, interaction: discord.Interaction, language: str, state: str = "on") -> None:
         """Read common chat abbreviations of a language in full."""
         scope = scope_of(interaction)
         chosen = (await self._reading.rules(scope.guild_id)).presets - {language}
-        if switch == "on":
+        if state == "on":
             chosen |= {language}
         await self._reading.set_presets(scope, chosen)
         title, words = PRESETS[language].title, PRESETS[language].words
@@ -134,7 +133,7 @@ class DictionaryCommands(app_commands.Group, name="dictionary", description="How
         told = (
             f"I read {len(words)} abbreviations in full from now on ({title}). "
             f"For example, {example} as “{said}”."
-            if switch == "on"
+            if state == "on"
             else f"I no longer read the abbreviations in full ({title})."
         )
         await Reply.of(interaction).finish(told)

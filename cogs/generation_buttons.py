@@ -79,7 +79,7 @@ _NOT_DELETED: Final = "Only the member who asked for this, or a moderator (Manag
 _RESPONSE_SECONDS: Final = 2.0
 """Of the three that Discord waits for a first response: the rest is for sending it."""
 
-_REPORTED: Final = "Thank you. The moderators can see your report, and freeze the voice: /voice audit."
+_REPORTED: Final = "Thank you. The moderators can see your report, and freeze the voice: /myna reports."
 
 
 async def again(press: Press) -> None:

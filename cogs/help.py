@@ -19,6 +19,7 @@ from bot.interaction import scope_of
 from bot.limits import MAX_OPTION_CHARS
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
+from cogs.consent import turn_cloning_on
 from cogs.ui import (
     Form,
     PersistentButton,
@@ -29,14 +30,14 @@ from cogs.ui import (
     row_of,
 )
 from cogs.voice_picker import FOR_MEMBER, FOR_SERVER, send_picker
-from cogs.voices import SaveForm, VoiceCommands, turn_cloning_on
+from cogs.voices import SaveForm, VoiceCommands
 
 log = logging.getLogger(__name__)
 
 HELP: Final = """\
 **Say something** · `/speak` says it in your voice channel, and posts it here. For a message: \
 right-click it, Apps, **Speak this**. `/read here` reads a whole channel aloud.
-**Choose a voice** · `/voice list` lets you hear them, `/voice use` makes one yours.
+**Choose a voice** · `/voice list` lets you hear them, `/voice choose` makes one yours.
 **Save your own** · `/voice save` keeps your voice from a recording, `/voice design` makes one up from a few \
 words.
 **Privacy** · Only you decide who speaks with your voice. Take it back at any time: `/privacy revoke`. \
@@ -44,9 +45,8 @@ words.
 """
 
 FOR_MODERATORS: Final = """\
-**For moderators** · `/voice default` sets the server's voice, `/voice cloning` turns cloning on or off, \
-`/voice audit` shows who used which voice, `/myna limits` sets who can use me, where, and how much, \
-`/myna reading settings` how I read aloud.
+**For moderators** · `/myna setup` shows what is set here, with buttons that change it: the server's voice, \
+cloning, limits, reports. `/myna reading settings` is how I read aloud.
 """
 
 MORE: Final = (
@@ -72,7 +72,7 @@ _MOST_CHANNELS: Final = 5
 """In so many the welcome is tried; Discord shuts out bots that are refused too often."""
 
 _MODERATORS_CHOOSE: Final = (
-    "Only moderators (Manage Server) can choose the server's voice. Choose your own: `/voice use`."
+    "Only moderators (Manage Server) can choose the server's voice. Choose your own: `/voice choose`."
 )
 _MODERATORS_CLONE: Final = "Only moderators (Manage Server) can turn cloning on. Ask one of them."
 _ONLY_IN_SERVERS: Final = "That works only in a server I've been added to."
@@ -264,7 +264,7 @@ class WelcomeButton(PersistentButton, template=r"welcome:(?P<act>hear|voice|clon
         else:
             if not scope.is_moderator:
                 raise MemberError(_MODERATORS_CLONE)
-            await turn_cloning_on(bot.library, interaction)
+            await turn_cloning_on(interaction, bot.library)
 
 
 async def setup(bot: SpeechBot) -> None:

@@ -17,9 +17,8 @@ from bot.library.privacy import Deleted
 from bot.library.voice import Voice, name_key
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import PersistentButton, everywhere, replace_message, row_of
+from cogs.ui import ON_OR_OFF, PersistentButton, everywhere, replace_message, row_of
 from cogs.voice_views import spoken_by_member
-from cogs.voices import SWITCHES
 
 _SURE: Final = (
     "Delete everything I keep about you, in all servers?\n"
@@ -53,15 +52,14 @@ class PrivacyCommands(app_commands.Group):
         self._library = library
 
     @app_commands.command(name="never-clone-me")
-    @app_commands.describe(wish="On: nobody may clone you, in any server, not even yourself")
-    @app_commands.rename(wish="switch")
-    @app_commands.choices(wish=SWITCHES)
-    async def never_clone_me(self, interaction: discord.Interaction, wish: str) -> None:
-        """Let nobody clone your voice, in any server; or let them ask again."""
+    @app_commands.describe(state="On: nobody can clone you, in any server, not even yourself")
+    @app_commands.choices(state=ON_OR_OFF)
+    async def never_clone_me(self, interaction: discord.Interaction, state: str) -> None:
+        """Block or allow cloning of your voice in every server."""
         member_id = interaction.user.id
-        if wish == "off":
+        if state == "off":
             await self._library.consents.never_clone(member_id, False)
-            await Reply.of(interaction).finish("You may clone your voice again, and others may ask you.")
+            await Reply.of(interaction).finish("You can clone your voice again, and others can ask you.")
             return
         voices = await self._library.voices.spoken_by(member_id)
         if not voices:
@@ -82,14 +80,16 @@ class PrivacyCommands(app_commands.Group):
     async def delete(self, interaction: discord.Interaction) -> None:
         """Delete everything I keep about you, in all servers."""
         member_id = interaction.user.id
+        voices = await self._library.privacy.voices(member_id)
+        named = f"\n{_to_be_deleted(interaction.client, voices)}" if voices else ""
         view = row_of(PrivacyButton("delete", member_id), PrivacyButton("keep", member_id))
-        await Reply.of(interaction).finish(_SURE, view=view)
+        await Reply.of(interaction).finish(f"{_SURE}{named}", view=view)
 
     @app_commands.command()
     @app_commands.describe(voice="Which voice; all in which you are heard if you name none")
     @app_commands.autocomplete(voice=spoken_by_member)
     async def revoke(self, interaction: discord.Interaction, voice: str | None = None) -> None:
-        """Take back that your voice may be used, in every server."""
+        """Withdraw consent and delete your cloned voice everywhere."""
         member_id = interaction.user.id
         voice_id = None if voice is None else await self._heard(interaction, voice)
         heard = await self._library.voices.spoken_by(member_id)
@@ -110,7 +110,7 @@ class PrivacyCommands(app_commands.Group):
         found = await self._library.voices.complete_spoken_by(interaction.user.id, typed)
         same = [voice for voice in found if name_key(voice.name) == name_key(typed)]
         if len(same) > 1:
-            raise MemberError("You are heard in several voices of that name. Choose one from the list.")
+            raise MemberError("Several voices with that name use yours. Choose one from the list.")
         return same[0].id if same else typed
 
 
@@ -178,7 +178,7 @@ def _check_whose(interaction: discord.Interaction, member_id: int) -> None:
 async def _taken_back(library: Library, member_id: int, voice_id: str | None) -> str:
     """Take back what this member agreed to, and return what they read. Raises `MemberError`."""
     gone = await library.consents.revoke(member_id, voice_id)
-    return f"Taken back. {_gone(gone) or 'There is no saved voice in which you are heard.'}"
+    return f"Taken back. {_gone(gone) or 'No saved voice uses yours.'}"
 
 
 async def _never_cloned(library: Library, member_id: int) -> str:

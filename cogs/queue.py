@@ -1,4 +1,4 @@
-"""/skip, /stop, /queue, /pause, /resume and /volume."""
+"""/skip, /stop, /queue, /pause and /resume."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from bot.command_tree import acknowledged
 from bot.delivery.reply import Acknowledgement, Reply
 from bot.errors import MemberError
 from bot.interaction import is_in_charge, player_of
-from bot.limits import MAX_VOLUME, MIN_VOLUME
 from bot.playback.permissions import listeners_in
-from bot.playback.player import GuildPlayer, PauseReason, Volumes
+from bot.playback.player import GuildPlayer, PauseReason
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import Utterance, UtteranceState
 from bot.speech_bot import SpeechBot
@@ -224,11 +223,10 @@ def _line(number: int, entry: Utterance) -> str:
 
 
 class Pause(commands.Cog):
-    """Commands that pause the bot, let it go on, and set its volume."""
+    """Commands that pause the bot, and let it go on."""
 
-    def __init__(self, players: GuildPlayers, volumes: Volumes) -> None:
+    def __init__(self, players: GuildPlayers) -> None:
         self._players = players
-        self._volumes = volumes
 
     @in_servers
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -248,38 +246,11 @@ class Pause(commands.Cog):
             raise MemberError("Nothing is paused.")
         await Reply.of(interaction).say("Resumed.")
 
-    @in_servers
-    @acknowledged(Acknowledgement.IMMEDIATE)
-    @app_commands.command()
-    @app_commands.describe(percent="10 to 200; 100 is normal. Leave it out to see the current volume")
-    async def volume(
-        self,
-        interaction: discord.Interaction,
-        percent: app_commands.Range[int, MIN_VOLUME, MAX_VOLUME] | None = None,
-    ) -> None:
-        """Set how loud I speak in this server."""
-        assert interaction.guild_id is not None, "the command exists only in servers"  # noqa: S101
-        if percent is None:
-            now = self._volumes.get(interaction.guild_id)
-            await Reply.of(interaction).say(f"Volume here: {now}%.", ephemeral=True)
-            return
-        if not self._is_in_charge_of_volume(interaction):
-            raise MemberError("You need Mute Members or Manage Server to change the volume.")
-        self._volumes.set(interaction.guild_id, percent)
-        await Reply.of(interaction).say(f"Volume set to {percent}%. Applies from the next message.")
-
     def _player_for(self, interaction: discord.Interaction) -> GuildPlayer:
         player, member = player_of(self._players, interaction)
         if not is_in_charge(member, player):
             raise MemberError("Only a moderator (Mute Members), or someone alone with me, can do that.")
         return player
-
-    def _is_in_charge_of_volume(self, interaction: discord.Interaction) -> bool:
-        if interaction.permissions.mute_members or interaction.permissions.manage_guild:
-            return True
-        player = self._players.get(interaction.guild_id or 0)
-        member = interaction.user
-        return player is not None and isinstance(member, discord.Member) and is_in_charge(member, player)
 
 
 class Queue(commands.Cog):
@@ -318,5 +289,5 @@ class Queue(commands.Cog):
 async def setup(bot: SpeechBot) -> None:
     """Load the cogs with their parts."""
     await bot.add_cog(Queue(bot.players))
-    await bot.add_cog(Pause(bot.players, bot.volumes))
+    await bot.add_cog(Pause(bot.players))
     bot.add_view(QueueView(bot.players, timeout=None))  # for messages from before a restart

@@ -30,13 +30,12 @@ from bot.reading.readers import Readers
 from bot.reading.rules import check_spoken_name
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import PersistentItem, bot_of, in_servers, replace_message, row_of
-from cogs.voices import SWITCHES
+from cogs.ui import ON_OR_OFF, PersistentItem, bot_of, in_servers, replace_message, row_of
 
 _NO_PREFIX: Final = "none"
 _ON: Final = "on"
 
-_MUTED: Final = "I no longer read what you write in this server. /read mute-me switch:off undoes it."
+_MUTED: Final = "I no longer read what you write in this server. /read mute-me state: off undoes it."
 _UNMUTED: Final = "I read what you write again, where I read aloud and you sit with me."
 
 
@@ -74,15 +73,15 @@ class ReadCommands(app_commands.Group, name="read", description="Read what peopl
         await Reply.of(interaction).finish(words)
 
     @app_commands.command(name="mute-me")
-    @app_commands.choices(switch=SWITCHES)
-    @app_commands.describe(switch="On unless you choose: nothing you write is read")
-    async def mute_me(self, interaction: discord.Interaction, switch: str = _ON) -> None:
+    @app_commands.choices(state=ON_OR_OFF)
+    @app_commands.describe(state="On unless you choose: nothing you write is read")
+    async def mute_me(self, interaction: discord.Interaction, state: str = _ON) -> None:
         """Don't read what I write in this server."""
         member = _member(interaction)
-        await self._reading.set_member(member.guild.id, member.id, is_muted=switch == _ON)
-        if switch == _ON:
+        await self._reading.set_member(member.guild.id, member.id, is_muted=state == _ON)
+        if state == _ON:
             self._readers.forget_member(member.guild.id, member.id)
-        await Reply.of(interaction).finish(_MUTED if switch == _ON else _UNMUTED)
+        await Reply.of(interaction).finish(_MUTED if state == _ON else _UNMUTED)
 
 
 @in_servers
@@ -140,7 +139,7 @@ class ReadingCommands(app_commands.Group, name="reading", description="How I rea
         announce="Say who joins and leaves the voice channel",
     )
     @app_commands.choices(
-        names=SWITCHES, outsiders=SWITCHES, bots=SWITCHES, emoji=SWITCHES, announce=SWITCHES
+        names=ON_OR_OFF, outsiders=ON_OR_OFF, bots=ON_OR_OFF, emoji=ON_OR_OFF, announce=ON_OR_OFF
     )
     async def settings(
         self,
@@ -218,21 +217,19 @@ class ReadingCommands(app_commands.Group, name="reading", description="How I rea
         await Reply.of(interaction).finish(f"I no longer read <#{channel_id}> aloud.")
 
     @app_commands.command()
-    @app_commands.describe(member="Whose messages", switch="On unless you choose: nothing they write is read")
-    @app_commands.choices(switch=SWITCHES)
-    async def silence(
-        self, interaction: discord.Interaction, member: discord.User, switch: str = _ON
-    ) -> None:
+    @app_commands.describe(member="Whose messages", state="On unless you choose: nothing they write is read")
+    @app_commands.choices(state=ON_OR_OFF)
+    async def silence(self, interaction: discord.Interaction, member: discord.User, state: str = _ON) -> None:
         """Don't read what a member writes."""
         scope = scope_of(interaction)
         check_moderator(scope)
         silenced = (await self._reading.rules(scope.guild_id)).silenced_members - {member.id}
-        if switch == _ON:
+        if state == _ON:
             silenced |= {member.id}
         await self._reading.set_rules(scope, silenced_members=silenced)
-        if switch == _ON:
+        if state == _ON:
             self._readers.forget_member(scope.guild_id, member.id)
-        told = "no longer read" if switch == _ON else "read"
+        told = "no longer read" if state == _ON else "read"
         await Reply.of(interaction).finish(f"I {told} what {member.mention} writes.")
 
 

@@ -23,7 +23,17 @@ from bot.models import Destination
 from bot.speech_bot import SpeechBot
 from bot.text.discord_markup import Names
 from bot.text.labels import check_style, one_line
-from cogs.ui import DESTINATIONS, GUIDANCES, STEPS, Question, Speed, everywhere, names_for, names_in, tempo_of
+from cogs.ui import (
+    DESTINATIONS,
+    GUIDANCES,
+    QUALITIES,
+    Question,
+    Speed,
+    everywhere,
+    names_for,
+    names_in,
+    tempo_of,
+)
 from cogs.voice_views import usable as usable_voices
 
 _MAX_CHOICES: Final = 25
@@ -94,17 +104,17 @@ class Speak(commands.Cog):
     @acknowledged(Acknowledgement.PUBLIC)
     @app_commands.command()
     @app_commands.describe(
-        text="What to say; or a dialogue: Alice: hello / Bob: hi",
-        voice="Whose voice; yours or the server's unless you choose",
+        text="What to say, or a dialogue: Alice: hello / Bob: hi",
+        voice="Which voice (default: yours, or the server's)",
         style="How the voice should sound, for example: an old man, slow and deep",
-        guidance="How closely the voice follows text and style; balanced unless you choose",
-        steps="How much care is taken; more takes longer; normal unless you choose",
-        speed="How fast it is said, from 0.5 to 2; the pitch stays the same",
-        to="Where it goes; your voice channel and here unless you choose",
+        guidance="How closely the voice follows text and style (default: balanced)",
+        quality="Higher is slower (default: normal)",
+        speed="How fast, from 0.5 to 2; the pitch stays the same",
+        output="Where to send it (default: voice channel and here)",
     )
     @app_commands.choices(guidance=GUIDANCES)
-    @app_commands.choices(steps=STEPS)
-    @app_commands.choices(to=DESTINATIONS)
+    @app_commands.choices(quality=QUALITIES)
+    @app_commands.choices(output=DESTINATIONS)
     @app_commands.autocomplete(voice=usable_voices)
     async def speak(
         self,
@@ -113,9 +123,9 @@ class Speak(commands.Cog):
         voice: app_commands.Range[str, 1, _MAX_VOICE_CHARS] | None = None,
         style: app_commands.Range[str, 1, MAX_STYLE_CHARS] | None = None,
         guidance: float | None = None,
-        steps: int | None = None,
+        quality: int | None = None,
         speed: Speed | None = None,
-        to: str | None = None,
+        output: str | None = None,
     ) -> None:
         """Say something with an AI voice."""
         await self._speak(
@@ -125,9 +135,9 @@ class Speak(commands.Cog):
             voice=voice,
             style=check_style(style) if style else None,
             guidance=guidance,
-            steps=steps,
+            steps=quality,
             tempo=tempo_of(speed),
-            to=Destination(to) if to else None,
+            to=Destination(output) if output else None,
         )
 
     async def speak_message(self, interaction: discord.Interaction, message: discord.Message) -> None:

@@ -268,6 +268,8 @@ async def replace_message(
     )
 
 
+ON_OR_OFF: Final = [Choice(name="on", value="on"), Choice(name="off", value="off")]
+
 DESTINATIONS: Final = [
     Choice(name="here, as a file", value=Destination.HERE.value),
     Choice(name="my voice channel", value=Destination.VOICE_CHANNEL.value),
@@ -284,11 +286,11 @@ GUIDANCES: Final = [
 ]
 """`cfg_value`. VoxCPM's documentation: lower is more natural, higher follows the text more strictly."""
 
-STEPS: Final = [
+QUALITIES: Final = [
     Choice(name="quick", value=MIN_STEPS),
     Choice(name="normal", value=10),
     Choice(name="careful", value=20),
-    Choice(name="the most careful, three times as slow", value=MAX_STEPS),
+    Choice(name="best (3× slower)", value=MAX_STEPS),
 ]
 """`dit_steps`. VoxCPM's documentation: 4 to 30, the time grows with them."""
 

@@ -1,4 +1,4 @@
-"""/voice audit: who used which cloned voice, and the buttons to freeze one."""
+"""/myna audit and /myna reports: who used which cloned voice, and the buttons to freeze one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ async def audit_page(
     uses = page.entries
     reports = await library.audit.reports(scope, voice=voice)
     if voice is None:
-        lines, items = _open_reports(len(reports)), await _choices(interaction, library, uses, reports)
+        lines = _open_reports(len(reports))
+        items = _menu_of(await _names(interaction, library, uses, reports))
     else:
         lines, items = await _standing(library, scope, voice, reports)
     lines += [_line(use) for use in uses] or ["Nobody has used a cloned voice here yet."]
@@ -65,10 +66,27 @@ async def audit_page(
     return "\n".join(lines)[:_MAX_CHARS], row_of(*items) if items else None
 
 
-async def _choices(
+async def reports_page(
+    interaction: discord.Interaction, library: Library
+) -> tuple[str, discord.ui.View | None]:
+    """Return the open reports, newest first, in words, and a menu to look into what they are about."""
+    reports = await library.audit.reports(scope_of(interaction))
+    if not reports:
+        return "There are no open reports.", None
+    names = await _names(interaction, library, (), reports)
+    lines = _open_reports(len(reports))
+    lines += [f"{excerpt(names[_key_of(one.voice)])} · {_report_line(one)}" for one in reports]
+    return "\n".join(lines)[:_MAX_CHARS], row_of(*_menu_of(names))
+
+
+def _menu_of(names: Mapping[str, str]) -> list[discord.ui.Item[Any]]:
+    return [VoiceMenu(dict(list(names.items())[:_MENU_SIZE]))] if names else []
+
+
+async def _names(
     interaction: discord.Interaction, library: Library, uses: Sequence[Use], reports: Sequence[Report]
-) -> list[discord.ui.Item[Any]]:
-    """Return a menu of the voices that were reported or are on this page."""
+) -> dict[str, str]:
+    """Return the names of the voices that were reported or used, by their keys."""
     names = {_key_of(use.voice): use.voice_name for use in uses if use.voice_name}
     likenesses = {}
     for voice in (*(report.voice for report in reports), *(use.voice for use in uses)):
@@ -81,7 +99,7 @@ async def _choices(
     known = await names_for(interaction, " ".join(f"<@{one}>" for one in likenesses.values()))
     for key, member_id in likenesses.items():
         names[key] = f"/clone, by {known.members.get(member_id, f'member {member_id}')}"
-    return [VoiceMenu(dict(list(names.items())[:_MENU_SIZE]))] if names else []
+    return names
 
 
 async def _voice_here(library: Library, scope: Scope, voice: AuditedVoice) -> Voice | None:
@@ -184,7 +202,7 @@ class VoiceMenu(PersistentMenu, template="voice:look"):
 class FreezeButton(PersistentButton, template=rf"voice:(?P<act>freeze|thaw|settle):(?P<voice>{_KEY})"):
     """Button that freezes a voice at once, thaws it, or settles the reports about it."""
 
-    _LABELS: Final = {"freeze": "Freeze", "thaw": "Unfreeze", "settle": "Put the reports away"}
+    _LABELS: Final = {"freeze": "Freeze", "thaw": "Unfreeze", "settle": "Dismiss reports"}
 
     def __init__(self, act: str, voice: str) -> None:
         style = discord.ButtonStyle.danger if act == "freeze" else discord.ButtonStyle.secondary

@@ -88,13 +88,13 @@ def all_about(voice: Voice, scope: Scope, refusal: str | None) -> str:
     """Return everything this member may know of a voice; ``refusal`` is why it may not speak now."""
     lines = [
         f"**{excerpt(voice.name)}** · {kind_of(voice)} · {voice.seconds:.1f} s",
-        f"Belongs to {owner_of(voice)}; who may use it: {users_of(voice)}.",
+        f"Belongs to {owner_of(voice)}. Can be used by {users_of(voice)}.",
         f"Saved {ago(voice.created_at)}, {uses_of(voice)}.",
     ]
     if may_hear(scope, voice):
         lines += _written_about(voice)
     if refusal is not None:
-        lines.append(f"It is silent now. {refusal}")
+        lines.append(f"It can't speak right now. {refusal}")
     return "\n".join(lines)
 
 
@@ -103,7 +103,7 @@ def _written_about(voice: Voice) -> list[str]:
     lines = [f"Designed as: {_quoted(voice.description)}"] if voice.description else []
     if voice.transcript:
         return [*lines, f"What is said in the recording: {_quoted(voice.transcript)}"]
-    return [*lines, "It has no transcript; with one it comes out more alike: /voice transcript."]
+    return [*lines, "Add a transcript to make it sound closer: /voice edit."]
 
 
 def _quoted(text: str) -> str:
@@ -143,5 +143,5 @@ def saved(voice: Voice, recorded: KeptRecording | None = None) -> str:
     return "\n".join([
         f"Saved as **{excerpt(voice.name)}**, from {voice.seconds:.1f} s of speech.",
         *findings,
-        f"Type /speak with voice: {excerpt(voice.name)}. {who} may use it; /voice share changes that.",
+        f"Type /speak with voice: {excerpt(voice.name)}. {who} can use it; /voice share changes that.",
     ])  # fmt: skip

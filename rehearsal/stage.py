@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ QUIET_SECONDS: Final = 1.0
 
 _MESSAGE_LINK: Final = re.compile(r"https://discord\.com/channels/\d+/\d+/\d+")
 _ESCAPED: Final = re.compile(r"\\([^0-9A-Za-z\s])")  # as the app takes it
-_MOMENT: Final = re.compile(r"<t:\d+:R>")
+_MOMENT: Final = re.compile(r"<t:(-?\d+)(?::[A-Za-z])?>")
 _NO_STEM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -117,7 +118,7 @@ class TourStage:
             text = text.replace(f"<#{channel.id}>", f"#{channel.name}")
         for person in self._people:
             text = text.replace(person.mention, f"@{person.name}")
-        text = _MOMENT.sub("a moment ago", _MESSAGE_LINK.sub("(a link to that message)", text))
+        text = _MOMENT.sub(_from_now, _MESSAGE_LINK.sub("(a link to that message)", text))
         return _ESCAPED.sub(r"\1", text)
 
     async def save(self, name: str, data: bytes) -> Path:
@@ -158,3 +159,14 @@ def alike(file: bytes, heard: HeardSpeech) -> Likeness:
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def _from_now(moment: re.Match[str]) -> str:
+    """Return how long ago a moment was, or is ahead, as coarsely as Discord's app says it."""
+    seconds = int(moment[1]) - time.time()
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count = round(abs(seconds) / length)
+        if count:
+            words = f"{count} {name}{'s' if count > 1 else ''}"
+            return f"in {words}" if seconds > 0 else f"{words} ago"
+    return "in a moment" if seconds > 0 else "a moment ago"

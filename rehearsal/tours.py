@@ -34,6 +34,10 @@ _DEEP, _HIGH = RECORDINGS[0], RECORDINGS[1]
 _HEAR, _CHOOSE, _TURN_ON = "Hear it", "Choose the server's voice", "Turn cloning on"
 """The buttons under the welcome."""
 
+_FIRST_SENTENCE: Final = "The ferry leaves at nine."
+_LIMIT: Final = 5
+"""Seconds a day, fewer than have been used by then."""
+
 
 class FirstHour(Walk):
     """A server's first hour: nobody knows more than what the bot says.
@@ -49,7 +53,7 @@ class FirstHour(Walk):
 
     @property
     def steps(self) -> Sequence[Step]:
-        """From the invitation to a saved voice."""
+        """From the invitation to a limit that holds."""
         return [
             self._invite,
             self._hear_it,
@@ -58,6 +62,8 @@ class FirstHour(Walk):
             self._say_first_sentence,
             self._turn_cloning_on,
             self._save_voice,
+            self._set_limit,
+            self._reach_limit,
         ]
 
     async def _invite(self) -> None:
@@ -97,7 +103,7 @@ class FirstHour(Walk):
     async def _say_first_sentence(self) -> None:
         """Alice types /speak and a sentence. It is heard in the voice that Carol has chosen."""
         packets = self.packets
-        said = await self.type(self._alice, "speak", text="The ferry leaves at nine.")
+        said = await self.type(self._alice, "speak", text=_FIRST_SENTENCE)
         delivered = await self.delivered(said, packets)
         check("Wizard" in delivered.answer.content, "it was another voice")
 
@@ -122,6 +128,28 @@ class FirstHour(Walk):
         said = await self.type(self._alice, "speak", text="All aboard, please.", voice="Anchor")
         delivered = await self.delivered(said, packets)
         check("Anchor" in delivered.answer.content, "it was another voice")
+
+    async def _set_limit(self) -> None:
+        """Carol types /help, which names /myna setup. She sees what is set here, and sets a daily limit."""
+        words = await self.told(await self.type(self._carol, "help"))
+        check("/myna setup" in words, "a moderator is not told where things are set")
+        page = await self.type(self._carol, "myna setup")
+        words = await self.told_to_choose(page, "Set limits")
+        check("Server's voice: **Wizard**" in words and "Cloning: on" in words, "it shows something else")
+        words = await self.press_and_read(self._carol, page, "Set limits")
+        check("/myna limits" in words, "it does not say how the seconds are set")
+        limits = await self.type(self._carol, "myna limits", seconds=_LIMIT)
+        check(f"Each member: {_LIMIT} seconds" in await self.told(limits), "the limit was not set")
+
+    async def _reach_limit(self) -> None:
+        """Alice has had more than that today: new words wait for tomorrow, and what is kept costs nothing."""
+        words = await self.told(await self.type(self._alice, "speak", text="And the last one at midnight."))
+        check(words.startswith(f"You've reached today's limit of {_LIMIT} seconds"), "it does not hold")
+        packets = self.packets
+        kept = await self.type(self._alice, "speak", text=_FIRST_SENTENCE)
+        await self.delivered(kept, packets)
+        words = await self.told(await self.type(self._alice, "usage"))
+        check("It starts again" in words, "it does not say when it goes on")
 
     def _greeting(self) -> Message:
         if self._welcome is None:
@@ -164,7 +192,7 @@ class Tour(Walk):
         )
 
     async def _turn_cloning_on(self) -> None:
-        """Alice, a moderator, reads what goes for cloned voices and turns cloning on: /voice cloning."""
+        """Alice, a moderator, reads what goes for cloned voices and turns cloning on: /myna cloning."""
         await self.told(await turn_cloning_on(self._stage.alice, self._stage.general))
 
     async def _clone(self) -> None:
@@ -175,7 +203,7 @@ class Tour(Walk):
             self._stage.general,
             "clone",
             text="The ferry leaves at nine, whatever the weather.",
-            reference=sent(recording),
+            recording=sent(recording),
             transcript=recording.transcript,
         )
         await self.delivered(await say_it_is_mine(self._stage.alice, question), packets)
@@ -268,7 +296,7 @@ class VoicesTour(Walk):
         await self._bob.join(self._stage.perch)
         first = await self.speak(self._bob, text="Good evening, everybody.")
         self.check_credit(first, "Warm", self._bob)
-        second = await self.speak(self._alice, text="The kettle is on the stove.", to=TO_FILE)
+        second = await self.speak(self._alice, text="The kettle is on the stove.", output=TO_FILE)
         self.check_credit(second, "Warm", self._alice)
         self.check_same_voice("the second take", pitch_in(second), pitch_in(first))
 
@@ -276,7 +304,7 @@ class VoicesTour(Walk):
         """Cloning is off at first. Alice is told whom to ask, and Carol, a moderator, accepts the policy."""
         words = await self.told(await self._save_deep())
         check("A moderator can" in words, "a member was not told that cloning is off")
-        policy = await self.type(self._carol, "voice cloning", switch="on")
+        policy = await self.type(self._carol, "myna cloning", state="on")
         await self.told_to_choose(policy, ACCEPT)
         words = await self.press_and_read(self._carol, policy, ACCEPT)
         check(words.startswith("Cloning is on."), "cloning was not turned on")
@@ -295,8 +323,8 @@ class VoicesTour(Walk):
         by_name = await self.speak(self._alice, voice="Harbour", text="Mind the wet stairs.")
         self.check_credit(by_name, "Harbour", self._alice)
         self.check_same_voice("Harbour", pitch_in(by_name), await self.recorded_pitch(self._alice, "Harbour"))
-        await self.told(await self.type(self._alice, "voice use", name="Harbour"))
-        chosen = await self.speak(self._alice, text="All aboard, please.", to=TO_FILE)
+        await self.told(await self.type(self._alice, "voice choose", name="Harbour"))
+        chosen = await self.speak(self._alice, text="All aboard, please.", output=TO_FILE)
         self.check_credit(chosen, "Harbour", self._alice)
         check(not self.recordings_of("Harbour"), "its recording was posted where members read")
 
@@ -304,7 +332,7 @@ class VoicesTour(Walk):
         """Bob may not speak with Harbour, until Alice shares it with him."""
         words = await self.told(await self.type(self._bob, "speak", text="Me too.", voice="Harbour"))
         check(words.startswith("There's no voice with that name here."), "Bob may speak with it")
-        shared = {"name": "Harbour", "with": "some members: name them", "member": self._bob}
+        shared = {"name": "Harbour", "share_with": "some members: name them", "member": self._bob}
         words = await self.told(await self.type(self._alice, "voice share", **shared))
         check("@Bob" in words, "it was not shared")
         delivered = await self.speak(self._bob, voice="Harbour", text="Now I sound like Alice.")
@@ -312,7 +340,9 @@ class VoicesTour(Walk):
 
     async def _consent(self) -> None:
         """Alice would like Bob's voice. Only Bob can agree, with a button that says what he agrees to."""
-        asked = await self.type(self._alice, "voice save", name="Bobby", recording=sent(_HIGH), of=self._bob)
+        asked = await self.type(
+            self._alice, "voice save", name="Bobby", recording=sent(_HIGH), speaker=self._bob
+        )
         await self.told(asked)
         question = await self._stage.general.until_message(lambda message: "I agree" in message.buttons)
         print(f"   asked: {indented(self._stage.readable(question.content))}")
@@ -351,7 +381,7 @@ class VoicesTour(Walk):
 
     async def _put_on_soundboard(self) -> None:
         """Carol, who may, puts the beginning of something longer on the soundboard; Bob may not."""
-        delivered = await self.speak(self._carol, text=_LONG, to=TO_FILE)
+        delivered = await self.speak(self._carol, text=_LONG, output=TO_FILE)
         check(
             "Add to soundboard" not in await self.offered(self._bob, delivered.answer), "Bob may add sounds"
         )
@@ -387,7 +417,7 @@ class VoicesTour(Walk):
 
     async def _look_into_it(self) -> None:
         """Carol looks who used Harbour, freezes it, and thaws it; what was said is not recorded."""
-        audit = await self.type(self._carol, "voice audit", name="Harbour")
+        audit = await self.type(self._carol, "myna audit", name="Harbour")
         words = await self.told_to_choose(audit, "Freeze")
         check("@Bob" in words and "@Alice" in words, "it does not say who used it")
         check("sound like" not in words, "it says what was said")
@@ -401,7 +431,7 @@ class VoicesTour(Walk):
     async def _revoke(self) -> None:
         """While Bobby speaks for Alice, Bob takes his voice back: it falls silent, and is gone."""
         earlier, packets = self._delivered_dialogue(), self.packets
-        said = await self.type(self._alice, "speak", text=_LONG, voice="Bobby", to="my voice channel")
+        said = await self.type(self._alice, "speak", text=_LONG, voice="Bobby", output="my voice channel")
         await self.listener.wait_for_packets(packets + _HEARD_PACKETS, timeout=ANSWER_SECONDS)
         await self._take_back(packets)
         words = await self.told(said)
@@ -445,8 +475,10 @@ class VoicesTour(Walk):
         words = await self.press_and_read(self._bob, question, "Delete everything")
         check(words.startswith("Deleted: 1 voice"), "his voices were not deleted")
         check(await self.kept_about(self._bob) == [], "there are still voices of his")
-        await self.told(await self.type(self._bob, "privacy never-clone-me", switch="on"))
-        asked = await self.type(self._alice, "voice save", name="Bobby", recording=sent(_HIGH), of=self._bob)
+        await self.told(await self.type(self._bob, "privacy never-clone-me", state="on"))
+        asked = await self.type(
+            self._alice, "voice save", name="Bobby", recording=sent(_HIGH), speaker=self._bob
+        )
         words = await self.told(asked)
         check(words == "That member doesn't want to be cloned.", "Bob can still be asked")
 
@@ -461,7 +493,7 @@ class VoicesTour(Walk):
 
     async def speak(self, person: Person, **options: object) -> DeliveredSpeech:
         """Let somebody type /speak, and return what they get, heard unless it is for a file only."""
-        packets = None if options.get("to") == TO_FILE else self.packets
+        packets = None if options.get("output") == TO_FILE else self.packets
         return await self.delivered(await self.type(person, "speak", **options), packets)
 
     async def proposed(self, person: Person) -> list[str]:
@@ -472,8 +504,8 @@ class VoicesTour(Walk):
         return names
 
     async def recording(self, person: Person, name: str) -> bytes:
-        """Return the recording of a voice as /voice info gives it."""
-        info = await person.slash(self._stage.general, "voice info", name=name)
+        """Return the recording of a voice as /voice list gives it."""
+        info = await person.slash(self._stage.general, "voice list", name=name)
         return (await self._stage.file_of(info)).data
 
     async def recorded_pitch(self, person: Person, name: str) -> float:

@@ -21,11 +21,11 @@ MY_OWN: Final = "This is my own voice"
 
 
 async def turn_cloning_on(moderator: Person, channel: Channel) -> Answer:
-    """Let ``moderator`` type /voice cloning and accept the policy; return the bot's last word.
+    """Let ``moderator`` type /myna cloning and accept the policy; return the bot's last word.
 
     Raises `TimeoutError` when the bot does not answer.
     """
-    policy = await moderator.slash(channel, "voice cloning", switch="on")
+    policy = await moderator.slash(channel, "myna cloning", state="on")
     await policy.until(lambda answer: ACCEPT in answer.buttons, timeout=ANSWER_SECONDS)
     accepted = await moderator.press(policy, ACCEPT)
     return await accepted.until(lambda answer: bool(answer.content), timeout=ANSWER_SECONDS)

@@ -34,7 +34,7 @@ async def main(data_dir: Path) -> None:
         stop = stop_on_signals(asyncio.get_running_loop())
         running = asyncio.create_task(run(bot, rehearsal.token, stop))
         await bot.heart_has_beaten.wait()
-        answer = await stage.alice.slash(stage.general, "speak", text="Hello", to="both")
+        answer = await stage.alice.slash(stage.general, "speak", text="Hello", output="both")
         await faults.received(posts=1)
         print("READY", flush=True)
         await running

@@ -92,13 +92,15 @@ async def test_with_exactly_these_permissions_everything_works(tmp_path: Path) -
 
 
 async def _as_voice_message(scene: Scene) -> None:
-    await scene.speak("Hello as a message", to="here, as a voice message")
+    await scene.speak("Hello as a message", output="here, as a voice message")
     await scene.general.until_message(lambda message: message.voice_message)
 
 
 async def _in_a_thread(scene: Scene) -> None:
     thread = scene.guild.add_thread(scene.general, "Aside", scene.alice)
-    await file_of(await scene.alice.slash(thread, "speak", text="Hello in a thread", to="here, as a file"))
+    await file_of(
+        await scene.alice.slash(thread, "speak", text="Hello in a thread", output="here, as a file")
+    )
 
 
 async def test_a_bot_in_no_server_says_how_to_invite_it(

@@ -193,7 +193,10 @@ class VoiceCreation:
         findings = examined.findings
         if transcript and examined.part is not None:
             transcript = None
-            findings = (*findings, "The transcript is of all of it, so I left it out: /voice transcript.")
+            findings = (
+                *findings,
+                "The transcript is of all of it, so I left it out: /voice edit adds one.",
+            )
         recording = await self._library.recordings.keep(examined.wav, upload=examined.upload)
         return KeptRecording(recording, examined.seconds, transcript, findings)
 

@@ -220,9 +220,9 @@ def cloning_permission_error(
     if is_private:
         return None if is_own else "Outside servers I can only clone your own voice."
     if accepted is None:
-        return "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+        return "Cloning is off in this server. A moderator can turn it on: /myna cloning."
     if accepted != policy:
-        return "The rules for cloning have changed. A moderator has to accept them first: /voice cloning."
+        return "The rules for cloning have changed. A moderator has to accept them first: /myna cloning."
     return None
 
 

@@ -41,7 +41,7 @@ from bot.library.tables import (
     VoiceRow,
 )
 from bot.library.usage import COUNTS_FOR
-from bot.library.voice import NOBODY, Clock, Voice, utc_now
+from bot.library.voice import NOBODY, Clock, Voice, name_key, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.withdrawal import (
     Post,
@@ -360,6 +360,12 @@ class Privacy:
         async with self._database.reading() as session:
             found = await everything_about(session, member_id)
         return {"member_id": str(member_id), "exported_at": self._now().isoformat(), **found}
+
+    async def voices(self, member_id: int) -> list[Voice]:
+        """Return the voices that `delete` would delete, by name."""
+        async with self._database.reading() as session:
+            found = await load_voices(session, belongs_to(member_id))
+        return sorted(found, key=lambda voice: name_key(voice.name))
 
     async def delete(self, member_id: int) -> Deleted:
         """Delete everything of a member: rows, recordings, kept speech, and what the disk still shows of it.

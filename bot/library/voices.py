@@ -89,7 +89,7 @@ _STARTER = (
 )
 _FROZEN = "This voice is frozen here. Choose another one."
 _NOT_FOR_ALL = "Not everyone here can use that voice. Share it with the whole server first: /voice share."
-_NOT_MODERATOR = "Only moderators can choose the server's voice. Your own is chosen with /voice use."
+_NOT_MODERATOR = "Only moderators can choose the server's voice. Choose your own with /voice choose."
 _NOT_RENAMED = (
     "Only its owner or a moderator can rename a voice. Someone else's voice keeps the name they "
     "agreed to, unless they or another moderator change it."

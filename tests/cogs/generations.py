@@ -17,7 +17,7 @@ _MENU = "Choose what to do"
 
 async def generated(scene: Scene, text: str = TEXT, **options: object) -> Answer:
     """Return the answer with a generation of Alice's."""
-    answer = await scene.speak(text, **{"to": "here", **options})
+    answer = await scene.speak(text, **{"output": "here", **options})
     await file_of(answer)
     return answer
 
@@ -25,7 +25,7 @@ async def generated(scene: Scene, text: str = TEXT, **options: object) -> Answer
 async def spoken_only(scene: Scene) -> Answer:
     """Return the answer to something that was heard in Perch and given as no file."""
     await scene.alice.join(scene.perch)
-    answer = await scene.speak(TEXT, to="voice channel")
+    answer = await scene.speak(TEXT, output="voice channel")
     await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
     return answer
 

@@ -18,7 +18,7 @@ async def command(scene: Scene, person: Person, name: str, **options: object) ->
 
 async def speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
     """Let ``person`` have something said and return once it is heard."""
-    answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
+    answer = await person.slash(scene.general, "speak", text=text, output="voice channel")
     await answer.until(lambda shown: "Speaking in" in shown.content, timeout=DEADLINE)
     return answer
 
@@ -28,7 +28,7 @@ async def waiting(scene: Scene, person: Person, text: str) -> Answer:
 
     The answer says so too, but only when it may be edited again.
     """
-    answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
+    answer = await person.slash(scene.general, "speak", text=text, output="voice channel")
     player = player_of(scene)
     await until(lambda: any(made.title == text and made.is_complete for made in player.utterances()[1:]))
     return answer

@@ -152,12 +152,13 @@ async def filled_in_forms(
         answer = await scene.alice.message_menu(name, scene.general.history[-1])
         return await answer.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
 
-    transcript = await scene.alice.slash(scene.general, "voice transcript", name="Robin")
+    edit = await scene.alice.slash(scene.general, "voice edit", name="Robin")
+    await edit.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
     help_answer = await scene.alice.slash(scene.general, "help")
-    for answer in (transcript, help_answer):
-        await answer.until(lambda seen: bool(seen.buttons), timeout=DEADLINE)
+    await help_answer.until(lambda seen: bool(seen.buttons), timeout=DEADLINE)
     return {
         "CloneForm": [(await menu("Clone this voice"), {"What should it say?": "Hello"})],
+        "EditForm": [(edit, {"Transcript": "Hello"})],
         "NameForm": [
             (await opened(scene.alice, generation, "Save voice"), {"Name": "Jack"}),
             (await opened(scene.alice, generation, "Add to soundboard"), {"Name": "Jack"}),
@@ -171,9 +172,6 @@ async def filled_in_forms(
         ],
         "SayForm": [
             (await opened(scene.alice, help_answer, "Say something"), {"What should I say?": "Hello"})
-        ],
-        "TranscriptForm": [
-            (await opened(scene.alice, transcript, "Write it down"), {"Word for word": "Hello"})
         ],
     }
 
@@ -257,8 +255,8 @@ async def busy(scene: Scene) -> Scene:
 @pytest.mark.slow
 async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_discord_return(busy: Scene):
     scene = busy
-    question = await scene.alice.slash(scene.general, "clone", text="Hello", reference=RECORDING)
-    assert "Is that your own voice?" in await words_of(question)
+    question = await scene.alice.slash(scene.general, "clone", text="Hello", recording=RECORDING)
+    assert "Is this your own voice?" in await words_of(question)
     generation = await generated(scene)
     await scene.alice.join(scene.perch)
     await speaking(scene, scene.alice)
@@ -290,9 +288,9 @@ async def test_whatever_a_member_uses_it_is_acknowledged_before_the_database_or_
 async def test_turning_cloning_on_by_a_press_is_acknowledged_before_it_is_written_down(scene: Scene):
     scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
     options: dict[str, dict[str, Any]] = {
-        "clone": {"text": "Hello", "reference": RECORDING},
+        "clone": {"text": "Hello", "recording": RECORDING},
         "voice save": {"name": "Me", "recording": RECORDING},
-        "voice cloning": {"switch": "on"},
+        "myna cloning": {"state": "on"},
     }
     asked = [await scene.alice.slash(scene.general, name, **filled) for name, filled in options.items()]
     for answer in asked:
@@ -363,7 +361,7 @@ async def test_an_acknowledgement_is_tried_for_as_long_as_discord_waits(scene: S
     cut = Misbehaviour("POST", "/callback", cuts=True, times=times)
     scene.rehearsal.misbehave(cut)
 
-    answer = await scene.speak(to="here")
+    answer = await scene.speak(output="here")
 
     await file_of(answer)
     assert cut.times == 0
@@ -371,6 +369,7 @@ async def test_an_acknowledgement_is_tried_for_as_long_as_discord_waits(scene: S
 
 @pytest.mark.slow
 async def test_of_a_flood_of_autocompletions_some_are_worked_on_and_the_others_cost_nothing(scene: Scene):
+    scene.make_moderator(scene.alice)
     started, gate = 0, asyncio.Event()
 
     @acknowledged(Acknowledgement.IMMEDIATE)
@@ -396,9 +395,9 @@ async def test_of_a_flood_of_autocompletions_some_are_worked_on_and_the_others_c
     typing = [asyncio.create_task(proposed()) for _ in range(120)]
     await until(lambda: started == 50)
     await scene.rehearsal.caught_up()
-    answer = await scene.alice.slash(scene.general, "volume")
+    answer = await scene.alice.slash(scene.general, "myna volume")
 
-    assert await words_of(answer) == "The volume here is 100 %."
+    assert await words_of(answer) == "Volume here: 100%."
     assert started == 50
     gate.set()
     found = await asyncio.gather(*typing)
@@ -416,15 +415,16 @@ async def test_an_acknowledgement_whose_connection_breaks_is_given_once_again(
 
 
 async def test_a_form_and_a_sentence_whose_connection_breaks_are_given_once_again(scene: Scene):
+    scene.make_moderator(scene.alice)
     message = await scene.alice.say(scene.general, "My voice", files=[RECORDING])
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
     form = await scene.alice.message_menu("Clone this voice", message)
     await form.until(lambda seen: seen.modal is not None, timeout=DEADLINE)
 
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", cuts=True))
-    volume = await scene.alice.slash(scene.general, "volume")
+    volume = await scene.alice.slash(scene.general, "myna volume")
 
-    assert await words_of(volume) == "The volume here is 100 %."
+    assert await words_of(volume) == "Volume here: 100%."
 
 
 def callbacks(scene: Scene) -> list[str]:

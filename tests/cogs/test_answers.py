@@ -117,7 +117,7 @@ async def test_an_answer_that_is_refused_everywhere_leaves_nothing_that_waits(
 async def test_a_voice_message_that_nobody_confirms_is_sent_once(scene: Scene):
     scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", cuts=True, carried_out=True, times=1))
 
-    answer = await scene.speak(to="voice message", style="calm")
+    answer = await scene.speak(output="voice message", style="calm")
     words = await words_of(answer)
 
     assert "\nAI voice" in words
@@ -129,7 +129,7 @@ async def test_a_voice_message_that_is_refused_comes_as_a_file(scene: Scene):
     refusal = {"code": 50173, "message": "You cannot send voice messages in this channel."}
     scene.rehearsal.misbehave(Misbehaviour("POST", "/messages", 400, refusal))
 
-    answer = await scene.speak(to="voice message", style="calm")
+    answer = await scene.speak(output="voice message", style="calm")
     await file_of(answer)
 
     assert answer.content.splitlines()[1] == ("Discord rejected the voice message, so here is the file.")
@@ -138,7 +138,7 @@ async def test_a_voice_message_that_is_refused_comes_as_a_file(scene: Scene):
 async def test_a_voice_message_needs_no_right_to_attach_files(scene: Scene):
     scene.guild.deny_bot(Permission.ATTACH_FILES)
 
-    await scene.speak(to="voice message")
+    await scene.speak(output="voice message")
 
     await scene.general.until_message(lambda seen: seen.voice_message, timeout=DEADLINE)
 

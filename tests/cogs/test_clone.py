@@ -28,7 +28,7 @@ async def _clone(scene: Scene, **options: object) -> Answer:
 async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension: str):
     sent = SentFile(f"her voice.{extension}", recording(extension, HIGH))
 
-    answer = await _clone(scene, reference=sent)
+    answer = await _clone(scene, recording=sent)
     await file_of(answer)
 
     folder = "attachments" if extension in ("m4a", "webm") else "ephemeral-attachments"  # those are mended
@@ -39,15 +39,15 @@ async def test_every_format_of_recording_is_spoken_after(scene: Scene, extension
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["voice.mov", "voice.3gp", "voice.mka", "voice.m4b", "voice.txt", "voice"])
 async def test_a_recording_is_known_by_its_bytes_and_not_by_its_name(scene: Scene, name: str):
-    await file_of(await _clone(scene, reference=SentFile(name, recording("flac", HIGH))))
+    await file_of(await _clone(scene, recording=SentFile(name, recording("flac", HIGH))))
 
     assert len(scene.asked) == 1
 
 
 @pytest.mark.slow
 async def test_another_recording_gives_another_voice(scene: Scene):
-    low = await file_of(await _clone(scene, reference=SentFile("low.wav", recording("wav", LOW))))
-    high = await file_of(await _clone(scene, reference=SentFile("high.wav", recording("wav", HIGH))))
+    low = await file_of(await _clone(scene, recording=SentFile("low.wav", recording("wav", LOW))))
+    high = await file_of(await _clone(scene, recording=SentFile("high.wav", recording("wav", HIGH))))
 
     assert await low.read() != await high.read()
 
@@ -56,7 +56,7 @@ async def test_another_recording_gives_another_voice(scene: Scene):
 async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
     sent = SentFile("low.wav", recording("wav", LOW))
 
-    await file_of(await _clone(scene, reference=sent, transcript="ah ah ah"))
+    await file_of(await _clone(scene, recording=sent, transcript="ah ah ah"))
 
     assert scene.asked[0]["prompt_text"] == "ah ah ah"
     assert set(scene.asked[0]) == {"text", "reference_audio_url", "prompt_text"}
@@ -125,14 +125,14 @@ async def test_neither_file_nor_link_says_what_to_add(scene: Scene):
 
 
 async def test_a_file_that_is_no_recording_is_refused_by_its_bytes(scene: Scene):
-    answer = await _clone(scene, reference=SentFile("notes.txt", b"hello"))
+    answer = await _clone(scene, recording=SentFile("notes.txt", b"hello"))
 
     assert "I can't read that kind of file" in await words_of(answer)
     assert scene.asked == []
 
 
 async def test_a_text_file_with_a_recording_s_name_costs_no_call(scene: Scene):
-    answer = await _clone(scene, reference=SentFile("song.mp3", b"this is not a song" * 500))
+    answer = await _clone(scene, recording=SentFile("song.mp3", b"this is not a song" * 500))
 
     assert "can't read any sound in it" in await words_of(answer)
     assert scene.asked == []

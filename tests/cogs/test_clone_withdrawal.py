@@ -23,7 +23,7 @@ from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 
-OFF = "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+OFF = "Cloning is off in this server. A moderator can turn it on: /myna cloning."
 NEVER = "The speaker doesn't want to be cloned. Choose another voice."
 TAKEN_BACK = "The speaker hasn't agreed to this. Choose another voice."
 GONE = "This voice is gone. Choose another one."
@@ -52,13 +52,13 @@ async def cloning(scene: Scene) -> None:
 async def clone(scene: Scene, text: str = "Say it in my voice", **options: object) -> Answer:
     """Let Bob type /clone in #general, with a recording of his own."""
     return await scene.bob.slash(
-        scene.general, "clone", text=text, reference=SentFile("me.wav", WAV), **options
+        scene.general, "clone", text=text, recording=SentFile("me.wav", WAV), **options
     )
 
 
 async def generated(scene: Scene, text: str = "Say it in my voice") -> Answer:
     """Return the answer with a generation in Bob's voice."""
-    answer = await clone(scene, text, to="here")
+    answer = await clone(scene, text, output="here")
     await file_of(answer)
     return answer
 
@@ -66,13 +66,13 @@ async def generated(scene: Scene, text: str = "Say it in my voice") -> Answer:
 async def take_away(scene: Scene, way: str) -> None:
     """Let Bob's voice be taken away, by a moderator or by himself, as they would."""
     if way == "off":
-        words = await words_of(await scene.alice.slash(scene.general, "voice cloning", switch="off"))
+        words = await words_of(await scene.alice.slash(scene.general, "myna cloning", state="off"))
         assert words.startswith("Cloning is off.")
     elif way == "revoke":
         words = await words_of(await scene.bob.slash(scene.general, "privacy revoke"))
         assert words.startswith("Taken back.")
     elif way == "never-clone-me":
-        answer = await scene.bob.slash(scene.general, "privacy never-clone-me", switch="on")
+        answer = await scene.bob.slash(scene.general, "privacy never-clone-me", state="on")
         assert "nobody can clone you" in await words_of(answer)
     else:
         asked = await scene.bob.slash(scene.general, "privacy delete")
@@ -126,7 +126,7 @@ async def test_a_form_that_was_open_is_judged_when_it_is_sent(scene: Scene, way:
 async def test_a_likeness_withdrawn_while_it_is_made_is_not_answered(scene: Scene, way: str):
     hold = Hold()
     scene.faults.on_post(hold)
-    answer = await clone(scene, to="here")
+    answer = await clone(scene, output="here")
     async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
@@ -142,7 +142,7 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
     hold = Hold()
     scene.faults.on_post(None, hold)
     text = " ".join(f"{LONG} This is part {number} of it." for number in range(7))
-    answer = await clone(scene, text, to="here")
+    answer = await clone(scene, text, output="here")
     async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=2)
 
@@ -159,9 +159,9 @@ async def test_of_a_long_text_no_further_part_is_made(scene: Scene, way: str):
 @in_every_way
 async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(scene: Scene, way: str):
     listener = await scene.bob.join(scene.perch)
-    answers = [await clone(scene, f"{LONG} {LONG} Number 1.", to="voice channel")]
+    answers = [await clone(scene, f"{LONG} {LONG} Number 1.", output="voice channel")]
     await listener.wait_for_speech(timeout=DEADLINE)
-    answers.append(await clone(scene, f"{LONG} {LONG} Number 2.", to="voice channel"))
+    answers.append(await clone(scene, f"{LONG} {LONG} Number 2.", output="voice channel"))
     await until(lambda: any(made.is_complete for made in player_of(scene).utterances()[1:]))
     heard, waiting = player_of(scene).utterances()
 
@@ -318,7 +318,7 @@ async def test_a_switch_reaches_no_further_than_its_server(scene: Scene):
     sent = SentFile("me.wav", WAV)
     hold = Hold()
     scene.faults.on_post(hold)
-    answer = await scene.bob.slash(dm, "clone", text="Only between us", reference=sent)
+    answer = await scene.bob.slash(dm, "clone", text="Only between us", recording=sent)
     async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 

@@ -26,7 +26,7 @@ def sent() -> SentFile:
 
 
 async def clone(scene: Scene, **options: object) -> Answer:
-    answer = await scene.bob.slash(scene.general, "clone", text="In my voice", reference=sent(), **options)
+    answer = await scene.bob.slash(scene.general, "clone", text="In my voice", recording=sent(), **options)
     await words_of(answer)
     return answer
 
@@ -48,21 +48,21 @@ async def saved(scene: Scene, name: str, owner_id: int):
 async def test_cloning_is_off_until_a_moderator_has_accepted_the_policy(scene: Scene) -> None:
     answer = await clone(scene)
 
-    assert answer.content == "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+    assert answer.content == "Cloning is off in this server. A moderator can turn it on: /myna cloning."
     assert scene.asked == []
 
 
 @pytest.mark.slow
 async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene: Scene) -> None:
     scene.make_moderator(scene.alice)
-    command = await scene.alice.slash(scene.general, "clone", text="In my own voice", reference=sent())
+    command = await scene.alice.slash(scene.general, "clone", text="In my own voice", recording=sent())
     await words_of(command)
     assert command.ephemeral
     assert "Every take says that it is AI-generated" in command.content
 
     accepted = await scene.alice.press(command, "Accept, and turn cloning on")
     await words_of(accepted)
-    assert "Is that your own voice?" in accepted.content
+    assert "Is this your own voice?" in accepted.content
     spoken = await scene.alice.press(accepted, "This is my own voice")
     await file_of(spoken)
 
@@ -73,11 +73,11 @@ async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene
 async def test_after_a_restart_every_question_that_was_open_takes_its_press(scene: Scene) -> None:
     await scene.let_clone()
     asked = [
-        (person, await person.slash(scene.general, "clone", text="Hello", reference=sent()))
+        (person, await person.slash(scene.general, "clone", text="Hello", recording=sent()))
         for person in (scene.alice, scene.bob)
     ]
     for _, question in asked:
-        assert "Is that your own voice?" in await words_of(question)
+        assert "Is this your own voice?" in await words_of(question)
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
         for person, question in asked:
@@ -89,7 +89,7 @@ async def test_after_a_restart_every_question_that_was_open_takes_its_press(scen
 async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
     await scene.let_clone(scene.bob)
 
-    answer = await scene.bob.slash(scene.general, "clone", text="Again", reference=sent())
+    answer = await scene.bob.slash(scene.general, "clone", text="Again", recording=sent())
 
     await file_of(answer)
 
@@ -140,7 +140,9 @@ async def test_who_never_wants_to_be_cloned_is_not_even_asked(scene: Scene) -> N
 async def test_named_in_the_command_somebody_else_is_asked_too(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
 
-    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
+    answer = await scene.alice.slash(
+        scene.general, "clone", text="Hello", recording=sent(), speaker=scene.bob
+    )
 
     assert "I have asked" in await words_of(answer)
     assert scene.asked == []
@@ -171,7 +173,7 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
     assert (await words_of(answer)).startswith("A bot sent that, so it isn't anybody's own voice.")
 
     named = await scene.alice.slash(
-        scene.general, "clone", text="Hello", reference=sent(), of=scene.rehearsal.directory.bot
+        scene.general, "clone", text="Hello", recording=sent(), speaker=scene.rehearsal.directory.bot
     )
     assert "A bot cannot agree to be cloned." in await words_of(named)
 
@@ -255,8 +257,8 @@ async def test_a_question_that_is_refused_fetches_nothing_and_leaves_nothing(sce
     served = list(scene.rehearsal.cdn.served)
 
     for command, more in (("clone", {"text": "Hello"}), ("voice save", {"name": "Bobby"})):
-        file = {"reference" if command == "clone" else "recording": sent()}
-        answer = await scene.alice.slash(scene.general, command, of=scene.bob, **file, **more)
+        file = {"recording": sent()}
+        answer = await scene.alice.slash(scene.general, command, speaker=scene.bob, **file, **more)
         assert "They said no. You can ask them again after <t:" in await words_of(answer)
 
     assert scene.rehearsal.cdn.served == served
@@ -279,7 +281,9 @@ async def test_a_question_that_discord_does_not_take_leaves_nothing_and_may_be_a
     await scene.let_clone()
     scene.rehearsal.misbehave(fault)
 
-    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
+    answer = await scene.alice.slash(
+        scene.general, "clone", text="Hello", recording=sent(), speaker=scene.bob
+    )
 
     assert "I have asked" not in await words_of(answer)
     assert kept(scene) == []
@@ -295,7 +299,7 @@ async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
     words = []
     for number, person in enumerate(people, 1):
         file = SentFile("them.wav", recording("wav", HIGH[960 * number :]))
-        answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=file, of=person)
+        answer = await scene.alice.slash(scene.general, "clone", text="Hello", recording=file, speaker=person)
         words.append(await words_of(answer))
 
     assert ["I have asked" in said for said in words] == [True, True, False, False, False, False]
@@ -317,7 +321,7 @@ async def named_another(scene: Scene) -> tuple[Answer, Person]:
     await scene.rehearsal.caught_up()
     message = await scene.bob.say(scene.general, files=[sent()])
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"
-    return await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=carol), carol
+    return await scene.alice.slash(scene.general, "clone", text="Hello", message=link, speaker=carol), carol
 
 
 @pytest.mark.slow
@@ -394,6 +398,6 @@ async def test_a_bot_s_message_is_not_cloned_as_somebody_s(scene: Scene) -> None
     assert spoken.message is not None
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{spoken.message.id}"
 
-    answer = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, of=scene.bob)
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, speaker=scene.bob)
 
     assert "A bot sent that" in await words_of(answer)

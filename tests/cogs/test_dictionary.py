@@ -69,7 +69,7 @@ async def test_a_preset_is_switched_on_and_off(scene: Scene) -> None:
 
     on = await typed(scene.alice, scene.general, "dictionary preset", language="English")
     listed = await typed(scene.alice, scene.general, "dictionary list")
-    off = await typed(scene.alice, scene.general, "dictionary preset", language="English", switch="off")
+    off = await typed(scene.alice, scene.general, "dictionary preset", language="English", state="off")
 
     assert "For example, afaik as “as far as I know”" in on.content
     assert "Abbreviations I also know: English." in listed.content

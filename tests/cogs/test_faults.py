@@ -81,7 +81,7 @@ async def test_a_reference_that_cannot_be_reached_says_to_upload_it_again(scene:
     sent = SentFile("low.wav", recording("wav", LOW))
     await scene.let_clone(scene.alice)
 
-    answer = await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent)
+    answer = await scene.alice.slash(scene.general, "clone", text="Hello", recording=sent)
 
     assert "Upload it again" in await words_of(answer)
     assert answer.followups == []

@@ -100,7 +100,7 @@ async def test_skipped_while_it_still_comes_it_ends_at_once(scene: Scene, sound:
     listener = await scene.alice.join(scene.perch)
     async with serving(sound) as server:
         scene.faults.on_post(Respond(200, {"output": f"{server.url}/take.wav"}))
-        answer = await scene.speak(TEXT, to="voice channel")
+        answer = await scene.speak(TEXT, output="voice channel")
         await listener.wait_for_speech(timeout=DEADLINE)
 
         await scene.alice.slash(scene.general, "skip")

@@ -137,7 +137,7 @@ async def test_after_a_restart_again_makes_a_new_generation_in_the_same_voice(sc
 async def test_again_after_a_recording_works_until_the_bot_has_forgotten_where_it_was(scene: Scene):
     await scene.let_clone(scene.alice)
     sent = SentFile("me.wav", WAV)
-    answer = await scene.alice.slash(scene.general, "clone", text=TEXT, reference=sent, to="here")
+    answer = await scene.alice.slash(scene.general, "clone", text=TEXT, recording=sent, output="here")
     await file_of(answer)
     assert "Save voice" not in answer.buttons
     await file_of(await scene.alice.press(answer, "Again"))
@@ -274,7 +274,7 @@ async def test_a_voice_message_is_no_reply_where_the_history_cannot_be_read(scen
 async def test_a_voice_message_in_a_thread_needs_what_it_takes_to_write_there(scene: Scene):
     thread = scene.guild.add_thread(scene.general, "aside", scene.alice)
     scene.guild.deny_bot(Permission.SEND_MESSAGES, scene.general)
-    answer = await scene.alice.slash(thread, "speak", text="Hello there", to="here")
+    answer = await scene.alice.slash(thread, "speak", text="Hello there", output="here")
     await file_of(answer)
     assert await words_of(await choose(scene.alice, answer, "Send as voice message")) == "Sent."
 

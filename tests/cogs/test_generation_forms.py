@@ -29,7 +29,7 @@ async def test_the_voice_of_a_generation_is_saved_with_its_words(scene: Scene):
         voice = await bot.library.voices.find(Scope(scene.guild.id, scene.alice.id), "old jack")
 
         assert (voice.kind, voice.transcript, voice.description) == (Kind.DESIGNED, TEXT, "an old man")
-        spoken = await scene.speak("And now something else.", voice="Old Jack", to="here")
+        spoken = await scene.speak("And now something else.", voice="Old Jack", output="here")
         await file_of(spoken)
 
     assert scene.asked[-1]["prompt_text"] == TEXT

@@ -36,9 +36,9 @@ def posts(scene: Scene) -> list[str]:
 async def test_a_revoked_voice_is_silent_within_a_second_and_nothing_of_it_is_left(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
     listener = await scene.alice.join(scene.perch)
-    speaking = await scene.speak(LONG, voice="Bobby", to="voice channel")
+    speaking = await scene.speak(LONG, voice="Bobby", output="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
-    waiting = await scene.speak(f"And more. {LONG}", voice="Bobby", to="voice channel")
+    waiting = await scene.speak(f"And more. {LONG}", voice="Bobby", output="voice channel")
     await waiting.until(lambda shown: "ahead of it" in shown.content, timeout=DEADLINE)
     assert len(posts(scene)) == 1
 
@@ -59,7 +59,7 @@ async def test_who_waits_for_the_file_of_a_withdrawn_voice_reads_why(scene: Scen
     await cloned(scene, scene.bob, "Bobby")
     hold = Hold()
     scene.faults.on_post(hold)
-    answer = await scene.speak(LONG, voice="Bobby", to="here")
+    answer = await scene.speak(LONG, voice="Bobby", output="here")
     async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
@@ -75,7 +75,7 @@ async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     await designed(scene, scene.bob, "Robin")
     listener = await scene.alice.join(scene.perch)
-    answer = await scene.speak(LONG, voice="Robin", to="voice channel")
+    answer = await scene.speak(LONG, voice="Robin", output="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.consents.revoke(scene.bob.id)
@@ -86,7 +86,7 @@ async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Sc
     voice = await cloned(scene, scene.bob, "Bobby")
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)
     listener = await scene.alice.join(scene.perch)
-    answer = await scene.speak(LONG, voice="Bobby", to="voice channel")
+    answer = await scene.speak(LONG, voice="Bobby", output="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
 
     await scene.bot.library.audit.freeze(moderator, voice.id, True)
@@ -94,7 +94,7 @@ async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Sc
     assert "withdrawn" in words or "frozen" in words  # its job may ask the gate before it is told
     await scene.bot.library.audit.freeze(moderator, voice.id, False)
 
-    again = await scene.speak("Back again, as if nothing had been.", voice="Bobby", to="here")
+    again = await scene.speak("Back again, as if nothing had been.", voice="Bobby", output="here")
     await file_of(again)
 
 
@@ -133,7 +133,7 @@ async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: 
     voice = await cloned(scene, scene.bob, "Bobby")
     path = f"/channels/{scene.rehearsal.world.dm(scene.alice).id}/messages"
     scene.rehearsal.misbehave(late("POST", path, 1.5))
-    answer = await scene.speak(LONG, voice="Bobby", to="here")
+    answer = await scene.speak(LONG, voice="Bobby", output="here")
     await scene.rehearsal.router.changes.until(
         lambda: any(request.path.endswith(path) for request in scene.rehearsal.requests),
         timeout=DEADLINE,

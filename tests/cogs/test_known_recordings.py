@@ -34,7 +34,7 @@ async def said(answer: Answer) -> str:
 
 
 async def clone(scene: Scene, who: Person, file: SentFile) -> str:
-    return await said(await who.slash(scene.general, "clone", text="In my voice", reference=file))
+    return await said(await who.slash(scene.general, "clone", text="In my voice", recording=file))
 
 
 async def save(scene: Scene, who: Person, file: SentFile) -> str:
@@ -52,7 +52,7 @@ async def refused(scene: Scene, who: Person, file: SentFile) -> set[str]:
 async def question(scene: Scene) -> Message:
     """Return Alice's question to Bob about a recording that she has uploaded."""
     answer = await typed(
-        scene.alice, scene.general, "voice save", name="Bobby", recording=sent(), of=scene.bob
+        scene.alice, scene.general, "voice save", name="Bobby", recording=sent(), speaker=scene.bob
     )
     assert "I have asked" in answer.content
     return await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
@@ -83,7 +83,7 @@ async def test_what_somebody_was_asked_about_is_nobody_else_s_own_voice_whatever
 async def test_a_recording_that_was_heard_in_info_is_not_the_listener_s_own_voice(scene: Scene) -> None:
     await scene.let_clone(scene.alice, scene.bob)
     assert (await save(scene, scene.alice, SentFile("me.ogg", recording("ogg", HIGH)))).startswith("Saved")
-    await typed(scene.alice, scene.general, "voice share", name="Alice's", **{"with": "server"})
+    await typed(scene.alice, scene.general, "voice share", name="Alice's", share_with="server")
     heard = await typed_file(scene, scene.bob, "Alice's")
 
     assert await refused(scene, scene.bob, heard) == {OF_ANOTHER}
@@ -92,8 +92,8 @@ async def test_a_recording_that_was_heard_in_info_is_not_the_listener_s_own_voic
 
 
 async def typed_file(scene: Scene, who: Person, name: str) -> SentFile:
-    """Return the recording that /voice info shows to somebody, as they upload it."""
-    answer = await who.slash(scene.general, "voice info", name=name)
+    """Return the recording that /voice list shows to somebody, as they upload it."""
+    answer = await who.slash(scene.general, "voice list", name=name)
     return SentFile("mine.wav", await (await file_of(answer)).read())
 
 
@@ -129,7 +129,7 @@ async def test_a_message_of_the_bot_is_no_source_whoever_is_named(scene: Scene, 
     await file_of(spoken)
     assert spoken.message is not None
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{spoken.message.id}"
-    named = {"nobody": {}, "somebody": {"of": scene.bob}, "oneself": {"of": scene.alice}}[of]
+    named = {"nobody": {}, "somebody": {"speaker": scene.bob}, "oneself": {"speaker": scene.alice}}[of]
 
     saving = await typed(scene.alice, scene.general, "voice save", name="Mine", message=link, **named)
     cloning = await scene.alice.slash(scene.general, "clone", text="Hello", message=link, **named)
@@ -149,7 +149,9 @@ async def test_a_recording_of_somebody_else_is_not_asked_of_a_third(scene: Scene
     assert (await save(scene, scene.bob, sent())).startswith("Saved as")
     carol = scene.add_member("Carol")
 
-    answer = await typed(scene.alice, scene.general, "voice save", name="Her", recording=sent(), of=carol)
+    answer = await typed(
+        scene.alice, scene.general, "voice save", name="Her", recording=sent(), speaker=carol
+    )
 
     assert "of the member you named" in answer.content
     assert [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons] == []

@@ -52,14 +52,14 @@ async def test_a_limit_that_a_moderator_sets_holds_and_says_when_it_goes_on(limi
     answer = await typed(limited.alice, limited.general, "myna limits", seconds=8, time_zone="Asia/Tokyo")
     assert "- Each member: 8 seconds of new speech a day" in answer.content
     assert "at midnight in Asia/Tokyo" in answer.content
-    await file_of(await limited.speak("The first is said, it is short.", to="here"))
+    await file_of(await limited.speak("The first is said, it is short.", output="here"))
     again = await limited.bob.slash(
-        limited.general, "speak", text="The first is said, it is short.", to="here"
+        limited.general, "speak", text="The first is said, it is short.", output="here"
     )
     await file_of(again)  # kept, and free
 
     refused = "Some other words that take about as long as what was said, and then a bit."
-    told = await words_of(await limited.speak(refused, to="here"))
+    told = await words_of(await limited.speak(refused, output="here"))
     assert told.startswith("You've reached today's limit of 8 seconds of new speech. I can make more <t:")
     assert len(limited.asked) == 1
 
@@ -73,7 +73,7 @@ async def test_a_limit_that_a_moderator_sets_holds_and_says_when_it_goes_on(limi
 async def test_a_long_text_stops_at_the_limit_and_says_so_once(limited: Scene) -> None:
     await typed(limited.alice, limited.general, "myna limits", seconds=30)
 
-    answer = await limited.speak(LONG, to="here")
+    answer = await limited.speak(LONG, output="here")
     await file_of(answer)
 
     assert answer.content.count("The rest is missing. You've reached today's limit of 30 seconds") == 1
@@ -81,14 +81,14 @@ async def test_a_long_text_stops_at_the_limit_and_says_so_once(limited: Scene) -
 
 
 async def test_a_lowered_limit_stops_until_the_next_day_and_a_raised_one_goes_on(limited: Scene) -> None:
-    await file_of(await limited.speak("Good morning to all of you in the garden.", to="here"))
+    await file_of(await limited.speak("Good morning to all of you in the garden.", output="here"))
     await typed(limited.alice, limited.general, "myna limits", seconds=1)
-    told = await words_of(await limited.speak("No.", to="here"))
+    told = await words_of(await limited.speak("No.", output="here"))
     assert "today's limit of 1 second" in told or "the limit is 1 second a day" in told
 
     await typed(limited.alice, limited.general, "myna limits", seconds=0)
 
-    await file_of(await limited.speak("And on it goes.", to="here"))
+    await file_of(await limited.speak("And on it goes.", output="here"))
 
 
 async def test_an_exempt_role_has_no_limit(limited: Scene) -> None:
@@ -99,8 +99,8 @@ async def test_an_exempt_role_has_no_limit(limited: Scene) -> None:
     said = f"- Without that limit: <@&{role.id}>"
     await answer.until(lambda shown: said in shown.content, timeout=DEADLINE)
 
-    await file_of(await limited.bob.slash(limited.general, "speak", text=LONG[:300], to="here"))
-    told = await words_of(await limited.speak(f"So then. {LONG[:300]}", to="here"))
+    await file_of(await limited.bob.slash(limited.general, "speak", text=LONG[:300], output="here"))
+    told = await words_of(await limited.speak(f"So then. {LONG[:300]}", output="here"))
     assert "2 seconds" in told
 
 
@@ -118,15 +118,15 @@ async def test_who_is_excluded_reads_why_and_may_again_when_it_is_taken_back(lim
     for command, options in (("speak", {"text": "Hello"}), ("usage", {})):
         told = await words_of(await limited.bob.slash(limited.general, command, **options))
         assert told == "Moderators have turned me off for you in this server. Ask one of them."
-    await file_of(await limited.speak("Hello", to="here"))
+    await file_of(await limited.speak("Hello", output="here"))
 
     await limited.alice.select(answer, menu)
     await answer.until(lambda shown: "- Can't use me: nobody" in shown.content, timeout=DEADLINE)
-    await file_of(await limited.bob.slash(limited.general, "speak", text="Hello", to="here"))
+    await file_of(await limited.bob.slash(limited.general, "speak", text="Hello", output="here"))
 
 
 async def test_the_buttons_under_a_take_are_refused_too_where_its_member_is_excluded(limited: Scene) -> None:
-    answer = await limited.bob.slash(limited.general, "speak", text="Hello", to="here")
+    answer = await limited.bob.slash(limited.general, "speak", text="Hello", output="here")
     await file_of(answer)
     moderator = Scope(limited.guild.id, limited.alice.id, is_moderator=True)
     excluded = frozenset({limited.bob.id})
@@ -144,9 +144,9 @@ async def test_speech_is_made_in_the_channels_of_the_rule_and_their_threads(limi
     await limited.alice.select(answer, "Channels where I can be used", other)
     await answer.until(lambda shown: f"- I can be used in: <#{other.id}>" in shown.content, timeout=DEADLINE)
 
-    told = await words_of(await limited.speak("Hello", to="here"))
+    told = await words_of(await limited.speak("Hello", output="here"))
     assert told == f"I can't be used in this channel. Try <#{other.id}>."
-    await file_of(await limited.alice.slash(other, "speak", text="Hello", to="here"))
+    await file_of(await limited.alice.slash(other, "speak", text="Hello", output="here"))
 
 
 async def test_the_menus_work_after_a_restart_and_for_moderators_only(limited: Scene) -> None:
@@ -167,7 +167,7 @@ async def test_the_menus_work_after_a_restart_and_for_moderators_only(limited: S
 async def test_moderators_see_who_used_how_much_with_which_voice(limited: Scene) -> None:
     empty = await typed(limited.alice, limited.general, "myna usage")
     assert empty.content == "No new speech was made here in the last 14 days."
-    await file_of(await limited.bob.slash(limited.general, "speak", text="Hello to everybody", to="here"))
+    await file_of(await limited.bob.slash(limited.general, "speak", text="Hello to everybody", output="here"))
     await limited.bot.synthesizer.aclose()
 
     shown = await typed(limited.alice, limited.general, "myna usage")
@@ -189,8 +189,8 @@ async def test_two_who_choose_the_last_seconds_at_once_get_one_answer_and_one_se
             "Good evening to everybody out in a meadow.",
         ]
         answers = [
-            await scene.alice.slash(scene.general, "speak", text=texts[0], to="here"),
-            await scene.bob.slash(scene.general, "speak", text=texts[1], to="here"),
+            await scene.alice.slash(scene.general, "speak", text=texts[0], output="here"),
+            await scene.bob.slash(scene.general, "speak", text=texts[1], output="here"),
         ]
         ended = asyncio.gather(
             *(
@@ -225,13 +225,13 @@ async def test_the_operator_is_told_once_of_an_outage_and_once_of_its_end_also_o
             scene.bot = bot
             scene.faults.every_post = Respond(status, "no")
             for number in range(3):
-                await words_of(await scene.speak(f"Number {number} of {time}", to="here"))
+                await words_of(await scene.speak(f"Number {number} of {time}", output="here"))
             await until(lambda: len(notices(scene)) == 1)
     scene.faults.every_post = None
     async with restarted(scene.bot, settings, scene.rehearsal) as bot:
         scene.bot = bot
         for number in range(2):
-            await file_of(await scene.speak(f"It works, number {number}", to="here"))
+            await file_of(await scene.speak(f"It works, number {number}", output="here"))
         await until(lambda: len(notices(scene)) == 2)
 
     first, second = notices(scene)
@@ -245,10 +245,10 @@ async def test_the_operator_is_told_once_of_an_outage_and_once_of_its_end_also_o
 async def test_an_operator_who_takes_no_messages_stops_nothing(scene: Scene) -> None:
     scene.alice.refuse_dms()
     scene.faults.on_post(Respond(402, "no"))
-    assert "credit" in await words_of(await scene.speak("Hello", to="here"))
+    assert "credit" in await words_of(await scene.speak("Hello", output="here"))
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         scene.bot = bot
-        await file_of(await scene.speak("Hello", to="here"))
+        await file_of(await scene.speak("Hello", output="here"))
 
 
 def notices(scene: Scene) -> list[str]:
@@ -261,7 +261,7 @@ async def test_what_is_heard_ends_at_the_limit_and_is_not_begun_again(limited: S
     await typed(limited.alice, limited.general, "myna limits", seconds=18)
     await limited.alice.join(limited.perch)
 
-    answer = await limited.speak(LONG, to="voice channel")
+    answer = await limited.speak(LONG, output="voice channel")
     await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
 
     assert answer.content.count("The rest is missing. You've reached today's limit of 18 seconds") == 1

@@ -113,7 +113,7 @@ async def test_spoken_only_it_says_too_that_the_rest_is_missing(scene: Scene):
     await scene.alice.join(scene.perch)
     scene.faults.on_post(None, Respond(500, "no"), Respond(500, "no"))
 
-    answer = await scene.speak(STORY, to="voice channel", style="calm")
+    answer = await scene.speak(STORY, output="voice channel", style="calm")
     await answer.until(lambda shown: "Spoken in" in shown.content, timeout=FAR_MORE)
 
     assert "The rest is missing" in answer.content
@@ -124,7 +124,7 @@ async def test_a_bad_generation_is_made_again_once(scene: Scene):
     howl = write_wav((9_000 * np.sin(2_000 * time)).astype("<i2").tobytes())
     scene.faults.on_download(None, Respond(200, howl, content_type="audio/wav"))
 
-    answer = await scene.speak(STORY, to="here")
+    answer = await scene.speak(STORY, output="here")
     await file_of(answer)
 
     texts = [fields["text"] for fields in scene.asked]
@@ -136,7 +136,7 @@ async def test_a_bad_generation_is_made_again_once(scene: Scene):
 async def test_the_answer_says_how_many_parts_are_made(scene: Scene):
     scene.faults.every_post = Delay(2.0)
 
-    answer = await scene.speak(STORY, to="here")
+    answer = await scene.speak(STORY, output="here")
     await file_of(answer)
 
     lines = [shown.content for shown in answer.history]
@@ -178,12 +178,12 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
 
 @pytest.mark.usefixtures("fast_playback")
 async def test_the_same_again_costs_nothing_and_sounds_the_same_also_after_a_restart(scene: Scene):
-    first = await file_of(await scene.speak(to="here"))
+    first = await file_of(await scene.speak(output="here"))
     listener = await scene.alice.join(scene.perch)
     _, heard = await heard_whole(await scene.speak(), listener)
     await scene.bot.shut_down()
     async with attending(SpeechBot(scene.settings, connector=scene.rehearsal.connector()), scene.rehearsal):
-        last = await file_of(await scene.speak(to="here"))
+        last = await file_of(await scene.speak(output="here"))
 
     made = pcm_of_wav(await first.read())
     assert pcm_of_wav(await last.read()) == made
@@ -192,7 +192,7 @@ async def test_the_same_again_costs_nothing_and_sounds_the_same_also_after_a_res
 
 
 async def test_again_makes_a_new_generation_for_who_asked(scene: Scene):
-    answer = await scene.speak(to="here")
+    answer = await scene.speak(output="here")
     await file_of(answer)
 
     again = await scene.alice.press(answer, "Again")
@@ -204,7 +204,7 @@ async def test_again_makes_a_new_generation_for_who_asked(scene: Scene):
 
 
 async def test_again_is_refused_to_others_in_a_sentence_that_only_they_see(scene: Scene):
-    answer = await scene.speak(to="here")
+    answer = await scene.speak(output="here")
     await file_of(answer)
 
     refused = await scene.bob.press(answer, "Again")
@@ -215,7 +215,7 @@ async def test_again_is_refused_to_others_in_a_sentence_that_only_they_see(scene
 
 
 async def test_a_failure_behind_again_is_one_sentence(scene: Scene):
-    answer = await scene.speak(to="here")
+    answer = await scene.speak(output="here")
     await file_of(answer)
     scene.faults.every_post = Respond(402, '{"error":"Insufficient balance"}')
 
@@ -228,6 +228,6 @@ async def test_a_failure_behind_again_is_one_sentence(scene: Scene):
 async def test_a_refusal_of_the_first_part_costs_no_second_call(scene: Scene, fault: Fault):
     scene.faults.every_post = fault
 
-    await words_of(await scene.speak(STORY, to="here", style="calm"))
+    await words_of(await scene.speak(STORY, output="here", style="calm"))
 
     assert len(scene.asked) == 1

@@ -16,7 +16,7 @@ from bot.tts.wire import without_words_of
 from rehearsal.cdn import SentFile
 from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.cogs.sounds import LOW, recording
-from tests.scenes import Scene, file_of, words_of
+from tests.scenes import DEADLINE, Scene, file_of, words_of
 from tests.test_logs import LOGGERS
 
 CANARY = "Zeisig7351"
@@ -62,7 +62,7 @@ async def _refused(scene: Scene, status: int) -> None:
     said = f"status {status} {TEXT}"
     quoted = " | ".join([f"cannot say {said}", *DRESSES.values()])
     scene.faults.on_post(Respond(status, {"detail": quoted}))
-    await words_of(await scene.speak(said, style=f"like a {CANARY}", to="here"))
+    await words_of(await scene.speak(said, style=f"like a {CANARY}", output="here"))
 
 
 @pytest.mark.parametrize("dress", DRESSES)
@@ -96,8 +96,10 @@ async def test_nothing_that_a_member_says_is_in_the_log(scene: Scene, logged: St
             scene.general, "voice save", name=CANARY, recording=SOUND, transcript=f"{TEXT} again"
         )
     )
-    await words_of(await scene.alice.slash(scene.general, "voice rename", name=CANARY, to=f"**{CANARY}"))
-    await words_of(await scene.alice.slash(scene.general, "voice rename", name=CANARY, to=f"{CANARY} two"))
+    for name in (f"**{CANARY}", f"{CANARY} two"):
+        form = await scene.alice.slash(scene.general, "voice edit", name=CANARY)
+        await form.until(lambda shown: shown.modal is not None, timeout=DEADLINE)
+        await words_of(await scene.alice.submit(form, {"Name": name}))
     await file_of(
         await scene.alice.slash(scene.general, "speak", text=f"{TEXT} once more", voice=f"{CANARY} two")
     )

@@ -37,7 +37,7 @@ async def test_behind_an_utterance_of_several_parts_nothing_is_left(scene: Scene
     listener = await scene.alice.join(scene.perch)
     before, others = len(files()), {id(one) for one in sounds()}  # of other tests
 
-    answer = await scene.speak(SENTENCES, to=to)
+    answer = await scene.speak(SENTENCES, output=to)
     if to in ("both", "here"):
         await file_of(answer)
     elif to == "voice message":

@@ -43,7 +43,7 @@ async def clone(scene: Scene, data: bytes, name: str = "me.wav", **options: obje
     """Return the answer to Bob's /clone, with its file."""
     sent = SentFile(name, data)
     answer = await scene.bob.slash(
-        scene.general, "clone", text="Say it in my voice", reference=sent, to="here", **options
+        scene.general, "clone", text="Say it in my voice", recording=sent, output="here", **options
     )
     await file_of(answer)
     return answer

@@ -41,7 +41,7 @@ REFUSED: dict[str, str] = {
 async def test_odd_texts_are_said_for_few_calls(scene: Scene, name: str):
     text, most = SAID[name]
 
-    answer = await scene.speak(text, to="here")
+    answer = await scene.speak(text, output="here")
     file = await file_of(answer)
 
     assert len(pcm_of_wav(await file.read())) > 96_000 // 4

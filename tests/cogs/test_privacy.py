@@ -32,7 +32,7 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     await cloned(scene, scene.alice, "Bobby", scene.bob)
     await designed(scene, scene.bob, "Old man")
 
-    answer = await typed(scene.bob, scene.general, "privacy never-clone-me", switch="on")
+    answer = await typed(scene.bob, scene.general, "privacy never-clone-me", state="on")
     assert answer.content == (
         "Let nobody clone you any more, in any server? This is deleted for good, with its recording:\n"
         "- **Bobby**, in The Aviary"
@@ -40,7 +40,7 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     assert sorted(await names(scene)) == ["Bobby", "Old man"]
     await confirmed(scene.bob, answer, "Never clone me")
     asked = await typed(
-        scene.alice, scene.general, "voice save", name="Again", recording=sent(), of=scene.bob
+        scene.alice, scene.general, "voice save", name="Again", recording=sent(), speaker=scene.bob
     )
     mine = await typed(scene.bob, scene.general, "voice save", name="Mine", recording=sent())
 
@@ -54,11 +54,11 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
 
 async def test_the_wish_can_be_taken_back_outside_servers(scene: Scene) -> None:
     dm = scene.rehearsal.world.dm(scene.bob)
-    await typed(scene.bob, dm, "privacy never-clone-me", switch="on")
+    await typed(scene.bob, dm, "privacy never-clone-me", state="on")
 
-    answer = await typed(scene.bob, dm, "privacy never-clone-me", switch="off")
+    answer = await typed(scene.bob, dm, "privacy never-clone-me", state="off")
 
-    assert answer.content == "You may clone your voice again, and others may ask you."
+    assert answer.content == "You can clone your voice again, and others can ask you."
     assert not await scene.bot.library.consents.is_never_cloned(scene.bob.id)
 
 
@@ -102,11 +102,11 @@ async def test_revoking_all_reaches_every_server_from_anywhere(scene: Scene) -> 
 
     assert "**Bobby**" in answer.content
     assert "**Mine**" in answer.content
-    assert again.content == "Taken back. There is no saved voice in which you are heard."
+    assert again.content == "Taken back. No saved voice uses yours."
     assert await names(scene) == []
 
 
-@pytest.mark.parametrize(("command", "options"), [("revoke", {}), ("never-clone-me", {"switch": "on"})])
+@pytest.mark.parametrize(("command", "options"), [("revoke", {}), ("never-clone-me", {"state": "on"})])
 async def test_what_would_be_deleted_is_listed_with_its_server_and_cancel_keeps_all(
     scene: Scene, command: str, options: dict[str, str]
 ) -> None:
@@ -139,7 +139,7 @@ async def test_after_a_restart_the_question_is_still_answered_by_who_was_asked(
 ) -> None:
     await scene.let_clone()
     await cloned(scene, scene.alice, "Bobby", scene.bob)
-    command, options = ("never-clone-me", {"switch": "on"}) if "Never" in label else ("revoke", {})
+    command, options = ("never-clone-me", {"state": "on"}) if "Never" in label else ("revoke", {})
     asked = await typed(scene.bob, scene.general, f"privacy {command}", **options)
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
@@ -161,7 +161,7 @@ async def test_what_was_taken_back_meanwhile_is_told_when_the_question_is_answer
     await confirmed(scene.bob, every, "Take it back")
 
     assert refused == "You have no such voice. /privacy export lists yours."
-    assert every.content == "Taken back. There is no saved voice in which you are heard."
+    assert every.content == "Taken back. No saved voice uses yours."
 
 
 async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away(scene: Scene) -> None:
@@ -174,6 +174,7 @@ async def test_delete_asks_once_more_then_says_what_is_gone_and_takes_posts_away
 
     asked = await typed(scene.bob, scene.general, "privacy delete")
     assert asked.buttons == ["Delete everything", "Keep it"]
+    assert asked.content.endswith(f"\n- **Bobby**, in {scene.guild.name}")
     async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
         scene.bot = bot
         await scene.bob.press(asked, "Delete everything")

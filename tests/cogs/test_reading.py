@@ -131,11 +131,11 @@ async def test_who_mutes_themselves_or_is_silenced_is_not_read(read: Read) -> No
     scene.make_moderator(scene.alice)
     muted = await typed(scene.bob, scene.general, "read mute-me")
     await read.write(scene.bob, "You cannot hear me.")
-    await typed(scene.bob, scene.general, "read mute-me", switch="off")
+    await typed(scene.bob, scene.general, "read mute-me", state="off")
     await typed(scene.alice, scene.general, "myna reading silence", member=scene.bob)
     await read.write(scene.bob, "Nor now.")
     page = await typed(scene.alice, scene.general, "myna reading settings", names="off")
-    await typed(scene.alice, scene.general, "myna reading silence", member=scene.bob, switch="off")
+    await typed(scene.alice, scene.general, "myna reading silence", member=scene.bob, state="off")
     await read.write(scene.bob, "But now.")
     await read.until_silent()
 

@@ -55,12 +55,12 @@ async def use_every_voice(scene: Scene, rehearsal: Rehearsal) -> None:
     )  # "only Bob may speak with it"
     assert (unshared.sharing, agreed.sharing) == (Sharing.ME, Sharing.ME)
     for name in ("Rook", "Vicky"):
-        answer = await scene.bob.slash(scene.general, "speak", text=TEXT, voice=name, to="here")
+        answer = await scene.bob.slash(scene.general, "speak", text=TEXT, voice=name, output="here")
         await file_of(answer)
         assert f"AI voice: {name}" in answer.content
     await file_of(await scene.bob.slash(scene.general, "speak", text="Rook: Hello there. / Vicky: Hi, you."))
     for number in range(2):  # the server's voice, and its second use
-        answer = await scene.speak(f"{TEXT} {number}", to="here")
+        answer = await scene.speak(f"{TEXT} {number}", output="here")
         await file_of(answer)
     assert "AI voice: Warm" in answer.content
     private = rehearsal.world.dm(scene.bob)
@@ -93,7 +93,7 @@ async def test_the_recording_of_a_new_voice_is_posted_before_anybody_uses_it(sce
     await designed(scene, scene.bob, "Robin")
     await until(lambda: len(sent_to(scene.alice)) == 1)
 
-    await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert len(sent_to(scene.alice)) == 1
 
@@ -114,7 +114,7 @@ async def test_a_recording_that_could_not_be_fetched_is_posted_anew_in_private(
     await designed(scene, scene.bob, "Robin")
     scene.faults.on_post(Respond(400, {"message": "reference_audio_url cannot be reached."}), None)
 
-    await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert len(scene.asked) == 2
     assert recordings_in(scene.rehearsal) == []
@@ -130,7 +130,7 @@ async def test_of_a_team_s_application_the_owner_of_the_team_gets_them(scene: Sc
         scene.bot = bot
         await designed(scene, scene.bob, "Robin")
 
-        await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+        await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert [len(sent_to(person)) for person in (vera, walt, scene.alice)] == [1, 0, 0]
     assert recordings_in(scene.rehearsal) == []
@@ -147,11 +147,13 @@ async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_
         await designed(scene, scene.bob, "Robin")
         await scene.let_clone(scene.bob)
 
-        named = await scene.speak(TEXT, voice="Robin", to="here")
+        named = await scene.speak(TEXT, voice="Robin", output="here")
         assert "have to set STORAGE_CHANNEL_ID to a private channel" in await words_of(named)
         own = SentFile("me.wav", recording("wav", LOW))
-        await file_of(await scene.bob.slash(scene.general, "clone", text="Hello", reference=own, to="here"))
-        await file_of(await scene.speak(TEXT, to="here"))
+        await file_of(
+            await scene.bob.slash(scene.general, "clone", text="Hello", recording=own, output="here")
+        )
+        await file_of(await scene.speak(TEXT, output="here"))
 
     assert recordings_in(scene.rehearsal) == []
 
@@ -163,7 +165,7 @@ async def test_a_default_voice_without_a_private_place_is_done_without(scene: Sc
     await scene.bot.library.voices.set_default(moderator, robin.id)
 
     for number in range(2):
-        answer = await scene.speak(f"{TEXT} {number}", to="here")
+        answer = await scene.speak(f"{TEXT} {number}", output="here")
         await file_of(answer)
         assert f"AI voice · requested by {scene.alice.mention}" in answer.content
 
@@ -219,7 +221,7 @@ async def test_who_is_asked_for_their_voice_reads_where_the_recording_goes(
         scene.bot = bot
         await scene.let_clone(scene.alice)
 
-        await scene.alice.slash(scene.general, "clone", text="Hello", reference=sent(), of=scene.bob)
+        await scene.alice.slash(scene.general, "clone", text="Hello", recording=sent(), speaker=scene.bob)
         question = await scene.general.until_message(
             lambda message: "would like to save your voice" in message.content, timeout=DEADLINE
         )

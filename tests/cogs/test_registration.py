@@ -74,7 +74,7 @@ async def test_links_to_messages_are_offered_only_where_discord_shows_what_is_in
         commands = {command["name"]: command for command in rehearsal.commands.listed()}
     groups = {option["name"]: option for option in commands["voice"]["options"]}
 
-    for command, file in ((commands["clone"], "reference"), (groups["save"], "recording")):
+    for command, file in ((commands["clone"], "recording"), (groups["save"], "recording")):
         options = {option["name"]: option for option in command["options"]}
         assert ("message" in options) is (intents == INTENT_MESSAGE_CONTENT)
         assert options[file]["file_types"] == ["audio"]

@@ -41,7 +41,7 @@ def carol(scene: Scene) -> Person:
 async def clone(scene: Scene, text: str = "Say it in my voice", **options: object) -> Answer:
     sent = SentFile("me.wav", recording("wav", HIGH))
     return await scene.bob.slash(
-        scene.general, "clone", text=text, reference=sent, **{"to": "here", **options}
+        scene.general, "clone", text=text, recording=sent, **{"output": "here", **options}
     )
 
 
@@ -54,7 +54,7 @@ async def cloned_once(scene: Scene, text: str = "Say it in my voice") -> Answer:
 
 async def looked_into(scene: Scene, label: str) -> Answer:
     """Let Alice look into a voice in the record."""
-    listed = await typed(scene.alice, scene.general, "voice audit")
+    listed = await typed(scene.alice, scene.general, "myna audit")
     await scene.alice.select(listed, "Look into a voice", label)
     await listed.until(lambda shown: "Look into a voice" not in shown.menus, timeout=DEADLINE)
     return listed
@@ -87,7 +87,7 @@ async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_wher
 
     assert (await words_of(await choose(carol, answer, "Report"))).startswith("Thank you.")
     again = await words_of(await choose(carol, answer, "Report"))
-    listed = await typed(scene.alice, scene.general, "voice audit")
+    listed = await typed(scene.alice, scene.general, "myna audit")
     assert "1 report is open." in listed.content
     page = await looked_into(scene, "/clone, by Bob")
 
@@ -101,7 +101,7 @@ async def test_a_reported_clone_reaches_the_moderators_with_who_made_it_and_wher
     assert report.endswith(f"/{answer.message.id}")
     assert f"{scene.bob.mention} · a recording of their own, with /clone" in use
     assert carol.mention not in page.content
-    await scene.alice.press(page, "Put the reports away")
+    await scene.alice.press(page, "Dismiss reports")
     await page.until(lambda shown: shown.buttons == ["Freeze"], timeout=DEADLINE)
 
 
@@ -188,14 +188,14 @@ async def test_a_voice_that_its_owner_has_deleted_can_still_be_reported(scene: S
 
     assert page.content.startswith("That voice is deleted. · 1 open report")
     assert f"made for {scene.alice.mention}" in page.content
-    assert page.buttons == ["Put the reports away"]
+    assert page.buttons == ["Dismiss reports"]
 
 
 async def test_who_has_deleted_their_data_can_still_be_reported_for_another_s_voice(
     scene: Scene, carol: Person
 ):
     await cloned(scene, carol, "Vicky", scene.bob)
-    answer = await carol.slash(scene.general, "speak", text="Nonsense", voice="Vicky", to="here")
+    answer = await carol.slash(scene.general, "speak", text="Nonsense", voice="Vicky", output="here")
     await file_of(answer)
     asked = await carol.slash(scene.general, "privacy delete")
     assert "for 180 days who has used voices of others" in await words_of(asked)

@@ -54,6 +54,6 @@ async def test_after_its_death_members_are_served_as_before(scene: Scene):
     again = pcm_of_wav(await (await file_of(await scene.speak(TEXT))).read())
     other = pcm_of_wav(await (await file_of(await scene.speak("And a dog that was not lazy."))).read())
 
-    assert again == first
+    assert likeness(first, again).correlation >= 0.95  # of its frames, if it was not kept yet
     assert len(other) > 48_000
     assert len(scene.asked) == 2

@@ -59,7 +59,7 @@ async def test_the_command_is_acknowledged_before_the_speech_is_made(scene: Scen
 
 
 async def test_options_reach_the_tts_gateway(scene: Scene):
-    answer = await scene.speak("Good evening", style="an old man, slow", guidance=2.5, steps=20)
+    answer = await scene.speak("Good evening", style="an old man, slow", guidance=2.5, quality=20)
 
     await file_of(answer)
 
@@ -84,7 +84,7 @@ async def test_in_a_voice_channel_it_is_heard_whole_and_given_as_a_file(scene: S
 async def test_voice_channel_alone_gives_no_file(scene: Scene):
     listener = await scene.alice.join(scene.perch)
 
-    answer = await scene.speak(to="voice channel")
+    answer = await scene.speak(output="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
     await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
 
@@ -96,13 +96,13 @@ async def test_voice_channel_alone_gives_no_file(scene: Scene):
 async def test_here_is_not_spoken_in_the_voice_channel(scene: Scene):
     await scene.alice.join(scene.perch)
 
-    await file_of(await scene.speak(to="here"))
+    await file_of(await scene.speak(output="here"))
 
     assert scene.guild.bot_channel is None
 
 
 async def test_voice_channel_without_sitting_in_one_says_what_to_do(scene: Scene):
-    answer = await scene.speak(to="voice channel")
+    answer = await scene.speak(output="voice channel")
 
     assert await words_of(answer) == "Join a voice channel first, or choose to: here."
     assert answer.ephemeral
@@ -135,7 +135,7 @@ async def test_where_the_bot_may_not_speak_and_was_asked_to_it_names_the_permiss
     scene.guild.deny_bot(Permission.SPEAK, scene.perch)
     await scene.alice.join(scene.perch)
 
-    answer = await scene.speak(to="both")
+    answer = await scene.speak(output="both")
 
     assert '"Speak"' in await words_of(answer)
     assert scene.asked == []
@@ -162,7 +162,7 @@ async def test_in_a_channel_that_the_bot_cannot_see_it_names_that_permission(sce
     assert scene.asked == []
 
 
-@pytest.mark.parametrize("options", [{}, {"to": "both"}])
+@pytest.mark.parametrize("options", [{}, {"output": "both"}])
 async def test_what_is_heard_needs_no_right_to_attach_files(scene: Scene, options: dict[str, str]):
     scene.guild.deny_bot(Permission.ATTACH_FILES)
     listener = await scene.alice.join(scene.perch)
@@ -330,7 +330,7 @@ async def test_a_user_installed_app_is_told_that_it_cannot_speak_in_voice_there(
     elsewhere.add_member(carol)
     lounge = elsewhere.add_text_channel("lounge")
 
-    answer = await carol.slash(lounge, "speak", text="Hi", to="voice channel")
+    answer = await carol.slash(lounge, "speak", text="Hi", output="voice channel")
 
     assert "servers I've been added to" in await words_of(answer)
 
@@ -347,7 +347,7 @@ async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
 
 
 async def test_what_was_written_is_quoted_with_its_spoilers_and_again_quotes_what_was_said(scene: Scene):
-    answer = await scene.speak(f"**Hi** {scene.bob.mention}, it is ||the butler||! @everyone", to="here")
+    answer = await scene.speak(f"**Hi** {scene.bob.mention}, it is ||the butler||! @everyone", output="here")
     await file_of(answer)
     again = await scene.alice.press(answer, "Again")
     await file_of(again)

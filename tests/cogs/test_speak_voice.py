@@ -35,7 +35,7 @@ async def uses(scene: Scene) -> list[Use]:
 async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_and_file(scene: Scene):
     await designed(scene, scene.bob, "Robin")
 
-    answer = await scene.speak(TEXT, voice="robin", to="here")
+    answer = await scene.speak(TEXT, voice="robin", output="here")
     data = await (await file_of(answer)).read()
 
     assert f"AI voice: Robin · requested by {scene.alice.mention} · " in answer.content
@@ -48,8 +48,8 @@ async def test_a_named_voice_is_cloned_from_its_recording_and_named_in_answer_an
 async def test_the_same_words_of_the_same_voice_cost_nothing_the_second_time(scene: Scene):
     await designed(scene, scene.bob, "Robin")
 
-    first = await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
-    again = await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    first = await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
+    again = await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert pcm_of_wav(await again.read()) == pcm_of_wav(await first.read())
     assert len(scene.asked) == 1
@@ -81,9 +81,9 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
     await scene.bot.library.voices.set_default(moderator, robin.id)
     await chosen(scene, rook, scene.alice)
 
-    mine = await scene.speak(TEXT, to="here")
+    mine = await scene.speak(TEXT, output="here")
     await file_of(mine)
-    others = await scene.bob.slash(scene.general, "speak", text=TEXT, to="here")
+    others = await scene.bob.slash(scene.general, "speak", text=TEXT, output="here")
     await file_of(others)
 
     assert "AI voice: Rook" in mine.content
@@ -91,7 +91,7 @@ async def test_my_choice_comes_before_the_server_s_voice(scene: Scene):
 
 
 async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Scene):
-    answer = await scene.speak(TEXT, style="an old man", to="here")
+    answer = await scene.speak(TEXT, style="an old man", output="here")
     await file_of(answer)
 
     assert f"AI voice · requested by {scene.alice.mention}" in answer.content
@@ -100,10 +100,10 @@ async def test_a_style_is_another_voice_and_never_becomes_the_default(scene: Sce
 
 async def test_where_no_recording_can_be_posted_it_is_spoken_without_a_voice(scene: Scene):
     scene.alice.refuse_dms()  # the application is hers
-    await file_of(await scene.speak(TEXT, to="here"))
+    await file_of(await scene.speak(TEXT, output="here"))
 
     for text in ("Something that was never said.", "And something else."):
-        answer = await scene.speak(text, to="here")
+        answer = await scene.speak(text, output="here")
         await file_of(answer)
 
         assert f"AI voice · requested by {scene.alice.mention}" in answer.content
@@ -124,7 +124,7 @@ async def test_a_dialogue_is_one_sound_with_each_voice(scene: Scene):
     await designed(scene, scene.bob, "Robin", transcript="Hello")
     await designed(scene, scene.bob, "Rook", transcript="Croak")
 
-    answer = await scene.speak("Robin: Hello there, my friend. / rook: Hi, how are you?", to="here")
+    answer = await scene.speak("Robin: Hello there, my friend. / rook: Hi, how are you?", output="here")
     await file_of(answer)
 
     assert f"AI voices: Robin and Rook · requested by {scene.alice.mention}" in answer.content
@@ -144,7 +144,7 @@ async def test_a_stranger_in_a_dialogue_is_named(scene: Scene):
 async def test_every_generation_of_a_cloned_voice_is_written_down_without_its_words(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
 
-    answer = await scene.speak(TEXT, voice="Bobby", to="here")
+    answer = await scene.speak(TEXT, voice="Bobby", output="here")
     await file_of(answer)
 
     (use,) = await uses(scene)
@@ -164,7 +164,7 @@ async def test_what_was_heard_before_it_was_stopped_is_written_down_too(scene: S
     hold = Hold()
     scene.faults.on_post(None, None)
     scene.faults.every_post = hold
-    answer = await scene.speak(" ".join([TEXT] * 8), voice="Bobby", to="voice channel")
+    answer = await scene.speak(" ".join([TEXT] * 8), voice="Bobby", output="voice channel")
     await listener.wait_for_speech(timeout=DEADLINE)
 
     await words_of(await scene.alice.slash(scene.general, "stop"))
@@ -178,7 +178,7 @@ async def test_what_was_heard_before_it_was_stopped_is_written_down_too(scene: S
 async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
     voice = await designed(scene, scene.bob, "Robin")
 
-    await file_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    await file_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert await uses(scene) == []
     kept = await scene.bot.library.voices.unscoped(voice.id)
@@ -187,7 +187,7 @@ async def test_a_designed_voice_is_counted_and_not_written_down(scene: Scene):
 
 
 async def test_a_voice_message_is_sent_with_its_waveform_and_the_answer_says_whose_it_is(scene: Scene):
-    answer = await scene.speak(TEXT, to="voice message")
+    answer = await scene.speak(TEXT, output="voice message")
     sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
     await answer.until(lambda shown: "AI voice" in shown.content, timeout=DEADLINE)
 
@@ -204,7 +204,7 @@ async def test_without_the_permission_a_voice_message_becomes_a_file_with_a_reas
     scene.guild.deny_bot(Permission.SEND_VOICE_MESSAGES)
     await scene.rehearsal.caught_up()
 
-    answer = await scene.speak(TEXT, to="voice message")
+    answer = await scene.speak(TEXT, output="voice message")
     await file_of(answer)
 
     assert '"Send Voice Messages" here for voice messages, so here is the file.' in answer.content
@@ -213,7 +213,7 @@ async def test_without_the_permission_a_voice_message_becomes_a_file_with_a_reas
 async def test_in_direct_messages_a_voice_message_is_one(scene: Scene):
     private = scene.rehearsal.world.dm(scene.alice)
 
-    answer = await scene.alice.slash(private, "speak", text=TEXT, to="voice message")
+    answer = await scene.alice.slash(private, "speak", text=TEXT, output="voice message")
     await private.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
     await answer.until(lambda shown: "AI voice" in shown.content, timeout=DEADLINE)
 
@@ -225,7 +225,7 @@ async def test_where_only_the_member_has_the_app_a_voice_message_is_a_press_away
     guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
     private = scene.rehearsal.world.add_private_chat(guest, scene.bob)
 
-    answer = await guest.slash(private, "speak", text=TEXT, to="voice message")
+    answer = await guest.slash(private, "speak", text=TEXT, output="voice message")
     await file_of(answer)
     pressed = await choose(guest, answer, "Send as voice message")
     await pressed.until(lambda shown: bool(shown.files), timeout=DEADLINE)
@@ -302,7 +302,7 @@ async def test_a_named_voice_that_may_not_speak_is_refused_where_only_the_asker_
     answer = await scene.speak("Good morning", voice=voice.name)
 
     assert (
-        await words_of(answer) == "Cloning is off in this server. A moderator can turn it on: /voice cloning."
+        await words_of(answer) == "Cloning is off in this server. A moderator can turn it on: /myna cloning."
     )
     assert answer.ephemeral
     assert scene.asked == []

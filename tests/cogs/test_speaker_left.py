@@ -54,7 +54,7 @@ async def test_no_button_makes_a_speaker_heard_who_has_left(scene: Scene, kind: 
         answer, asker = await generated(scene, voice=voice.name), scene.alice
     else:
         sent = SentFile("me.wav", WAV)
-        answer = await scene.bob.slash(scene.general, "clone", text="It is me", reference=sent, to="here")
+        answer = await scene.bob.slash(scene.general, "clone", text="It is me", recording=sent, output="here")
         await file_of(answer)
         asker = scene.bob
     may_add_sounds(scene, scene.alice)

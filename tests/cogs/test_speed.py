@@ -31,9 +31,9 @@ async def seconds_of(answer: Answer) -> float:
 
 @pytest.mark.parametrize("speed", [0.5, 1, 1.37, 2])
 async def test_a_file_is_as_long_as_the_speed_says(scene: Scene, speed: float):
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
 
-    other = await seconds_of(await scene.speak(TEXT, to="here", speed=speed))
+    other = await seconds_of(await scene.speak(TEXT, output="here", speed=speed))
 
     assert other == pytest.approx(plain / speed, rel=0.05)
 
@@ -42,9 +42,9 @@ async def test_a_file_is_as_long_as_the_speed_says(scene: Scene, speed: float):
 @pytest.mark.usefixtures("fast_playback")
 async def test_what_is_heard_in_the_channel_has_the_speed_of_the_file(scene: Scene, speed: float):
     listener = await scene.alice.join(scene.perch)
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
 
-    answer = await scene.speak(TEXT, to="both", speed=speed)
+    answer = await scene.speak(TEXT, output="both", speed=speed)
     made = await seconds_of(answer)
     await listener.wait_for_silence(seconds=0.3, timeout=DEADLINE)
 
@@ -53,9 +53,9 @@ async def test_what_is_heard_in_the_channel_has_the_speed_of_the_file(scene: Sce
 
 
 async def test_a_voice_message_has_the_speed_too(scene: Scene):
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
 
-    await scene.speak(TEXT, to="voice message", speed=2)
+    await scene.speak(TEXT, output="voice message", speed=2)
     sent = await scene.general.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
 
     (file,) = scene.rehearsal.files_of(sent)
@@ -67,21 +67,21 @@ async def test_a_dialogue_and_a_style_have_the_speed(scene: Scene):
     dialogue = "Robin: Good morning, did you sleep well? / Warm: Not at all, the parrot talked."
     for options in ({"text": dialogue}, {"text": TEXT, "style": "an old man"}):
         text = options.pop("text")
-        plain = await seconds_of(await scene.speak(text, to="here", **options))
+        plain = await seconds_of(await scene.speak(text, output="here", **options))
 
-        fast = await seconds_of(await scene.speak(text, to="here", speed=1.5, **options))
+        fast = await seconds_of(await scene.speak(text, output="here", speed=1.5, **options))
 
         assert fast == pytest.approx(plain / 1.5, rel=0.05)
 
 
 async def test_my_speed_is_remembered_here_also_after_a_restart_and_is_mine_alone(scene: Scene):
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
 
-    told = await typed(scene.alice, scene.general, "voice use", speed=2)
+    told = await typed(scene.alice, scene.general, "voice choose", speed=2)
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
-        mine = await seconds_of(await scene.speak(TEXT, to="here"))
-        others = await seconds_of(await scene.bob.slash(scene.general, "speak", text=TEXT, to="here"))
-        for_once = await seconds_of(await scene.speak(TEXT, to="here", speed=1))
+        mine = await seconds_of(await scene.speak(TEXT, output="here"))
+        others = await seconds_of(await scene.bob.slash(scene.general, "speak", text=TEXT, output="here"))
+        for_once = await seconds_of(await scene.speak(TEXT, output="here", speed=1))
 
     assert told.content == "Your speed here is 2 from now on."
     assert mine == pytest.approx(plain / 2, rel=0.05)
@@ -89,15 +89,15 @@ async def test_my_speed_is_remembered_here_also_after_a_restart_and_is_mine_alon
 
 
 async def test_a_voice_is_chosen_with_its_speed_and_none_takes_both_back(scene: Scene):
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
     await designed(scene, scene.bob, "Robin")
 
-    told = await typed(scene.alice, scene.general, "voice use", name="Robin", speed=0.5)
-    slow = await scene.speak(TEXT, to="here")
+    told = await typed(scene.alice, scene.general, "voice choose", name="Robin", speed=0.5)
+    slow = await scene.speak(TEXT, output="here")
     assert await seconds_of(slow) == pytest.approx(plain * 2, rel=0.05)
     assert "AI voice: Robin" in slow.content
-    back = await typed(scene.alice, scene.general, "voice use", name="none")
-    again = await scene.speak(TEXT, to="here")
+    back = await typed(scene.alice, scene.general, "voice choose", name="none")
+    again = await scene.speak(TEXT, output="here")
 
     assert await seconds_of(again) == plain
     assert "AI voice: Warm" in again.content
@@ -105,21 +105,21 @@ async def test_a_voice_is_chosen_with_its_speed_and_none_takes_both_back(scene: 
         "From now on you speak as **Robin** here, unless you name another voice.",
         "Your speed here is 0.5 from now on.",
     ]
-    assert back.content == "You now speak in this server's voice."
+    assert back.content == "Cleared. You'll use the server's voice."
 
 
 async def test_a_voice_that_is_named_speaks_as_fast_as_it_was_made(scene: Scene):
     await designed(scene, scene.bob, "Robin")
-    plain = await seconds_of(await scene.speak(TEXT, voice="Robin", to="here"))
-    await typed(scene.alice, scene.general, "voice use", speed=2)
+    plain = await seconds_of(await scene.speak(TEXT, voice="Robin", output="here"))
+    await typed(scene.alice, scene.general, "voice choose", speed=2)
 
-    named = await seconds_of(await scene.speak(TEXT, voice="Robin", to="here"))
+    named = await seconds_of(await scene.speak(TEXT, voice="Robin", output="here"))
 
     assert named == plain
 
 
 async def test_again_says_it_as_fast_also_after_a_restart(scene: Scene):
-    first = await scene.speak(TEXT, to="here", speed=2)
+    first = await scene.speak(TEXT, output="here", speed=2)
     seconds = await seconds_of(first)
 
     async with restarted(scene.bot, scene.settings, scene.rehearsal):
@@ -134,9 +134,9 @@ async def test_a_speed_that_cannot_be_heard_is_refused_by_the_form(scene: Scene)
 
 
 async def test_a_tts_gateway_that_answers_with_sound_is_stretched_too(scene: Scene):
-    plain = await seconds_of(await scene.speak(TEXT, to="here"))
+    plain = await seconds_of(await scene.speak(TEXT, output="here"))
     scene.faults.every_post = SoundItself()
 
-    fast = await seconds_of(await scene.speak(TEXT, to="here", speed=2))
+    fast = await seconds_of(await scene.speak(TEXT, output="here", speed=2))
 
     assert fast == pytest.approx(plain / 2, rel=0.05)

@@ -45,7 +45,7 @@ def test_a_custom_id_that_would_not_be_found_again_is_refused(request_id: str) -
 
 async def test_of_one_members_many_questions_the_oldest_give_way_and_others_keep_theirs(scene: Scene):
     await scene.let_clone()
-    others = await typed(scene.bob, scene.general, "clone", text="Hello", reference=sent())
+    others = await typed(scene.bob, scene.general, "clone", text="Hello", recording=sent())
     asked = [
         await typed(scene.alice, scene.general, "voice save", name=f"Voice {number}", recording=sent())
         for number in range(TYPED)

@@ -36,10 +36,10 @@ async def spoken(scene: Scene, kind: str, to: str) -> Answer:
     """Let Bob's voice say something: a saved one for Alice, or his own with /clone."""
     if kind == SAVED:
         await cloned(scene, scene.bob, "Bobby")
-        return await scene.speak("Hear me out", voice="Bobby", to=to)
+        return await scene.speak("Hear me out", voice="Bobby", output=to)
     await scene.let_clone(scene.bob)
     sent = SentFile("me.wav", WAV)
-    return await scene.bob.slash(scene.general, "clone", text="Hear me out", reference=sent, to=to)
+    return await scene.bob.slash(scene.general, "clone", text="Hear me out", recording=sent, output=to)
 
 
 def _late_file(method: str, path: str) -> Misbehaviour:

@@ -28,7 +28,7 @@ async def _command(scene: Scene, person: Person, name: str) -> str:
 
 async def _speaking(scene: Scene, person: Person, text: str = LONG) -> Answer:
     """Let ``person`` have something said and return once it is heard."""
-    answer = await person.slash(scene.general, "speak", text=text, to="voice channel")
+    answer = await person.slash(scene.general, "speak", text=text, output="voice channel")
     await answer.until(lambda shown: "Speaking in" in shown.content, timeout=DEADLINE)
     return answer
 
@@ -121,7 +121,7 @@ async def test_the_queue_shows_what_is_said_and_what_waits(scene: Scene):
     await scene.alice.join(scene.perch)
     await scene.bob.join(scene.perch)
     await _speaking(scene, scene.alice)
-    second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
+    second = await scene.bob.slash(scene.general, "speak", text="Me too", output="voice channel")
     await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
 
     lines = (await _command(scene, scene.alice, "queue")).splitlines()
@@ -143,7 +143,7 @@ async def test_an_empty_queue_says_so(scene: Scene):
 async def test_skip_ends_what_is_said_and_the_next_begins(scene: Scene):
     listener = await scene.alice.join(scene.perch)
     first = await _speaking(scene, scene.alice)
-    second = await scene.alice.slash(scene.general, "speak", text="Second", to="voice channel")
+    second = await scene.alice.slash(scene.general, "speak", text="Second", output="voice channel")
     await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
     await listener.wait_for_speech(timeout=DEADLINE)
 
@@ -172,7 +172,7 @@ async def test_stop_drops_only_one_s_own_unless_one_decides_for_all(scene: Scene
     await scene.alice.join(scene.perch)
     await scene.bob.join(scene.perch)
     await _speaking(scene, scene.alice)
-    second = await scene.bob.slash(scene.general, "speak", text="Me too", to="voice channel")
+    second = await scene.bob.slash(scene.general, "speak", text="Me too", output="voice channel")
     await second.until(lambda shown: "1 ahead" in shown.content, timeout=DEADLINE)
 
     own = await _command(scene, scene.bob, "stop")
@@ -190,7 +190,7 @@ async def test_stop_while_it_is_being_made_ends_the_making(scene: Scene):
     await scene.alice.join(scene.perch)
     hold = Hold()
     scene.faults.on_post(hold)
-    answer = await scene.alice.slash(scene.general, "speak", text=LONG, to="voice channel")
+    answer = await scene.alice.slash(scene.general, "speak", text=LONG, output="voice channel")
     async with asyncio.timeout(DEADLINE):
         await scene.faults.received(posts=1)
 
@@ -206,7 +206,7 @@ async def test_a_fourth_thing_at_once_is_refused(scene: Scene):
     hold = Hold()
     scene.faults.every_post = hold
     answers = [
-        await scene.alice.slash(scene.general, "speak", text=f"Number {number}", to="voice channel")
+        await scene.alice.slash(scene.general, "speak", text=f"Number {number}", output="voice channel")
         for number in range(4)
     ]
 

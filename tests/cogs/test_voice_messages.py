@@ -37,7 +37,7 @@ async def generation(scene: Scene, kind: str) -> Answer:
         return await generated(scene, "Hear me out", voice="Bobby")
     await scene.let_clone(scene.bob)
     sent = SentFile("me.wav", recording("wav", HIGH))
-    answer = await scene.bob.slash(scene.general, "clone", text="Hear me out", reference=sent, to="here")
+    answer = await scene.bob.slash(scene.general, "clone", text="Hear me out", recording=sent, output="here")
     await file_of(answer)
     return answer
 
@@ -85,7 +85,7 @@ async def test_delete_takes_the_voice_message_of_a_designed_voice_along_too(scen
 
 async def test_delete_takes_along_what_the_command_sent_as_a_voice_message(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
-    answer = await scene.speak("Hear me out", voice="Bobby", to="voice message")
+    answer = await scene.speak("Hear me out", voice="Bobby", output="voice message")
     await answer.until(lambda shown: "Delete" in shown.buttons, timeout=DEADLINE)
     assert len(voice_messages(scene)) == 1
 
@@ -172,13 +172,13 @@ async def test_one_of_a_real_person_begins_with_tones_and_no_other_does(scene: S
         await sent_by_button(scene, await generation(scene, kind))
     elif kind == SAVED:
         await cloned(scene, scene.bob, "Bobby")
-        await words_of(await scene.speak("Hear me out", voice="Bobby", to="voice message"))
+        await words_of(await scene.speak("Hear me out", voice="Bobby", output="voice message"))
     else:
         await scene.let_clone(scene.bob)
         sent = SentFile("me.wav", recording("wav", HIGH))
         await words_of(
             await scene.bob.slash(
-                scene.general, "clone", text="Hear me out", reference=sent, to="voice message"
+                scene.general, "clone", text="Hear me out", recording=sent, output="voice message"
             )
         )
 

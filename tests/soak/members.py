@@ -233,7 +233,7 @@ class Member:
         to = self.rng.choice(
             [None, "here, as a file", "my voice channel", "both", "here, as a voice message"]
         )
-        self.server.shown.append(await self.typed("speak", text=text, voice=voice, to=to))
+        self.server.shown.append(await self.typed("speak", text=text, voice=voice, output=to))
         del self.server.shown[:-30]
 
     async def speak_twice(self) -> None:
@@ -246,10 +246,10 @@ class Member:
 
     async def dialogue(self) -> None:
         text = "Alice: hello there\nBob: " + self.crowd.new_text(self.rng)[0]
-        await self.typed("speak", text=text, to="here, as a file")
+        await self.typed("speak", text=text, output="here, as a file")
 
     async def clone(self) -> None:
-        asked = await self.typed("clone", text=self.crowd.new_text(self.rng)[0], reference=self.sent())
+        asked = await self.typed("clone", text=self.crowd.new_text(self.rng)[0], recording=self.sent())
         if "This is my own voice" in asked.answer.buttons:
             await self.pressed(asked.answer, "This is my own voice")
         self.server.shown.append(asked)
@@ -292,7 +292,7 @@ class Member:
     async def save(self) -> None:
         name = self.crowd.new_name()
         who = self.rng.choice([None, "everyone here"])
-        asked = await self.typed("voice save", name=name, recording=self.sent(), who=who)
+        asked = await self.typed("voice save", name=name, recording=self.sent(), share_with=who)
         if "This is my own voice" in asked.answer.buttons:
             asked = await self.pressed(asked.answer, "This is my own voice")
         self._note_saved(name, asked, self.person)
@@ -305,7 +305,7 @@ class Member:
         """Ask somebody for their voice; they agree, say no, or leave it."""
         other = self.rng.choice([one for one in self.server.people if one is not self.person])
         name = self.crowd.new_name()
-        await self.typed("voice save", name=name, recording=self.sent(), of=other)
+        await self.typed("voice save", name=name, recording=self.sent(), speaker=other)
         questions = [
             one
             for one in self.server.general.history[-20:]
@@ -337,9 +337,9 @@ class Member:
     async def never_clone(self) -> None:
         names = self.crowd.truth.of_speaker(self.person)
         self.crowd.truth.forget(*names)
-        asked = await self.typed("privacy never-clone-me", switch="on")
+        asked = await self.typed("privacy never-clone-me", state="on")
         await self._confirmed(asked, names, "From now on nobody can clone you")
-        await self.typed("privacy never-clone-me", switch="off")
+        await self.typed("privacy never-clone-me", state="off")
 
     async def _confirmed(self, asked: Asked, names: list[str], told: str) -> None:
         """Confirm if that is asked for; the voices of these ``names`` are silent once it is ``told``."""
@@ -358,18 +358,17 @@ class Member:
             await self.pressed(asked.answer, "Delete everything")
 
     async def use(self) -> None:
-        await self.typed("voice use", name=self.some_voice() or "none")
+        await self.typed("voice choose", name=self.some_voice() or "none")
 
     async def look(self) -> None:
         name = self.some_voice()
         commands: list[tuple[str, dict[str, Any]]] = [
             ("voice list", {}),
             ("queue", {}),
-            ("volume", {}),
             ("privacy export", {}),
         ]
         if name is not None:
-            commands += [("voice info", {"name": name}), ("voice export", {"name": name})]
+            commands += [("voice list", {"name": name}), ("voice export", {"name": name})]
         command, options = self.rng.choice(commands)
         await self.typed(command, **options)
 
@@ -392,22 +391,23 @@ class Member:
         await self.typed(self.rng.choice(["join", "join", "leave"]))
 
     async def steer(self) -> None:
-        command = self.rng.choice(["skip", "stop", "pause", "resume", "resume", "volume"])
-        options = {"percent": self.rng.choice([50, 100, 150])} if command == "volume" else {}
-        await self.typed(command, **options)
+        command = self.rng.choice(["skip", "stop", "pause", "resume", "resume"])
+        await self.typed(command)
         if command == "pause":
             await self.typed("resume")
 
 
 async def _moderate(member: Member) -> None:
-    """Do what only a moderator does, whoever it is: others are told no."""
-    command = member.rng.choice(["voice audit", "voice cloning", "voice default"])
+    """Do what only a moderator does; to others Discord does not show it."""
+    command = member.rng.choice(["myna audit", "myna cloning", "myna voice", "myna volume", "myna setup"])
     options: dict[str, object] = {}
-    if command == "voice default":
+    if command == "myna volume":
+        options = {"percent": member.rng.choice([50, 100, 150])}
+    if command == "myna voice":
         options = {"name": member.some_voice() or "none"}
-    if command == "voice cloning":
-        await member.typed(command, switch="off")
-        options = {"switch": "on"}
+    if command == "myna cloning":
+        await member.typed(command, state="off")
+        options = {"state": "on"}
     asked = await member.typed(command, **options)
     if "Accept, and turn cloning on" in asked.answer.buttons:
         await member.pressed(asked.answer, "Accept, and turn cloning on")

@@ -148,7 +148,7 @@ class Soak:
     async def _turn_cloning_on(self) -> None:
         for server in self.servers:
             moderator = server.moderator
-            answer = await moderator.slash(server.general, "voice cloning", switch="on")
+            answer = await moderator.slash(server.general, "myna cloning", state="on")
             await until(lambda answer=answer: bool(answer.buttons), within=ANSWER_SECONDS)  # type: ignore[misc]
             await moderator.press(answer, answer.buttons[0])
 

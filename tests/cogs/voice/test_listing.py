@@ -1,4 +1,4 @@
-"""/voice list and /voice info: what is shown, heard, and kept from whom."""
+"""/voice list: what is shown, heard, and kept from whom."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ async def test_a_line_says_kind_owner_who_may_use_it_and_how_often(scene: Scene)
 
     answer = await typed(scene.alice, scene.general, "voice list")
 
-    second, first, starters = answer.content.splitlines()
+    mine, second, first, starters = answer.content.splitlines()
     assert first.startswith("**Ada** · cloned · yours, for everybody here · used once")
     assert second == "**Old man** · designed · yours alone · never used"
+    assert mine == "You speak as **Warm** here. /voice choose changes that."
     assert starters.startswith("Ready to use: **Warm**, **Bright**, ")
     bobs = await typed(scene.bob, scene.general, "voice list")
-    assert bobs.content.startswith(f"**Ada** · cloned · {scene.alice.mention}'s, for everybody here · ")
+    adas = bobs.content.splitlines()[1]
+    assert adas.startswith(f"**Ada** · cloned · {scene.alice.mention}'s, for everybody here · ")
 
 
 async def test_pages_turn_both_ways_and_after_a_restart(scene: Scene) -> None:
@@ -55,11 +57,12 @@ async def test_a_moderator_sees_a_private_voice_but_does_not_hear_it(scene: Scen
     await designed(scene, scene.alice, "Old man", sharing=Sharing.ME)
 
     answer = await typed(scene.bob, scene.general, "voice list")
-    about = await typed(scene.bob, scene.general, "voice info", name="old man")
+    about = await typed(scene.bob, scene.general, "voice list", name="old man")
 
     assert "**Old man**" in answer.content
-    assert answer.menus == {}
-    assert about.files == []
+    heard = await scene.bob.select(answer, "Hear a voice", "Old man")
+    assert "Belongs to" in await words_of(heard)
+    assert about.files == heard.files == []
 
 
 async def test_a_frozen_voice_is_not_heard_in_the_list_either_but_by_its_owner(scene: Scene) -> None:
@@ -74,8 +77,9 @@ async def test_a_frozen_voice_is_not_heard_in_the_list_either_but_by_its_owner(s
         if can_hear:
             assert await (await file_of(heard)).read() == WAV
         else:
-            assert (await words_of(heard)).startswith("A moderator has frozen this voice.")
-        about = await typed(person, scene.general, "voice info", name="Old man")
+            assert "A moderator has frozen this voice." in await words_of(heard)
+            assert heard.files == []
+        about = await typed(person, scene.general, "voice list", name="Old man")
         assert bool(about.files) == can_hear
 
 
@@ -92,15 +96,15 @@ async def test_a_voice_deleted_meanwhile_is_a_sentence_for_the_menu(scene: Scene
 async def test_an_empty_shelf_says_how_to_fill_it(scene: Scene) -> None:
     answer = await typed(scene.alice, scene.general, "voice list")
 
-    ready, how = answer.content.splitlines()
-    assert ready.endswith("**Whisper**. Hear them with /voice use.")
+    _mine, ready, how = answer.content.splitlines()
+    assert ready.endswith("**Whisper**. Hear them with /voice choose.")
     assert how.startswith("Nobody has saved a voice here yet. /voice save keeps yours")
 
 
 async def test_everything_about_a_voice_with_its_recording(scene: Scene) -> None:
     await designed(scene, scene.alice, "Old man", sharing=Sharing.SERVER)
 
-    answer = await typed(scene.bob, scene.general, "voice info", name="OLD MAN")
+    answer = await typed(scene.bob, scene.general, "voice list", name="OLD MAN")
 
     assert "**Old man** · designed voice · 4.0 s" in answer.content
     assert "What is said in the recording: “Hello”" in answer.content
@@ -111,18 +115,18 @@ async def test_why_a_voice_is_silent_is_said(scene: Scene) -> None:
     scene.make_moderator(scene.alice)
     await scene.let_clone()
     await cloned(scene, scene.alice, "Ada")
-    await typed(scene.alice, scene.general, "voice cloning", switch="off")
+    await typed(scene.alice, scene.general, "myna cloning", state="off")
 
-    answer = await typed(scene.alice, scene.general, "voice info", name="Ada")
+    answer = await typed(scene.alice, scene.general, "voice list", name="Ada")
 
-    assert "It is silent now. Cloning is off in this server." in answer.content
+    assert "It can't speak right now. Cloning is off in this server." in answer.content
 
 
 async def test_names_are_proposed_to_who_may_use_the_voice_and_to_nobody_else(scene: Scene) -> None:
     for name in ("Old man", "Old woman", "Child"):
         await designed(scene, scene.alice, name, sharing=Sharing.ME)
 
-    proposed = await scene.alice.autocomplete(scene.general, "voice info", "name", "old")
+    proposed = await scene.alice.autocomplete(scene.general, "voice list", "name", "old")
 
     assert [name for name, _ in proposed] == ["Old woman", "Old man"]
-    assert await scene.bob.autocomplete(scene.general, "voice info", "name", "old") == []
+    assert await scene.bob.autocomplete(scene.general, "voice list", "name", "old") == []

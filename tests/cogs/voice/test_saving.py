@@ -40,7 +40,7 @@ async def test_a_moderator_settles_everything_with_two_presses_and_has_a_voice(s
 
     words = await words_of(pressed)
     assert words.startswith("Saved as **Sister**, from ")
-    assert "Type /speak with voice: Sister. Only you may use it" in words
+    assert "Type /speak with voice: Sister. Only you can use it" in words
     assert pressed.ephemeral
     voice = await saved(scene)
     assert (voice.kind, voice.owner_id, voice.speaker_id) == (Kind.CLONED, scene.alice.id, scene.alice.id)
@@ -53,12 +53,18 @@ async def test_the_answer_says_what_the_doctor_found_and_did(scene: Scene) -> No
     sound = SentFile("me.wav", recording("wav", silence + SPEECH[: 2 * 48_000 * 3]))
 
     answer = await typed(
-        scene.alice, scene.general, "voice save", name="Me", recording=sound, transcript="Ah", who="server"
+        scene.alice,
+        scene.general,
+        "voice save",
+        name="Me",
+        recording=sound,
+        transcript="Ah",
+        share_with="server",
     )
 
     assert "s of silence from the start." in answer.content
     assert "It has only" in answer.content
-    assert "Everybody here may use it" in answer.content
+    assert "Everybody here can use it" in answer.content
     found = await saved(scene, "me")
     assert (found.transcript, found.sharing) == ("Ah", Sharing.SERVER)
 
@@ -67,7 +73,13 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
     await scene.let_clone()
 
     answer = await typed(
-        scene.alice, scene.general, "voice save", name="Bobby", recording=sent(), of=scene.bob, who="server"
+        scene.alice,
+        scene.general,
+        "voice save",
+        name="Bobby",
+        recording=sent(),
+        speaker=scene.bob,
+        share_with="server",
     )
     question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
     await (await scene.bob.press(question, "I agree")).until(
@@ -91,7 +103,9 @@ async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene)
     message = await scene.bob.say(scene.general, "me", files=[sent()])
     link = f"https://discord.com/channels/{scene.guild.id}/{scene.general.id}/{message.id}"
 
-    answer = await typed(scene.alice, scene.general, "voice save", name="Bobby", message=link, of=scene.alice)
+    answer = await typed(
+        scene.alice, scene.general, "voice save", name="Bobby", message=link, speaker=scene.alice
+    )
 
     assert f"I have asked {scene.bob.mention}" in answer.content
 
@@ -185,7 +199,7 @@ async def test_save_this_voice_works_where_only_the_member_has_the_app(scene: Sc
 
 async def test_voice_save_with_nothing_to_save_says_which_menu_takes_a_message(scene: Scene) -> None:
     nothing = await typed(scene.alice, scene.general, "voice save", name="Me")
-    nobody = await typed(scene.alice, scene.general, "voice save", name="Me", of=scene.bob)
+    nobody = await typed(scene.alice, scene.general, "voice save", name="Me", speaker=scene.bob)
 
     for answer in (nothing, nobody):
         assert answer.content.endswith("choose Apps, Save this voice.")
@@ -327,7 +341,7 @@ async def test_many_presses_at_once_save_one_voice(scene: Scene) -> None:
 
 async def test_without_a_recording_it_is_the_last_generation(scene: Scene) -> None:
     said = "Good evening, everybody, and welcome back."
-    await file_of(await scene.speak(said, style="an old man", to="here"))
+    await file_of(await scene.speak(said, style="an old man", output="here"))
 
     answer = await typed(scene.alice, scene.general, "voice save", name="Old Jack")
 
@@ -338,7 +352,7 @@ async def test_without_a_recording_it_is_the_last_generation(scene: Scene) -> No
 
 
 async def test_without_a_recording_and_a_generation_it_says_what_to_add(scene: Scene) -> None:
-    await file_of(await scene.speak("This is Alice's, not Bob's.", to="here"))
+    await file_of(await scene.speak("This is Alice's, not Bob's.", output="here"))
 
     answer = await typed(scene.bob, scene.general, "voice save", name="Old Jack")
 

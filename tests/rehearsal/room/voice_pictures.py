@@ -47,7 +47,7 @@ async def saved(cast: Cast) -> Message:
 async def consent(cast: Cast) -> Message:
     """Robin is asked by Jay, and somebody else has asked Jay before."""
     asked = await cast.robin.slash(
-        cast.general, "voice save", name="Guess", recording=sent(RECORDINGS[1]), of=cast.jay
+        cast.general, "voice save", name="Guess", recording=sent(RECORDINGS[1]), speaker=cast.jay
     )
     await _once(asked, lambda shown: "I have asked" in shown.content)
     return await cast.general.until_message(lambda message: "I agree" in message.buttons, timeout=DEADLINE)
@@ -58,7 +58,7 @@ async def dialogue(cast: Cast) -> Message:
     question = await cast.general.until_message(lambda message: "I agree" in message.buttons)
     await _once(await cast.jay.press(question, "I agree"), lambda shown: "agreed" in shown.content)
     text = "Harbour: The ferry leaves at nine. / Guess: Then we have time for an ice cream!"
-    answer = await cast.robin.slash(cast.general, "speak", text=text, to="here, as a file")
+    answer = await cast.robin.slash(cast.general, "speak", text=text, output="here, as a file")
     return await _once(answer, lambda shown: bool(shown.files))
 
 

@@ -152,7 +152,7 @@ function joinPerch() {
 async function cloneOne() {
   const [one] = await recordings();
   original = { url: one.url };
-  begin("clone", { text: SECOND, reference: await one.file(), transcript: one.transcript });
+  begin("clone", { text: SECOND, recording: await one.file(), transcript: one.transcript });
 }
 
 async function recordMine() {
@@ -162,7 +162,7 @@ async function recordMine() {
     const blob = await recordSeconds(SECONDS, (left) => { recording = left; tell("progress"); });
     original = { url: URL.createObjectURL(blob), blob };
     const kind = blob.type.includes("ogg") ? "ogg" : blob.type.includes("mp4") ? "m4a" : "webm";
-    begin("clone", { text: SECOND, reference: new File([blob], `my-voice.${kind}`, { type: blob.type }) }, { now: true });
+    begin("clone", { text: SECOND, recording: new File([blob], `my-voice.${kind}`, { type: blob.type }) }, { now: true });
   } catch {
     trouble = "The microphone can't be used: it isn't there, or you haven't allowed it. Try one of our recordings.";
   }
