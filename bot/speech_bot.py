@@ -50,6 +50,7 @@ from bot.tts.call_queue import CallQueue, LimitMemory
 from bot.tts.client import TTSClient
 from bot.tts.http import seconds_to_wait
 from bot.tts.local_tts_gateway import OwnTTSGateway
+from bot.tts.wire import TTSHealth
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ class SpeechBot(commands.AutoShardedBot):
                 is_preview=self.settings.has_preview_voice,
             )
         )
-        self.voice_credit = await tts.credit() if own else ""
+        self.tts_health = await tts.health() if own else TTSHealth()
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(
@@ -272,7 +273,7 @@ class SpeechBot(commands.AutoShardedBot):
     async def _build_delivery(self, synthesizer: SpeechSynthesizer, maker: Maker) -> None:
         membership = Membership(self.library)
         self.accesses = VoiceAccesses(self.library.consents, membership, self.reference_posts)
-        self.resolver = RequestResolver(self.library)
+        self.resolver = RequestResolver(self.library, clones=self.tts_health.clones)
         slots, in_hand = PlaybackSlots(self.players, self.volumes), GenerationsInHand()
         self.history = GenerationHistory(
             self.library, self.voice_creation, synthesizer, maker, slots, membership, in_hand

@@ -116,7 +116,7 @@ def _about(bot: SpeechBot) -> Iterator[str]:
     settings = bot.settings
     yield f"**Myna {bot.version}** says what you type. Every voice you hear is made by AI."
     if settings.own_tts_gateway and not settings.has_preview_voice:
-        yield f"What makes the voice, on the machine I run on: {bot.voice_credit}."
+        yield f"What makes the voice, on the machine I run on: {bot.tts_health.credit}."
     elif settings.own_tts_gateway:
         yield (
             "What makes the voice: an offline preview (espeak-ng) on the machine I run on. It doesn't sound "

@@ -144,10 +144,12 @@ class RequestResolver:
 
     The voice is the one that is named; else the member's own choice here; else the default voice of the
     server, which is a starter unless moderators have chosen another. A style asks for a new voice every time.
+    Where the TTS gateway has a voice of its own and ``clones`` none, that one is the default.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, *, clones: bool = True) -> None:
         self._library = library
+        self._clones = clones
 
     async def resolve_request(
         self,
@@ -243,7 +245,7 @@ class RequestResolver:
         A voice that may not speak now is passed over: nobody has asked for it.
         """
         chosen = await self._library.voices.chosen_voices(scope)
-        for found in (chosen.mine, chosen.default, chosen.starter):
+        for found in (chosen.mine, chosen.default, chosen.starter if self._clones else None):
             if found is not None and await access.permission_error_of(found) is None:
                 return found.voice, chosen.tempo
         return None, chosen.tempo

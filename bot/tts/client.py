@@ -49,7 +49,6 @@ from bot.tts.http import (
 )
 from bot.tts.local_tts_gateway import OwnTTSGateway
 from bot.tts.wire import printable
-from untrusted import strict_json
 
 Outcome = bytes | wire.AudioAt | wire.Pending
 """The WAV itself, where it lies, or where to ask for it."""
@@ -303,15 +302,13 @@ class TTSClient:
             detail = wire.error_detail(received.body, self._api_key)
             raise error_for(received.status, detail, received.headers, cloning=False)
 
-    async def credit(self) -> str:
-        """Return who made the voice models there, if the TTS gateway is one of ours; else nothing."""
+    async def health(self) -> wire.TTSHealth:
+        """Return what the TTS gateway says of itself; only ours does."""
         try:
             received = await self._transport.send("GET", self._base_url.origin() / "health")
-            health = strict_json.parse(received.body) if received.status == 200 else None
-        except (TTSError, ValueError):
-            return ""
-        credit = health.get("credit") if isinstance(health, dict) else None
-        return printable(credit) if isinstance(credit, str) else ""
+        except TTSError:
+            return wire.TTSHealth()
+        return wire.read_health(received.body if received.status == 200 else b"")
 
     async def outages(self) -> AsyncGenerator[TTSError | None]:
         """Yield what the operator has to mend, credit or key, when that begins, and None when it is over.

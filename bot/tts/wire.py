@@ -218,6 +218,28 @@ def read_answer(body: bytes) -> Answer:
     return Pending(progress_path)
 
 
+@dataclass(frozen=True, slots=True)
+class TTSHealth:
+    """What a TTS gateway says of itself: ``credit`` names its models, ``clones`` whether it clones voices.
+
+    Only ours says so; of others the best is thought.
+    """
+
+    credit: str = ""
+    clones: bool = True
+
+
+def read_health(body: bytes) -> TTSHealth:
+    """Return what the answer to GET /health says; it never raises."""
+    try:
+        health = strict_json.parse(body[:MAX_ANSWER_BYTES])
+    except ValueError:
+        return TTSHealth()
+    if not isinstance(health, dict):
+        return TTSHealth()
+    return TTSHealth(printable(_text(health.get("credit")) or ""), health.get("cloning") != [])
+
+
 def error_detail(body: bytes, api_key: Secret | None = None) -> str:
     """Return what an error answer says, in one line of at most 200 printable characters.
 

@@ -277,3 +277,22 @@ def test_a_page_of_html_becomes_one_short_line_of_text():
 
 def test_control_characters_do_not_reach_the_log():
     assert error_detail(answer({"message": "a\x1b[31m\r\nb\u202e\x00c"})) == "a [31m b c"
+
+
+@pytest.mark.parametrize(
+    ("body", "health"),
+    [
+        (
+            b'{"status": "ok", "credit": " joe, CC0 ", "cloning": []}',
+            wire.TTSHealth("joe, CC0", clones=False),
+        ),
+        (b'{"status": "ok", "credit": "x", "cloning": ["en"]}', wire.TTSHealth("x")),
+        (b'{"status": "ok"}', wire.TTSHealth()),
+        (b'{"credit": 5, "cloning": null}', wire.TTSHealth()),
+        (b"[]", wire.TTSHealth()),
+        (b"<html>", wire.TTSHealth()),
+        (b"", wire.TTSHealth()),
+    ],
+)
+def test_what_a_tts_gateway_says_of_itself_is_optional(body: bytes, health: wire.TTSHealth) -> None:
+    assert wire.read_health(body) == health
