@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.delivery.request import RequestResolver
 from rehearsal.answers import Answer
 from tests.fakes.babble_engine import BabbleEngine
 from tests.scenes import Scene, file_of, open_scene
@@ -42,7 +41,7 @@ async def test_only_answers_that_the_preview_made_say_so_and_they_are_not_kept(t
 async def test_where_no_voice_is_cloned_the_engine_s_own_one_is_the_default(tmp_path: Path) -> None:
     async with open_scene(tmp_path, BabbleEngine()) as scene:
         await _said(scene)
-        scene.bot.resolver = RequestResolver(scene.bot.library, clones=False)
+        scene.bot.resolver._clones = False
         await _said(scene)
 
     starter, own = scene.asked[0], scene.asked[-1]
