@@ -13,8 +13,6 @@ from rehearsal.rules.commands import CHAT_INPUT
 from rehearsal.server import Rehearsal
 from rehearsal.wire import Json, time_of
 
-_EXCERPT = 120
-
 
 def is_seen_by(message: Message, person: Person) -> bool:
     """Return whether ``person`` sees the message."""
@@ -85,7 +83,8 @@ def _reply(message: Message, messages: dict[int, Message]) -> Json | None:
     source = messages.get(int(message.reference["message_id"]))
     if source is None or source.deleted:
         return {"author": "", "excerpt": "The message was deleted."}
-    return {"author": source.author.name, "excerpt": source.content[:_EXCERPT] or "a file"}
+    words = " ".join(line.removeprefix("> ") for line in source.content.splitlines())
+    return {"author": source.author.name, "excerpt": words or "a file"}
 
 
 _KINDS = {ChannelKind.TEXT: "text", ChannelKind.VOICE: "voice", ChannelKind.STAGE: "stage"}

@@ -86,16 +86,49 @@ async def test_five_seconds_into_the_microphone_become_a_voice_beside_the_record
     await expect(page.get_by_role("button", name="Play the clone")).to_be_visible()
 
 
-async def test_the_buttons_under_a_take_stand_in_one_row(new_room: OpenRoom, visit):
+async def test_under_a_take_stand_its_words_and_three_buttons_in_one_row(new_room: OpenRoom, visit):
     page = await visit(new_room, as_first=True)
     await speak(page)
 
-    buttons = page.locator(".message:has(.file) .components button")
-    await expect(buttons.first).to_be_visible()
+    take = page.locator(".message:has(.file)")
+    buttons = take.locator(".components button")
+    await expect(buttons).to_have_text(["Again", "Save voice", "More…"])
     tops = await buttons.evaluate_all("nodes => nodes.map((node) => node.getBoundingClientRect().top)")
 
-    assert len(tops) > 3
     assert len(set(tops)) == 1
+    await expect(take.locator("blockquote")).to_have_count(1)
+
+
+async def test_what_was_written_is_quoted_as_it_was_with_its_spoiler_and_nothing_alive(
+    new_room: OpenRoom, visit
+):
+    page = await visit(new_room, as_first=True)
+    await page.get_by_label("Message, or a command").fill(
+        "/speak **Bold** news at https://x.example: ||the butler did it||"
+    )
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+
+    quote = page.locator(".message:has(.file) blockquote")
+    await expect(quote).to_have_text("**Bold** news at https://x.example: the butler did it")
+    await expect(quote.locator(".spoiler")).to_have_text("the butler did it")
+    await expect(quote.locator("strong, a")).to_have_count(0)
+    await page.get_by_role("button", name="More…").click()
+    await page.get_by_role("combobox", name="Choose what to do").select_option("Send as voice message")
+    await expect(page.locator(".reply-to .spoiler")).to_have_text("the butler did it")
+
+
+async def test_more_opens_a_menu_and_what_was_chosen_takes_its_place(new_room: OpenRoom, visit):
+    page = await visit(new_room, as_first=True)
+    await speak(page)
+
+    await page.get_by_role("button", name="More…").click()
+    menu = page.locator(".ephemeral").get_by_role("combobox", name="Choose what to do")
+    await menu.select_option("Send as voice message")
+
+    await expect(page.locator(".message .file > .bubble")).to_have_count(2)
+    await expect(page.locator(".ephemeral").get_by_text("Sent.")).to_be_visible()
+    await expect(menu).to_have_count(0)
 
 
 async def test_a_file_shows_its_waveform_and_its_length_before_it_is_played(new_room: OpenRoom, visit):

@@ -27,7 +27,7 @@ export function messageNode(message, { joined = false, before = null } = {}) {
         },
       },
     },
-    message.reply ? el("p", { class: "reply-to" }, icon("reply"), ` ${message.reply.author} `, el("span", { text: message.reply.excerpt })) : null,
+    message.reply ? el("p", { class: "reply-to" }, icon("reply"), ` ${message.reply.author} `, el("span", {}, ...inline(message.reply.excerpt))) : null,
     message.used ? el("p", { class: "used" }, `${message.used.by} used `, el("b", { text: message.used.name })) : null,
     message.pressed ? el("p", { class: "used" }, `${message.pressed} pressed a button`) : null,
     el("div", { class: "head" }, joined ? null : avatar(message.author), nameOf(message, joined), message.author.bot ? el("span", { class: "tag", text: "bot" }) : null, el("time", { text: clock(message.at) })),
