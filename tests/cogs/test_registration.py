@@ -12,6 +12,7 @@ from bot.data_folder import COMMANDS_FILE
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.rest.call import Misbehaviour
+from rehearsal.rules.commands import CHAT_INPUT, MESSAGE_MENU
 from rehearsal.server import Rehearsal
 from rehearsal.wire import INTENT_MEMBERS, INTENT_MESSAGE_CONTENT
 from tests.running_bot import attending
@@ -40,6 +41,18 @@ async def test_commands_that_were_deleted_at_discord_come_back_with_the_next_sta
 
         assert "speak" in all_of_them
         assert names(rehearsal) == all_of_them
+
+
+async def test_messages_have_four_menus_and_people_have_none(tmp_path: Path):
+    async with Rehearsal() as rehearsal:
+        await start_once(rehearsal, tmp_path)
+
+        menus = {
+            (one["type"], one["name"]) for one in rehearsal.commands.listed() if one["type"] != CHAT_INPUT
+        }
+
+    named = ("Speak this", "Speak this in a voice", "Clone this voice", "Save this voice")
+    assert menus == {(MESSAGE_MENU, name) for name in named}
 
 
 @pytest.mark.slow
