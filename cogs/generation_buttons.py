@@ -391,10 +391,11 @@ class MoreMenu(Question):
         try:
             with press.once(act_name):
                 await act.carry_out(press)
-        finally:
-            if act.acknowledgement is not Acknowledgement.IMMEDIATE:
-                self.stop()
-                await press.put_menu_away()
+        except Exception as error:  # answered before the menu goes: it may be the first response
+            await self.on_error(interaction, error)
+        if act.acknowledgement is not Acknowledgement.IMMEDIATE:
+            self.stop()
+            await press.put_menu_away()
 
 
 class _MoreOptions(discord.ui.Select[MoreMenu]):

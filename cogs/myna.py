@@ -17,7 +17,7 @@ from bot.delivery.request import asker_of
 from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.audit import AuditedVoice, check_moderator
-from bot.library.guild_settings import UsageRules, zones_like
+from bot.library.guild_settings import AnswerRules, UsageRules, zones_like
 from bot.library.library import Library
 from bot.library.starters import DEFAULT_STARTER, starter_of
 from bot.library.usage import EVERYBODYS, MINE, THE_SERVERS, MemberUsage, ServerUsage, amount, day_of
@@ -211,7 +211,7 @@ async def setup_page(
     voice = DEFAULT_STARTER.name if speaking is None else speaking.voice.name
     is_cloning = await library.settings.cloning_is_on(scope.guild_id)
     cloning = "on, for everyone's own voice" if is_cloning else "off, only starter and designed voices"
-    rules, volume = await library.settings.usage_rules(scope.guild_id), volumes.get(scope.guild_id)
+    (rules, answers), volume = await library.settings.rules(scope.guild_id), volumes.get(scope.guild_id)
     limit = f"{amount(rules.seconds_a_day)} of new speech a day" if rules.seconds_a_day else "no limit"
     reports = len(await library.audit.reports(scope))
     lines = [
@@ -221,10 +221,12 @@ async def setup_page(
         f"- Volume: {volume}%",
         f"- Each member: {limit}",
         f"- I can be used in: {_listed(_mentions('#', rules.allowed_channels), 'every channel')}",
+        f"- Takes: {_in_words(answers)}",
         f"- Open reports: {reports or 'none'}",
     ]
     acts = ["voice", "off" if is_cloning else "on", "limits", "usage", "reports" if reports else "audit"]
-    return "\n".join(lines), row_of(*(SetupButton(act) for act in acts), VolumeMenu(volume))
+    buttons = [SetupButton(act) for act in acts]
+    return "\n".join(lines), row_of(*buttons, VolumeMenu(volume), AnswerMenu(answers))
 
 
 class SetupButton(PersistentButton, template=r"myna:setup:(?P<act>voice|on|off|limits|usage|reports|audit)"):
@@ -294,6 +296,38 @@ class VolumeMenu(PersistentMenu, template="myna:volume"):
         check_moderator(scope)
         bot.volumes.set(scope.guild_id, int(typed))
         await replace_message(interaction, *await setup_page(interaction, bot.library, bot.volumes))
+
+
+class AnswerMenu(
+    PersistentItem, discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template="myna:answers"
+):
+    """Menu of what is in an answer with speech."""
+
+    LABELS: Final = MappingProxyType({
+        "quotes_text": "Quote the text above each take",
+        "sends_ogg": "Send Ogg files: much smaller than WAV",
+    })  # fmt: skip
+
+    def __init__(self, answers: AnswerRules | None = None) -> None:
+        menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
+            custom_id=self.id_of(),
+            placeholder="Takes: no text, WAV files",
+            min_values=0,
+            max_values=len(self.LABELS),
+        )
+        for name, label in self.LABELS.items():
+            menu.add_option(label=label, value=name, default=answers is not None and getattr(answers, name))
+        super().__init__(menu)
+
+    async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
+        """Set it, and show it."""
+        chosen = {name: name in self.item.values for name in self.LABELS}
+        await bot.library.settings.set_answer_rules(scope_of(interaction), **chosen)
+        await replace_message(interaction, *await setup_page(interaction, bot.library, bot.volumes))
+
+
+def _in_words(answers: AnswerRules) -> str:
+    return f"{'text' if answers.quotes_text else 'no text'}, {'Ogg' if answers.sends_ogg else 'WAV'} files"
 
 
 @everywhere
@@ -415,6 +449,6 @@ def _bar(share: float) -> str:
 
 async def setup(bot: SpeechBot) -> None:
     """Add the commands, and take choices in menus from before a restart."""
-    bot.add_dynamic_items(RuleMenu, SetupButton, VolumeMenu, AuditButton, VoiceMenu, FreezeButton)
+    bot.add_dynamic_items(RuleMenu, SetupButton, VolumeMenu, AnswerMenu, AuditButton, VoiceMenu, FreezeButton)
     bot.tree.add_command(in_servers(MynaCommands(bot.library, bot.volumes)))
     bot.tree.add_command(usage)

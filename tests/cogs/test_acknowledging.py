@@ -28,7 +28,7 @@ from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.rules.components import BUTTON
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
-from tests.cogs.generations import generated, may_add_sounds, menu_of, opened
+from tests.cogs.generations import generated, generation_id_of, may_add_sounds, menu_of, opened
 from tests.cogs.in_voice import speaking
 from tests.cogs.saved_voices import WAV, cloned, designed
 from tests.scenes import DEADLINE, Scene, file_of, refusal_of, until, words_of
@@ -466,9 +466,11 @@ async def test_a_press_that_is_refused_leaves_the_message_with_the_button_as_it_
     generation = await generated(scene)
     words, buttons = generation.content, generation.buttons
 
-    pressed = await scene.bob.press(generation, "Delete")
+    await scene.bot.library.generations.forget(generation_id_of(generation))
 
-    assert (await refusal_of(pressed)).startswith("Only the member who asked for this, or a moderator")
+    pressed = await scene.bob.press(generation, "More…")
+
+    assert (await refusal_of(pressed)).startswith("This button has expired.")
     assert (generation.content, generation.buttons) == (words, buttons)
 
 

@@ -9,7 +9,7 @@ from rehearsal.permissions import Permission
 from tests.cogs.generations import choose, generated
 from tests.cogs.saved_voices import cloned
 from tests.running_bot import restarted
-from tests.scenes import DEADLINE, Scene, refusal_of, typed, words_of
+from tests.scenes import DEADLINE, Scene, file_of, refusal_of, typed, words_of
 
 COMMANDS = {"setup", "cloning", "voice", "volume", "limits", "audit", "reports", "usage", "reading"}
 
@@ -47,6 +47,7 @@ async def test_one_screen_says_what_is_set(moderated: Scene) -> None:
         "- Volume: 100%",
         "- Each member: no limit",
         "- I can be used in: every channel",
+        "- Takes: text, WAV files",
         "- Open reports: none",
     ]
     assert answer.ephemeral
@@ -110,6 +111,22 @@ async def test_a_volume_that_is_not_in_the_menu_is_refused(moderated: Scene) -> 
     assert moderated.bot.volumes.get(moderated.guild.id) == 100
 
 
+async def test_how_takes_look_is_chosen_in_a_menu_and_holds_from_the_next_one_on(moderated: Scene) -> None:
+    scene = moderated
+    answer = await setup_of(scene)
+    (menu,) = [name for name in answer.menus if name != "Volume"]
+
+    await scene.alice.select(answer, menu, "Send Ogg files: much smaller than WAV")
+    await answer.until(lambda shown: "Takes: no text, Ogg files" in shown.content, timeout=DEADLINE)
+    take = await scene.speak()
+    file = await file_of(take)
+    await scene.alice.select(answer, menu, "Quote the text above each take")
+    await answer.until(lambda shown: "Takes: text, WAV files" in shown.content, timeout=DEADLINE)
+
+    assert file.name == "Hello-there.ogg"
+    assert take.content.startswith("AI voice")
+
+
 async def test_who_is_no_moderator_any_more_changes_nothing(scene: Scene) -> None:
     role = scene.guild.add_role("Moderators", Permission.MANAGE_GUILD, scene.alice)
     await scene.let_clone()
@@ -126,6 +143,8 @@ async def test_who_is_no_moderator_any_more_changes_nothing(scene: Scene) -> Non
     chosen = await scene.alice.select(answer, "Volume", "Volume 50%")
 
     assert await refusal_of(chosen) == "You need Mute Members or Manage Server to change the volume."
+    chosen = await scene.alice.select(answer, "Takes: no text, WAV files", "Quote the text above each take")
+    assert (await refusal_of(chosen)).startswith("Only moderators can do this.")
     assert await scene.bot.library.settings.cloning_is_on(scene.guild.id)
     assert scene.bot.volumes.get(scene.guild.id) == 100
 
