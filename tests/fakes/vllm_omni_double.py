@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import socket
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -150,14 +151,17 @@ def _error(status: int, message: str) -> web.Response:
 
 
 @asynccontextmanager
-async def vllm_omni(double: VllmOmniDouble, port: int = 0) -> AsyncIterator[VllmOmniDouble]:
-    """Serve ``double`` while the block runs."""
+async def vllm_omni(
+    double: VllmOmniDouble, bound: socket.socket | None = None
+) -> AsyncIterator[VllmOmniDouble]:
+    """Serve ``double`` while the block runs, on a socket that is ``bound`` already, if there is one."""
     app = web.Application()
     app.router.add_get("/health", double.health)
     app.router.add_post("/v1/audio/speech", double.speak)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    site = web.SockSite(runner, bound) if bound else web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
     double.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield double

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -201,15 +202,15 @@ async def test_a_server_that_dies_with_requests_in_it_loses_none(start: Start) -
 
 
 async def test_nobody_at_the_address_is_an_error_of_the_contract_and_the_queue_goes_on() -> None:
-    async with vllm_omni(VllmOmniDouble()) as gone:
-        address = gone.url
-    engine = VllmOmniEngine([address], look_seconds=60.0)
+    bound = socket.socket()  # nobody listens there, and nobody else comes to
+    bound.bind(("127.0.0.1", 0))
+    engine = VllmOmniEngine([f"http://127.0.0.1:{bound.getsockname()[1]}"], look_seconds=60.0)
     await engine.start()
     app = create_app(engine, options=ServerOptions(about=engine.description))
     async with aiohttp.ClientSession() as session, serving(app) as base_url:
         caller = Caller(session, base_url)
         failed, metrics = await caller.speak(TEXT), (await caller.get("/metrics")).body.decode()
-        async with vllm_omni(VllmOmniDouble(), port=int(address.rpartition(":")[2])):
+        async with vllm_omni(VllmOmniDouble(), bound):
             well = await caller.speak(TEXT)
 
     assert (failed.status, well.status) == (500, 200)
