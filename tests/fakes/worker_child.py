@@ -27,6 +27,8 @@ def load(settings: Fields) -> Answering:
                 os._exit(139)
             case "hang":
                 time.sleep(3600)  # it is killed
+            case "doze":
+                time.sleep(0.2)
             case "chatter":
                 print("said by a library", flush=True)
                 sys.stderr.write("a secret text\n")

@@ -108,6 +108,10 @@ def test_an_engine_without_its_package_or_model_says_what_to_type_and_exits_with
         (hum(12), "No", "too long"),
         (hum(2, level=0.001), "Hello there, how are you?", "silent"),
         (hum(2) * np.float32("nan"), "Hello there, how are you?", "no sound"),
+        (hum(0.5), "wow" + "!" * 200, None),
+        (hum(0.5), "n" + "o" * 100, None),
+        (hum(9.0), "n" + "o" * 100, None),
+        (hum(0.6), "?!" * 90 + " what ... so" + "." * 99, None),
         (hum(3.0), "(an old man, slow and deep, with a long description)你好，今天天气很好", None),
     ],
 )

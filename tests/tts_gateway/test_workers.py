@@ -23,8 +23,8 @@ StartPool = Callable[..., Awaitable[WorkerPool]]
 async def start() -> AsyncIterator[StartPool]:
     async with AsyncExitStack() as stack:
 
-        async def start_pool(count: int = 1, **settings: object) -> WorkerPool:
-            pool = WorkerPool("tests.fakes.worker_child", settings, count)
+        async def start_pool(count: int = 1, grace: float = 0.05, **settings: object) -> WorkerPool:
+            pool = WorkerPool("tests.fakes.worker_child", settings, count, grace_seconds=grace)
             stack.push_async_callback(pool.aclose)
             await pool.start()
             return pool
@@ -89,6 +89,19 @@ async def test_a_call_that_is_cancelled_ends_its_process(start: StartPool) -> No
     assert answer["process"] != before
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
+
+
+async def test_a_call_that_is_cancelled_shortly_before_its_end_keeps_its_process(start: StartPool) -> None:
+    pool = await start(grace=DEADLINE)
+    (before,) = pool.process_ids
+    calls = [asyncio.create_task(pool.call({"order": "doze"})) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    calls[0].cancel()
+    answer, _ = await calls[1]
+
+    assert calls[0].cancelled()
+    assert answer["process"] == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -29,6 +30,8 @@ _LETTER_SECONDS: Final = {  # a letter by its script; the others are read like L
     "CJK": 0.22, "HIRAGANA": 0.125, "KATAKANA": 0.125, "HANGUL": 0.16, "THAI": 0.125, "LAO": 0.125,
     "ARABIC": 0.1, "ETHIOPIC": 0.16,
 }  # fmt: skip
+_REPEATED: Final = re.compile(r"(\D)\1{2,}")  # "looooong" and "wow!!!" are hardly longer than without
+_MARKS: Final = re.compile(r"([^\w\s])[^\w\s]+")
 _LATIN_SECONDS: Final = 0.073
 _DIGIT_SECONDS: Final = 0.3
 _SIGN_SECONDS: Final = 0.15
@@ -39,6 +42,12 @@ def estimated_seconds(text: str) -> float:
     """Return about how long ``text`` takes to be said, without the description in front of it."""
     _, words = without_description(text)
     return sum(map(_seconds_of, words))
+
+
+def _shortest_seconds(text: str) -> float:
+    """Return how short the sound of ``text`` may be, repeated signs and letters counted as few."""
+    least = _TOO_SHORT * estimated_seconds(_REPEATED.sub(r"\1\1", _MARKS.sub(r"\1", text)))
+    return max(_SHORTEST_SECONDS, least if least >= _TOO_SHORT * _JUDGED_SECONDS else 0.0)
 
 
 def _seconds_of(character: str) -> float:
@@ -61,8 +70,7 @@ def longest_seconds(text: str) -> float:
 def find_defect(sound: Samples, rate: int, text: str) -> str | None:
     """Return why ``sound`` cannot be ``text``, for the log; None if it can."""
     seconds, expected = len(sound) / rate, estimated_seconds(text)
-    least = _TOO_SHORT * expected if expected >= _JUDGED_SECONDS else 0.0
-    if seconds < max(least, _SHORTEST_SECONDS):
+    if seconds < _shortest_seconds(text):
         return f"{seconds:.2f} s is too short for about {expected:.1f} s of text"
     if seconds > longest_seconds(text):
         return f"{seconds:.1f} s is too long for about {expected:.1f} s of text"

@@ -25,6 +25,7 @@ HEAD: Final = struct.Struct("!II")
 Fields = dict[str, Any]
 
 _START_SECONDS: Final = 120.0
+_GRACE_SECONDS: Final = 1.0  # a sentence is made sooner than a model is loaded
 _LONGEST_FIELDS: Final = 1024 * 1024
 _LONGEST_SOUND: Final = 256 * 1024 * 1024
 _NO_SOUND: Final = np.zeros(0, np.float32)
@@ -33,11 +34,20 @@ _NO_SOUND: Final = np.zeros(0, np.float32)
 class WorkerPool:
     """Pool of ``count`` processes of ``module``, each started with ``settings``.
 
-    One does one thing at a time. A call that is cancelled ends its process, and so does one that breaks;
-    another is started in its place at once, and no other call is touched.
+    One does one thing at a time. A call that is cancelled ends its process, unless that is done within
+    ``grace_seconds``, and so does one that breaks; another is started in its place at once, and no other call
+    is touched.
     """
 
-    def __init__(self, module: str, settings: Mapping[str, object], count: int) -> None:
+    def __init__(
+        self,
+        module: str,
+        settings: Mapping[str, object],
+        count: int,
+        *,
+        grace_seconds: float = _GRACE_SECONDS,
+    ) -> None:
+        self._grace_seconds = grace_seconds
         self._arguments = (sys.executable, "-m", module, json.dumps(settings))
         self._workers = [_Worker(self._arguments) for _ in range(count)]
         self._free: asyncio.Queue[_Worker] = asyncio.Queue()
@@ -67,9 +77,14 @@ class WorkerPool:
         try:
             if worker.process_id is None:
                 await worker.start()
-            answer, made = await worker.exchange(fields, sound)
         except BaseException:
             self._recover(worker)
+            raise
+        exchange = asyncio.create_task(worker.exchange(fields, sound))
+        try:
+            answer, made = await asyncio.shield(exchange)
+        except BaseException:
+            self._recover(worker, exchange)
             raise
         self._free.put_nowait(worker)
         if "refused" in answer:
@@ -85,19 +100,33 @@ class WorkerPool:
         await asyncio.gather(*self._recovering, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._workers))
 
-    def _recover(self, worker: _Worker) -> None:
-        task = asyncio.create_task(self._started_again(worker))
+    def _recover(self, worker: _Worker, exchange: asyncio.Task[tuple[Fields, Samples]] | None = None) -> None:
+        if exchange is not None:
+            exchange.add_done_callback(_look_at_error)
+        task = asyncio.create_task(self._usable_again(worker, exchange))
         self._recovering.add(task)
         task.add_done_callback(self._recovering.discard)
 
-    async def _started_again(self, worker: _Worker) -> None:
+    async def _usable_again(
+        self, worker: _Worker, exchange: asyncio.Task[tuple[Fields, Samples]] | None
+    ) -> None:
         try:
+            if exchange is not None:
+                await asyncio.wait([exchange], timeout=self._grace_seconds)
+                if exchange.done() and not exchange.cancelled() and exchange.exception() is None:
+                    return
+                exchange.cancel()
             await worker.end()
             await worker.start()
         except EngineError as error:  # the next call tries it again
             log.error("%s", error)
         finally:
             self._free.put_nowait(worker)
+
+
+def _look_at_error(exchange: asyncio.Task[tuple[Fields, Samples]]) -> None:
+    if not exchange.cancelled():  # nobody waits for it, so nobody else will
+        exchange.exception()
 
 
 class _Worker:
