@@ -68,7 +68,8 @@ def _looks(message: Message) -> tuple[object, ...]:
 class Truth:
     """What must be true, by what members were told: kept up by everybody who does something about it.
 
-    ``saved`` are the names of voices that were said to be saved, and by ``speakers`` whose voices they are;
+    ``saved`` are the names of voices that were said to be saved, and ``speakers`` tell whose voices they are;
+    nobody is heard in one that was saved from a take, so it outlives what its owner takes back.
     ``silent`` are the words of texts in voices that had been taken back before they were typed.
     """
 
@@ -77,9 +78,10 @@ class Truth:
     taken_back: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
 
-    def note_saved(self, name: str, guild: Guild, speaker: Person) -> None:
+    def note_saved(self, name: str, guild: Guild, speaker: Person | None) -> None:
         self.saved[name] = guild
-        self.speakers[name] = speaker.id
+        if speaker is not None:
+            self.speakers[name] = speaker.id
 
     def forget(self, *names: str) -> None:
         """Expect nothing of these voices any more: somebody is about to delete them."""
@@ -268,7 +270,7 @@ class Member:
             name = self.crowd.new_name()
             submitted = await self.asked("form", self.person.submit(pressed.answer, {"Name": name}))
             if submitted.answer.content.startswith("Saved as"):
-                self.crowd.truth.note_saved(name, self.server.guild, self.person)
+                self.crowd.truth.note_saved(name, self.server.guild, speaker=None)
 
     async def press_together(self) -> None:
         """Have one generation as a voice message, several at once."""
