@@ -194,9 +194,9 @@ class TTSServerError(TTSStatusError):
 _SENTENCES: dict[type[BaseException], str] = {
     SpeechBotError: "Something went wrong on my side. I've logged it.",
     AudioError: "I can't use that recording. Try a WAV, MP3, Ogg, M4A or FLAC file.",
-    PlaybackError: "I lost the voice channel. Try again, or ask for the file with to: here.",
+    PlaybackError: "I lost the voice channel. Try again, or choose output: here.",
     PlaybackLimitedError: (
-        "Discord is limiting my voice connections. Try again in a minute, or ask for the file with to: here."
+        "Discord is limiting my voice connections. Try again in a minute, or choose output: here."
     ),
     LibraryError: ("I can't reach my database right now. Nothing was changed. Try again in a minute."),
     LibraryBusyError: "My database is busy right now. Nothing was changed. Try again in a minute.",

@@ -120,9 +120,9 @@ def voice_channel_of(interaction: discord.Interaction) -> VoiceChannelLike | Non
 def voice_permission_error(interaction: discord.Interaction, channel: VoiceChannelLike | None) -> str | None:
     """Return why the bot cannot be heard in ``channel``, the member's own, as a sentence; None: it can."""
     if interaction.guild is None or not interaction.is_guild_integration():
-        return "I can only speak in voice channels of servers I've been added to. Try to: here."
+        return "I can only speak in voice channels of servers I've been added to. Try output: here."
     if channel is None:
-        return "Join a voice channel first, or choose to: here."
+        return "Join a voice channel first, or choose output: here."
     return speak_permission_error(channel, interaction.guild.me)
 
 

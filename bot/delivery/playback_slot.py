@@ -22,7 +22,7 @@ ENDINGS: Final = {
     Outcome.BROKEN_OFF: "The rest didn't arrive.",
     Outcome.WITHDRAWN: "That voice was withdrawn, so I stopped. Choose another voice.",
     Outcome.SILENCED: "I was muted there, or can't speak there, so I skipped it.",
-    Outcome.LOST: "I lost the voice channel before I could say it. Try again, or choose to: here.",
+    Outcome.LOST: "I lost the voice channel before I could say it. Try again, or choose output: here.",
 }
 """Words for a member about what was not heard to its end."""
 

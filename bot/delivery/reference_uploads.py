@@ -62,11 +62,11 @@ _NOT_MENDED: Final = (
 )
 _NO_STORAGE: Final = (
     "I can't put that voice's recording into my storage channel, so saved voices can't speak. "
-    "Whoever runs me has to set STORAGE_CHANNEL_ID to a private channel where I may send files."
+    "Whoever runs this bot needs to set STORAGE_CHANNEL_ID to a private channel where I can send files."
 )
 _NO_OWNER: Final = (
     "I can't send that voice's recording to whoever runs this bot, so saved voices can't speak. "
-    "They have to set STORAGE_CHANNEL_ID to a private channel where I may send files."
+    "They need to set STORAGE_CHANNEL_ID to a private channel where I can send files."
 )
 
 
@@ -439,9 +439,9 @@ async def storage_problem(client: discord.Client, channel_id: int) -> str | None
         if isinstance(channel, discord.Thread):
             parent = await guild.fetch_channel(channel.parent_id)
     except discord.NotFound:
-        return "STORAGE_CHANNEL_ID names a channel that does not exist."
+        return "STORAGE_CHANNEL_ID names a channel that doesn't exist."
     except (discord.Forbidden, discord.InvalidData):
-        return "STORAGE_CHANNEL_ID names a channel that I cannot see."
+        return "STORAGE_CHANNEL_ID names a channel that I can't see."
     assert not isinstance(parent, discord.Thread), "a thread is in a channel"  # noqa: S101
     if not isinstance(channel, discord.abc.Messageable):
         return "STORAGE_CHANNEL_ID names a channel in which nobody can write."

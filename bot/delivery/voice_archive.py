@@ -278,7 +278,7 @@ async def import_voice(
     saved = f"{one_line(voice.name)} is saved. A running bot proposes it at once."
     if not is_known:
         return f"{saved}\n{_NOT_SIGNED}"
-    return saved if refusal is None else f"{saved}\nIt is silent for now. {refusal}"
+    return saved if refusal is None else f"{saved}\nIt can't speak right now. {refusal}"
 
 
 async def _is_signed(library: Library, found: Portable) -> bool:

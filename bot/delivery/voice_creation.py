@@ -100,7 +100,7 @@ class ExaminationQueue:
         if len(self._waiting) > MAX_EXAMINATIONS_WAITING:
             del self._waiting[member_id]  # the newest
             ahead = len(self._at_work) + len(self._waiting)
-            raise MemberError(f"I am looking at {ahead} recordings already. Try again in a minute.")
+            raise MemberError(f"I'm already looking at {ahead} recordings. Try again in a minute.")
         try:
             await called_in
         except asyncio.CancelledError:

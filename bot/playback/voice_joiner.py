@@ -127,7 +127,7 @@ class JoinQueue:
 def _too_many(seconds: float) -> MemberError:
     return MemberError(
         f"I am joining as many voice channels as Discord allows. Try again in {seconds:.0f} s, "
-        "or ask for the file with to: here."
+        "or choose output: here."
     )
 
 
@@ -159,7 +159,7 @@ class VoiceJoiner:
         if (left := self._limited_until.get(guild_id, 0.0) - loop.time()) > 0:
             raise MemberError(
                 f"Discord limits my voice connections here. Try again in {left:.0f} s, "
-                "or ask for the file with to: here."
+                "or choose output: here."
             )
         await self._queue.turn(channel.guild.shard_id, urgency)
         try:

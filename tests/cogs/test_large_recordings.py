@@ -76,7 +76,7 @@ async def test_two_members_have_a_place_four_wait_and_the_next_reads_how_many_ar
     visits = await _come(queue, *range(MAX_EXAMINATIONS + MAX_EXAMINATIONS_WAITING + 1))
 
     assert [visit.is_in for visit in visits] == [True, True, False, False, False, False, False]
-    assert await visits[-1].refusal() == "I am looking at 6 recordings already. Try again in a minute."
+    assert await visits[-1].refusal() == "I'm already looking at 6 recordings. Try again in a minute."
 
     for visit in visits[:-1]:  # each who leaves lets the one in who has waited for longest
         assert visit.is_in
@@ -231,7 +231,7 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
         calls = [asyncio.create_task(making.examine(held, **by(number))) for number in range(6)]
         while store.asked < MAX_EXAMINATIONS:  # noqa: ASYNC110 - it is the server that is asked
             await asyncio.sleep(0.01)
-        with pytest.raises(MemberError, match="6 recordings already"):
+        with pytest.raises(MemberError, match="already looking at 6 recordings"):
             await making.examine(held, **by(99))
         asked = store.asked
         store.open.set()

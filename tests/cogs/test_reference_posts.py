@@ -351,7 +351,7 @@ async def leave_every_server(shelf: Shelf) -> None:
 async def test_an_owner_out_of_reach_is_a_sentence_that_says_what_to_set(shelf: Shelf, closing) -> None:
     await closing(shelf)
 
-    with pytest.raises(NoRecordingPlaceError, match="have to set STORAGE_CHANNEL_ID to a private channel"):
+    with pytest.raises(NoRecordingPlaceError, match="need to set STORAGE_CHANNEL_ID to a private channel"):
         await shelf.address()
 
     assert not shelf.posts.has_place
@@ -379,7 +379,7 @@ async def test_a_storage_channel_out_of_reach_is_a_sentence_and_no_other_place(s
     shelf.posts = shelf.placing(RecordingPlace.STORAGE_CHANNEL, shelf.vault)
     await closing(shelf)
 
-    with pytest.raises(NoRecordingPlaceError, match="has to set STORAGE_CHANNEL_ID to a private channel"):
+    with pytest.raises(NoRecordingPlaceError, match="needs to set STORAGE_CHANNEL_ID to a private channel"):
         await shelf.address()
 
     assert shelf.in_private() == []
@@ -411,7 +411,7 @@ async def test_what_a_storage_channel_lacks_is_named_also_in_threads_and_voice_c
     assert await problem(voice, 0) is None
     assert await problem(voice, Permission.CONNECT) is not None
     thread.recipients.remove(shelf.scene.rehearsal.parts.bot)
-    assert await problem(thread, 0) == "STORAGE_CHANNEL_ID names a channel that I cannot see."
+    assert await problem(thread, 0) == "STORAGE_CHANNEL_ID names a channel that I can't see."
 
 
 async def test_a_place_that_refused_is_left_alone_for_a_while_then_tried_again(shelf: Shelf) -> None:

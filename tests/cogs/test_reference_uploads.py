@@ -148,7 +148,7 @@ async def test_an_owner_without_a_server_in_common_is_a_sentence_and_clone_goes_
         await scene.let_clone(scene.bob)
 
         named = await scene.speak(TEXT, voice="Robin", output="here")
-        assert "have to set STORAGE_CHANNEL_ID to a private channel" in await words_of(named)
+        assert "need to set STORAGE_CHANNEL_ID to a private channel" in await words_of(named)
         own = SentFile("me.wav", recording("wav", LOW))
         await file_of(
             await scene.bob.slash(scene.general, "clone", text="Hello", recording=own, output="here")

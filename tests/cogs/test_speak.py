@@ -104,7 +104,7 @@ async def test_here_is_not_spoken_in_the_voice_channel(scene: Scene):
 async def test_voice_channel_without_sitting_in_one_says_what_to_do(scene: Scene):
     answer = await scene.speak(output="voice channel")
 
-    assert await words_of(answer) == "Join a voice channel first, or choose to: here."
+    assert await words_of(answer) == "Join a voice channel first, or choose output: here."
     assert answer.ephemeral
     assert scene.asked == []
 

@@ -20,7 +20,7 @@ from tests.library.shelves import completed
 
 WAV = RECORDINGS[1].path.read_bytes()
 AVIARY, ROOKERY, ADA, BEN = 101, 202, 11, 12
-SILENT = "It is silent for now."
+SILENT = "It can't speak right now."
 NOT_SIGNED = "did not sign the file as it is, so nobody knows whose voice it is"
 
 
