@@ -131,6 +131,7 @@ async def as_voice_message(press: Press) -> None:
     except TimeoutError:
         raise MemberError("That took too long for a voice message here. Try again.") from None
     if is_response:
+        press.bot.history.note_response(generation, interaction)
         await respond_with_voice_message(interaction, made)
         await _take_back_if_withdrawn(press, generation)
         return

@@ -357,6 +357,10 @@ class GenerationHistory:
         self._in_hand.remember(generation, made)
         return made
 
+    def note_response(self, generation: Generation, interaction: discord.Interaction) -> None:
+        """Remember a voice message that is about to be a response, which goes with the voices in it."""
+        self._in_hand.note_response(interaction, generation)
+
     async def note_voice_message(self, generation: Generation, post: Post) -> None:
         """Remember the voice message of a generation, which goes with it, and with the voices in it.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -58,6 +58,7 @@ class GenerationsInHand:
         self._max_bytes = max_bytes
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._made: OrderedDict[str, _Made] = OrderedDict()  # by generation id, oldest use first
+        self._responses: deque[tuple[discord.Interaction, frozenset[str]]] = deque()  # oldest first
 
     @asynccontextmanager
     async def turn(self, generation_id: str) -> AsyncIterator[None]:
@@ -95,9 +96,24 @@ class GenerationsInHand:
             if key == generation_id or made.member_id == member_id or made.voice_ids & set(voice_ids):
                 del self._made[key]
 
+    def note_response(self, interaction: discord.Interaction, generation: Generation) -> None:
+        """Remember a voice message that is about to be the response to ``interaction``, while that works.
+
+        Where the bot itself is not, nothing else can delete it.
+        """
+        while self._responses and self._responses[0][0].is_expired():
+            self._responses.popleft()
+        self._responses.append((interaction, frozenset(filter(None, generation.voice_ids))))
+
     async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
-        """Forget what was made in the withdrawn voices."""
-        self.forget(voice_ids=withdrawal.silent_ids)
+        """Forget what was made in the withdrawn voices, and delete responses in those that are gone."""
+        gone = set(withdrawal.silent_ids)
+        self.forget(voice_ids=gone)
+        if not withdrawal.is_final:
+            return
+        for interaction, _ in [one for one in self._responses if one[1] & gone]:
+            with suppress(discord.HTTPException, OSError):  # on its way, it is looked at when it is there
+                await interaction.delete_original_response()
 
 
 class _VoiceFile(MemoryFile):

@@ -200,3 +200,20 @@ def _pitch(samples: np.ndarray) -> float:
 
 def _long_after() -> datetime:
     return datetime.now(UTC) + timedelta(hours=2)
+
+
+@pytest.mark.slow
+async def test_one_that_is_a_response_where_the_bot_is_not_goes_with_the_voice_too(scene: Scene):
+    guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
+    private = scene.rehearsal.world.add_private_chat(guest, scene.bob)
+    await scene.bot.library.consents.attest(Scope.alone(guest.id))
+    sent = SentFile("me.wav", recording("wav", HIGH))
+    answer = await guest.slash(private, "clone", text="Hear me out", recording=sent, output="here")
+    await file_of(answer)
+    await choose(guest, answer, "Send as voice message")
+    await private.until_message(lambda shown: shown.voice_message, timeout=DEADLINE)
+
+    await scene.bot.library.consents.revoke(guest.id)
+    await scene.bot.library.withdrawals.aclose()
+
+    assert not any(message.voice_message for message in private.history)
