@@ -86,7 +86,7 @@ class PrivacyCommands(app_commands.Group):
         await Reply.of(interaction).finish(f"{_SURE}{named}", view=view)
 
     @app_commands.command()
-    @app_commands.describe(voice="Which voice; all in which you are heard if you name none")
+    @app_commands.describe(voice="Which voice (default: every voice that uses yours)")
     @app_commands.autocomplete(voice=spoken_by_member)
     async def revoke(self, interaction: discord.Interaction, voice: str | None = None) -> None:
         """Withdraw consent and delete your cloned voice everywhere."""

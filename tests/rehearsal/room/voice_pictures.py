@@ -65,7 +65,7 @@ async def dialogue(cast: Cast) -> Message:
 async def design(cast: Cast) -> Message:
     """Three generations to choose from."""
     answer = await cast.robin.slash(
-        cast.general, "voice design", name="Wizard", description="an old man, slow and deep"
+        cast.general, "voice design", name="Sorcerer", description="an old man, slow and deep"
     )
     return await _once(answer, lambda shown: "Take 3" in shown.buttons)
 
@@ -75,12 +75,18 @@ async def help_page(cast: Cast) -> Message:
     return await _once(await cast.robin.slash(cast.general, "help"), lambda shown: bool(shown.buttons))
 
 
+async def picker(cast: Cast) -> Message:
+    """The picker of voices, with one of the starters in it."""
+    return await _once(await cast.robin.slash(cast.general, "voice choose"), lambda shown: bool(shown.buttons))
+
+
 PICTURES: Final[dict[str, Callable[[Cast], Awaitable[Message]]]] = {
     "voices-saved": saved,
     "voices-consent": consent,
     "voices-dialogue": dialogue,
     "voices-design": design,
     "help": help_page,
+    "voices-picker": picker,
 }
 """In this order, each from the one before."""
 
