@@ -67,7 +67,7 @@ async def test_delete_takes_the_voice_messages_of_its_generation_along_and_no_ot
     await sent_by_button(scene, other)
     await sent_by_button(scene, answer)
 
-    await (scene.alice if kind == SAVED else scene.bob).press(answer, "Delete")
+    await choose(scene.alice if kind == SAVED else scene.bob, answer, "Delete")
     await answer.until(lambda shown: shown.state is AnswerState.DELETED, timeout=DEADLINE)
 
     await until(lambda: len(voice_messages(scene)) == 1)
@@ -78,7 +78,7 @@ async def test_delete_takes_the_voice_message_of_a_designed_voice_along_too(scen
     answer = await generated(scene, voice="Robin")
     await sent_by_button(scene, answer)
 
-    await scene.alice.press(answer, "Delete")
+    await choose(scene.alice, answer, "Delete")
 
     await none_is_left(scene)
 
@@ -86,10 +86,10 @@ async def test_delete_takes_the_voice_message_of_a_designed_voice_along_too(scen
 async def test_delete_takes_along_what_the_command_sent_as_a_voice_message(scene: Scene):
     await cloned(scene, scene.bob, "Bobby")
     answer = await scene.speak("Hear me out", voice="Bobby", output="voice message")
-    await answer.until(lambda shown: "Delete" in shown.buttons, timeout=DEADLINE)
+    await answer.until(lambda shown: "More…" in shown.buttons, timeout=DEADLINE)
     assert len(voice_messages(scene)) == 1
 
-    await scene.alice.press(answer, "Delete")
+    await choose(scene.alice, answer, "Delete")
 
     await none_is_left(scene)
 

@@ -77,7 +77,9 @@ async def help_page(cast: Cast) -> Message:
 
 async def picker(cast: Cast) -> Message:
     """The picker of voices, with one of the starters in it."""
-    return await _once(await cast.robin.slash(cast.general, "voice choose"), lambda shown: bool(shown.buttons))
+    return await _once(
+        await cast.robin.slash(cast.general, "voice choose"), lambda shown: bool(shown.buttons)
+    )
 
 
 PICTURES: Final[dict[str, Callable[[Cast], Awaitable[Message]]]] = {
