@@ -14,7 +14,7 @@ import discord
 
 from bot import typed
 from bot.audio.sound import SpeechSound
-from bot.command_tree import refused
+from bot.command_tree import reads_messages, refused
 from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
 from bot.delivery.operator import owner_of
 from bot.delivery.reference_uploads import storage_problem
@@ -221,6 +221,7 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             await client.login(settings.discord_token.reveal())
             found = [Finding(True, f"Discord knows this bot as {client.user}")]
             found.append(await _commands(client, settings))
+            found.append(_intent(client))
             if client.application_id is not None:
                 found.append(
                     Finding(True, f"to add it to a server, open: {invitation(client.application_id)}")
@@ -234,6 +235,17 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
         await client.close()
     for finding in found:
         yield finding
+
+
+def _intent(client: discord.Client) -> Finding:
+    """Say whether channels can be read aloud."""
+    if reads_messages(client):
+        return Finding(True, "the bot sees what people write, so channels can be read aloud")
+    return Finding(
+        True,
+        "channels can't be read aloud: Discord doesn't show the bot what people write",
+        "turn on Message Content Intent in the developer portal (Bot, Privileged Gateway Intents)",
+    )
 
 
 async def _recordings(client: discord.Client, storage_channel_id: int | None) -> Finding:

@@ -24,6 +24,7 @@ try:
     from bot.speech_bot import SpeechBot
     from rehearsal.errors import PortTakenError, RehearsalError
     from rehearsal.prompt import Prompt
+    from rehearsal.reading_tour import ReadingTour
     from rehearsal.room.on_call import BotOnCall
     from rehearsal.room.site import DEFAULT_PORT, opened_room, show_in_browser
     from rehearsal.room.switches import TTSSwitches, free_port
@@ -31,13 +32,14 @@ try:
     from rehearsal.stage import TourStage
     from rehearsal.tours import FirstHour, Tour, VoicesTour
     from rehearsal.walk import Walk
+    from rehearsal.wire import INTENT_MESSAGE_CONTENT
 except ModuleNotFoundError as error:
     sys.exit(without_packages(error, " ".join(["rehearsal", *sys.argv[1:]])))
 
 _LAST_PORT: Final = 65_535
 
 TOURS: Final[Mapping[str, type[Walk]]] = MappingProxyType(
-    {"main": Tour, "first-hour": FirstHour, "voices": VoicesTour}
+    {"main": Tour, "first-hour": FirstHour, "voices": VoicesTour, "reading": ReadingTour}
 )
 
 
@@ -77,6 +79,7 @@ async def opened_stage(settings: Settings, options: RunOptions) -> AsyncIterator
         data_dir = parts.enter_context(tempfile.TemporaryDirectory(prefix="myna-rehearsal-"))
         settings = replace(settings, data_dir=Path(data_dir), storage_channel_id=None, sound_process="off")
         rehearsal = await parts.enter_async_context(Rehearsal())
+        rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
         stage = TourStage(rehearsal, options.output)
         tts = TTSSwitches(free_port() if options.room and settings.own_tts_gateway else None)
 
@@ -183,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tour",
         choices=TOURS,
         default="main",
-        help="everything in short, a server's first hour, or saved voices",
+        help="everything in short, a server's first hour, saved voices, or a channel that is read aloud",
     )
     add("--no-prompt", action="store_true", help="end after the tour")
     add("--output", type=Path, default=Path("rehearsal-output"), help="where the sounds of the tour go")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from bot.check import Finding, findings
 from bot.library.usage import amount
 from bot.reading.readers import NO_INTENT
 from bot.reading.voices import starter_for
+from bot.settings import Secret
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
 from rehearsal.faulty_tts_gateway.faults import Respond
@@ -336,6 +339,19 @@ async def test_ten_messages_in_a_second_are_read_in_order_and_none_is_made_twice
     assert len(scene.asked) == 11  # with the sample of the starter voice
 
 
+async def findings_of(scene: Scene) -> list[Finding]:
+    settings = replace(scene.settings, discord_token=Secret(scene.rehearsal.token))
+    found = findings(settings, connector=scene.rehearsal.connector())
+    return [finding async for finding in found if "read aloud" in finding.what]
+
+
+async def test_check_says_that_channels_can_be_read(scene: Scene) -> None:
+    (found,) = await findings_of(scene)
+
+    assert found.fine
+    assert "can be read aloud" in found.what
+
+
 class TestWithoutTheIntent:
     @pytest.fixture
     def privileged_intents(self) -> int:
@@ -346,6 +362,12 @@ class TestWithoutTheIntent:
 
         assert await words_of(await scene.alice.slash(scene.general, "read here")) == NO_INTENT
         assert (await words_of(await scene.alice.slash(scene.general, "join"))).startswith("I am in")
+
+    async def test_check_says_what_to_turn_on(self, scene: Scene) -> None:
+        (found,) = await findings_of(scene)
+
+        assert "can't be read aloud" in found.what
+        assert "Message Content Intent" in found.cure
 
     async def test_an_intent_that_was_withdrawn_leaves_the_rest_at_work(self, scene: Scene) -> None:
         scene.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
