@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 from bot.text.speaking_time import speaking_seconds
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
@@ -133,7 +135,7 @@ class ReadingTour(Walk):
         for name, person in self._people.items():
             listener = await person.join(self._stage.perch)
             self._listener = self._listener or listener
-            words = await self.told(await self.type(person, "voice use", name=_VOICES[name]))
+            words = await self.told(await self.type(person, "voice choose", name=_VOICES[name]))
             check(_VOICES[name] in words, f"{name} has not got the voice {_VOICES[name]}")
             packets = self.packets
             await self.delivered(await self.type(person, "speak", text=f"This is {name}."), packets)
@@ -180,11 +182,11 @@ class ReadingTour(Walk):
         await listener.wait_for_silence(seconds=6.0, timeout=4 * ANSWER_SECONDS, after=0)
         path = await self._stage.save_heard("conversation.wav", await self._stage.hear(listener))
         print(f"   heard:  {path}")
-        pcm = listener.pcm()
+        pcm = _thinned(listener.pcm())
         for one in self._spoken:
             for speed in _SPEEDS:
                 kept = await self._kept(one, speed)
-                match = likeness(kept, pcm)
+                match = await asyncio.to_thread(likeness, _thinned(kept), pcm)
                 one.delay, one.correlation, one.seconds = match.delay, match.correlation, len(kept) / 96_000
                 if one.correlation >= ALIKE:
                     break
@@ -229,3 +231,10 @@ class ReadingTour(Walk):
         await self._stage.alice.say(self._stage.general, "Is anybody still listening?")
         await self.told(await self.type(self._stage.alice, "queue"))
         check(self.packets == packets, "something was heard after the end")
+
+
+def _thinned(pcm: bytes) -> bytes:
+    """Return every sixth sample or so: 8 kHz are enough to find an utterance in two minutes, and quick."""
+    samples = np.frombuffer(pcm, "<i2")
+    thinned: bytes = samples[: len(samples) // 6 * 6].reshape(-1, 6).mean(axis=1).astype("<i2").tobytes()
+    return thinned
