@@ -171,14 +171,17 @@ class MynaCommands(app_commands.Group, name="myna", description="Set Myna up in 
     async def usage(self, interaction: discord.Interaction) -> None:
         """See how much new speech was made in this server."""
         check_moderator(scope_of(interaction))
-        await Reply.of(interaction).finish(await usage_page(scope_of(interaction), self._library))
+        await Reply.of(interaction).finish(await usage_page(scope_of(interaction), bot_of(interaction)))
 
 
-async def usage_page(scope: Scope, library: Library) -> str:
-    """Return in words how much new speech was made in a server."""
+async def usage_page(scope: Scope, bot: SpeechBot) -> str:
+    """Return in words how much new speech was made in a server, and which channels were read with it."""
+    library, read = bot.library, bot.readers.made_lately(scope.guild_id)
     rules = await library.settings.usage_rules(scope.guild_id)
     used = await library.usage.of_server(scope.guild_id, Allowance(None, *rules.days))
-    return _server_in_words(used, [await _name(scope, library, voice_id) for voice_id, _ in used.voices])
+    words = _server_in_words(used, [await _name(scope, library, voice_id) for voice_id, _ in used.voices])
+    shown = [f"<#{channel_id}> {seconds} s" for channel_id, seconds in sorted(read.items())]
+    return f"{words}\nRead aloud in the last hour: {', '.join(shown)}" if shown else words
 
 
 async def _name(scope: Scope, library: Library, voice_id: str) -> str:
@@ -263,7 +266,7 @@ class SetupButton(PersistentButton, template=r"myna:setup:(?P<act>voice|on|off|l
         elif self._act == "voice":
             await send_picker(interaction, library, FOR_SERVER)
         elif self._act == "usage":
-            await Reply.of(interaction).finish(await usage_page(scope, library))
+            await Reply.of(interaction).finish(await usage_page(scope, bot))
         else:
             words, view = await self._page(interaction, library)
             await Reply.of(interaction).finish(words, view=view)

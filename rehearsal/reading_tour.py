@@ -18,6 +18,7 @@ from rehearsal.likeness import likeness
 from rehearsal.people import Person
 from rehearsal.records import Message
 from rehearsal.stage import ANSWER_SECONDS, TourStage, pcm_of_wav
+from rehearsal.tours import TO_FILE
 from rehearsal.voice.listener import HeardPacket
 from rehearsal.walk import Step, Walk, check
 
@@ -201,7 +202,7 @@ class ReadingTour(Walk):
     async def _kept(self, one: Spoken, speed: float | None) -> bytes:
         """Return what was made of a line: the same words in the same voice are kept, and free."""
         person = self._people[one.line.who]
-        options = {"voice": _VOICES[person.name], "to": "here, as a file", "speed": speed}
+        options = {"voice": _VOICES[person.name], "output": TO_FILE, "speed": speed}
         answer: Answer = await person.slash(self._stage.general, "speak", text=one.text, **options)
         return pcm_of_wav((await self._stage.file_of(answer)).data)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -42,6 +42,7 @@ _PASS_SECONDS: Final = 1.5
 """After so much silence a message that is made passes others that are not."""
 
 _LOOK_SECONDS: Final = 0.5
+_HOUR_SECONDS: Final = 3_600.0
 _TOLD_AT_ONCE: Final = 100
 _SHORT_CHARS: Final = 60  # what people say often is short
 
@@ -117,8 +118,7 @@ class GuildReader:
         self._last_author: int | None = None
         self._last_ended = float("-inf")
         self._told: dict[str, None] = {}
-        self.spoken_seconds: Counter[int] = Counter()
-        """Seconds that were read, by hours since 1970."""
+        self._made: deque[tuple[float, int, float]] = deque()  # when, for which channel, and how many seconds
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- what waits -------------------------------------------------------------------------------
@@ -290,7 +290,6 @@ class GuildReader:
         if outcome is Outcome.PLAYED:
             for key in ("tts", "library"):
                 self._told.pop(key, None)
-            self._count(len(slot.frames) * FRAME_SECONDS)
         player = slot.player
         if outcome is Outcome.STOPPED:
             self.clear(author_id=None if player.stops != one.stops else one.message.author_id)
@@ -349,6 +348,8 @@ class GuildReader:
             if making.done():
                 await making
                 await slot.sound.complete()
+                if not job.is_kept:
+                    self._count(one.message.channel_id, one.made * FRAME_SECONDS)
                 await self._parts.voices.note(reading, one.message, one.made * FRAME_SECONDS)
             elif slot.frames:
                 await self._parts.voices.note(reading, one.message, len(slot.frames) * FRAME_SECONDS)
@@ -381,8 +382,22 @@ class GuildReader:
 
     # -- telling ----------------------------------------------------------------------------------
 
-    def _count(self, seconds: float) -> None:
-        self.spoken_seconds[int(discord.utils.utcnow().timestamp() // 3_600)] += round(seconds)
+    def made_lately(self) -> dict[int, float]:
+        """Return how many seconds of new speech each channel was read with in the last hour."""
+        self._forget_old()
+        made: Counter[int] = Counter()
+        for _, channel_id, seconds in self._made:
+            made[channel_id] += round(seconds)
+        return dict(made)
+
+    def _count(self, channel_id: int, seconds: float) -> None:
+        self._forget_old()
+        self._made.append((asyncio.get_running_loop().time(), channel_id, seconds))
+
+    def _forget_old(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._made and now - self._made[0][0] > _HOUR_SECONDS:
+            self._made.popleft()
 
     async def _tell(self, key: str, channel_id: int, sentence: str) -> None:
         """Say ``sentence`` in the channel, once until it is another one, or it went well in between."""

@@ -151,13 +151,10 @@ class Readers:
         reader = self._readers.get(guild_id)
         return reader.behind if reader is not None else Behind(0, 0.0, 0)
 
-    def spoken_seconds(self, guild_id: int) -> int:
-        """Return how much was read in a server in this hour and the one before, in seconds an hour."""
+    def made_lately(self, guild_id: int) -> dict[int, float]:
+        """Return how many seconds of new speech each channel of a server was read with in the last hour."""
         reader = self._readers.get(guild_id)
-        if reader is None:
-            return 0
-        hour = int(discord.utils.utcnow().timestamp() // 3_600)
-        return max(reader.spoken_seconds[hour], reader.spoken_seconds[hour - 1])
+        return reader.made_lately() if reader is not None else {}
 
     # -- messages ---------------------------------------------------------------------------------
 

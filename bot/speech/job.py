@@ -332,6 +332,11 @@ class SpeechJob:
         """How far it is now."""
         return self._shared.progress if self._shared else Progress(Stage.MAKING)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether, now that it is finished, nothing was made for it: it was kept from before."""
+        return self._shared is not None and self._shared.run is None
+
     async def result(self) -> Speech:
         """Return the finished speech; it is what all its frames sound like."""
         shared = await self._joined()

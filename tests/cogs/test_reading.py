@@ -310,6 +310,20 @@ async def test_a_bound_channel_calls_the_bot_and_a_deleted_voice_channel_ends_it
     assert await scene.bot.library.reading.channels() == []
 
 
+async def test_usage_shows_what_a_channel_was_read_with_in_the_last_hour(read: Read) -> None:
+    scene = read.scene
+    scene.make_moderator(scene.alice)
+    for _ in range(2):
+        await read.write(scene.bob, "This sentence is said twice, and it is made once.")
+        await read.write(scene.alice, "In between there is something else.")
+        await read.until_silent()
+    page = await typed(scene.alice, scene.general, "myna usage")
+
+    line = page.content.splitlines()[-1]
+    assert line.startswith(f"Read aloud in the last hour: <#{scene.general.id}> ")
+    assert len(read.asked) == 2
+
+
 async def test_who_comes_and_goes_is_said_in_one_sentence_where_a_server_wants_that(read: Read) -> None:
     scene = read.scene
     scene.make_moderator(scene.alice)
