@@ -23,6 +23,7 @@ MODULES: Final = {
     "memory": "an idle voice channel and a minute that waits, in kB",
     "start": "from starting the bot to being logged in",
     "playing": "what a playing voice channel costs, and how many one process carries",
+    "reading": "a channel read aloud: first sound, between two messages, and 20 people: reading-first ...",
     "voice_fit": "how near the offline preview voice comes to a recording",
 }
 """Each is a module of this package with `run() -> Benchmark`, or with `PARTS` and `run(part)`."""

@@ -63,7 +63,14 @@ class NameTakenError(MemberError):
 
 
 class UsageLimitError(MemberError):
-    """A limit on the speech that is made is reached. The text says which, and when it goes on."""
+    """A limit on the speech that is made is reached. The text says which, and when it goes on.
+
+    ``is_members``: it is a limit of the member who asks, and others may still have speech.
+    """
+
+    def __init__(self, text: str, *, is_members: bool = False) -> None:
+        super().__init__(text)
+        self.is_members = is_members
 
 
 class NoRecordingPlaceError(MemberError):

@@ -86,7 +86,7 @@ _SCRIPT: Final = (
     Line("Alice", "The end of the film was so sad: ||the bird flies away||",
          "The end of the film was so sad: spoiler"),
     Line("Bob", "Nein, sag doch so etwas nicht, ich habe ihn noch nicht gesehen!"),
-    Line("Alice", "Hahahahaha, sorry for that!", "Hahaha, sorry for that!"),
+    Line("Alice", "Oh, hahahahaha, sorry for that!", "Oh, hahaha, sorry for that!"),
     Line("Carol", "Voici la fin du film.", "Voici la fin du film. masqué : une image", files=(_HIDDEN,)),
     Line("Bob", "Gut, ich bin jetzt satt und bereit."),
     Line("Alice", "Somebody has to read the rules to me once more."),

@@ -116,7 +116,8 @@ class _Counted:
             reached = "I've made as much new speech as I may this hour."
         else:
             reached = f"{_REACHED[self.whose]} reached today's limit of {amount(self.seconds)} of new speech."
-        return UsageLimitError(f"{reached} I can make more <t:{int(self.ends.timestamp())}:R>.")
+        told = f"{reached} I can make more <t:{int(self.ends.timestamp())}:R>."
+        return UsageLimitError(told, is_members=self.whose == MINE)
 
 
 def amount(seconds: float) -> str:
@@ -224,7 +225,8 @@ class Usage:
             if one.seconds is not None and milliseconds > 1_000 * one.seconds > 0:
                 raise UsageLimitError(
                     f"That's about {amount(seconds)} of speech, and the limit is {amount(one.seconds)} "
-                    "a day. Try a shorter text."
+                    "a day. Try a shorter text.",
+                    is_members=one.whose == MINE,
                 )
         try:
             return await self._reserve(asker, counted, milliseconds, now)
@@ -410,7 +412,7 @@ class Reservations:
         self._asker = asker
         self.turn = asyncio.Lock()
         """Held by the part that reserves, from the moment on at which it may be called for."""
-        self._refusal = ""
+        self._refusal: UsageLimitError | None = None
 
     async def reserve(self, seconds: float, voice_id: str | None) -> Charge | None:
         """Return the charge for a call of about so many seconds; None where nobody counts.
@@ -419,12 +421,12 @@ class Reservations:
         """
         if self._usage is None:
             return None
-        if self._refusal:
-            raise UsageLimitError(self._refusal)
+        if self._refusal is not None:
+            raise UsageLimitError(str(self._refusal), is_members=self._refusal.is_members)
         try:
             return await self._usage.reserve(self._asker, RESERVED_TIMES * seconds, voice_id)
         except UsageLimitError as error:
-            self._refusal = str(error)
+            self._refusal = error
             raise
 
 

@@ -12,6 +12,9 @@ from bot.text.speaking_time import speaking_seconds
 MAX_OF_AN_AUTHOR: Final = 20
 """Messages of one author that wait; the next ones are left out. At 3 s each that is a minute already."""
 
+_LATER: Final = 1.25
+"""What is heard before a message may take so much longer than its estimate: voices differ."""
+
 FAST: Final = ((20.0, 1.4), (8.0, 1.2))
 """From so many seconds of backlog on, messages are read so many times as fast. These steps are few, so that
 what was made once is found again."""
@@ -135,7 +138,9 @@ class Backlog:
 
     def _leave_out(self, now: float, seconds_before: float) -> None:
         for author_id, messages in list(self._waiting.items()):
-            while messages and now + seconds_before - messages[0].written_at > messages[0].longest_wait:
+            while (
+                messages and now + _LATER * seconds_before - messages[0].written_at > messages[0].longest_wait
+            ):
                 messages.popleft()
                 self.left_out += 1
             if not messages:

@@ -259,8 +259,10 @@ class GuildReader:
         try:
             await self._read_in_turn(one)
         except UsageLimitError as error:
-            who = "" if message.author_id == self._bot_id else f"<@{message.author_id}>: "
-            await self._tell(str(error), message.channel_id, f"{who}{error}")
+            is_theirs = error.is_members and message.author_id != self._bot_id
+            told = f"<@{message.author_id}>: {error}" if is_theirs else str(error)
+            whose = message.author_id if is_theirs else "everybody"
+            await self._tell(f"limit of {whose} {discord.utils.utcnow():%j}", message.channel_id, told)
         except MemberError as error:
             log.info("guild %d: a message is not read: %s", self.guild.id, type(error).__name__)
         except (TTSError, LibraryError, PlaybackError) as error:
@@ -341,6 +343,7 @@ class GuildReader:
         begun.add_done_callback(lambda _: self._grant())
         try:
             if await self._wait_for_turn(one, slot.player, making, ending):
+                self._check_in_time(one, slot)
                 await self._parts.voices.check(reading)  # it was made some time ago
             if not (_has_failed(making) or ending.done()):
                 one.begin()
@@ -357,6 +360,14 @@ class GuildReader:
         finally:
             for task in (making, ending, begun):
                 task.cancel()
+
+    def _check_in_time(self, one: _InHand, slot: PlaybackSlot) -> None:
+        """Raise `MemberError` for what would be heard too late after all: it was longer than was thought."""
+        message = one.message
+        begins = asyncio.get_running_loop().time() + slot.player.seconds_before(slot.utterance)
+        if begins - message.written_at > message.longest_wait:
+            self._backlog.left_out += 1
+            raise MemberError("That would come too late.")
 
     async def _wait_for_turn(
         self, one: _InHand, player: GuildPlayer, making: asyncio.Task[None], ending: asyncio.Task[Outcome]

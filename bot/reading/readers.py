@@ -24,8 +24,8 @@ from bot.reading.rules import announced
 log = logging.getLogger(__name__)
 
 NO_INTENT: Final = (
-    "I can't see what people write. Whoever runs this bot has to turn on Message Content Intent in Discord's "
-    "developer portal (Bot, Privileged Gateway Intents), and start me again."
+    "I can't see what people write until whoever runs this bot turns on Message Content Intent in Discord's "
+    "developer portal (Bot, Privileged Gateway Intents) and starts me again."
 )
 """What members read where the application lacks the intent."""
 
@@ -377,7 +377,9 @@ class Readers:
         assert self._client.user is not None, "only a bot that is logged in hears of messages"  # noqa: S101
         if guild.id not in self._readers:
             self._readers[guild.id] = GuildReader(self._parts, guild, self._client.user.id)
-        return self._readers[guild.id]
+        reader = self._readers[guild.id]
+        reader.guild = guild  # after a new session with Discord it is another object
+        return reader
 
     async def _add(self, channel: ReadChannel) -> None:
         await self._library.reading.add_channel(channel)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from bot.check import Finding, findings
-from bot.library.usage import amount
+from bot.library.usage import OperatorLimits, amount
 from bot.reading.readers import NO_INTENT
 from bot.reading.voices import starter_for
 from bot.settings import Secret
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
 from rehearsal.faulty_tts_gateway.faults import Respond
-from rehearsal.permissions import Permission
+from rehearsal.permissions import BOT, Permission
 from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.cogs.reading_aloud import KeepingEngine, Read, read_here
 from tests.cogs.saved_voices import chosen, cloned, designed
@@ -251,6 +251,36 @@ async def test_at_a_limit_the_channel_is_told_once_and_others_are_read_on(read: 
     assert told[0].startswith(f"<@{scene.bob.id}>: ")
     assert amount(1) in told[0]
     assert read.asked == ["Bob: A first one that is short, and makes the voice."]
+
+
+async def test_a_limit_of_the_server_is_told_once_for_everybody(read: Read) -> None:
+    scene = read.scene
+    await read.write(scene.bob, "This makes the voice of Bob.")
+    await read.write(scene.alice, "And this makes the voice of Alice.")
+    await read.until_silent()
+    scene.bot.library.usage._limits = OperatorLimits(server_seconds=1)
+    for number in range(2):
+        for person in (scene.alice, scene.bob):
+            await read.write(person, f"Nobody can hear number {number} of these words.")
+            await read.until_silent()
+
+    told = [one.content for one in scene.general.history if one.author.bot and "limit" in one.content]
+    assert len(told) == 1
+    assert not told[0].startswith("<@")
+
+
+async def test_a_permission_taken_away_in_the_middle_ends_nothing_for_good(read: Read) -> None:
+    scene = read.scene
+    await read.write(scene.alice, LONG)
+    await read.listener.wait_for_speech(timeout=DEADLINE)
+    scene.guild.deny_bot(int(Permission.SPEAK), scene.perch)
+    await scene.rehearsal.caught_up()
+    await read.write(scene.bob, "I am here as well.")
+    scene.guild.set_bot_permissions(int(BOT), scene.perch)
+    await scene.rehearsal.caught_up()
+    await read.until_silent()
+
+    assert "Bob: I am here as well." in read.heard()
 
 
 async def test_an_outage_is_told_once_and_again_only_after_it_went_well(read: Read) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bot.interaction import invitation
 from bot.settings import Settings
 from rehearsal.__main__ import RunOptions, opened_stage
+from rehearsal.reading_tour import ReadingTour
 from rehearsal.tours import FirstHour, VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
 
@@ -50,6 +51,23 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
     assert stage.rehearsal.router.unknown_requests == []
     names = " ".join(path.name for path in plan.output.iterdir())
     assert all(name in names for name in ("voice-message.ogg", "soundboard.mp3", "wizard.wav", "myna.json"))
+
+
+@pytest.mark.slow
+async def test_three_members_talk_by_text_for_two_minutes_and_are_heard_in_order_without_gaps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
+    async with opened_stage(Settings(data_dir=tmp_path), plan) as stage:
+        tour = ReadingTour(stage)
+
+        went_well = await tour.run()
+
+    said = capsys.readouterr().out
+    assert went_well, said
+    assert not re.search(r"<[@#t]", said)
+    assert stage.rehearsal.router.unknown_requests == []
+    assert any("conversation.wav" in path.name for path in plan.output.iterdir())
 
 
 @pytest.mark.slow
