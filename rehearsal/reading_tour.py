@@ -40,7 +40,7 @@ _HIDDEN: Final = SentFile("SPOILER_end.png", b"\x89PNG\r\n\x1a\n", "image/png")
 
 
 @dataclass(frozen=True)
-class Line:
+class ScriptLine:
     """What somebody writes, and what is heard of it; "" for what nobody hears.
 
     ``edited`` is what they make of it a moment later; ``is_deleted``: it is gone before it was heard.
@@ -64,53 +64,53 @@ class Line:
 
 
 _SCRIPT: Final = (
-    Line("Alice", "Hello everybody, it is good to have you all here this evening."),
-    Line("Bob", "Guten Abend, ich bin auch da und freue mich auf das Spiel."),
-    Line("Carol", "Bonsoir, je suis là aussi, mais je ne peux pas parler ce soir."),
-    Line("Alice", "No problem at all, the bird reads what we write."),
-    Line("Alice", "Look at the sky over here.", "Look at the sky over here. an image", files=(_PICTURE,)),
-    Line("Bob", "Das ist wirklich schön, wo hast du das aufgenommen?"),
-    Line("Alice", "From my window, two minutes ago."),
-    Line("Carol", "C'est magnifique, on dirait une peinture.", stickers=("Wave",),
+    ScriptLine("Alice", "Hello everybody, it is good to have you all here this evening."),
+    ScriptLine("Bob", "Guten Abend, ich bin auch da und freue mich auf das Spiel."),
+    ScriptLine("Carol", "Bonsoir, je suis là aussi, mais je ne peux pas parler ce soir."),
+    ScriptLine("Alice", "No problem at all, the bird reads what we write."),
+    ScriptLine("Alice", "Look at the sky over here.", "Look at the sky over here. an image", files=(_PICTURE,)),
+    ScriptLine("Bob", "Das ist wirklich schön, wo hast du das aufgenommen?"),
+    ScriptLine("Alice", "From my window, two minutes ago."),
+    ScriptLine("Carol", "C'est magnifique, on dirait une peinture.", stickers=("Wave",),
          heard="C'est magnifique, on dirait une peinture. autocollant : Wave"),
-    Line("Bob", "; das hier soll niemand hören", ""),
-    Line("Bob", "Wollen wir nachher noch eine Runde spielen?"),
-    Line("Alice", "Yes, but I have to be back at nine o'clock."),
-    Line("Carol", "Moi aussi, alors commençons mantenant.", edited="Moi aussi, alors commençons maintenant."),
-    Line("Bob", "Einen Moment, ich muss noch etwas essen."),
-    Line("Alice", "Take your time, we are not in a hurry."),
-    Line("Carol", "Ce message ne sera jamais entendu.", is_deleted=True),
-    Line("Carol", "J'ai trouvé une page pour nous : https://www.example.org/regles",
+    ScriptLine("Bob", "; das hier soll niemand hören", ""),
+    ScriptLine("Bob", "Wollen wir nachher noch eine Runde spielen?"),
+    ScriptLine("Alice", "Yes, but I have to be back at nine o'clock."),
+    ScriptLine("Carol", "Moi aussi, alors commençons mantenant.", edited="Moi aussi, alors commençons maintenant."),
+    ScriptLine("Bob", "Einen Moment, ich muss noch etwas essen."),
+    ScriptLine("Alice", "Take your time, we are not in a hurry."),
+    ScriptLine("Carol", "Ce message ne sera jamais entendu.", is_deleted=True),
+    ScriptLine("Carol", "J'ai trouvé une page pour nous : https://www.example.org/regles",
          "J'ai trouvé une page pour nous: lien vers example point org"),
-    Line("Bob", "Danke, das lese ich mir gleich durch."),
-    Line("Alice", "The end of the film was so sad: ||the bird flies away||",
+    ScriptLine("Bob", "Danke, das lese ich mir gleich durch."),
+    ScriptLine("Alice", "The end of the film was so sad: ||the bird flies away||",
          "The end of the film was so sad: spoiler"),
-    Line("Bob", "Nein, sag doch so etwas nicht, ich habe ihn noch nicht gesehen!"),
-    Line("Alice", "Oh, hahahahaha, sorry for that!", "Oh, hahaha, sorry for that!"),
-    Line("Carol", "Voici la fin du film.", "Voici la fin du film. masqué : une image", files=(_HIDDEN,)),
-    Line("Bob", "Gut, ich bin jetzt satt und bereit."),
-    Line("Alice", "Somebody has to read the rules to me once more."),
-    Line("Carol", "D'accord, je les ai sous les yeux."),
-    Line("Bob", "Wer beginnt?"),
-    Line("Alice", "You do, and then it goes around the table."),
-    Line("Carol", "Je passe mon tour, je veux d'abord regarder."),
-    Line("Bob", "", "forwarded", forwards=True),
-    Line("Alice", "That is a good one, I had forgotten about it."),
-    Line("Bob", "Dann fange ich an und nehme die rote Karte."),
-    Line("Carol", "Et moi, je prends la bleue, comme toujours."),
-    Line("Alice", "This is going to be a long evening, and I am looking forward to it."),
-    Line("Bob", "Bis später, ich hole mir noch schnell ein Glas Wasser."),
-    Line("Carol", "À tout de suite, nous ne bougeons pas d'ici."),
+    ScriptLine("Bob", "Nein, sag doch so etwas nicht, ich habe ihn noch nicht gesehen!"),
+    ScriptLine("Alice", "Oh, hahahahaha, sorry for that!", "Oh, hahaha, sorry for that!"),
+    ScriptLine("Carol", "Voici la fin du film.", "Voici la fin du film. masqué : une image", files=(_HIDDEN,)),
+    ScriptLine("Bob", "Gut, ich bin jetzt satt und bereit."),
+    ScriptLine("Alice", "Somebody has to read the rules to me once more."),
+    ScriptLine("Carol", "D'accord, je les ai sous les yeux."),
+    ScriptLine("Bob", "Wer beginnt?"),
+    ScriptLine("Alice", "You do, and then it goes around the table."),
+    ScriptLine("Carol", "Je passe mon tour, je veux d'abord regarder."),
+    ScriptLine("Bob", "", "forwarded", forwards=True),
+    ScriptLine("Alice", "That is a good one, I had forgotten about it."),
+    ScriptLine("Bob", "Dann fange ich an und nehme die rote Karte."),
+    ScriptLine("Carol", "Et moi, je prends la bleue, comme toujours."),
+    ScriptLine("Alice", "This is going to be a long evening, and I am looking forward to it."),
+    ScriptLine("Bob", "Bis später, ich hole mir noch schnell ein Glas Wasser."),
+    ScriptLine("Carol", "À tout de suite, nous ne bougeons pas d'ici."),
 )  # fmt: skip
 
 _VOICES: Final = {"Alice": "Warm", "Bob": "Narrator", "Carol": "Bright"}
 
 
 @dataclass
-class Spoken:
+class LineToHear:
     """A line that is to be heard: whose, when it was written, and where it stands in the recording."""
 
-    line: Line
+    line: ScriptLine
     text: str
     written_at: float
     delay: float = 0.0
@@ -124,7 +124,7 @@ class ReadingTour(Walk):
     def __init__(self, stage: TourStage) -> None:
         super().__init__(stage)
         self._people: dict[str, Person] = {one.name: one for one in (stage.alice, stage.bob, stage.carol)}
-        self._spoken: list[Spoken] = []
+        self._spoken: list[LineToHear] = []
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -160,12 +160,12 @@ class ReadingTour(Walk):
             if said:
                 text = f"{line.who}: {said}" if line.who != before else said
                 before = line.who
-                self._spoken.append(Spoken(line, text, written_at))
+                self._spoken.append(LineToHear(line, text, written_at))
                 await asyncio.sleep(
                     speaking_seconds(text) - (_AHEAD_SECONDS if len(self._spoken) == 1 else 0.0)
                 )
 
-    async def _write(self, line: Line, first: Message) -> Message:
+    async def _write(self, line: ScriptLine, first: Message) -> Message:
         person, general = self._people[line.who], self._stage.general
         if line.forwards:
             person.forward(first, general)
@@ -199,7 +199,7 @@ class ReadingTour(Walk):
         print(f"   {len(order)} messages in order, the longest silence between them {longest:.2f} s")
         check(not silent, f"silences of more than {MOST_SILENCE:g} s: {silent}")
 
-    async def _kept(self, one: Spoken, speed: float | None) -> bytes:
+    async def _kept(self, one: LineToHear, speed: float | None) -> bytes:
         """Return what was made of a line: the same words in the same voice are kept, and free."""
         person = self._people[one.line.who]
         options = {"voice": _VOICES[person.name], "output": TO_FILE, "speed": speed}
