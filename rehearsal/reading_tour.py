@@ -40,7 +40,7 @@ _HIDDEN: Final = SentFile("SPOILER_end.png", b"\x89PNG\r\n\x1a\n", "image/png")
 
 
 @dataclass(frozen=True)
-class ScriptLine:
+class Cue:
     """What somebody writes, and what is heard of it; "" for what nobody hears.
 
     ``edited`` is what they make of it a moment later; ``is_deleted``: it is gone before it was heard.
@@ -64,53 +64,53 @@ class ScriptLine:
 
 
 _SCRIPT: Final = (
-    ScriptLine("Alice", "Hello everybody, it is good to have you all here this evening."),
-    ScriptLine("Bob", "Guten Abend, ich bin auch da und freue mich auf das Spiel."),
-    ScriptLine("Carol", "Bonsoir, je suis là aussi, mais je ne peux pas parler ce soir."),
-    ScriptLine("Alice", "No problem at all, the bird reads what we write."),
-    ScriptLine("Alice", "Look at the sky over here.", "Look at the sky over here. an image", files=(_PICTURE,)),
-    ScriptLine("Bob", "Das ist wirklich schön, wo hast du das aufgenommen?"),
-    ScriptLine("Alice", "From my window, two minutes ago."),
-    ScriptLine("Carol", "C'est magnifique, on dirait une peinture.", stickers=("Wave",),
+    Cue("Alice", "Hello everybody, it is good to have you all here this evening."),
+    Cue("Bob", "Guten Abend, ich bin auch da und freue mich auf das Spiel."),
+    Cue("Carol", "Bonsoir, je suis là aussi, mais je ne peux pas parler ce soir."),
+    Cue("Alice", "No problem at all, the bird reads what we write."),
+    Cue("Alice", "Look at the sky over here.", "Look at the sky over here. an image", files=(_PICTURE,)),
+    Cue("Bob", "Das ist wirklich schön, wo hast du das aufgenommen?"),
+    Cue("Alice", "From my window, two minutes ago."),
+    Cue("Carol", "C'est magnifique, on dirait une peinture.", stickers=("Wave",),
          heard="C'est magnifique, on dirait une peinture. autocollant : Wave"),
-    ScriptLine("Bob", "; das hier soll niemand hören", ""),
-    ScriptLine("Bob", "Wollen wir nachher noch eine Runde spielen?"),
-    ScriptLine("Alice", "Yes, but I have to be back at nine o'clock."),
-    ScriptLine("Carol", "Moi aussi, alors commençons mantenant.", edited="Moi aussi, alors commençons maintenant."),
-    ScriptLine("Bob", "Einen Moment, ich muss noch etwas essen."),
-    ScriptLine("Alice", "Take your time, we are not in a hurry."),
-    ScriptLine("Carol", "Ce message ne sera jamais entendu.", is_deleted=True),
-    ScriptLine("Carol", "J'ai trouvé une page pour nous : https://www.example.org/regles",
+    Cue("Bob", "; das hier soll niemand hören", ""),
+    Cue("Bob", "Wollen wir nachher noch eine Runde spielen?"),
+    Cue("Alice", "Yes, but I have to be back at nine o'clock."),
+    Cue("Carol", "Moi aussi, alors commençons mantenant.", edited="Moi aussi, alors commençons maintenant."),
+    Cue("Bob", "Einen Moment, ich muss noch etwas essen."),
+    Cue("Alice", "Take your time, we are not in a hurry."),
+    Cue("Carol", "Ce message ne sera jamais entendu.", is_deleted=True),
+    Cue("Carol", "J'ai trouvé une page pour nous : https://www.example.org/regles",
          "J'ai trouvé une page pour nous: lien vers example point org"),
-    ScriptLine("Bob", "Danke, das lese ich mir gleich durch."),
-    ScriptLine("Alice", "The end of the film was so sad: ||the bird flies away||",
+    Cue("Bob", "Danke, das lese ich mir gleich durch."),
+    Cue("Alice", "The end of the film was so sad: ||the bird flies away||",
          "The end of the film was so sad: spoiler"),
-    ScriptLine("Bob", "Nein, sag doch so etwas nicht, ich habe ihn noch nicht gesehen!"),
-    ScriptLine("Alice", "Oh, hahahahaha, sorry for that!", "Oh, hahaha, sorry for that!"),
-    ScriptLine("Carol", "Voici la fin du film.", "Voici la fin du film. masqué : une image", files=(_HIDDEN,)),
-    ScriptLine("Bob", "Gut, ich bin jetzt satt und bereit."),
-    ScriptLine("Alice", "Somebody has to read the rules to me once more."),
-    ScriptLine("Carol", "D'accord, je les ai sous les yeux."),
-    ScriptLine("Bob", "Wer beginnt?"),
-    ScriptLine("Alice", "You do, and then it goes around the table."),
-    ScriptLine("Carol", "Je passe mon tour, je veux d'abord regarder."),
-    ScriptLine("Bob", "", "forwarded", forwards=True),
-    ScriptLine("Alice", "That is a good one, I had forgotten about it."),
-    ScriptLine("Bob", "Dann fange ich an und nehme die rote Karte."),
-    ScriptLine("Carol", "Et moi, je prends la bleue, comme toujours."),
-    ScriptLine("Alice", "This is going to be a long evening, and I am looking forward to it."),
-    ScriptLine("Bob", "Bis später, ich hole mir noch schnell ein Glas Wasser."),
-    ScriptLine("Carol", "À tout de suite, nous ne bougeons pas d'ici."),
+    Cue("Bob", "Nein, sag doch so etwas nicht, ich habe ihn noch nicht gesehen!"),
+    Cue("Alice", "Oh, hahahahaha, sorry for that!", "Oh, hahaha, sorry for that!"),
+    Cue("Carol", "Voici la fin du film.", "Voici la fin du film. masqué : une image", files=(_HIDDEN,)),
+    Cue("Bob", "Gut, ich bin jetzt satt und bereit."),
+    Cue("Alice", "Somebody has to read the rules to me once more."),
+    Cue("Carol", "D'accord, je les ai sous les yeux."),
+    Cue("Bob", "Wer beginnt?"),
+    Cue("Alice", "You do, and then it goes around the table."),
+    Cue("Carol", "Je passe mon tour, je veux d'abord regarder."),
+    Cue("Bob", "", "forwarded", forwards=True),
+    Cue("Alice", "That is a good one, I had forgotten about it."),
+    Cue("Bob", "Dann fange ich an und nehme die rote Karte."),
+    Cue("Carol", "Et moi, je prends la bleue, comme toujours."),
+    Cue("Alice", "This is going to be a long evening, and I am looking forward to it."),
+    Cue("Bob", "Bis später, ich hole mir noch schnell ein Glas Wasser."),
+    Cue("Carol", "À tout de suite, nous ne bougeons pas d'ici."),
 )  # fmt: skip
 
 _VOICES: Final = {"Alice": "Warm", "Bob": "Narrator", "Carol": "Bright"}
 
 
 @dataclass
-class LineToHear:
+class HeardCue:
     """A line that is to be heard: whose, when it was written, and where it stands in the recording."""
 
-    line: ScriptLine
+    line: Cue
     text: str
     written_at: float
     delay: float = 0.0
@@ -124,7 +124,7 @@ class ReadingTour(Walk):
     def __init__(self, stage: TourStage) -> None:
         super().__init__(stage)
         self._people: dict[str, Person] = {one.name: one for one in (stage.alice, stage.bob, stage.carol)}
-        self._spoken: list[LineToHear] = []
+        self._spoken: list[HeardCue] = []
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -160,12 +160,12 @@ class ReadingTour(Walk):
             if said:
                 text = f"{line.who}: {said}" if line.who != before else said
                 before = line.who
-                self._spoken.append(LineToHear(line, text, written_at))
+                self._spoken.append(HeardCue(line, text, written_at))
                 await asyncio.sleep(
                     speaking_seconds(text) - (_AHEAD_SECONDS if len(self._spoken) == 1 else 0.0)
                 )
 
-    async def _write(self, line: ScriptLine, first: Message) -> Message:
+    async def _write(self, line: Cue, first: Message) -> Message:
         person, general = self._people[line.who], self._stage.general
         if line.forwards:
             person.forward(first, general)
@@ -199,7 +199,7 @@ class ReadingTour(Walk):
         print(f"   {len(order)} messages in order, the longest silence between them {longest:.2f} s")
         check(not silent, f"silences of more than {MOST_SILENCE:g} s: {silent}")
 
-    async def _kept(self, one: LineToHear, speed: float | None) -> bytes:
+    async def _kept(self, one: HeardCue, speed: float | None) -> bytes:
         """Return what was made of a line: the same words in the same voice are kept, and free."""
         person = self._people[one.line.who]
         options = {"voice": _VOICES[person.name], "output": TO_FILE, "speed": speed}
