@@ -186,7 +186,7 @@ class SpeechBot(commands.AutoShardedBot):
                 is_preview=self.settings.has_preview_voice,
             )
         )
-        self.tts_health = await tts.health() if own else TTSHealth()
+        self.tts_health = TTSHealth() if self.settings.hosted_tts_gateway else await tts.health()
         kept = self.library.settings
         self.volumes = Volumes(kept.volumes(), remember=kept.remember_volume)
         self.players = GuildPlayers(

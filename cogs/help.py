@@ -128,7 +128,8 @@ def _about(bot: SpeechBot) -> Iterator[str]:
             "for a saved voice, its recording."
         )
     else:
-        yield "What makes the voice: a text-to-speech service that whoever runs this bot has chosen."
+        credit = f" {bot.tts_health.credit}." if bot.tts_health.credit else ""
+        yield f"What makes the voice: a text-to-speech service that whoever runs this bot has chosen.{credit}"
     links = {
         "Privacy policy": settings.privacy_url,
         "Terms": settings.terms_url,

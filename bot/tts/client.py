@@ -112,6 +112,7 @@ def error_for(
 log = logging.getLogger(__name__)
 
 _GROWTH: Final = 1.5
+_HEALTH_SECONDS: Final = 3.0
 
 
 async def wait_for_speech(
@@ -305,8 +306,9 @@ class TTSClient:
     async def health(self) -> wire.TTSHealth:
         """Return what the TTS gateway says of itself; only ours does."""
         try:
-            received = await self._transport.send("GET", self._base_url.origin() / "health")
-        except TTSError:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                received = await self._transport.send("GET", self._base_url.origin() / "health")
+        except (TTSError, TimeoutError):
             return wire.TTSHealth()
         return wire.read_health(received.body if received.status == 200 else b"")
 
