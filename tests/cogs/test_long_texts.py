@@ -221,7 +221,7 @@ async def test_a_failure_behind_again_is_one_sentence(scene: Scene):
 
     again = await scene.alice.press(answer, "Again")
 
-    assert "used up" in await words_of(again)
+    assert "out of voice credit" in await words_of(again)
 
 
 @pytest.mark.parametrize("fault", [Respond(500, "no"), Respond(429, headers={"Retry-After": "3000"})])
