@@ -183,7 +183,7 @@ async def test_a_sound_that_arrives_after_it_is_taken_from_the_soundboard(scene:
     await revoke(scene)
 
     words = await words_of(submitted)
-    assert "Choose another voice." in words or "silent now" in words
+    assert "Choose another voice." in words or "so I can't use it" in words
     assert not scene.guild.sounds
 
 

@@ -76,7 +76,7 @@ def test_the_command_line_walks_it_and_says_with_its_status_what_failed(tmp_path
     ended = run_rehearsal(tmp_path, "--tour", "voices", TTS_BASE_URL=address)
 
     assert ended.returncode == 1
-    assert "FAILED: The voice service cannot be reached right now." in ended.stdout
+    assert "FAILED: I can't reach the voice service right now." in ended.stdout
     assert "answered after" in ended.stdout  # what needs no speech goes on
     assert "@Bob agreed to **Bobby**." in ended.stdout
     assert "Traceback" not in ended.stderr
