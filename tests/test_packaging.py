@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bot.logs import OUR_PACKAGES
+from tts_gateway.__main__ import _parser
 
 ROOT = Path(__file__).parent.parent
 
@@ -156,3 +157,18 @@ def test_make_lists_every_target_with_a_line_and_does_nothing_else_by_default() 
     shown = dict(re.findall(r"^  ([a-z-]+) +(\S.*)$", listed, re.MULTILINE))
     assert set(shown) == set(targets)
     assert {"help", "run", "check", "room", "tour"} <= set(shown)
+
+
+def test_the_relay_for_graphics_cards_is_started_with_options_that_there_are(tmp_path: Path) -> None:
+    services = yaml.safe_load(read("compose.gpu.yaml"))["services"]
+    key = tmp_path / "key"
+    key.write_text("secret")
+    options = [option.replace("/run/secrets/key", str(key)) for option in services["tts-gateway"]["command"]]
+
+    wishes = _parser().parse_args(options)
+
+    assert wishes.engine == "vllm-omni"
+    assert wishes.upstream == ["http://model:8000"]
+    assert services["tts-gateway"]["entrypoint"] == ["python", "-m", "tts_gateway"]
+    assert services["tts-gateway"]["ports"] == [f"127.0.0.1:{wishes.port}:{wishes.port}"]
+    assert wishes.api_key_file == "secret"

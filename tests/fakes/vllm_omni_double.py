@@ -135,14 +135,19 @@ class VllmOmniDouble:
         return response
 
 
-def _wav(content: bytes, *, channels: int = 1) -> bytes:
+def _wav(content: bytes, *, channels: int = 1, rate: int = 24_000) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(channels)
         out.setsampwidth(2)
-        out.setframerate(24_000)
+        out.setframerate(rate)
         out.writeframes(content)
     return file.getvalue()
+
+
+def recording(seconds: float) -> bytes:
+    """Return a WAV to clone from."""
+    return _wav(speech(seconds), rate=RATE)
 
 
 def _error(status: int, message: str) -> web.Response:

@@ -12,9 +12,8 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from tests.fakes.tone_engine import tone
 from tests.fakes.tts_gateway_caller import Caller
-from tests.fakes.vllm_omni_double import VllmOmniDouble, vllm_omni
+from tests.fakes.vllm_omni_double import VllmOmniDouble, recording, vllm_omni
 from tests.scenes import until
 from tts_gateway.__main__ import main
 from tts_gateway.engines.base import EngineBusy, EngineError, EngineMissing, ReferenceRefused, TextRefused
@@ -79,7 +78,7 @@ async def test_a_recording_goes_out_itself_and_at_most_ten_seconds_of_it(
 ) -> None:
     engine, (double,) = await start(["well"])
 
-    await engine.clone(text, tone(seconds), prompt_text="A hum.")
+    await engine.clone(text, recording(seconds), prompt_text="A hum.")
 
     ((rate, sent),) = double.references
     assert (rate, round(sent)) == (24_000, min(10, round(seconds)))
@@ -93,13 +92,15 @@ async def test_a_recording_that_is_too_short_is_refused_before_anybody_is_asked(
     engine, (double,) = await start(["well"])
 
     with pytest.raises(ReferenceRefused):
-        await engine.clone(TEXT, tone(seconds), prompt_text=None)
+        await engine.clone(TEXT, recording(seconds), prompt_text=None)
     with pytest.raises(TextRefused):
         await engine.speak("...")
     assert double.asked == []
 
 
-@pytest.mark.parametrize("manner", ["blank", "silent", "endless", "320 s"])
+@pytest.mark.parametrize(
+    "manner", ["blank", "silent", "endless", pytest.param("320 s", marks=pytest.mark.slow)]
+)
 async def test_a_bad_sound_is_made_once_again_with_another_seed(start: Start, manner: str) -> None:
     engine, (double,) = await start([manner, "well"])
 
@@ -109,7 +110,9 @@ async def test_a_bad_sound_is_made_once_again_with_another_seed(start: Start, ma
     assert first["seed"] != second["seed"]
 
 
-@pytest.mark.parametrize("manner", ["blank", "silent", "endless", "320 s"])
+@pytest.mark.parametrize(
+    "manner", ["blank", "silent", "endless", pytest.param("320 s", marks=pytest.mark.slow)]
+)
 async def test_two_bad_sounds_are_an_error_and_little_of_an_endless_one_is_read(
     start: Start, manner: str
 ) -> None:
@@ -148,7 +151,7 @@ async def test_their_word_on_a_recording_is_the_caller_s(start: Start) -> None:
     engine, _ = await start(["bad reference"])
 
     with pytest.raises(ReferenceRefused, match="cannot use this recording"):
-        await engine.clone(TEXT, tone(3.0), prompt_text=None)
+        await engine.clone(TEXT, recording(3.0), prompt_text=None)
 
 
 async def test_a_wav_is_understood_too(start: Start) -> None:
