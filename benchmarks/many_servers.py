@@ -32,7 +32,7 @@ from benchmarks.far_line import SILENT_BYTES
 from benchmarks.sentences import SENTENCES
 from benchmarks.statement_count import StatementCount, read_count
 from benchmarks.voice_watch import VoiceWatch, voice_watch
-from bot.allocator import keep_tls_buffers_small
+from bot.allocator import keep_read_buffers_small
 from bot.text.speaking_time import speaking_seconds
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.guilds import Guild
@@ -270,7 +270,7 @@ async def many_servers(
     count: int, *, members: int = 1, manner: str = "takes all"
 ) -> AsyncIterator[ManyServers]:
     """Run a bot in ``count`` new servers, with ``members`` in a voice channel of each."""
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
         watch = await parts.enter_async_context(voice_watch(rehearsal.voice.packets.address[1]))

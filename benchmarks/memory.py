@@ -27,7 +27,7 @@ from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load, resident_megabytes
 from benchmarks.pacing import texts
 from benchmarks.sounds import MINUTE_TEXT, speech_wav
-from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
+from bot.allocator import TLS_BUFFER_BYTES, keep_read_buffers_small
 from bot.audio.opus import opus_frames
 from bot.audio.stream import speech_from_wav
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
@@ -96,7 +96,7 @@ def _what_we_do_without() -> str:
 
 
 async def _measure() -> tuple[_Measured, float]:
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     measured = _Measured()
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())

@@ -18,7 +18,7 @@ from bot import __version__, typed, without_packages
 
 try:
     from bot import logs
-    from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
+    from bot.allocator import give_large_blocks_back, keep_read_buffers_small
     from bot.check import check
     from bot.data_folder import DataFolder, StartTimes
     from bot.delivery.voice_archive import export_voice, import_voice
@@ -50,7 +50,7 @@ async def run(bot: SpeechBot, token: str, stop: asyncio.Event, *, starts: StartT
     `discord.LoginFailure`; see `obstacle_of`.
     """
     give_large_blocks_back()
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     async with bot:
         running = asyncio.create_task(_start(bot, token, starts), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio.selector_events
 import asyncio.sslproto
 import ctypes
 import sys
@@ -17,6 +18,9 @@ is small goes through Python's own allocator, so that threads seldom wait for ea
 
 TLS_BUFFER_BYTES: Final = 16 * 1024
 """What a connection reads at once: one record of TLS is no longer (RFC 8446, 5.1)."""
+
+READ_BYTES: Final = 64 * 1024
+"""What a connection without TLS reads at once: two thirds of a second of sound."""
 
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -50,12 +54,15 @@ def give_free_memory_back() -> None:
         malloc_trim(0)
 
 
-def keep_tls_buffers_small() -> None:
-    """Let each TLS connection made from now on keep a buffer of `TLS_BUFFER_BYTES`, not asyncio's 256 KiB.
+def keep_read_buffers_small() -> None:
+    """Let each connection made from now on read no more at once than it needs, not asyncio's 256 KiB.
 
     A hundred commands at once are a hundred connections to Discord, and a playing channel holds one for
-    hours. The attribute is undocumented (Python 3.11 to 3.13): where there is none, nothing changes.
+    hours: with TLS each keeps its buffer. Without, a block of that size is had from the system for each read,
+    and given back. The attributes are undocumented (Python 3.11 to 3.13): where there is none, nothing
+    changes.
     """
-    protocol = asyncio.sslproto.SSLProtocol
-    if hasattr(protocol, "max_size"):
-        protocol.max_size = TLS_BUFFER_BYTES
+    plain = getattr(asyncio.selector_events, "_SelectorTransport", None)
+    for kind, size in ((asyncio.sslproto.SSLProtocol, TLS_BUFFER_BYTES), (plain, READ_BYTES)):
+        if hasattr(kind, "max_size"):
+            setattr(kind, "max_size", size)  # noqa: B010 - mypy knows of no such attribute

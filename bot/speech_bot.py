@@ -194,7 +194,7 @@ class SpeechBot(commands.AutoShardedBot):
             targets=TargetChannels(await self._channels_before(kept), remember=kept.remember_channel),
         )
         self._parts.push_async_callback(self.players.aclose)
-        maker = await build_maker(self.settings.sound_process)
+        maker = await build_maker(self.settings.sound_process, self.settings.data_dir)
         self._parts.push_async_callback(maker.aclose)
         cache = SpeechCache(
             self.library.cached_speeches,

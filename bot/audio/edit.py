@@ -77,8 +77,12 @@ def sounding_range(samples: NDArray[np.int16]) -> tuple[int, int]:
     """Return where the sound in ``samples`` begins and ends; (0, 0) if all is silence."""
     if not len(samples):
         return 0, 0
-    padded = np.pad(samples, (0, -len(samples) % _WINDOW)).reshape(-1, _WINDOW)
-    power = np.square(padded.astype(np.float32)).mean(axis=1) / np.float32(32_768**2)
+    wave, whole = samples.astype(np.float32), len(samples) - len(samples) % _WINDOW
+    windows, rest = wave[:whole].reshape(-1, _WINDOW), wave[whole:]
+    energy = np.einsum("ws,ws->w", windows, windows)
+    if len(rest):
+        energy = np.append(energy, rest @ rest)
+    power = energy / np.float32(_WINDOW * 32_768**2)
     floor = max(float(power.max()) * 10 ** (_SILENCE_BELOW_LOUDEST_DB / 10), 10 ** (_SILENCE_DBFS / 10))
     loud = np.flatnonzero(power > floor)
     if not len(loud):

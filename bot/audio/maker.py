@@ -6,14 +6,17 @@ samples; what they are given and what they return can be sent there and back.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, ParamSpec, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -188,6 +191,35 @@ class IncomingSpeech:
                     yield arrival.frames
 
 
+class Places:
+    """Places for so many who hold megabytes at once; nobody waits for one longer than ``wait_seconds``."""
+
+    def __init__(self, count: int, *, wait_seconds: float) -> None:
+        self._places = asyncio.Semaphore(count)
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def one(self, wait_seconds: float = math.inf) -> AsyncIterator[bool]:
+        """Hold a place; who has waited long for one goes on without: slow lines hold nobody up for good.
+
+        The value says whether there was one.
+        """
+        has_place = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(wait_seconds, self._wait_seconds)):
+                has_place = await self._places.acquire()
+        try:
+            yield has_place
+        finally:
+            if has_place:
+                self._places.release()
+
+
+_WHOLE_AT_ONCE: Final = 4  # each is a WAV, and then its samples: twice 96 kB for a second
+_AT_WORK: Final = 3  # of each kind of work, for one thread: what waits for it holds its samples in memory
+_LONGEST_WAIT_SECONDS: Final = 30.0
+
+
 class Maker:
     """Maker of sound: it fetches, encodes, judges, levels and cuts speech, at its ``workplace``.
 
@@ -199,6 +231,9 @@ class Maker:
     def __init__(self, workplace: Workplace | None = None) -> None:
         self._workplace: Workplace = workplace or InThreads()
         self._gains = NOTHING_KNOWN
+        self._whole = Places(_WHOLE_AT_ONCE, wait_seconds=_LONGEST_WAIT_SECONDS)
+        self._parts = Places(_AT_WORK, wait_seconds=_LONGEST_WAIT_SECONDS)
+        self._others = Places(_AT_WORK, wait_seconds=_LONGEST_WAIT_SECONDS)
 
     def start(
         self,
@@ -247,7 +282,8 @@ class Maker:
 
     async def joined(self, parts: Sequence[Part], *, rest_is_missing: bool = False) -> Speech:
         """Return ``parts``, pauses among them, as one speech."""
-        sound = await self._workplace.run(_joined, tuple(parts))
+        async with self._others.one():
+            sound = await self._workplace.run(_joined, tuple(parts))
         return Speech(tuple(frame for part in parts for frame in part.frames), rest_is_missing, sound)
 
     async def wav(self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS) -> bytes:
@@ -259,7 +295,8 @@ class Maker:
 
         Raises AudioError, with the reason, if the disk does not take it; nothing is left of it then.
         """
-        return await self._workplace.run(_write, speech, path, made_at)
+        async with self._others.one():
+            return await self._workplace.run(_write, speech, path, made_at)
 
     async def read(self, path: Path, made_at: datetime) -> Speech | None:
         """Return the speech that `write` has written then; None if it is not there or damaged."""
@@ -276,7 +313,8 @@ class Maker:
             ogg = await self._workplace.run(_ogg, speech.frames, dict(tags))
             if len(ogg.data) <= max_bytes:
                 return ogg
-        return await self._workplace.run(_file, speech, max_bytes, dict(tags))
+        async with self._others.one():
+            return await self._workplace.run(_file, speech, max_bytes, dict(tags))
 
     async def voice_message(
         self, speech: Speech, *, tags: Mapping[str, str] = NO_TAGS, is_announced: bool = False
@@ -331,6 +369,17 @@ class _Blocks:
         return done
 
 
+_FAR_AHEAD_SECONDS: Final = 5.0  # with so much to be heard nobody is in a hurry; what is made waits in memory
+_FAR_AHEAD_AT_ONCE: Final = 8
+_FAR_AHEAD: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Places]] = WeakKeyDictionary()
+
+
+def _far_ahead() -> Places:
+    """Return the places for those who make more than they need by now, to their end, one after the other."""
+    loop = asyncio.get_running_loop()
+    return _FAR_AHEAD.setdefault(loop, Places(_FAR_AHEAD_AT_ONCE, wait_seconds=_LONGEST_WAIT_SECONDS))
+
+
 async def _live(
     source: Source, text: str, gains: GainMemory, tempo: float, *, buffered: float, drops_silent_end: bool
 ) -> AsyncGenerator[Arrival | CheckedSpeech]:
@@ -340,8 +389,9 @@ async def _live(
         SpeechStream(text=text, gains=gains, tempo=tempo),
     )
     held = HeldFrames() if drops_silent_end else None
-    heard, blocks = 0, _Blocks()
+    heard, blocks, has_place = 0, _Blocks(), False
     async with (
+        AsyncExitStack() as place,
         aclosing(source.chunks()) as chunks,
         aclosing(blocks.read(chunks)) as read,
         aclosing(limiter.chunks(read)) as limited,
@@ -351,6 +401,8 @@ async def _live(
             if released := held.add(frames) if held else frames:
                 heard += len(released)
                 yield Arrival(released, source.fraction, blocks.taken())
+            while deadline.seconds_left > _FAR_AHEAD_SECONDS and not has_place:
+                has_place = await place.enter_async_context(_far_ahead().one(_FAR_AHEAD_SECONDS / 2))
     whole = await deadline.run(stream.result)
     if held and (released := await deadline.run(held.finish, whole.speech)):
         heard += len(released)

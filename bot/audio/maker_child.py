@@ -1,8 +1,9 @@
 """The child in which sound is made: `python -m bot.audio.maker_child`, at the other end of a socket.
 
 It does what `bot.audio.maker` has in functions: downloads in its loop, the rest in the threads of
-`bot.audio.workers`. Samples stay here, under a number, until its parent lets go of what stands for them. It
-ends when the socket does, which its parent holds alone; so none is left behind, however that one ends.
+`bot.audio.workers`. Samples stay here, under a number, until its parent lets go of what stands for them: in
+memory, or where they are many in a file. It ends when the socket does, which its parent holds alone; so none
+is left behind, however that one ends.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from importlib import import_module
 from itertools import count
 from typing import Any, Final, Literal
 
-from bot.allocator import give_free_memory_back, give_large_blocks_back
+from bot.allocator import give_free_memory_back, give_large_blocks_back, keep_read_buffers_small
 from bot.audio.sound import SpeechSound
 from bot.errors import SpeechBotError
 from untrusted.confinement import close_memory
@@ -62,23 +64,98 @@ async def write_message(writer: asyncio.StreamWriter, message: bytes) -> None:
     await writer.drain()
 
 
-class _Sounds:
-    """Sounds that the parent holds, by number."""
+HELD_BYTES: Final = 16 * 1024 * 1024
+"""So many bytes of samples stay in memory for the parent: 170 s. What is more waits in a file."""
 
-    def __init__(self) -> None:
+
+class _Spool:
+    """Spool of samples: a file without a name in ``folder``, which ends with the process."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is there as long as the process
+        self._end = self._used = 0
+        self._free: list[tuple[int, int]] = []  # where, and how many bytes
+
+    def write(self, pcm: bytes) -> tuple[int, int]:
+        """Return where ``pcm`` is from now on. Raises OSError."""
+        size = len(pcm)
+        place = next((index for index, (_, room) in enumerate(self._free) if room >= size), None)
+        start, room = (self._end, size) if place is None else self._free[place]
+        self._file.seek(start)
+        self._file.write(pcm)
+        self._file.flush()
+        if place is None:
+            self._end += size
+        elif room > size:
+            self._free[place] = (start + size, room - size)
+        else:
+            del self._free[place]
+        self._used += size
+        return start, size
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return what was written there. Raises OSError."""
+        self._file.seek(start)
+        pcm = self._file.read(size)
+        if len(pcm) != size:
+            raise OSError("the file of samples has become shorter")
+        return pcm
+
+    def release(self, start: int, size: int) -> None:
+        """Let others be written there; the file is empty when nothing in it is used."""
+        self._used -= size
+        self._free.append((start, size))
+        if not self._used:
+            self._end, self._free = 0, []
+            self._file.truncate(0)
+
+
+class _Sounds:
+    """Sounds that the parent holds, by number. Beyond `HELD_BYTES` they lie in a file in ``folder``."""
+
+    def __init__(self, folder: str | None) -> None:
         self._numbers = count(1)
-        self._held: dict[int, SpeechSound] = {}
+        self._folder = folder
+        self._spool: _Spool | None = None
+        self._held: dict[int, SpeechSound | tuple[int, int]] = {}
+        self._bytes = 0
+        self._has_complained = False
 
     def add(self, sound: SpeechSound) -> int:
         number = next(self._numbers)
-        self._held[number] = sound
+        if self._bytes + len(sound.pcm) <= HELD_BYTES or not self._write(number, sound):
+            self._held[number] = sound
+            self._bytes += len(sound.pcm)
         return number
 
     def get(self, number: int) -> SpeechSound:
-        return self._held[number]
+        """Return a sound. Raises OSError where its file cannot be read: then the process ends, and others
+
+        know what to do without its samples.
+        """
+        held = self._held[number]
+        if isinstance(held, SpeechSound):
+            return held
+        assert self._spool is not None, "it was written there"  # noqa: S101
+        return SpeechSound(self._spool.read(*held))
 
     def release(self, number: int) -> None:
-        self._held.pop(number, None)
+        held = self._held.pop(number, None)
+        if isinstance(held, SpeechSound):
+            self._bytes -= len(held.pcm)
+        elif held is not None and self._spool is not None:
+            self._spool.release(*held)
+
+    def _write(self, number: int, sound: SpeechSound) -> bool:
+        try:
+            self._spool = self._spool or _Spool(self._folder)
+            self._held[number] = self._spool.write(sound.pcm)
+        except OSError as error:
+            if not self._has_complained:
+                log.warning("samples stay in memory: %s", error.strerror or type(error).__name__)
+            self._has_complained = True
+            return False
+        return True
 
 
 class _Pickler(pickle.Pickler):
@@ -100,10 +177,12 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Child:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, folder: str | None
+    ) -> None:
         self._reader = reader
         self._writer = writer
-        self._sounds = _Sounds()
+        self._sounds = _Sounds(folder)
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
         self._has_worked = True
@@ -164,9 +243,9 @@ class _Child:
             await write_message(self._writer, file.getvalue())
 
 
-async def _serve(connection: socket.socket) -> None:
+async def _serve(connection: socket.socket, folder: str | None) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=READER_BYTES)
-    child = _Child(reader, writer)
+    child = _Child(reader, writer, folder)
     giving_back = asyncio.create_task(child.give_memory_back())
     await child.serve()
     giving_back.cancel()
@@ -186,16 +265,20 @@ def _connection(argument: str) -> socket.socket:
 
 
 def main() -> None:
-    """Serve at the socket that the first argument tells of; import what the others name before that."""
+    """Serve at the socket that the first argument tells of; import what the others name before that.
+
+    The second is the folder for samples that are too many for memory; empty: the system's.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent, which ends us
     give_large_blocks_back()
+    keep_read_buffers_small()
     close_memory()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every message to a parent that is gone
     connection = _connection(sys.argv[1])
-    for module in sys.argv[2:]:
+    for module in sys.argv[3:]:
         import_module(module)
-    asyncio.run(_serve(connection))
+    asyncio.run(_serve(connection, sys.argv[2] or None))
 
 
 if __name__ == "__main__":

@@ -126,14 +126,15 @@ class _Child:
         self._listening = asyncio.create_task(self._hear(), name="maker-log")
 
     @classmethod
-    async def start(cls, modules: Sequence[str]) -> Self:
+    async def start(cls, modules: Sequence[str], folder: Path | None) -> Self:
         """Start one, which imports ``modules`` before anything else. Raises OSError."""
         ours, theirs = socket.socketpair()
         is_windows = sys.platform == "win32"
         with contextlib.ExitStack() as unless_started, theirs:
             unless_started.callback(ours.close)
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", _MODULE, "stdin" if is_windows else str(theirs.fileno()), *modules),
+                *(sys.executable, "-m", _MODULE, "stdin" if is_windows else str(theirs.fileno())),
+                *(str(folder or ""), *modules),
                 stdin=subprocess.PIPE if is_windows else subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -307,12 +308,12 @@ def is_worthwhile() -> bool:
     return cores >= MIN_CORES and not (memory.isdigit() and int(memory) < MIN_MEMORY_BYTES)
 
 
-async def build_maker(choice: str) -> Maker:
+async def build_maker(choice: str, folder: Path | None = None) -> Maker:
     """Return the maker whose workplace is a process of its own, with ``choice`` "on", or "auto" where that is
     worthwhile; else it is in threads, also where the system starts no process.
     """
     if choice == "on" or (choice == "auto" and is_worthwhile()):
-        process = MakerProcess(modules=("bot.tts.download",))
+        process = MakerProcess(modules=("bot.tts.download",), folder=folder)
         try:
             await process.start()
         except OSError as error:
@@ -336,6 +337,8 @@ class MakerProcess:
     When it dies it is started again, and what was under way there is done anew: a generation is fetched again
     from where it lies and goes on behind what was heard of it; of a finished speech its frames are left.
     Nothing of it asks the TTS gateway for anything. ``modules`` are imported there before the first call.
+    Samples that are too many for memory wait in a file without a name in ``folder``; None: the system's for
+    such files.
     ``restart_delay`` and ``max_restart_delay`` bound the wait before it is started again, should it die
     young; ``start_seconds`` is how long a call waits for that.
     """
@@ -344,11 +347,13 @@ class MakerProcess:
         self,
         *,
         modules: Sequence[str] = (),
+        folder: Path | None = None,
         start_seconds: float = 30.0,
         restart_delay: float = 0.25,
         max_restart_delay: float = 30.0,
     ) -> None:
         self._modules = tuple(modules)
+        self._folder = folder
         self._start_seconds = start_seconds
         self._restart_delay = restart_delay
         self._max_restart_delay = max_restart_delay
@@ -364,7 +369,7 @@ class MakerProcess:
     async def start(self) -> None:
         """Start it; calls wait until it is ready. Raises OSError if the system starts no process."""
         if self._keeper is None:
-            self._child = await _Child.start(self._modules)
+            self._child = await _Child.start(self._modules, self._folder)
             self._keeper = asyncio.create_task(self._keep_running(self._child), name="maker-process")
             self._is_there.set()
 
@@ -445,7 +450,7 @@ class MakerProcess:
             started = time.monotonic()
             while True:
                 try:
-                    self._child = child = await _Child.start(self._modules)
+                    self._child = child = await _Child.start(self._modules, self._folder)
                     break
                 except OSError as error:
                     log.error("the process that makes sound does not start: %s", error.strerror)

@@ -112,6 +112,11 @@ class Deadline:
         self.runs_dry = time.monotonic() + buffered
         """When that will be, by this machine's clock; infinite when nobody listens."""
 
+    @property
+    def seconds_left(self) -> float:
+        """For how many seconds there is something to be heard from now on."""
+        return self.runs_dry - time.monotonic()
+
     def add(self, seconds: float) -> None:
         """Note that there is so much more to be heard."""
         self.runs_dry = max(self.runs_dry, time.monotonic()) + seconds

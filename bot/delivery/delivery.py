@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import discord
 
-from bot.audio.maker import Maker
+from bot.audio.maker import Maker, Places
 from bot.delivery.history import GenerationHistory, KeptGeneration
 from bot.delivery.offer import Upload
 from bot.delivery.playback_slot import ENDINGS, UNHEARD, PlaybackSlot, PlaybackSlots
@@ -54,7 +54,7 @@ class Deliveries:
         self.accesses = accesses
         self.settings = settings
         self.starters = starters
-        self.places = FilePlaces(MAX_FILES_AT_ONCE, wait_seconds=FILE_WAIT_SECONDS)
+        self.places = Places(MAX_FILES_AT_ONCE, wait_seconds=FILE_WAIT_SECONDS)
         self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
 
@@ -87,27 +87,6 @@ class Deliveries:
         with suppress(TimeoutError):  # what Discord does not take it may not take for a quarter of an hour
             async with asyncio.timeout(wait / 2):
                 await asyncio.gather(*endings, return_exceptions=True)
-
-
-class FilePlaces:
-    """Places for so many files that are made and sent at once, all in memory meanwhile."""
-
-    def __init__(self, count: int, *, wait_seconds: float) -> None:
-        self._places = asyncio.Semaphore(count)
-        self._wait_seconds = wait_seconds
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold a place; who has waited long for one goes on without: slow lines hold nobody up for good."""
-        has_place = False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._wait_seconds):
-                has_place = await self._places.acquire()
-        try:
-            yield
-        finally:
-            if has_place:
-                self._places.release()
 
 
 class Delivery:

@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bot.audio.maker import Arrival, IncomingSpeech, Maker, Source
+from bot.audio.maker_child import HELD_BYTES
 from bot.audio.maker_process import MakerProcess, build_maker
 from bot.audio.opus import SILENCE_FRAME
 from bot.audio.wav import parse_wav, write_wav
@@ -58,6 +60,10 @@ def kill(process: MakerProcess) -> int:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     return killed
+
+
+def open_files(process: MakerProcess) -> list[Path]:
+    return [one.readlink() for one in Path(f"/proc/{process.process_id}/fd").iterdir()]
 
 
 async def come_in(maker: Maker, source: Source, *, is_live: bool) -> tuple[IncomingSpeech, list[bytes]]:
@@ -119,6 +125,32 @@ async def test_samples_that_nobody_holds_any_more_are_given_back(process: MakerP
     await asyncio.sleep(0)  # they are released by the loop
 
     assert await process.run(in_child.sounds_held) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_samples_that_are_too_many_for_memory_wait_in_a_file(tmp_path: Path, is_there: bool):
+    folder = tmp_path / "data"
+    if is_there:
+        folder.mkdir()
+    process = MakerProcess(modules=("bot.tts.download",), folder=folder)
+    await process.start()
+    async with aclosing(Maker(process)) as maker:
+        incoming, frames = await come_in(maker, WavInPieces(WAV), is_live=True)
+        part = await maker.part(incoming)
+        times = [1 + HELD_BYTES // (3 * len(frames) * 1_920), 3, 5, 40, 2, 7]
+        speeches = [await maker.joined([part] * count) for count in 4 * times[:1] + times]
+        del speeches[3:5]  # what is written next comes into the room of these
+        await asyncio.sleep(0)
+        speeches += [await maker.joined([part] * count) for count in times]
+
+        one = await maker.wav(await maker.joined([part]))
+        for speech in speeches:
+            said = await maker.wav(speech)
+            assert said[44:] == one[44:] * (len(speech.frames) // len(part.frames))
+        assert not is_there or list(folder.iterdir()) == []
+        if sys.platform == "linux":
+            assert any(one.is_relative_to(folder) for one in open_files(process)) is is_there
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory is that of glibc")

@@ -14,7 +14,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bot.allocator import give_large_blocks_back, keep_tls_buffers_small
+from bot.allocator import give_large_blocks_back, keep_read_buffers_small
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.answers import AnswerState
@@ -83,7 +83,7 @@ def _megabytes(name: str) -> float:
 
 if __name__ == "__main__":
     give_large_blocks_back()
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     file = Path(sys.argv[2])
     sent = SentFile(file.name, file.read_bytes())
     asyncio.run(asyncio.wait_for(main(Path(sys.argv[1]), sent, int(sys.argv[3])), 240))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio.sslproto
 from typing import Any
 
-from bot.allocator import TLS_BUFFER_BYTES, keep_tls_buffers_small
+from bot.allocator import TLS_BUFFER_BYTES, keep_read_buffers_small
 from tests.scenes import VoiceScene
 
 
 async def test_the_voice_socket_neither_compresses_nor_keeps_a_large_buffer(scene: VoiceScene) -> None:
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     await scene.alice.join(scene.perch)
     client = await scene.connect(scene.perch)
 

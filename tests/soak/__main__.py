@@ -8,7 +8,7 @@ import random
 import sys
 from collections import Counter
 
-from bot.allocator import keep_tls_buffers_small
+from bot.allocator import keep_read_buffers_small
 from tests.soak.soak import Held, Verdict, Wishes, soak
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"A soak of {given.minutes:g} minutes after {wishes.warm_up:.0f} s of warm-up, --seed {seed}",
         flush=True,
     )
-    keep_tls_buffers_small()
+    keep_read_buffers_small()
     verdict = asyncio.run(soak(wishes))
     print(table(verdict))
     return 1 if verdict.wrong else 0
