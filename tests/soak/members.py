@@ -161,7 +161,8 @@ class Crowd:
 
 def _kind(asked: Asked) -> str:
     """Return the answer in few words, without names and numbers."""
-    words = asked.answer.content or (asked.answer.followups[-1].content if asked.answer.followups else "")
+    words = asked.answer.followups[-1].content if asked.answer.followups else asked.answer.content
+    words = "\n".join(line for line in words.splitlines() if not line.startswith("> "))
     first = words.partition("\n")[0].partition("**")[0].partition("<")[0].strip()
     return first[:70] or asked.answer.state.value
 
