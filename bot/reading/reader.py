@@ -340,10 +340,9 @@ class GuildReader:
         making = asyncio.create_task(_make(one, job))
         ending = asyncio.create_task(slot.utterance.finished())
         begun = asyncio.create_task(slot.utterance.begun())
-        begun.add_done_callback(lambda _: self._grant())
+        begun.add_done_callback(lambda _: self._on_begun(one, slot))
         try:
             if await self._wait_for_turn(one, slot.player, making, ending):
-                self._check_in_time(one, slot)
                 await self._parts.voices.check(reading)  # it was made some time ago
             if not (_has_failed(making) or ending.done()):
                 one.begin()
@@ -361,13 +360,13 @@ class GuildReader:
             for task in (making, ending, begun):
                 task.cancel()
 
-    def _check_in_time(self, one: _InHand, slot: PlaybackSlot) -> None:
-        """Raise `MemberError` for what would be heard too late after all: it was longer than was thought."""
-        message = one.message
-        begins = asyncio.get_running_loop().time() + slot.player.seconds_before(slot.utterance)
-        if begins - message.written_at > message.longest_wait:
+    def _on_begun(self, one: _InHand, slot: PlaybackSlot) -> None:
+        """Let the next one go on; what would be heard too late after all is dropped before its first word."""
+        late = asyncio.get_running_loop().time() - one.message.written_at > one.message.longest_wait
+        if late and slot.utterance.state is UtteranceState.PLAYING:
             self._backlog.left_out += 1
-            raise MemberError("That would come too late.")
+            one.drop()
+        self._grant()
 
     async def _wait_for_turn(
         self, one: _InHand, player: GuildPlayer, making: asyncio.Task[None], ending: asyncio.Task[Outcome]
