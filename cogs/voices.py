@@ -82,8 +82,8 @@ _WITH: Final = [
 ]
 
 _ANOTHER: Final = "Another member who may use it"
-_MAX_TITLE: Final = 45
-"""Of a form, at Discord."""
+_MAX_TITLE: Final = 40
+"""Of a voice's name in the title of a form, which has 45 characters at Discord."""
 
 _FORM_SECONDS: Final = 2.0
 """A form is a first response, for which Discord waits three seconds; the voice is looked up before."""
@@ -452,7 +452,7 @@ class EditForm(Form):
     acknowledgement = Acknowledgement.EPHEMERAL
 
     def __init__(self, library: Library, scope: Scope, voice: Voice) -> None:
-        super().__init__(title=one_line(f"Edit {voice.name}", _MAX_TITLE))
+        super().__init__(title=f"Edit {one_line(voice.name, _MAX_TITLE)}")
         self._library = library
         self._voice = voice
         self._name: discord.ui.TextInput[EditForm] = discord.ui.TextInput(

@@ -155,6 +155,7 @@ _HARMLESS = {
     ),
     "who.name",  # one of our own choices
     "starter.name",  # our own
+    "column.name",  # of a table
     "DEFAULT_STARTER.name",
     "line.voice.name",  # of the text of a dialogue, which is an excerpt wherever it is shown
 }
