@@ -440,3 +440,22 @@ async def test_a_channel_the_bot_cannot_see_is_refused_with_the_missing_permissi
     told = await words_of(await scene.alice.slash(scene.general, "read here"))
 
     assert told.startswith('I need the permission "View Channel" in')
+
+
+async def test_the_chat_of_a_voice_channel_is_read_there_and_outsiders_where_a_server_lets_them(
+    scene: Scene, engine: KeepingEngine
+) -> None:
+    scene.make_moderator(scene.alice)
+    listener = await scene.alice.join(scene.perch)
+    told = await words_of(await scene.alice.slash(scene.perch, "read here"))
+    assert told.startswith(f"I read <#{scene.perch.id}> aloud in <#{scene.perch.id}>.")
+    read = Read(scene, engine, listener)
+    read.channel = scene.perch
+    await read.write(scene.bob, "I sit somewhere else.")
+    await typed(scene.alice, scene.general, "myna reading settings", outsiders="on", prefix="?")
+    await read.write(scene.bob, "?skip")
+    await read.write(scene.bob, "Now I am let in.")
+    await scene.bob.say(scene.general, "This is another channel.")
+    await read.until_silent()
+
+    assert read.heard() == ["Bob: Now I am let in."]
