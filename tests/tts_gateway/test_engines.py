@@ -16,7 +16,7 @@ from tts_gateway.engines.base import EngineDescription, EngineError, NotOffered,
 from tts_gateway.engines.clips import CLIP_RATE, ClipMaker, prepared
 from tts_gateway.engines.espeak import Samples
 from tts_gateway.engines.guards import estimated_seconds, find_defect, make_guarded
-from tts_gateway.engines.registry import workers_here
+from tts_gateway.engines.registry import _memory_bytes, workers_here
 from tts_gateway.server import ServerOptions, create_app, serving
 
 ABOUT = EngineDescription(
@@ -193,6 +193,11 @@ async def test_a_recording_is_prepared_once() -> None:
         await clips.clip_of(b"<html>")
 
 
-def test_workers_are_never_more_than_memory_carries_and_always_one() -> None:
+def test_workers_are_never_more_than_memory_carries_and_always_one(tmp_path: Path) -> None:
+    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "little").write_text("1000000\n")
+
+    assert _memory_bytes(tmp_path / "little") == 1_000_000
+    assert _memory_bytes(tmp_path / "max") == _memory_bytes(tmp_path / "none") > 1e8
     assert workers_here(10**15) == 1
     assert 1 <= workers_here(1) <= 4

@@ -14,6 +14,7 @@ from tts_gateway.models.store import DEFAULT_FOLDER, ModelStore, StoreError
 PREVIEW: Final = "preview"
 
 _MOST_WORKERS: Final = 4
+_CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,8 +111,13 @@ def workers_here(bytes_each: int) -> int:
     return min(_MOST_WORKERS, by_processors, by_memory)
 
 
-def _memory_bytes() -> float:
+def _memory_bytes(limit: Path = _CONTAINER_LIMIT) -> float:
+    """Return the memory of this machine, or what a container may have of it."""
     try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        here = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):  # Windows: nobody says
-        return float("inf")
+        here = float("inf")
+    try:
+        return min(here, float(limit.read_text("ascii")))
+    except (OSError, ValueError):  # there is no container, or it says "max"
+        return here

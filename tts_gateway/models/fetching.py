@@ -162,6 +162,8 @@ class _Download:
 
     def _begins_at(self, response: aiohttp.ClientResponse, have: int) -> int:
         """Return where the body begins in the file. Raises StoreError for an answer that is no file."""
+        if self._url.scheme == "https" and response.url.scheme != "https":
+            raise StoreError(f"{self._url.host} leads from https to http; nothing was fetched")
         if response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             return have
         if response.status == 416:  # there is more here than there
