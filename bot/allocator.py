@@ -19,8 +19,8 @@ is small goes through Python's own allocator, so that threads seldom wait for ea
 TLS_BUFFER_BYTES: Final = 16 * 1024
 """What a connection reads at once: one record of TLS is no longer (RFC 8446, 5.1)."""
 
-READ_BYTES: Final = 64 * 1024
-"""What a connection without TLS reads at once: two thirds of a second of sound."""
+READ_BYTES: Final = 192 * 1024
+"""What a connection without TLS reads at once: two seconds of sound, in a block below `LARGE_BYTES`."""
 
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8

@@ -35,9 +35,6 @@ from untrusted.addresses import AddressGuard, AddressRefused
 READ_BYTES: Final = 64 * 1024
 """The largest chunk that is passed on: two thirds of a second of 48 kHz mono 16-bit sound."""
 
-_WAITING_BYTES: Final = 32 * 1024
-"""So much of a recording waits in its connection before that is read no further, twice at most."""
-
 _AGAIN_STATUSES = (403, 404, 408, 425, 429)  # a bucket may not show a new object at once; and every 5xx
 _HEAD_BYTES = 12  # RIFF, a size, WAVE
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
@@ -376,7 +373,6 @@ class Downloader:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             auto_decompress=False,
-            read_bufsize=_WAITING_BYTES,
             trust_env=False,
             middlewares=(_once,),
         )
