@@ -58,7 +58,7 @@ async def test_a_moderator_turns_it_on_says_it_is_their_voice_and_is_heard(scene
     command = await scene.alice.slash(scene.general, "clone", text="In my own voice", recording=sent())
     await words_of(command)
     assert command.ephemeral
-    assert "Every take says that it is AI-generated" in command.content
+    assert "Every take says that it's AI-generated" in command.content
 
     accepted = await scene.alice.press(command, "Accept, and turn cloning on")
     await words_of(accepted)
@@ -303,7 +303,7 @@ async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
         words.append(await words_of(answer))
 
     assert ["I have asked" in said for said in words] == [True, True, False, False, False, False]
-    assert all("2 questions of yours are open, and that is the most." in said for said in words[2:])
+    assert all("You have 2 open questions, and that's the most." in said for said in words[2:])
     questions = [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons]
     assert len(questions) == 2
     assert len(kept(scene)) == 2
