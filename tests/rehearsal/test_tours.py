@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
 import re
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from rehearsal.__main__ import RunOptions, opened_stage
 from rehearsal.reading_tour import ReadingTour
 from rehearsal.tours import FirstHour, VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
+
+_TALKING_SECONDS = 420.0
+"""Two minutes of talk, and as much again to look at what was heard, on a busy machine."""
 
 
 @pytest.mark.slow
@@ -57,8 +62,9 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
 async def test_three_members_talk_by_text_for_two_minutes_and_are_heard_in_order_without_gaps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
+    faulthandler.cancel_dump_traceback_later()  # they talk for longer than a test may take otherwise
     plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
-    async with opened_stage(Settings(data_dir=tmp_path), plan) as stage:
+    async with opened_stage(Settings(data_dir=tmp_path), plan) as stage, asyncio.timeout(_TALKING_SECONDS):
         tour = ReadingTour(stage)
 
         went_well = await tour.run()
