@@ -29,12 +29,12 @@ SAVE_MENU: Final = "Save this voice"
 
 _BY_MENU: Final = "Right-click the message and choose Apps, {}."
 _NOT_THEIR_MESSAGE: Final = (
-    "Somebody else wrote that message, so I ask them whether it's their voice. Leave out `speaker`. "
-    "Only members with Manage Messages there can name someone else; then I ask both."
+    "Someone else wrote that message, so I'll ask them whether it's their voice. Leave out "
+    "`speaker`. Only members with Manage Messages there can name someone else; then I ask both."
 )
 _HOW_TO_LINK: Final = "Copy a link with right-click on the message, then Copy Message Link."
 _BY_A_BOT: Final = (
-    "A bot sent that, so it isn't anybody's own voice. To keep a take, press Save voice under it."
+    "A bot sent that, so it isn't anyone's own voice. To keep a take, press Save voice under it."
 )
 
 
@@ -58,7 +58,7 @@ def reference_from(attachment: discord.Attachment) -> ReferenceAudio:
     url = attachment.url
     host = url.removeprefix("https://").split("/", 1)[0]
     if host not in _CDN_HOSTS or len(url) > MAX_URL_CHARS:
-        raise MemberError("That recording does not come from Discord. Upload it here.")
+        raise MemberError("That recording isn't from Discord. Upload it here.")
     return ReferenceAudio(url)
 
 
@@ -104,7 +104,7 @@ async def recording_from(
             async with asyncio.timeout(_LOOK_SECONDS):
                 message = await message_behind(link or "", interaction, menu=menu)
         except TimeoutError:
-            raise MemberError("Discord did not show me that message in time. Try again.") from None
+            raise MemberError("Discord didn't show me that message in time. Try again.") from None
         found = await recording_by(message, interaction.user, speaker)
     reference_from(found.attachment)
     return found
@@ -128,7 +128,7 @@ async def recording_by(
     author = None if written is None else written.author
     if author is None:
         raise MemberError(
-            "That recording is forwarded, and I cannot see who sent it first. Use the original message."
+            "That recording was forwarded, and I can't see who sent it first. Use the original message."
         )
     if speaker is None or speaker.id == author.id:
         return FoundRecording(attachment, author)
@@ -177,9 +177,7 @@ def recording_in(message: discord.Message) -> discord.Attachment:
         raise MemberError(_BY_A_BOT)
     found = max(_attachments_of(message), key=_likelihood, default=None)
     if found is None or not _likelihood(found):
-        raise MemberError(
-            "There is no recording in that message. Choose one with a voice message or an audio file."
-        )
+        raise MemberError("That message has no recording. Choose one with a voice message or an audio file.")
     return found
 
 
@@ -203,16 +201,16 @@ async def message_behind(link: str, interaction: discord.Interaction, *, menu: s
     """
     match = _LINK.fullmatch(link.strip())
     if match is None:
-        raise MemberError(f"That is not a link to a message. {_HOW_TO_LINK}")
+        raise MemberError(f"That isn't a link to a message. {_HOW_TO_LINK}")
     channel = await _readable_channel(interaction, match["guild"], int(match["channel"]))
     try:
         message = await channel.fetch_message(int(match["message"]))
     except discord.NotFound:
         raise MemberError("That message is gone. Upload the recording instead.") from None
     except discord.Forbidden:
-        raise MemberError(f"I cannot read that channel. {_BY_MENU.format(menu)}") from None
+        raise MemberError(f"I can't read that channel. {_BY_MENU.format(menu)}") from None
     if _is_hidden(message):
-        raise MemberError(f"Discord does not show me what is in that message. {_BY_MENU.format(menu)}")
+        raise MemberError(f"Discord doesn't show me what's in that message. {_BY_MENU.format(menu)}")
     return message
 
 
@@ -220,12 +218,12 @@ async def _readable_channel(
     interaction: discord.Interaction, guild_id: str, channel_id: int
 ) -> discord.abc.Messageable:
     """Return a channel that both the member and the bot can read: nobody hears what they may not see."""
-    refusal = MemberError("I can use only messages of this server that you can read yourself.")
+    refusal = MemberError("I can only use messages of this server that you can read yourself.")
     guild = interaction.guild
     if guild is None or not interaction.is_guild_integration():
         if guild_id == "@me" and channel_id == interaction.channel_id:
             return interaction.client.get_partial_messageable(channel_id)
-        raise MemberError("I can use a link only in a server. Here, upload the recording.")
+        raise MemberError("Links only work in a server. Here, upload the recording.")
     channel = guild.get_channel_or_thread(channel_id) if guild_id == str(guild.id) else None
     if channel is None or not isinstance(channel, discord.abc.Messageable):
         raise refusal

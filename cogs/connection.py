@@ -29,13 +29,13 @@ class Connection(commands.Cog):
     @in_servers
     @app_commands.command()
     async def join(self, interaction: discord.Interaction) -> None:
-        """Come into your voice channel."""
+        """Join your voice channel."""
         member = interaction.user
         if not isinstance(member, discord.Member) or member.voice is None or member.voice.channel is None:
             raise MemberError("Join a voice channel first.")
         await self._players.join(member.voice.channel, requested_by=member)
         await Reply.of(interaction).finish(
-            f"I am in {member.voice.channel.mention}. Type /speak to have something said."
+            f"Joined {member.voice.channel.mention}. Type /speak and I'll say it."
         )
 
     @in_servers
@@ -48,7 +48,7 @@ class Connection(commands.Cog):
             queue.check_sending_away(player, member)
         left = await self._players.leave(interaction.guild_id)
         await Reply.of(interaction).finish(
-            "I have left the voice channel." if left else "I am not in a voice channel."
+            "I've left the voice channel." if left else "I'm not in a voice channel."
         )
 
     @commands.Cog.listener()

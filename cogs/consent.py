@@ -38,11 +38,11 @@ OWN_VOICE: Final = (
     "Pressing the button records your confirmation and the time. "
     "You can take it back at any time: /privacy revoke."
 )
-NOTED: Final = "Noted. Now type your command again."
-TURNED_ON: Final = "Cloning is on. Now type your command again."
+NOTED: Final = "Noted. Now run your command again."
+TURNED_ON: Final = "Cloning is on. Now run your command again."
 _ON: Final = (
-    "Cloning is on. Members can save their own voice with /voice save, or speak with it once: /clone. "
-    "Anybody else is asked first."
+    "Cloning is on. Members can save their own voice with /voice save, or speak with it once: "
+    "/clone. Anyone else is asked first."
 )
 _OFF: Final = (
     "Cloning is off. Cloned voices can't speak here until you turn it on again; starter and designed voices "
@@ -167,7 +167,7 @@ class _ConsentQuestion(Question):
     """Question before something is cloned."""
 
     def __init__(self, library: Library, proceed: Proceed | None) -> None:
-        super().__init__(proceed, "That took a while, so the buttons are gone. Type your command again.")
+        super().__init__(proceed, "These buttons have expired. Run your command again.")
         self._library = library
 
 
@@ -196,9 +196,9 @@ class MyOwn(_ConsentQuestion):
 
 
 _NO_PLACE: Final = (
-    "I cannot write in this channel, so I cannot ask them here. Try it in a channel where I may write."
+    "I can't send messages in this channel, so I can't ask them here. Try a channel where I can."
 )
-_A_BOT: Final = "A bot cannot agree to be cloned. To keep one of my own takes, press Save voice under it."
+_A_BOT: Final = "A bot can't agree to be cloned. To keep one of my takes, press Save voice under it."
 _LOOK_SECONDS: Final = 10.0
 """The asker looks at a bot that is thinking meanwhile."""
 
@@ -295,7 +295,7 @@ class Asking:
                 raise MemberError(_NO_PLACE) from None
             raise
         await self._library.consents.posted(request.id, message.channel.id, message.id)
-        asked = f"I have asked {_mentions(request)}: {message.jump_url}. You will read there what they say."
+        asked = f"I've asked {_mentions(request)}: {message.jump_url}. You'll see their answer there."
         return "\n".join([asked, *recorded.findings])
 
     async def _agreed(self, press: discord.Interaction, request: Request) -> None:
@@ -303,7 +303,7 @@ class Asking:
         try:
             voice = await self._creation.save_agreed(request)
         except SpeechBotError as error:
-            words = f"{_mentions(request)} agreed, but it could not be saved. {sentence_for(error)}"
+            words = f"{_mentions(request)} agreed, but I couldn't save it. {sentence_for(error)}"
             await replace_message(press, words)
             return
         words = f"{_mentions(request)} agreed to **{excerpt(voice.name)}**. To take it back: /privacy revoke."
@@ -397,7 +397,7 @@ async def _is_here(guild: discord.Guild | None, person: discord.abc.User) -> boo
     except discord.NotFound:
         return False
     except TimeoutError:
-        raise MemberError("Discord did not tell me in time whether they are still here. Try again.") from None
+        raise MemberError("Discord didn't tell me in time whether they're still here. Try again.") from None
     return True
 
 

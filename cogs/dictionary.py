@@ -94,7 +94,7 @@ class DictionaryCommands(app_commands.Group, name="dictionary", description="How
         """Add words from a file."""
         scope = scope_of(interaction)
         if file.size > MAX_DICTIONARY_BYTES:
-            raise MemberError(f"That file is too large. {MAX_DICTIONARY_BYTES // 1024} KB is the most.")
+            raise MemberError(f"That file is too large. The limit is {MAX_DICTIONARY_BYTES // 1024} KB.")
         try:
             data = await file.read()
         except (discord.HTTPException, OSError) as error:
@@ -113,7 +113,7 @@ class DictionaryCommands(app_commands.Group, name="dictionary", description="How
         """Get the dictionary as a file."""
         words = await self._reading.words(scope_of(interaction).guild_id)
         if not words:
-            raise MemberError("The dictionary is empty. /dictionary add puts the first word in.")
+            raise MemberError("The dictionary is empty. Add the first word with /dictionary add.")
         data = as_csv(words) if format == "csv" else as_json(words)
         file = Upload(f"dictionary.{'csv' if format == 'csv' else 'json'}", data)
         await Reply.of(interaction).finish(f"This is the dictionary, with {_counted(len(words))}.", file)

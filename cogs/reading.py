@@ -54,8 +54,8 @@ class ReadCommands(app_commands.Group, name="read", description="Read what peopl
         member, channel_id = _member(interaction), interaction.channel_id or 0
         there = await self._readers.begin(member, channel_id)
         await Reply.of(interaction).finish(
-            f"I read <#{channel_id}> aloud in {there.mention}. Everybody there is heard in their own voice. "
-            "Begin a message with ; and I don't read it. /read stop ends it."
+            f"I read <#{channel_id}> aloud in {there.mention}, everyone there in their own voice. "
+            "Start a message with ; to keep me from reading it. /read stop ends it."
         )
 
     @acknowledged(Acknowledgement.PUBLIC)
@@ -69,7 +69,9 @@ class ReadCommands(app_commands.Group, name="read", description="Read what peopl
         bound = {one.channel_id: one.voice_channel_id for one in self._readers.bound(member.guild.id)}
         words = "I've stopped reading this channel aloud."
         if channel_id in bound:
-            words = f"I've stopped reading this channel aloud, until <#{bound[channel_id]}> was empty once."
+            words = (
+                f"I've stopped reading this channel aloud, until <#{bound[channel_id]}> has been empty once."
+            )
         await Reply.of(interaction).finish(words)
 
     @app_commands.command(name="mute-me")
@@ -129,7 +131,7 @@ class ReadingCommands(app_commands.Group, name="reading", description="How I rea
     @app_commands.command()
     @app_commands.describe(
         longest="Seconds a message is read; longer ones end in “and so on”",
-        wait="Seconds after which a message that waits is left out",
+        wait="Seconds a message can wait before it's left out",
         names="Say who speaks",
         pause="Seconds of silence after which a name is said again: 10 to 60, or 0 for never",
         prefix="Messages that begin with this aren't read; “none” for no such sign",
@@ -194,11 +196,11 @@ class ReadingCommands(app_commands.Group, name="reading", description="How I rea
         text: discord.TextChannel | discord.VoiceChannel | discord.StageChannel,
         voice: discord.VoiceChannel | discord.StageChannel,
     ) -> None:
-        """Read a text channel in a voice channel for good."""
+        """Always read a text channel in a voice channel."""
         check_moderator(scope_of(interaction))
         await self._readers.bind(_member(interaction).guild, text.id, voice.id)
         await Reply.of(interaction).finish(
-            f"I come to {voice.mention} when somebody there writes in {text.mention}, and read it aloud."
+            f"When someone in {voice.mention} writes in {text.mention}, I join and read it aloud."
         )
 
     @app_commands.command()
@@ -208,7 +210,7 @@ class ReadingCommands(app_commands.Group, name="reading", description="How I rea
         interaction: discord.Interaction,
         text: discord.TextChannel | discord.VoiceChannel | discord.StageChannel | None = None,
     ) -> None:
-        """No longer read a text channel by myself."""
+        """Stop always reading a text channel."""
         scope = scope_of(interaction)
         check_moderator(scope)
         channel_id = text.id if text is not None else interaction.channel_id or 0
@@ -243,7 +245,7 @@ def rules_page(
     signs = f"`;` or `{rules.prefix}`" if rules.prefix else "`;`"
     lines = [
         "**Reading aloud in this server**",
-        f"- For good: {shown or 'no channel. /myna reading bind has one read'}",
+        f"- Always: {shown or 'no channel. Add one with /myna reading bind'}",
         f"- A message: up to {rules.longest_seconds} s; left out if it would wait more than "
         f"{rules.longest_wait} s",
         f"- Names: {f'when the speaker changes{pause}' if rules.says_names else 'not said'}",
@@ -253,7 +255,7 @@ def rules_page(
         f"- Emoji: {'by name, up to three' if rules.names_emoji else 'not said'}",
         f"- Who joins and leaves: {'said' if rules.announces else 'not said'}",
         f"- Members I don't read: {_mentions('@', rules.silenced_members) or 'none'}",
-        f"- The dictionary is changed by: {_mentions('@&', rules.dictionary_roles) or 'moderators'}",
+        f"- The dictionary can be changed by: {_mentions('@&', rules.dictionary_roles) or 'moderators'}",
     ]
     if not readers.sees_messages:
         lines.append("I can't see what people write here: I lack the Message Content Intent.")

@@ -34,11 +34,11 @@ def _words(design: Design) -> str:
     brief = design.brief
     lines = [
         f"AI-generated voices, for <@{brief.scope.member_id}>: {excerpt(brief.description, 200)}",
-        f"Listen, and choose the one that is to be **{excerpt(brief.name)}**. "
-        "The buttons work for half an hour.",
+        f"Listen, then choose the one to save as **{excerpt(brief.name)}**. The buttons work for "
+        "half an hour.",
     ]
     if design.failure is not None:
-        lines.append(f"There are only {len(design.generations)} for now. {sentence_for(design.failure)}")
+        lines.append(f"I could only make {len(design.generations)}. {sentence_for(design.failure)}")
     return "\n".join(lines)
 
 
@@ -51,7 +51,7 @@ class DesignButton(PersistentButton, template=r"design:(?P<choice>[1-3]|more):(?
     """Button of a design: it chooses one of three generations, or asks for three others."""
 
     def __init__(self, choice: str, design: str) -> None:
-        label = "Three others" if choice == "more" else f"Take {choice}"
+        label = "Three more" if choice == "more" else f"Take {choice}"
         style = discord.ButtonStyle.secondary if choice == "more" else discord.ButtonStyle.primary
         super().__init__(label, style, choice=choice, design=design)
         self._choice, self._design_id = choice, design

@@ -17,7 +17,7 @@ from bot.library.voices import NO_SUCH_VOICE
 from bot.text.labels import file_stem, one_line
 from cogs.ui import bot_of
 
-GONE: Final = "That voice is not here any more. /voice list shows what there is."
+GONE: Final = "That voice is gone. /voice list shows the ones you can use."
 """For a button whose voice is gone, belongs to another server, or must not be known to who presses."""
 
 
@@ -29,7 +29,7 @@ async def pressed_voice(library: Library, scope: Scope, voice_id: str) -> Voice:
         raise MemberError(GONE if str(error) == NO_SUCH_VOICE else str(error)) from None
 
 
-_NOT_SHARED = "Its owner has not shared this voice with you, so you cannot hear its recording."
+_NOT_SHARED = "Its owner hasn't shared this voice with you, so you can't hear its recording."
 
 
 async def hearing_permission_error(library: Library, scope: Scope, voice: Voice) -> str | None:

@@ -177,7 +177,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         name: app_commands.Range[str, 1, 100],
         description: app_commands.Range[str, 1, MAX_OPTION_CHARS],
     ) -> None:
-        """Make up a new voice from a description: choose one of three takes."""
+        """Make a new voice from a description, and choose one of three takes."""
         scope = scope_of(interaction)
         style = check_style(description)
         name = await self._library.voices.check_place(scope, name)
@@ -254,7 +254,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         scope = scope_of(interaction)
         voice = await self._library.voices.find_to_manage(scope, name)
         if scope.is_private and share_with != Sharing.ME.value:
-            raise MemberError("Outside servers your voices are only yours. Save it in a server to share it.")
+            raise MemberError("Outside servers, your voices are only yours. Save it in a server to share it.")
         voice = await self._library.voices.share(
             scope,
             voice.id,
@@ -295,7 +295,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         if not may_delete(scope, voice):
             raise MemberError("Only its owner, its speaker or a moderator can delete this voice.")
         await Reply.of(interaction).finish(
-            f"Delete **{excerpt(voice.name)}** and its recording for good? It cannot be brought back.",
+            f"Delete **{excerpt(voice.name)}** and its recording for good? You can't undo this.",
             view=row_of(DeleteButton("delete", voice.id), DeleteButton("keep", voice.id)),
         )
 
@@ -311,7 +311,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
         if scope.member_id not in (voice.owner_id, voice.speaker_id):
             raise MemberError("Only its owner can export this voice.")
         upload = Upload(f"{file_stem(voice.name)}.zip", await packed(self._library, voice))
-        await Reply.of(interaction).finish(f"**{excerpt(voice.name)}**, to take along.", upload)
+        await Reply.of(interaction).finish(f"Here's **{excerpt(voice.name)}** as a file.", upload)
 
 
 class SaveForm(Form):
@@ -346,7 +346,7 @@ class SaveForm(Form):
             self.add_item(
                 discord.ui.Label(
                     text="A recording of your own voice",
-                    description="5 to 15 seconds are best: only you, no music.",
+                    description="5 to 15 seconds is best: only you, no music.",
                     component=self._recording,
                 )
             )
@@ -443,7 +443,7 @@ class TranscriptButton(PersistentButton, template="voice:transcript"):
 
     async def pressed(self, interaction: discord.Interaction, bot: SpeechBot) -> None:
         """Say what does that now."""
-        raise MemberError("The transcript is in the form of /voice edit now.")
+        raise MemberError("The transcript is now in /voice edit.")
 
 
 class EditForm(Form):

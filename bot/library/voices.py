@@ -95,7 +95,7 @@ _NOT_RENAMED = (
     "agreed to, unless they or another moderator change it."
 )
 NOT_TRANSCRIBED = "Only its owner, or a moderator who may use this voice, can change its transcript."
-_NOT_DELETED = "Only its owner, a moderator, or whoever is heard in it can delete this voice."
+_NOT_DELETED = "Only its owner, its speaker or a moderator can delete this voice."
 _NOT_OWNER = "Only its owner can choose who uses this voice."
 
 

@@ -74,7 +74,7 @@ class PauseReason(Enum):
 
     ASKED = "paused"  # somebody typed /pause
     ALONE = "nobody is listening"
-    SILENCED = "I cannot be heard here"  # server mute, audience of a stage, permission taken away
+    SILENCED = "nobody can hear me here"  # server mute, audience of a stage, permission taken away
 
 
 Remember = Callable[[int, int], None]

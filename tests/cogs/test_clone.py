@@ -80,7 +80,7 @@ async def test_a_linked_message_that_discord_hides_is_told_apart_from_one_withou
     answer = await _clone(scene, message=_link(scene, scene.general.id, message.id))
 
     assert await words_of(answer) == (
-        "Discord does not show me what is in that message. "
+        "Discord doesn't show me what's in that message. "
         "Right-click the message and choose Apps, Clone this voice."
     )
 
@@ -117,7 +117,7 @@ async def test_clone_this_voice_on_a_message_without_recording_says_so(scene: Sc
 
     answer = await scene.alice.message_menu("Clone this voice", message)
 
-    assert "no recording in that message" in await words_of(answer)
+    assert "no recording" in await words_of(answer)
 
 
 async def test_neither_file_nor_link_says_what_to_add(scene: Scene):
@@ -141,7 +141,7 @@ async def test_a_text_file_with_a_recording_s_name_costs_no_call(scene: Scene):
 @pytest.mark.parametrize(
     "link",
     [
-        "not a link",
+        "isn't a link",
         "https://example.com/channels/1/2/3",
         "https://discord.com/channels/123456789012345678/123456789012345678/123456789012345678",
     ],

@@ -23,7 +23,7 @@ OF_ANOTHER: Final = (
     "That recording is of another member's voice, so only they can use it as their own. Record yourself."
 )
 BY_A_BOT: Final = (
-    "A bot sent that, so it isn't anybody's own voice. To keep a take, press Save voice under it."
+    "A bot sent that, so it isn't anyone's own voice. To keep a take, press Save voice under it."
 )
 
 
@@ -54,7 +54,7 @@ async def question(scene: Scene) -> Message:
     answer = await typed(
         scene.alice, scene.general, "voice save", name="Bobby", recording=sent(), speaker=scene.bob
     )
-    assert "I have asked" in answer.content
+    assert "I've asked" in answer.content
     return await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
 
 

@@ -34,7 +34,7 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
 
     answer = await typed(scene.bob, scene.general, "privacy never-clone-me", state="on")
     assert answer.content == (
-        "Let nobody clone you any more, in any server? This is deleted for good, with its recording:\n"
+        "Block everyone from cloning you, in every server? This is deleted for good, with its recording:\n"
         "- **Bobby**, in The Aviary"
     )
     assert sorted(await names(scene)) == ["Bobby", "Old man"]
@@ -45,7 +45,7 @@ async def test_never_clone_me_takes_everything_back_and_refuses_from_then_on(sce
     mine = await typed(scene.bob, scene.general, "voice save", name="Mine", recording=sent())
 
     assert answer.content == (
-        "From now on nobody can clone you, in any server. Deleted, with recordings: **Bobby**."
+        "From now on, nobody can clone you in any server. Deleted, with recordings: **Bobby**."
     )
     assert asked.content == "That member doesn't want to be cloned."
     assert mine.content == ("You told me never to clone you. Turn that off first: /privacy never-clone-me.")

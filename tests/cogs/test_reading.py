@@ -326,7 +326,7 @@ async def test_a_bound_channel_calls_the_bot_and_a_deleted_voice_channel_ends_it
     await read.write(scene.alice, "Come and read this.")
     await read.until_silent()
 
-    assert told.content.startswith(f"I come to <#{attic.id}> when somebody there writes")
+    assert told.content.startswith(f"When someone in <#{attic.id}> when somebody there writes")
     assert read.heard() == ["Alice: Come and read this."]
     await words_of(await scene.alice.slash(scene.general, "leave"))
     await read.write(scene.alice, "It was sent away, and does not come back at once.")
@@ -405,7 +405,7 @@ class TestWithoutTheIntent:
         await scene.alice.join(scene.perch)
 
         assert await words_of(await scene.alice.slash(scene.general, "read here")) == NO_INTENT
-        assert (await words_of(await scene.alice.slash(scene.general, "join"))).startswith("I am in")
+        assert (await words_of(await scene.alice.slash(scene.general, "join"))).startswith("Joined")
 
     async def test_check_says_what_to_turn_on(self, scene: Scene) -> None:
         (found,) = await findings_of(scene)

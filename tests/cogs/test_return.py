@@ -74,8 +74,8 @@ async def test_limited_by_discord_the_member_reads_when_to_try_again(scene: Scen
     await file_of(as_file)
 
     assert first.startswith("Discord is limiting my voice connections.")
-    assert second.startswith("Discord limits my voice connections here. Try again in")
-    assert "Discord limits" in as_file.content
+    assert second.startswith("Discord is limiting my voice connections here. Try again in")
+    assert "Discord is limiting" in as_file.content
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ async def test_of_one_members_many_questions_the_oldest_give_way_and_others_keep
     await until(lambda: waiting() == MAX_OPEN_PER_MEMBER + 1)
     await until(lambda: not any(one.buttons for one in asked[:4]))
     assert all(one.buttons for one in asked[4:])
-    assert asked[0].content == "That took a while, so the buttons are gone. Type your command again."
+    assert asked[0].content == "These buttons have expired. Run your command again."
     saved = await words_of(await scene.alice.press(asked[-1], "This is my own voice"))
     assert saved.startswith(f"Saved as **Voice {TYPED - 1}**")
     assert others.buttons == ["This is my own voice"]

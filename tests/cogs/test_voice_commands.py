@@ -42,7 +42,7 @@ async def test_join_comes_and_leave_goes(scene: Scene):
 
     assert f"<#{scene.perch.id}>" in came
     assert channel is scene.perch
-    assert left == "I have left the voice channel."
+    assert left == "I've left the voice channel."
     assert scene.guild.bot_channel is None
 
 
@@ -61,7 +61,7 @@ async def test_join_outside_of_voice_says_what_to_do(scene: Scene):
 
 
 async def test_leave_without_being_anywhere_says_so(scene: Scene):
-    assert await _command(scene, scene.alice, "leave") == "I am not in a voice channel."
+    assert await _command(scene, scene.alice, "leave") == "I'm not in a voice channel."
 
 
 async def test_who_is_in_no_voice_channel_cannot_end_what_others_hear(scene: Scene):
@@ -84,7 +84,7 @@ async def test_one_of_several_listeners_sends_the_bot_away_only_from_what_is_the
     left = await _command(scene, scene.alice, "leave")
 
     assert refused.startswith("Others are listening.")
-    assert left == "I have left the voice channel."
+    assert left == "I've left the voice channel."
 
 
 @pytest.mark.parametrize("right", [Permission.MUTE_MEMBERS, Permission.ADMINISTRATOR])
@@ -94,7 +94,7 @@ async def test_who_decides_sends_the_bot_away_from_anywhere(scene: Scene, right:
     scene.guild.add_role("Moderator", int(EVERYONE) | int(right), scene.bob)
     await scene.rehearsal.caught_up()
 
-    assert await _command(scene, scene.bob, "leave") == "I have left the voice channel."
+    assert await _command(scene, scene.bob, "leave") == "I've left the voice channel."
 
 
 async def test_who_is_nowhere_sends_the_bot_away_where_it_says_nothing_or_nobody_listens(scene: Scene):
@@ -106,7 +106,7 @@ async def test_who_is_nowhere_sends_the_bot_away_where_it_says_nothing_or_nobody
 
     deserted = await _command(scene, scene.bob, "leave")
 
-    assert [idle, deserted] == ["I have left the voice channel."] * 2
+    assert [idle, deserted] == ["I've left the voice channel."] * 2
 
 
 async def test_join_into_a_full_channel_says_so(scene: Scene):

@@ -341,7 +341,7 @@ class Member:
         names = self.crowd.truth.of_speaker(self.person)
         self.crowd.truth.forget(*names)
         asked = await self.typed("privacy never-clone-me", state="on")
-        await self._confirmed(asked, names, "From now on nobody can clone you")
+        await self._confirmed(asked, names, "From now on, nobody can clone you")
         await self.typed("privacy never-clone-me", state="off")
 
     async def _confirmed(self, asked: Asked, names: list[str], told: str) -> None:

@@ -147,7 +147,7 @@ async def test_the_button_of_a_former_version_says_where_the_transcript_is_now(s
 
     pressed = await scene.alice.press(asked, "Delete it")
 
-    assert await words_of(pressed) == "The transcript is in the form of /voice edit now."
+    assert await words_of(pressed) == "The transcript is now in /voice edit."
 
 
 async def test_others_get_no_form(scene: Scene) -> None:
@@ -211,7 +211,7 @@ async def test_a_second_press_on_delete_finds_nothing(scene: Scene) -> None:
 
     assert asked.content in (
         "**Old man** and its recording are deleted.",
-        "That voice is not here any more. /voice list shows what there is.",
+        "That voice is gone. /voice list shows the ones you can use.",
     )
     assert await scene.bot.library.voices.complete(mine(scene), "", to_manage=True) == []
 

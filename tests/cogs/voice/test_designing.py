@@ -63,7 +63,7 @@ async def test_three_generations_are_given_to_hear_and_cost_three_calls(scene: S
     answer = await asked_for(scene)
 
     assert answer.ephemeral
-    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
+    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three more"]
     assert [file.name for file in answer.files] == ["take-1.wav", "take-2.wav", "take-3.wav"]
     sounds = [read(await file.read()) for file in answer.files]
     assert all(4 < sound.seconds < 12 for sound in sounds)
@@ -106,12 +106,12 @@ async def test_the_chosen_generation_becomes_the_voice_with_exactly_its_words(sc
 async def test_three_others_cost_three_more_calls(scene: Scene) -> None:
     answer = await asked_for(scene)
 
-    more = await scene.alice.press(answer, "Three others")
+    more = await scene.alice.press(answer, "Three more")
     await more.until(lambda shown: "Take 3" in shown.buttons, timeout=DEADLINE)
 
     assert len(scene.asked) == 6
     assert more.ephemeral
-    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three others"]
+    assert answer.buttons == ["Take 1", "Take 2", "Take 3", "Three more"]
 
 
 @pytest.mark.slow
@@ -169,8 +169,8 @@ async def test_when_the_second_generation_fails_the_first_can_be_chosen(scene: S
 
     answer = await asked_for(scene)
 
-    assert answer.buttons == ["Take 1", "Three others"]
-    assert "There are only 1 for now. I'm out of voice credit." in answer.content
+    assert answer.buttons == ["Take 1", "Three more"]
+    assert "I could only make 1. I'm out of voice credit." in answer.content
 
 
 @pytest.mark.slow
@@ -229,10 +229,10 @@ async def test_a_design_counts_each_generation_and_ends_early_at_a_limit(scene: 
         answer = await asked_for(scene)
 
         said = (
-            "There are only 2 for now. I've made as much new speech as I may this hour. I can make more <t:"
+            "I could only make 2. I've made as much new speech as I may this hour. I can make more <t:"
         )
         assert said in answer.content
-        assert answer.buttons == ["Take 1", "Take 2", "Three others"]
+        assert answer.buttons == ["Take 1", "Take 2", "Three more"]
         assert len(scene.asked) == 2
 
 

@@ -90,7 +90,7 @@ async def test_a_voice_deleted_meanwhile_is_a_sentence_for_the_menu(scene: Scene
 
     heard = await scene.alice.select(answer, "Hear a voice", "Old man")
 
-    assert await words_of(heard) == "That voice is not here any more. /voice list shows what there is."
+    assert await words_of(heard) == "That voice is gone. /voice list shows the ones you can use."
 
 
 async def test_an_empty_shelf_says_how_to_fill_it(scene: Scene) -> None:

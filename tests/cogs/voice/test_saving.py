@@ -86,7 +86,7 @@ async def test_somebody_else_is_asked_and_their_yes_saves_it_under_that_name(sce
         lambda _: "agreed to **Bobby**" in question.content, timeout=DEADLINE
     )
 
-    assert "I have asked" in answer.content
+    assert "I've asked" in answer.content
     assert "everybody in this server" in question.content or "agreed" in question.content
     found = await saved(scene, "Bobby")
     assert (found.speaker_id, found.owner_id, found.sharing) == (
@@ -107,7 +107,7 @@ async def test_nobody_names_themselves_for_somebody_else_s_message(scene: Scene)
         scene.alice, scene.general, "voice save", name="Bobby", message=link, speaker=scene.alice
     )
 
-    assert f"I have asked {scene.bob.mention}" in answer.content
+    assert f"I've asked {scene.bob.mention}" in answer.content
 
 
 async def save_form(scene: Scene, message: Message) -> Answer:
@@ -148,7 +148,7 @@ async def test_save_this_voice_asks_whose_recording_it_is_as_voice_save_does(sce
         lambda: "agreed to **Bobby**" in question.content, timeout=DEADLINE, story=lambda: question.content
     )
 
-    assert words.startswith(f"I have asked {scene.bob.mention}")
+    assert words.startswith(f"I've asked {scene.bob.mention}")
     found = await saved(scene, "Bobby")
     assert (found.speaker_id, found.owner_id, found.sharing) == (scene.bob.id, scene.alice.id, Sharing.ME)
 
@@ -160,7 +160,7 @@ async def test_save_this_voice_of_a_forward_asks_who_sent_it_first(scene: Scene)
 
     answer = await scene.alice.submit(await save_form(scene, forward), {"Name": "Bobby"})
 
-    assert f"I have asked {scene.bob.mention}" in await words_of(answer)
+    assert f"I've asked {scene.bob.mention}" in await words_of(answer)
 
 
 async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_what_it_can(
@@ -179,7 +179,7 @@ async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_wh
 
     assert "already used here" in await words_of(taken)
     assert await words_of(never) == "That member doesn't want to be cloned."
-    assert "no recording in that message" in await words_of(nothing)
+    assert "no recording" in await words_of(nothing)
 
 
 async def test_save_this_voice_works_where_only_the_member_has_the_app(scene: Scene) -> None:

@@ -49,7 +49,7 @@ async def consent(cast: Cast) -> Message:
     asked = await cast.robin.slash(
         cast.general, "voice save", name="Guess", recording=sent(RECORDINGS[1]), speaker=cast.jay
     )
-    await _once(asked, lambda shown: "I have asked" in shown.content)
+    await _once(asked, lambda shown: "I've asked" in shown.content)
     return await cast.general.until_message(lambda message: "I agree" in message.buttons, timeout=DEADLINE)
 
 
