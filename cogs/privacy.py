@@ -24,7 +24,7 @@ _SURE: Final = (
     "Delete everything I keep about you, in all servers?\n"
     "- Your voices, and all voices in which you are heard, with their recordings\n"
     "- What you agreed to and asked for, what you had said, and what you chose\n"
-    "It cannot be brought back. /privacy export gives you a copy first.\n"
+    "You can't undo this. /privacy export gives you a copy first.\n"
     "This stays, for those it protects: that nobody may clone you, if you said so; what a moderator has "
     "frozen, and whom they turned me off for; for 180 days who has used voices of others, and reports, but "
     "not who made them; and for three days how much you've used of your limits."
@@ -65,7 +65,9 @@ class PrivacyCommands(app_commands.Group):
         if not voices:
             await Reply.of(interaction).finish(await _never_cloned(self._library, member_id))
             return
-        words = f"Let nobody clone you any more, in any server? {_to_be_deleted(interaction.client, voices)}"
+        words = (
+            f"Block everyone from cloning you, in every server? {_to_be_deleted(interaction.client, voices)}"
+        )
         view = row_of(PrivacyButton("never", member_id), PrivacyButton("cancel", member_id))
         await Reply.of(interaction).finish(words, view=view)
 
@@ -97,7 +99,7 @@ class PrivacyCommands(app_commands.Group):
         if not voices:  # there is nothing to be sorry for, or no such voice
             await Reply.of(interaction).finish(await _taken_back(self._library, member_id, voice_id))
             return
-        words = f"Take back that your voice may be used? {_to_be_deleted(interaction.client, voices)}"
+        words = f"Withdraw your consent? {_to_be_deleted(interaction.client, voices)}"
         which = voice_id or RevokeButton.ALL
         view = row_of(RevokeButton(member_id, which), PrivacyButton("cancel", member_id))
         await Reply.of(interaction).finish(words, view=view)
@@ -172,7 +174,7 @@ class RevokeButton(
 
 def _check_whose(interaction: discord.Interaction, member_id: int) -> None:
     if interaction.user.id != member_id:
-        raise MemberError("These buttons aren't yours. To get your own, type the command: /privacy.")
+        raise MemberError("These buttons aren't yours. Type /privacy for your own.")
 
 
 async def _taken_back(library: Library, member_id: int, voice_id: str | None) -> str:
@@ -184,7 +186,7 @@ async def _taken_back(library: Library, member_id: int, voice_id: str | None) ->
 async def _never_cloned(library: Library, member_id: int) -> str:
     """Let nobody clone this member from now on, and return what they read."""
     gone = await library.consents.never_clone(member_id, True)
-    return f"From now on nobody can clone you, in any server. {_gone(gone)}".strip()
+    return f"From now on, nobody can clone you in any server. {_gone(gone)}".strip()
 
 
 def _to_be_deleted(client: discord.Client, voices: list[Voice]) -> str:
@@ -224,7 +226,7 @@ def _report(deleted: Deleted) -> str:
     ]
     lines = [f"Deleted: {', '.join(counted)}." if counted else "There was nothing of yours to delete."]
     if not deleted.is_scrubbed:
-        lines.append("The last traces on the disk go within the hour.")
+        lines.append("The last traces on the disk are gone within the hour.")
     return "\n".join(lines)
 
 

@@ -211,9 +211,9 @@ def _text(value: Any) -> str:
 
 
 _NOT_SIGNED: Final = (
-    "It is silent: this bot's database did not sign the file as it is, so nobody knows whose voice it is. "
-    "Whoever is heard in it can save the recording with /voice save. If you exported the file yourself, "
-    "delete the voice and import it again with --trust."
+    "It can't speak: the file isn't signed by this bot's database, so I don't know whose voice "
+    "it is. Its speaker can save the recording with /voice save. If you exported the file "
+    "yourself, delete the voice and import it again with --trust."
 )
 _OPERATOR = 0
 """Id that nobody in Discord has; whoever runs these commands may do what moderators may."""
@@ -275,7 +275,7 @@ async def import_voice(
             found = replace(found, kind=Kind.CLONED, speaker_id=None, consent=None)
         voice = await _save(library, Scope(guild_id, owner_id), found, seconds)
         refusal = await library.consents.permission_error(voice, guild_id)
-    saved = f"{one_line(voice.name)} is saved. A running bot proposes it at once."
+    saved = f"{one_line(voice.name)} is saved. A running bot can use it at once."
     if not is_known:
         return f"{saved}\n{_NOT_SIGNED}"
     return saved if refusal is None else f"{saved}\nIt can't speak right now. {refusal}"

@@ -55,7 +55,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _AS_IT_IS: Final = {"Accept-Encoding": "identity"}
 _SAME_NAMES: Final = 9
 
-_GONE: Final = "I can't get that recording from Discord any more. Upload it again."
+_GONE: Final = "I can no longer get that recording from Discord. Upload it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class VoiceCreation:
         """
         if speech.seconds > MAX_VOICE_TAKE_SECONDS or speech.rest_is_missing:
             raise RecordingError(
-                f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s becomes a voice."
+                f"Only a whole take of up to {MAX_VOICE_TAKE_SECONDS:.0f} s can become a voice."
             )
         tags = {COMMENT: f"{MARK}, for {one_line(asked_by)}"}
         if description:

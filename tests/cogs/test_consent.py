@@ -37,7 +37,7 @@ async def asked_for(scene: Scene) -> Message:
     answer = await scene.alice.message_menu("Clone this voice", message)
     await answer.settled(timeout=DEADLINE)
     assert answer.ephemeral
-    assert "I have asked" in answer.content
+    assert "I've asked" in answer.content
     return await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
 
 
@@ -144,7 +144,7 @@ async def test_named_in_the_command_somebody_else_is_asked_too(scene: Scene) -> 
         scene.general, "clone", text="Hello", recording=sent(), speaker=scene.bob
     )
 
-    assert "I have asked" in await words_of(answer)
+    assert "I've asked" in await words_of(answer)
     assert scene.asked == []
 
 
@@ -170,12 +170,12 @@ async def test_a_bot_cannot_agree(scene: Scene) -> None:
 
     answer = await scene.alice.message_menu("Clone this voice", spoken.message)
 
-    assert (await words_of(answer)).startswith("A bot sent that, so it isn't anybody's own voice.")
+    assert (await words_of(answer)).startswith("A bot sent that, so it isn't anyone's own voice.")
 
     named = await scene.alice.slash(
         scene.general, "clone", text="Hello", recording=sent(), speaker=scene.rehearsal.directory.bot
     )
-    assert "A bot cannot agree to be cloned." in await words_of(named)
+    assert "A bot can't agree to be cloned." in await words_of(named)
 
 
 async def test_a_question_in_a_thread_needs_what_it_takes_to_write_there(scene: Scene) -> None:
@@ -192,7 +192,7 @@ async def test_a_question_in_a_thread_needs_what_it_takes_to_write_there(scene: 
     asked = await words_of(await scene.alice.message_menu("Clone this voice", message))
 
     assert words.startswith('I need the permission "Send Messages in Threads" here to ask them.')
-    assert asked.startswith("I have asked")
+    assert asked.startswith("I've asked")
     assert "I agree" in thread.history[-1].buttons
 
 
@@ -285,7 +285,7 @@ async def test_a_question_that_discord_does_not_take_leaves_nothing_and_may_be_a
         scene.general, "clone", text="Hello", recording=sent(), speaker=scene.bob
     )
 
-    assert "I have asked" not in await words_of(answer)
+    assert "I've asked" not in await words_of(answer)
     assert kept(scene) == []
     fault.times = 0
     await asked_for(scene)
@@ -302,7 +302,7 @@ async def test_one_member_does_not_make_the_bot_ping_many(scene: Scene) -> None:
         answer = await scene.alice.slash(scene.general, "clone", text="Hello", recording=file, speaker=person)
         words.append(await words_of(answer))
 
-    assert ["I have asked" in said for said in words] == [True, True, False, False, False, False]
+    assert ["I've asked" in said for said in words] == [True, True, False, False, False, False]
     assert all("You have 2 open questions, and that's the most." in said for said in words[2:])
     questions = [shown for shown in scene.general.messages.values() if "I agree" in shown.buttons]
     assert len(questions) == 2
@@ -331,7 +331,7 @@ async def test_named_for_another_s_message_both_are_asked_and_both_have_to_agree
     scene: Scene, first: str
 ) -> None:
     answer, carol = await named_another(scene)
-    assert "I have asked" in await words_of(answer)
+    assert "I've asked" in await words_of(answer)
     question = await scene.general.until_message(lambda shown: "I agree" in shown.buttons)
     assert question.content.startswith(f"{carol.mention} and {scene.bob.mention}, {scene.alice.mention}")
     assert f"{scene.bob.mention} wrote the message" in question.content

@@ -245,7 +245,7 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gone.wav", "can't get that recording from Discord"),
+        ("gone.wav", "can no longer get that recording from Discord"),
         ("broken.wav", "couldn't fetch"),
         ("cut.wav", "couldn't fetch"),
         ("endless.wav", "larger than 10 MiB"),

@@ -326,7 +326,7 @@ async def test_a_bound_channel_calls_the_bot_and_a_deleted_voice_channel_ends_it
     await read.write(scene.alice, "Come and read this.")
     await read.until_silent()
 
-    assert told.content.startswith(f"When someone in <#{attic.id}> when somebody there writes")
+    assert told.content.startswith(f"When someone in <#{attic.id}> writes")
     assert read.heard() == ["Alice: Come and read this."]
     await words_of(await scene.alice.slash(scene.general, "leave"))
     await read.write(scene.alice, "It was sent away, and does not come back at once.")

@@ -21,7 +21,7 @@ from tests.library.shelves import completed
 WAV = RECORDINGS[1].path.read_bytes()
 AVIARY, ROOKERY, ADA, BEN = 101, 202, 11, 12
 SILENT = "It can't speak right now."
-NOT_SIGNED = "did not sign the file as it is, so nobody knows whose voice it is"
+NOT_SIGNED = ", so I don't know whose voice it is"
 
 
 def settings_in(folder: Path) -> Settings:
@@ -81,7 +81,7 @@ async def test_a_designed_voice_moves_to_another_bot_and_speaks(tmp_path: Path) 
 
     words = await moved(tmp_path / "elsewhere", file, guild_id=ROOKERY, owner_id=BEN, trust=True)
 
-    assert words == "Voice is saved. A running bot proposes it at once."
+    assert words == "Voice is saved. A running bot can use it at once."
     async with Library(None, tmp_path / "elsewhere" / "data") as library:
         voice = await library.voices.find(Scope(ROOKERY, BEN), "Voice")
         assert (voice.transcript, voice.owner_id) == ("Hello", BEN)
@@ -233,7 +233,7 @@ async def test_what_was_exported_here_keeps_its_kind_also_when_it_is_packed_anew
     file.write_bytes(pack(unpack(file.read_bytes())))
     await renamed(tmp_path, before)
 
-    assert await moved(tmp_path, file) == "Voice is saved. A running bot proposes it at once."
+    assert await moved(tmp_path, file) == "Voice is saved. A running bot can use it at once."
     async with Library(None, tmp_path / "data") as library:
         voice = await library.voices.find(Scope(AVIARY, ADA), "Voice")
         assert (voice.kind, voice.speaker_id) == (before.kind, before.speaker_id)

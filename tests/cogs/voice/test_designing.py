@@ -228,9 +228,7 @@ async def test_a_design_counts_each_generation_and_ends_early_at_a_limit(scene: 
         scene.bot = bot
         answer = await asked_for(scene)
 
-        said = (
-            "I could only make 2. I've made as much new speech as I may this hour. I can make more <t:"
-        )
+        said = "I could only make 2. I've made as much new speech as I may this hour. I can make more <t:"
         assert said in answer.content
         assert answer.buttons == ["Take 1", "Take 2", "Three more"]
         assert len(scene.asked) == 2
