@@ -158,7 +158,7 @@ class VoiceJoiner:
         guild_id, loop = channel.guild.id, asyncio.get_running_loop()
         if (left := self._limited_until.get(guild_id, 0.0) - loop.time()) > 0:
             raise MemberError(
-                f"Discord limits my voice connections here. Try again in {left:.0f} s, "
+                f"Discord is limiting my voice connections here. Try again in {left:.0f} s, "
                 "or choose output: here."
             )
         await self._queue.turn(channel.guild.shard_id, urgency)

@@ -99,5 +99,7 @@ async def read_here(scene: Scene, engine: KeepingEngine) -> Read:
     await scene.bob.join(scene.perch)
     listener = await scene.alice.join(scene.perch)
     answer = await scene.alice.slash(scene.general, "read here")
-    assert (await words_of(answer)).startswith(f"I read <#{scene.general.id}> aloud in <#{scene.perch.id}>.")
+    assert (await words_of(answer)).startswith(
+        f"I read <#{scene.general.id}> aloud in <#{scene.perch.id}>, everyone there"
+    )
     return Read(scene, engine, listener)

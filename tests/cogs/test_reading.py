@@ -448,7 +448,7 @@ async def test_the_chat_of_a_voice_channel_is_read_there_and_outsiders_where_a_s
     scene.make_moderator(scene.alice)
     listener = await scene.alice.join(scene.perch)
     told = await words_of(await scene.alice.slash(scene.perch, "read here"))
-    assert told.startswith(f"I read <#{scene.perch.id}> aloud in <#{scene.perch.id}>.")
+    assert told.startswith(f"I read <#{scene.perch.id}> aloud in <#{scene.perch.id}>, everyone there")
     read = Read(scene, engine, listener)
     read.channel = scene.perch
     await read.write(scene.bob, "I sit somewhere else.")

@@ -165,7 +165,7 @@ async def test_limited_in_the_middle_it_leaves_and_asks_for_nothing_for_a_while(
     await scene.rehearsal.voice.close_bot(scene.guild.id, 4021)
     assert await soon(utterance.finished()) is Outcome.LOST
     asked = _times_asked(scene)
-    with pytest.raises(MemberError, match=r"Discord limits .* Try again in 1 s"):
+    with pytest.raises(MemberError, match=r"Discord is limiting .* Try again in 1 s"):
         await join(scene, scene.perch, scene.alice)
 
     assert _times_asked(scene) == asked
@@ -179,7 +179,7 @@ async def test_limited_at_the_door_it_does_not_knock_again(scene: VoiceScene, pl
 
     with pytest.raises(PlaybackError, match="4021"):
         await join(scene, scene.perch, scene.alice)
-    with pytest.raises(MemberError, match="Discord limits"):
+    with pytest.raises(MemberError, match="Discord is limiting"):
         await join(scene, scene.perch, scene.alice)
 
     assert _times_asked(scene) == 1
