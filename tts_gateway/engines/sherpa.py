@@ -37,7 +37,7 @@ _INSTALL: Final = (
     "(or: pip install sherpa-onnx==2.0.1, then python -m tts_gateway models fetch piper-en-joe)"
 )
 _LANGUAGE_OF: Final = {file: language for language, file in LANGUAGE_FILES.items()}
-_PIECE: Final = re.compile(r"(.+?)(?:([,;:.!?…]+)[\"'”’)\]]*(?=\s|$)|$)", re.DOTALL)
+_PIECE: Final = re.compile(r"(.+?)(?:(?<![,;:.!?…])([,;:.!?…]+)[\"'”’)\]]*(?=\s|$)|$)", re.DOTALL)
 _ONE_WORD: Final = re.compile(r"[A-Za-z']+\W*")
 _ENDS: Final = frozenset(".!?…")
 _SENTENCE_CHARS: Final = 300  # a sentence without an end is cut at its next pause
