@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,7 @@ _READABLE: Final = re.compile(r"^[\W\d_]*(?:\{[^}]*\}[\W\d_]*)*[A-Z][^\n]* |[a-z
 """A beginning with a capital and a second word, or the end of a sentence."""
 
 
+@cache
 def sentences() -> str:
     """Return all of them as one text: a heading for each file, a line for each sentence."""
     parts = []

@@ -182,6 +182,7 @@ def _bare_names(module: Module) -> Iterator[str]:
             yield f"{module.name}:{node.lineno} escapes with {node.attr}, and excerpt() is for that"
 
 
+@pytest.mark.slow
 def test_no_foreign_name_is_shown_as_it_came() -> None:
     modules = [module for name, module in read_modules(ROOT).items() if name.startswith(("bot", "cogs"))]
     complaints = [found for module in modules for found in _bare_names(module)]

@@ -45,6 +45,7 @@ async def test_the_bot_does_not_start_and_every_recording_is_there(voice: Voice,
         assert await library.recordings.read(voice.recording) == b"RIFF"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [["export-voice", "Alice", "--guild", "1"], ["import-voice", "x.zip", "--guild", "1", "--owner", "2"]],

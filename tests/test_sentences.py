@@ -20,6 +20,7 @@ def test_all_that_people_can_read_stands_in_one_file():
     assert WRITTEN.read_text(encoding="utf-8") == sentences(), f"They have changed. Type: {HOW}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", TRANSLATED)
 def test_no_sentence_reads_like_a_translation(why: str):
     assert [line for line in sentences().splitlines() if re.search(TRANSLATED[why], line)] == [], why

@@ -39,6 +39,7 @@ def buzz(seconds: float) -> Wave:
     return np.sign(sine(110, seconds=seconds)) * 0.1 + noise(seconds, rms=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", SENTENCES)
 def test_no_generation_of_the_offline_engine_is_accused(language: str):
     generations = {text: wav for (other, text), wav in offline_speech().items() if other == language}

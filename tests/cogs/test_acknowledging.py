@@ -355,6 +355,7 @@ async def test_a_list_that_takes_too_long_is_empty(scene: Scene):
     gate.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [2, 4])
 async def test_an_acknowledgement_is_tried_for_as_long_as_discord_waits(scene: Scene, times: int) -> None:
     scene.rehearsal.interactions.acknowledge_seconds = DEADLINE

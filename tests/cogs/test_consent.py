@@ -137,6 +137,7 @@ async def test_who_never_wants_to_be_cloned_is_not_even_asked(scene: Scene) -> N
     assert not [one for one in scene.rehearsal.requests[before:] if "attachments" in one.path]
 
 
+@pytest.mark.slow
 async def test_named_in_the_command_somebody_else_is_asked_too(scene: Scene) -> None:
     await scene.let_clone(scene.alice)
 

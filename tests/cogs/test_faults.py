@@ -87,6 +87,7 @@ async def test_a_reference_that_cannot_be_reached_says_to_upload_it_again(scene:
     assert answer.followups == []
 
 
+@pytest.mark.slow
 async def test_a_busy_tts_gateway_is_asked_again_and_then_it_works(scene: Scene):
     busy = Respond(503, headers={"Retry-After": "1"})
     scene.faults.on_post(busy, Respond(429, headers={"Retry-After": "0"}))

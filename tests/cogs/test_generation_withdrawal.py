@@ -82,6 +82,7 @@ async def test_a_withdrawal_leaves_what_others_say(scene: Scene):
     await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
 
 
+@pytest.mark.slow
 async def test_a_frozen_voice_is_dropped_and_a_thawed_one_speaks_again(scene: Scene):
     voice = await cloned(scene, scene.bob, "Bobby")
     moderator = Scope(scene.guild.id, scene.alice.id, is_moderator=True)

@@ -206,6 +206,7 @@ async def test_two_who_choose_the_last_seconds_at_once_get_one_answer_and_one_se
         assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -256,6 +257,7 @@ def notices(scene: Scene) -> list[str]:
     return [message.content for message in scene.alice.dms() if message.content and not message.files]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_what_is_heard_ends_at_the_limit_and_is_not_begun_again(limited: Scene) -> None:
     await typed(limited.alice, limited.general, "myna limits", seconds=18)

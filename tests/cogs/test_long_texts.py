@@ -176,6 +176,7 @@ async def test_two_who_ask_for_the_same_both_get_it_for_one_call(scene: Scene):
     assert len(scene.asked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_the_same_again_costs_nothing_and_sounds_the_same_also_after_a_restart(scene: Scene):
     first = await file_of(await scene.speak(output="here"))

@@ -108,6 +108,7 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", DEFECTS)
 async def test_a_recording_with_a_defect_is_mended_and_the_answer_says_how(scene: Scene, defect: str) -> None:
     make, said = DEFECTS[defect]
@@ -154,6 +155,7 @@ async def test_without_a_private_place_the_upload_has_to_do_and_the_answer_warns
     assert "Your recording should be mended, but I have no private place" in answer.content
 
 
+@pytest.mark.slow
 async def test_two_recordings_of_one_member_stand_beside_each_other(scene: Scene) -> None:
     for voice in (MAN, WOMAN):
         await clone(scene, wav_of(stereo(voice, -voice)))

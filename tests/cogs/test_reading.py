@@ -42,6 +42,7 @@ async def read(scene: Scene, engine: KeepingEngine) -> Read:
     return await read_here(scene, engine)
 
 
+@pytest.mark.slow
 async def test_what_members_write_is_heard_in_order_with_a_name_when_the_speaker_changes(read: Read) -> None:
     alice, bob = read.scene.alice, read.scene.bob
     await read.write(alice, "Hello everybody, it is good to see you.")
@@ -86,6 +87,7 @@ async def test_what_is_not_meant_to_be_read_is_not(read: Read) -> None:
     assert sorted(read.asked) == ["Bob: Now then.", "Spam"]  # equal ones are made once
 
 
+@pytest.mark.slow
 async def test_a_deleted_message_leaves_the_queue_and_an_edit_in_time_replaces_it(read: Read) -> None:
     scene, engine = read.scene, read.engine
     engine.waits[f"Alice: {LONG}"] = asyncio.Event()
@@ -109,6 +111,7 @@ async def test_a_deleted_message_leaves_the_queue_and_an_edit_in_time_replaces_i
     assert last.removeprefix("Bob: ") == "And this is the end."
 
 
+@pytest.mark.slow
 async def test_a_slow_message_holds_up_others_for_a_moment_only_and_never_its_own_author(read: Read) -> None:
     scene, engine = read.scene, read.engine
     slow = engine.waits["Alice: This one takes for ever."] = asyncio.Event()
@@ -159,6 +162,7 @@ async def test_a_spoken_name_and_the_dictionary_are_heard(read: Read) -> None:
     assert read.asked == ["Robert: good game, be right back Alice"]
 
 
+@pytest.mark.slow
 async def test_files_stickers_polls_forwards_and_links_are_told_by_what_they_are(read: Read) -> None:
     scene = read.scene
     scene.make_moderator(scene.alice)
@@ -230,6 +234,7 @@ async def test_a_restart_goes_on_reading(read: Read) -> None:
         scene.say_no_more()
 
 
+@pytest.mark.slow
 async def test_at_a_limit_the_channel_is_told_once_and_others_are_read_on(read: Read) -> None:
     scene = read.scene
     scene.make_moderator(scene.alice)
@@ -269,6 +274,7 @@ async def test_a_limit_of_the_server_is_told_once_for_everybody(read: Read) -> N
     assert not told[0].startswith("<@")
 
 
+@pytest.mark.slow
 async def test_a_permission_taken_away_in_the_middle_ends_nothing_for_good(read: Read) -> None:
     scene = read.scene
     await read.write(scene.alice, LONG)
@@ -298,6 +304,7 @@ async def test_an_outage_is_told_once_and_again_only_after_it_went_well(read: Re
     assert len(told) == 1
 
 
+@pytest.mark.slow
 async def test_a_cloned_voice_is_read_with_consent_only_and_its_use_is_written_down(read: Read) -> None:
     scene = read.scene
     voice = await cloned(scene, scene.bob, "Bobby")
@@ -340,6 +347,7 @@ async def test_a_bound_channel_calls_the_bot_and_a_deleted_voice_channel_ends_it
     assert await scene.bot.library.reading.channels() == []
 
 
+@pytest.mark.slow
 async def test_usage_shows_what_a_channel_was_read_with_in_the_last_hour(read: Read) -> None:
     scene = read.scene
     scene.make_moderator(scene.alice)
@@ -354,6 +362,7 @@ async def test_usage_shows_what_a_channel_was_read_with_in_the_last_hour(read: R
     assert len(read.asked) == 2
 
 
+@pytest.mark.slow
 async def test_who_comes_and_goes_is_said_in_one_sentence_where_a_server_wants_that(read: Read) -> None:
     scene = read.scene
     scene.make_moderator(scene.alice)
@@ -365,6 +374,7 @@ async def test_who_comes_and_goes_is_said_in_one_sentence_where_a_server_wants_t
     await read.until_asked("Carol joined")
 
 
+@pytest.mark.slow
 async def test_ten_messages_in_a_second_are_read_in_order_and_none_is_made_twice(read: Read) -> None:
     scene = read.scene
     texts = [f"This is message number {number} of ten." for number in range(10)]

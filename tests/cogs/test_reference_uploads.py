@@ -200,6 +200,7 @@ async def test_messages_that_stand_in_public_from_before_are_deleted_at_the_star
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "words"),
     [

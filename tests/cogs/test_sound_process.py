@@ -32,6 +32,7 @@ def children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "bot.audio.maker_child" in one.cmdline()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_what_is_heard_is_what_is_given_and_kept(scene: Scene):
     listener = await scene.alice.join(scene.perch)

@@ -335,6 +335,7 @@ async def test_a_user_installed_app_is_told_that_it_cannot_speak_in_voice_there(
     assert "servers I've been added to" in await words_of(answer)
 
 
+@pytest.mark.slow
 async def test_progress_is_shown_while_the_speech_is_made(scene: Scene):
     hold = Hold()
     scene.faults.on_post(hold)

@@ -14,6 +14,7 @@ from tests.scenes import DEADLINE, Scene, file_of, words_of
 AWAY = "The speaker has left this server. The voice is paused until they return."
 
 
+@pytest.mark.slow
 async def test_a_voice_rests_while_its_speaker_is_away_and_speaks_again_after(scene: Scene) -> None:
     voice = await cloned(scene, scene.bob, "Bobby")
     await scene.guild.remove_member(scene.bob)
@@ -27,6 +28,7 @@ async def test_a_voice_rests_while_its_speaker_is_away_and_speaks_again_after(sc
     await file_of(back)
 
 
+@pytest.mark.slow
 async def test_whether_a_speaker_is_here_is_asked_once_in_a_while(scene: Scene) -> None:
     voice = await cloned(scene, scene.bob, "Bobby")
 

@@ -38,6 +38,7 @@ async def test_a_file_is_as_long_as_the_speed_says(scene: Scene, speed: float):
     assert other == pytest.approx(plain / speed, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", [0.5, 2])
 @pytest.mark.usefixtures("fast_playback")
 async def test_what_is_heard_in_the_channel_has_the_speed_of_the_file(scene: Scene, speed: float):

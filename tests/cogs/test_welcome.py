@@ -286,6 +286,7 @@ async def test_a_moderator_chooses_the_servers_voice(scene: Scene):
     assert chosen.failure is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("button", BUTTONS)
 async def test_the_buttons_work_after_a_restart(scene: Scene, button: str):
     guild = new_guild(scene, "lobby")

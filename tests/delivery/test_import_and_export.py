@@ -75,6 +75,7 @@ def renamed_file(file: Path, name: str) -> Path:
     return copy
 
 
+@pytest.mark.slow
 async def test_a_designed_voice_moves_to_another_bot_and_speaks(tmp_path: Path) -> None:
     await saved(tmp_path, speaker_id=None)
     file = await exported(tmp_path)
@@ -192,6 +193,7 @@ NO_CHANGE: set[tuple[int | None, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("speaker_id", "change"),
     [(who, change) for who in (None, ADA, BEN) for change in CHANGES if (who, change) not in NO_CHANGE],

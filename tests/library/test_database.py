@@ -50,6 +50,7 @@ async def test_what_was_committed_is_there_after_reopening(
     assert (row.member_id, row.since) == (2**63 - 1, NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:Skipped unsupported reflection of expression-based index",
     "ignore:autogenerate skipping metadata-specified expression-based index",

@@ -37,6 +37,7 @@ async def at(revision: str, url: str | None, tmp_path: Path) -> Path:
     return data_dir
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", OLDER)
 async def test_a_folder_at_an_older_revision_is_brought_to_the_newest_with_all_that_is_in_it(
     empty_url: str | None, tmp_path: Path, revision: str
@@ -54,6 +55,7 @@ async def test_a_folder_at_an_older_revision_is_brought_to_the_newest_with_all_t
         assert await first_edition.all_rows(f"sqlite:///{backup}", data_dir) == before
 
 
+@pytest.mark.slow
 async def test_kept_speech_of_the_first_edition_is_deleted_at_the_start(tmp_path: Path) -> None:
     data_dir = await at(OLDER[0], None, tmp_path)
     path = data_dir / "cache"

@@ -80,6 +80,7 @@ async def test_right_after_a_kick_it_comes_when_it_is_asked(scene: VoiceScene, p
     assert listener.undecryptable == 0
 
 
+@pytest.mark.slow
 async def test_moved_it_goes_on_where_it_was_moved_to(scene: VoiceScene, players: GuildPlayers) -> None:
     upstairs = await scene.alice.join(scene.perch)
     downstairs = await scene.bob.join(scene.cellar)

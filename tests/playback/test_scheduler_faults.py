@@ -44,6 +44,7 @@ async def test_leaving_while_it_waits_for_a_server_ends_what_is_played(scene: Vo
     await until(lambda: not waits_for_a_server(), within=5.0)
 
 
+@pytest.mark.slow
 async def test_a_server_that_does_not_come_back_ends_it_in_time(scene: VoiceScene) -> None:
     listener = await scene.alice.join(scene.perch)
     client = await scene.connect(scene.perch, timeout=2.0)

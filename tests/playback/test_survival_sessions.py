@@ -32,6 +32,7 @@ def leave_a_state_behind(scene: VoiceScene) -> None:
     desk._tell(scene.guild, state)
 
 
+@pytest.mark.slow
 async def test_a_dropped_main_connection_is_resumed_and_nobody_hears_of_it(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:

@@ -56,6 +56,7 @@ def thread_that_sends() -> threading.Thread | None:
     return scheduler._thread
 
 
+@pytest.mark.slow
 async def test_another_session_between_two_frames_is_told_that_we_speak(client: Any) -> None:
     play = Play(client, Said(frames("long", 100)))
     await until(lambda: client.sequence > 3)

@@ -95,6 +95,7 @@ async def test_moving_right_after_joining_does_not_stall(scene: VoiceScene) -> N
     assert heard(listener) == said
 
 
+@pytest.mark.slow
 async def test_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) -> None:
     # The same reader: 29 s.
     listener = await scene.alice.join(scene.perch)
@@ -109,6 +110,7 @@ async def test_a_lost_session_is_replaced_without_a_stall(scene: VoiceScene) -> 
     assert scene.bot_is_deafened()
 
 
+@pytest.mark.slow
 async def test_being_moved_after_a_reconnect_is_not_taken_for_a_kick(scene: VoiceScene) -> None:
     # discord.py leaves: an event is left over from the reconnect.
     client = await scene.connect(scene.perch)
@@ -206,6 +208,7 @@ async def test_an_upgrade_to_encryption_after_the_join_is_followed(scene: VoiceS
     assert listener.undecryptable == 0
 
 
+@pytest.mark.slow
 async def test_a_crashed_voice_server_is_replaced(scene: VoiceScene) -> None:
     # discord.py tries to resume, opens no socket and leaves in the end.
     listener = await scene.alice.join(scene.perch)
@@ -296,6 +299,7 @@ async def test_a_connection_that_cannot_go_on_ends(scene: VoiceScene) -> None:
     await until(lambda: scene.bot_is_in(None), within=QUICK)
 
 
+@pytest.mark.slow
 async def test_news_of_a_failed_connect_do_not_end_the_next_one(scene: VoiceScene) -> None:
     # discord.py does not wait until Discord has seen it leave; the next client takes that for a kick.
     scene.rehearsal.voice.faults.no_session_description = True

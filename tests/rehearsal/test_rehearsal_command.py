@@ -94,6 +94,7 @@ def test_a_bad_setting_ends_it_with_one_sentence(tmp_path: Path):
     assert ended.stderr == "LOG_FORMAT must be one of text, json, not 'xml'.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", ["99999", "-1", "eight"])
 def test_a_port_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, port: str):
     ended = run_rehearsal(tmp_path, "--room-only", f"--port={port}")
@@ -102,6 +103,7 @@ def test_a_port_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, port: st
     assert ended.stderr.endswith(f"argument --port: a port is a number from 0 to 65535, not '{port}'\n")
 
 
+@pytest.mark.slow
 def test_a_port_that_somebody_has_is_named_with_what_to_type_instead(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

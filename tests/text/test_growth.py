@@ -237,6 +237,7 @@ def test_a_function_takes_time_in_proportion_to_any_text(name: str):
     assert _excesses(_reader_of(FUNCTIONS[name]), _TEXTS_OF_FUNCTIONS, OF_A_FUNCTION) == []
 
 
+@pytest.mark.slow
 def test_every_function_takes_time_in_proportion_to_a_sample_of_texts():
     texts = _sample(_TEXTS_OF_FUNCTIONS)
 
@@ -271,6 +272,7 @@ def test_of_an_endless_label_only_the_beginning_is_read(show: Callable[[str], ob
     assert endless < 3 * max(short, 0.0001), "1,000,000 characters are 250 times as many"
 
 
+@pytest.mark.slow
 def test_patterns_are_compiled_once_and_under_a_name():
     """Else the test of all patterns would not know them."""
     complaints = [found for module in read_modules(ROOT).values() for found in _nameless_patterns(module)]
