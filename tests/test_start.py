@@ -154,7 +154,7 @@ async def test_a_proxy_that_wants_a_password_is_named(tmp_path: Path) -> None:
         async with bot_process(tmp_path, DISCORD_TOKEN=token, HTTPS_PROXY=proxy.address) as bot:
             said = await bot.until("It tries again in")
 
-    assert "does not let the bot through to Discord (status 407). Look at HTTPS_PROXY, its user" in said
+    assert "does not let the bot through to Discord (status 407). Check HTTPS_PROXY, its user" in said
     assert "Traceback" not in said
 
 

@@ -44,8 +44,8 @@ DOWNLOADS: dict[str, tuple[Fault, str, int]] = {
     # What was made is never paid for twice; only a generation that nobody can hear is made once more.
     "cut": (Cut(0.5), "couldn't download it", 1),
     "gone": (Respond(403, "gone"), "couldn't download it", 1),
-    "silent": (BadWav("silent"), "cannot be played", 2),
-    "far too long": (BadWav("silence for three minutes"), "cannot be played", 2),
+    "silent": (BadWav("silent"), "I can't play", 2),
+    "far too long": (BadWav("silence for three minutes"), "I can't play", 2),
 }
 
 

@@ -32,7 +32,7 @@ async def test_what_several_members_write_is_heard_on_the_page_and_shown_in_the_
     await page.get_by_role("button", name="general", exact=False).first.click()
 
     begun = await command(page, "read here")
-    await expect(begun).to_contain_text("I read #general aloud in #Perch.")
+    await expect(begun).to_contain_text("I read #general aloud in #Perch,")
     await page.get_by_label("Message, or a command").fill("Hello, this is written on the page.")
     await page.get_by_role("button", name="Send", exact=True).click()
     await heard_again(page)
