@@ -367,7 +367,7 @@ async def test_a_bot_that_fails_in_a_way_nobody_thought_of_ends_with_a_sentence(
         status, said = await bot.ended()
 
     assert status == 1
-    assert "a fault of its own (KeyError). Set LOG_LEVEL=debug to see where" in said
+    assert "a bug in it (KeyError). Set LOG_LEVEL=debug to see where" in said
     assert "Traceback" not in said
 
 

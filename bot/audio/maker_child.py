@@ -19,6 +19,7 @@ import socket
 import struct
 import sys
 import tempfile
+from bisect import bisect
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from importlib import import_module
@@ -73,8 +74,8 @@ class _Spool:
 
     def __init__(self, folder: str | None) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is there as long as the process
-        self._end = self._used = 0
-        self._free: list[tuple[int, int]] = []  # where, and how many bytes
+        self._end = 0
+        self._free: list[tuple[int, int]] = []  # where, and how many bytes; in order, and no two touch
 
     def write(self, pcm: bytes) -> tuple[int, int]:
         """Return where ``pcm`` is from now on. Raises OSError."""
@@ -90,7 +91,6 @@ class _Spool:
             self._free[place] = (start + size, room - size)
         else:
             del self._free[place]
-        self._used += size
         return start, size
 
     def read(self, start: int, size: int) -> bytes:
@@ -102,12 +102,19 @@ class _Spool:
         return pcm
 
     def release(self, start: int, size: int) -> None:
-        """Let others be written there; the file is empty when nothing in it is used."""
-        self._used -= size
-        self._free.append((start, size))
-        if not self._used:
-            self._end, self._free = 0, []
-            self._file.truncate(0)
+        """Let others be written there; the file ends behind what is used."""
+        at = bisect(self._free, (start, size))
+        if at < len(self._free) and self._free[at][0] == start + size:
+            size += self._free.pop(at)[1]
+        if at and sum(self._free[at - 1]) == start:
+            at -= 1
+            start, room = self._free.pop(at)
+            size += room
+        if start + size == self._end:
+            self._end = start
+            self._file.truncate(start)
+        else:
+            self._free.insert(at, (start, size))
 
 
 class _Sounds:

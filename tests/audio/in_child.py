@@ -13,9 +13,17 @@ from bot.errors import AudioError
 
 
 async def sounds_held() -> int:
-    """Return how many sounds there are in that process."""
+    """Return how many sounds there are in that process, in memory and in its file."""
     gc.collect()
-    return sum(isinstance(one, SpeechSound) for one in gc.get_objects())
+    found = gc.get_objects()
+    in_file = [
+        held
+        for sounds in found
+        if type(sounds).__name__ == "_Sounds"
+        for held in sounds._held.values()
+        if isinstance(held, tuple)
+    ]
+    return len(in_file) + sum(isinstance(one, SpeechSound) for one in found)
 
 
 async def die() -> None:

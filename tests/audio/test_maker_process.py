@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bot.audio.maker import Arrival, IncomingSpeech, Maker, Source
-from bot.audio.maker_child import HELD_BYTES
+from bot.audio.maker_child import HELD_BYTES, _Spool
 from bot.audio.maker_process import MakerProcess, build_maker
 from bot.audio.opus import SILENCE_FRAME
 from bot.audio.wav import parse_wav, write_wav
@@ -125,6 +127,32 @@ async def test_samples_that_nobody_holds_any_more_are_given_back(process: MakerP
     await asyncio.sleep(0)  # they are released by the loop
 
     assert await process.run(in_child.sounds_held) == before
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_of_samples_gives_back_what_was_written_and_its_room(tmp_path: Path, seed: int):
+    rng, spool = random.Random(seed), _Spool(str(tmp_path))
+    written: dict[tuple[int, int], bytes] = {}
+    most = 0
+    for _ in range(500):
+        if written and rng.random() < 0.5:
+            place = rng.choice(list(written))
+            assert spool.read(*place) == written.pop(place)
+            spool.release(*place)
+        else:
+            pcm = rng.randbytes(2 * rng.randint(1, 2_000))
+            written[spool.write(pcm)] = pcm
+        most = max(most, sum(map(len, written.values())))
+        ends_and_starts = pairwise(spool._free)
+        assert all(start + size < following for (start, size), (following, _) in ends_and_starts)
+        assert len(spool._free) <= len(written)
+    assert spool._end < 3 * most
+    for place, pcm in written.items():
+        assert spool.read(*place) == pcm
+        spool.release(*place)
+
+    assert (spool._end, spool._free) == (0, [])
+    spool._file.close()
 
 
 @pytest.mark.slow

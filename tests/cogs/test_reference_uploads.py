@@ -268,7 +268,7 @@ async def test_check_says_which_way_recordings_go(scene: Scene) -> None:
     assert "I need: Attach Files" in no_files.what
     assert channel.fine
     assert not gone.fine
-    assert "does not exist" in gone.what
+    assert "doesn't exist" in gone.what
     assert all(finding.cure for finding in (read_by_all, no_files, gone))
 
 

@@ -94,8 +94,8 @@ MUTANTS: Final = {
         "a yes to one owner is a yes to the whole server",
     ),
     "an older policy is as good": Mutant(
-        '    if request.policy_version != policy:\n        return "The rules for cloning have changed. The',
-        '    if False:\n        return "The rules for cloning have changed. The',
+        '    if request.policy_version != policy:\n        return "The cloning rules have changed. The',
+        '    if False:\n        return "The cloning rules have changed. The',
         "nobody is asked again when the rules change",
     ),
     "one of two is enough": Mutant(

@@ -97,7 +97,7 @@ async def test_a_recording_dropped_on_the_page_goes_into_the_clone_command(
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="This is my own voice").click()
 
-    await expect(page.get_by_text("after little-sister.wav")).to_be_visible()
+    await expect(page.get_by_text("cloned from little-sister.wav")).to_be_visible()
     assert pcm_of_wav(await file_under_last_answer(room, page))
 
 

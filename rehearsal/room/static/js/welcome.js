@@ -91,9 +91,9 @@ function whatSpeaks() {
     { class: "about preview" },
     "You hear the ",
     el("b", { text: "offline preview voice" }),
-    " (espeak-ng). For a real English voice on this machine stop, type ",
+    " (espeak-ng). For a real English voice, stop this, type ",
     el("code", { text: "make voices" }),
-    ", and start again. For clones too put a key from ",
+    " and start again. For clones too, put a key from ",
     el("a", { href: "https://www.pixazo.ai/models/voxcpm", rel: "noreferrer noopener", target: "_blank", text: "Pixazo" }),
     " into .env as TTS_API_KEY.",
   );
