@@ -113,7 +113,7 @@ async def test_a_damaged_database_is_noticed_at_the_start_and_one_line_brings_th
     async with bot_process(tmp_path, "restore-backup", **discord_here) as restoring:
         status, said = await restoring.ended()
     assert status == 0
-    assert f"{data / DATABASE_FILE} is myna-daily-" in said
+    assert f"{data / DATABASE_FILE} is now the backup myna-daily-" in said
     async with bot_process(tmp_path, **discord_here) as anew:
         await anew.until(LOGGED_IN)
         async with bot_process(tmp_path, "restore-backup", **discord_here) as too_early:

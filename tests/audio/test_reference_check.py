@@ -184,7 +184,7 @@ async def test_two_people_in_two_channels_are_not_mixed_and_the_member_is_told()
     examined, sound = await mended(man_first)
 
     said, _ = examined.findings
-    assert "seem to hold different people. I used the right one" in said
+    assert "seem to have different people in them. I used the right one" in said
     assert likeness(sound.samples, CHILD) > 0.95
     assert likeness(sound.samples, MAN) < 0.3
 

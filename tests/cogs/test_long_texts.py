@@ -70,14 +70,10 @@ async def test_a_minute_is_heard_complete_in_one_voice_and_without_gaps(scene: S
     assert max(silences(heard)) <= 0.5
     timestamps = [packet.timestamp for packet in listener.speech()]
     assert max(after - before for before, after in pairwise(timestamps)) <= 0.5 * 48_000
-    first, *others = scene.asked
-    assert len(others) >= 2
+    assert len(scene.asked) >= 3
     assert " ".join(fields["text"] for fields in scene.asked) == MINUTE
-    assert scene.faults.requests[0].path.endswith("/text-to-speech")
-    assert all(request.path.endswith("/voice-cloning") for request in scene.faults.requests[1:])
-    assert {fields["prompt_text"] for fields in others} == {first["text"]}
-    (address,) = {fields["reference_audio_url"] for fields in others}
-    assert address.endswith(scene.faults.downloads[0].path)
+    assert all(request.path.endswith("/voice-cloning") for request in scene.faults.requests)
+    assert len({(fields["reference_audio_url"], fields.get("prompt_text")) for fields in scene.asked}) == 1
 
 
 async def test_the_first_words_are_heard_before_the_second_part_is_made(scene: Scene):

@@ -53,8 +53,8 @@ MUTANTS: Final = {
         "a speaker who has left is still heard, and a question can be answered for ever",
     ),
     "the server is not compared": Mutant(
-        "if standing is None or standing.voice.guild_id != guild_id:",
-        "if standing is None:",
+        "or voice.guild_id != guild_id:",
+        ":",
         "a voice is heard in a server where nobody agreed to it",
     ),
     "the server of the consent is not compared": Mutant(
