@@ -38,7 +38,7 @@ _INSTALL: Final = (
 )
 _LANGUAGE_OF: Final = {file: language for language, file in LANGUAGE_FILES.items()}
 _PIECE: Final = re.compile(r"(.+?)(?:(?<![,;:.!?…])([,;:.!?…]+)[\"'”’)\]]*(?=\s|$)|$)", re.DOTALL)
-_ONE_WORD: Final = re.compile(r"[A-Za-z']+\W*")
+_ONE_WORD: Final = re.compile(r"[A-Za-z']++\W*+")
 _ENDS: Final = frozenset(".!?…")
 _SENTENCE_CHARS: Final = 300  # a sentence without an end is cut at its next pause
 _FRAMES_A_SECOND: Final = 12.5  # Pocket's
