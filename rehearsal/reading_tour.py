@@ -144,7 +144,7 @@ class ReadingTour(Walk):
     async def _begin(self) -> None:
         """Alice has #general read aloud."""
         words = await self.told(await self.type(self._stage.alice, "read here"))
-        check(words.startswith("I read #general aloud in #Perch."), "nothing is read")
+        check(words.startswith("I read #general aloud in #Perch,"), "nothing is read")
 
     async def _talk(self) -> None:
         """They talk for two minutes, with edits, deletions, a sticker, a link, a spoiler and a forward."""
