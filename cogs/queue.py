@@ -20,7 +20,7 @@ from bot.playback.players import GuildPlayers
 from bot.playback.queue import Utterance, UtteranceState
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt
-from cogs.ui import Buttons, in_servers
+from cogs.ui import Buttons, in_servers, wait_for_member
 
 
 def check_sending_away(player: GuildPlayer, member: discord.Member) -> None:
@@ -124,6 +124,7 @@ class QueueView(Buttons):
         """Reply to a command with ``content`` and these buttons, for its asker only."""
         self._message_of = interaction
         await Reply.of(interaction).finish_privately(content, self)
+        await wait_for_member(self, interaction)
 
     @discord.ui.button(label="Skip", custom_id="queue:skip", style=discord.ButtonStyle.primary)
     async def skip(self, interaction: discord.Interaction, _button: discord.ui.Button[QueueView]) -> None:
@@ -167,6 +168,7 @@ class QueueView(Buttons):
         await Reply.of(interaction).respond(partial(edit, content=content, view=view))
         if self.timeout is not None:
             self.stop()
+        await wait_for_member(view, interaction)
 
     async def on_timeout(self) -> None:
         """Say that the buttons are over."""

@@ -61,24 +61,24 @@ QUESTION_SECONDS: Final = 14 * 60.0
 
 
 MAX_OPEN_PER_MEMBER: Final = 10
-"""Forms, and as many questions, that wait for one member. An app shows one form at a time."""
+"""Forms, as many questions and as many queues that wait for one member. An app shows one form at a time."""
 
 MAX_OPEN: Final = 300
 """Of each in the whole process. They are 15 kB and a task each, for a quarter of an hour."""
 
 
 class OpenItems:
-    """Questions and forms that wait for their members; with too many, the oldest of a member's give way."""
+    """What waits for members for some minutes; with too many of a kind, the oldest of a member's give way."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Form | Question, int] = OrderedDict()  # whose they are, oldest first
+        self._waiting: OrderedDict[Form | Buttons, int] = OrderedDict()  # whose they are, oldest first
 
-    async def add(self, item: Form | Question, member_id: int) -> None:
+    async def add(self, item: Form | Buttons, member_id: int) -> None:
         """Let ``item`` wait, and end what gives way to it."""
         self._waiting = OrderedDict(
             (one, whose) for one, whose in self._waiting.items() if not one.is_finished()
         )
-        alike = [one for one in self._waiting if isinstance(one, Form) == isinstance(item, Form)]
+        alike = [one for one in self._waiting if _kind(one) is _kind(item)]
         theirs = [one for one in alike if self._waiting[one] == member_id]
         self._waiting[item] = member_id
         for old in {*theirs[: 1 - MAX_OPEN_PER_MEMBER], *alike[: 1 - MAX_OPEN]}:
@@ -87,11 +87,16 @@ class OpenItems:
             await old.on_timeout()
 
 
+def _kind(item: Form | Buttons) -> type:
+    return next(kind for kind in (Form, Question, Buttons) if isinstance(item, kind))
+
+
 _open_items: WeakKeyDictionary[discord.Client, OpenItems] = WeakKeyDictionary()
 
 
-def _open_items_of(interaction: discord.Interaction) -> OpenItems:
-    return _open_items.setdefault(interaction.client, OpenItems())
+async def wait_for_member(item: Form | Buttons, interaction: discord.Interaction) -> None:
+    """Let ``item`` wait for whoever it was shown to; what gives way to it ends."""
+    await _open_items.setdefault(interaction.client, OpenItems()).add(item, interaction.user.id)
 
 
 class Question(Buttons):
@@ -119,7 +124,7 @@ class Question(Buttons):
         """Ask where only this member sees it."""
         self._asked = Reply.of(interaction)
         await self._asked.finish_privately(words, self)
-        await _open_items_of(interaction).add(self, interaction.user.id)
+        await wait_for_member(self, interaction)
 
     async def go_on(self, press: discord.Interaction, otherwise: str, *chosen: str) -> None:
         """Go on with what was asked for; where that is forgotten, reply with ``otherwise``."""
@@ -162,7 +167,7 @@ class Form(Acknowledged, discord.ui.Modal):
         except BaseException:
             self.stop()
             raise
-        await _open_items_of(interaction).add(self, interaction.user.id)
+        await wait_for_member(self, interaction)
 
 
 _GROUP: Final = re.compile(r"\(\?P<(?P<name>\w+)>[^()]*\)")

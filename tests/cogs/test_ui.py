@@ -60,6 +60,22 @@ async def test_of_one_members_many_questions_the_oldest_give_way_and_others_keep
     assert others.buttons == ["This is my own voice"]
 
 
+async def test_of_one_members_many_queues_the_oldest_give_way_also_to_refreshed_ones(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await words_of(await scene.alice.slash(scene.general, "join"))
+    others = await typed(scene.bob, scene.general, "queue")
+
+    shown = [await typed(scene.alice, scene.general, "queue") for _ in range(TYPED)]
+    for one in shown[-2:]:
+        await scene.alice.press(one, "Refresh")
+
+    await until(lambda: waiting() == MAX_OPEN_PER_MEMBER + 1)
+    await until(lambda: not any(one.buttons for one in shown[:4]))
+    assert shown[0].content == "Type /queue to see it again."
+    assert all(one.buttons for one in shown[-2:])
+    assert others.buttons
+
+
 async def test_of_one_members_many_forms_the_last_ones_stay(scene: Scene):
     answer = await generated(scene)
     before = waiting()

@@ -269,7 +269,7 @@ class Soak:
         if verdict.before is not None and verdict.after is not None:
             verdict.wrong += verdict.after.excess_over(verdict.before)
             members = sum(len(server.people) for server in self.servers)
-            if verdict.after.open_items > 2 * MAX_OPEN_PER_MEMBER * members:
+            if verdict.after.open_items > 3 * MAX_OPEN_PER_MEMBER * members:
                 verdict.wrong.append(f"{verdict.after.open_items} questions and forms are open")
 
     def _judge_answer(self, asked: Asked) -> None:
