@@ -80,7 +80,7 @@ class Read:
         """Wait until nothing more is to be read."""
         reader = self.scene.bot.readers._readers.get(self.scene.guild.id)
         await until(lambda: reader is None or not (reader._in_hand or reader._backlog), within=DEADLINE)
-        if self.listener.packets:
+        if self.listener.speech():  # what was stopped at once may have sent silence alone
             await self.listener.wait_for_silence(seconds=0.5, timeout=DEADLINE)
 
     def heard(self) -> list[str]:
