@@ -9,6 +9,7 @@ import pytest
 
 from bot.check import Finding, findings
 from bot.library.usage import OperatorLimits, amount
+from bot.playback.queue import FrameBuffer
 from bot.reading.readers import NO_INTENT
 from bot.reading.voices import starter_for
 from bot.settings import Secret
@@ -22,9 +23,18 @@ from tests.cogs.saved_voices import chosen, cloned, designed
 from tests.running_bot import restarted
 from tests.scenes import DEADLINE, Scene, typed, until, words_of
 
-pytestmark = pytest.mark.usefixtures("fast_playback")
+pytestmark = pytest.mark.usefixtures("fast_playback", "said_whole")
 
 LONG = "This takes a while to say, because there are many words in it."
+
+
+@pytest.fixture
+def said_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with a message when all of it is made.
+
+    Said five times as fast as it is meant to be, it runs out in its middle where making it is slow.
+    """
+    monkeypatch.setattr(FrameBuffer, "is_playable", FrameBuffer.is_complete)
 
 
 @pytest.fixture
