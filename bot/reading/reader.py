@@ -18,6 +18,7 @@ from bot.errors import (
     PlaybackError,
     TTSError,
     UsageLimitError,
+    rest_is_missing,
     sentence_for,
 )
 from bot.models import FRAME_SECONDS
@@ -73,6 +74,7 @@ class _InHand:
         self.tempo = tempo
         self.stops = stops
         self.turn = asyncio.Event()
+        self.is_dropped = False
         self.slot: PlaybackSlot | None = None
         self.task: asyncio.Task[None] | None = None
         self._held: list[bytes] | None = []
@@ -100,6 +102,7 @@ class _InHand:
 
     def drop(self) -> None:
         """Say no more of it."""
+        self.is_dropped = True
         if self.task is not None:
             self.task.cancel()
 
@@ -143,6 +146,7 @@ class GuildReader:
         self._backlog.remove(message_id)
         for one in [one for one in self._in_hand if one.message.id == message_id]:
             self._drop(one)
+            self._name_who_follows(one)
         self._show()
 
     def knows(self, message_id: int) -> bool:
@@ -179,6 +183,18 @@ class GuildReader:
         if one.has_name and not one.has_begun:  # whoever comes next is named
             self._last_author = None
         one.drop()
+
+    def _name_who_follows(self, dropped: _InHand) -> None:
+        """Let the message behind one that is dropped say its author's name, if that one would have."""
+        behind = self._in_hand[self._in_hand.index(dropped) + 1 :]
+        later = [one for one in behind if not one.is_dropped]
+        if not later or not dropped.has_name or dropped.has_begun:
+            return
+        following, self._last_author = later[0], later[-1].message.author_id
+        if following.message.author_id == dropped.message.author_id and not following.has_name:
+            named = _InHand(following.message, True, following.tempo, following.stops)
+            self._start(named, self._in_hand.index(following))
+            following.drop()
 
     async def aclose(self) -> None:
         """End everything."""
@@ -233,8 +249,19 @@ class GuildReader:
         self._in_hand.insert(place, one)
         task = one.task = asyncio.create_task(self._read(one), name=f"reading-{one.message.id}")
         self._tasks.add(task)
+        task.add_done_callback(lambda _: self._end(one))  # also of one that was dropped before it ran
         task.add_done_callback(self._tasks.discard)
         self._grant()
+
+    def _end(self, one: _InHand) -> None:
+        """Let the next ones follow: this one is over."""
+        if one.slot is not None:
+            one.slot.utterance.cancel()
+        self._in_hand.remove(one)
+        self._last_ended = asyncio.get_running_loop().time()
+        self._grant()
+        self._fill()
+        self._show()
 
     def _grant(self) -> None:
         """Let those go on before whom everything has begun."""
@@ -271,14 +298,6 @@ class GuildReader:
             await self._tell(key, message.channel_id, f"I can't read this aloud now. {sentence_for(error)}")
         except Exception:  # the next messages must still be read
             log.exception("guild %d: a message could not be read", self.guild.id)
-        finally:
-            if one.slot is not None:
-                one.slot.utterance.cancel()
-            self._in_hand.remove(one)
-            self._last_ended = asyncio.get_running_loop().time()
-            self._grant()
-            self._fill()
-            self._show()
 
     async def _read_in_turn(self, one: _InHand) -> None:
         is_nobodys = one.message.author_id == self._bot_id
@@ -289,7 +308,10 @@ class GuildReader:
         job, slot = await self._secured(one, reading)
         with job, slot.released_on_failure():
             outcome = await self._say(one, reading, job, slot)
-        if outcome is Outcome.PLAYED:
+            speech = await job.result() if outcome is Outcome.PLAYED else None
+        if speech is not None and speech.rest_is_missing:
+            await self._tell_cut(one.message, speech.why)
+        elif speech is not None:
             for key in ("tts", "library"):
                 self._told.pop(key, None)
         player = slot.player
@@ -335,6 +357,11 @@ class GuildReader:
                     raise
             await asyncio.sleep(_LOOK_SECONDS)
 
+    async def _tell_cut(self, message: ReadMessage, why: str) -> None:
+        """Tell the channel that a message was cut short in its middle; ``why``: the limit that did it."""
+        key = f"limit of {message.author_id} {discord.utils.utcnow():%j}" if why else "tts"
+        await self._tell(key, message.channel_id, f"<@{message.author_id}>: {rest_is_missing(why)}")
+
     async def _say(self, one: _InHand, reading: VoicedMessage, job: SpeechJob, slot: PlaybackSlot) -> Outcome:
         """Make it, say it when it is its turn, and return how it ended."""
         making = asyncio.create_task(_make(one, job))
@@ -348,6 +375,10 @@ class GuildReader:
                 one.begin()
             await asyncio.wait({making, ending}, return_when=asyncio.FIRST_COMPLETED)
             if making.done():
+                if _has_failed(making) and slot.utterance.state is UtteranceState.PLAYING:
+                    slot.utterance.fail()  # what there is of it is heard
+                    await ending
+                    await self._parts.voices.note(reading, one.message, len(slot.frames) * FRAME_SECONDS)
                 await making
                 await slot.sound.complete()
                 if not job.is_kept:

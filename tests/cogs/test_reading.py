@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
 
 from bot.check import Finding, findings
 from bot.library.usage import OperatorLimits, amount
+from bot.models import Allowance
 from bot.playback.queue import FrameBuffer
 from bot.reading.readers import NO_INTENT
 from bot.reading.voices import starter_for
@@ -119,6 +121,44 @@ async def test_a_deleted_message_leaves_the_queue_and_an_edit_in_time_replaces_i
     *first, last = read.heard()
     assert first == [f"Alice: {LONG}", "Bob: Hello there, my friends."]
     assert last.removeprefix("Bob: ") == "And this is the end."
+
+
+@pytest.mark.slow
+async def test_who_follows_a_deleted_message_of_the_same_author_says_the_name_instead(read: Read) -> None:
+    scene, engine = read.scene, read.engine
+    engine.waits[f"Alice: {LONG}"] = asyncio.Event()
+    await read.write(scene.alice, LONG)
+    gone = await read.write(scene.bob, "Forget this.")
+    await read.write(scene.bob, "I stay.")
+    await read.until_asked(f"Alice: {LONG}")
+    assert len(scene.bot.readers._readers[scene.guild.id]._in_hand) == 3
+    scene.bob.delete(gone)
+    await read.caught_up()
+    engine.waits[f"Alice: {LONG}"].set()
+    await read.until_silent()
+
+    assert read.heard()[-1] == "Bob: I stay."
+
+
+@pytest.mark.slow
+async def test_a_message_that_a_limit_cuts_short_is_heard_as_far_as_it_is_made_and_told_of(
+    read: Read,
+) -> None:
+    scene = read.scene
+    await read.write(scene.bob, "This makes the voice of Bob.")
+    await read.until_silent()
+    used = await scene.bot.library.usage.of_server(scene.guild.id, Allowance(None))
+    before = len(read.listener.speech())
+    scene.bot.library.usage._limits = OperatorLimits(server_seconds=math.ceil(used.days[-1][1]) + 12)
+    sentences = [f"And this is sentence number {number} of a long, long story." for number in range(6)]
+    await read.write(scene.bob, " ".join(sentences))
+    await read.until_silent()
+
+    told = [one.content for one in scene.general.history if one.author.bot and "limit" in one.content]
+    assert len(told) == 1
+    assert read.asked[1].startswith(sentences[0])
+    assert sentences[-1] not in " ".join(read.asked)
+    assert len(read.listener.speech()) > before
 
 
 @pytest.mark.slow
