@@ -27,6 +27,8 @@ class KeepingEngine:
     asked: list[str] = field(default_factory=list)
     waits: dict[str, asyncio.Event] = field(default_factory=dict)
     """Texts that are held back until their event is set."""
+    at_once: int = 0
+    most_at_once: int = 0
 
     def __post_init__(self) -> None:
         self._engine = OfflineEngine()
@@ -36,9 +38,14 @@ class KeepingEngine:
 
     async def clone(self, text: str, reference: bytes, *, prompt_text: str | None) -> bytes:
         self.asked.append(text)
-        if text in self.waits:
-            await self.waits[text].wait()
-        wav = await self._engine.clone(text, reference, prompt_text=prompt_text)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if text in self.waits:
+                await self.waits[text].wait()
+            wav = await self._engine.clone(text, reference, prompt_text=prompt_text)
+        finally:
+            self.at_once -= 1
         self.made.append((text, wav))
         return wav
 
