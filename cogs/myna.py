@@ -181,7 +181,11 @@ async def usage_page(scope: Scope, bot: SpeechBot) -> str:
     used = await library.usage.of_server(scope.guild_id, Allowance(None, *rules.days))
     words = _server_in_words(used, [await _name(scope, library, voice_id) for voice_id, _ in used.voices])
     shown = [f"<#{channel_id}> {seconds} s" for channel_id, seconds in sorted(read.items())]
-    return f"{words}\nRead aloud in the last hour: {', '.join(shown)}" if shown else words
+    return (
+        f"{words}\nRead aloud in the last hour, counted anew when I restart: {', '.join(shown)}"
+        if shown
+        else words
+    )
 
 
 async def _name(scope: Scope, library: Library, voice_id: str) -> str:

@@ -408,7 +408,9 @@ async def test_usage_shows_what_a_channel_was_read_with_in_the_last_hour(read: R
     page = await typed(scene.alice, scene.general, "myna usage")
 
     line = page.content.splitlines()[-1]
-    assert line.startswith(f"Read aloud in the last hour: <#{scene.general.id}> ")
+    assert line.startswith(
+        f"Read aloud in the last hour, counted anew when I restart: <#{scene.general.id}> "
+    )
     assert len(read.asked) == 2
 
 
