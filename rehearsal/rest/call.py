@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -127,10 +128,10 @@ def _parsed(text: bytes) -> Any:
 class Misbehaviour:
     """What the next ``times`` calls of ``method`` whose path contains ``path_part`` meet.
 
-    They wait ``delay`` seconds. With ``carried_out`` they are done all the same. ``status`` is what they
-    are answered with (None: the truth), with ``headers`` if it must be others than a bot of ours meets at
-    Discord itself, and with ``cuts`` the connection breaks before the answer. With ``only_files`` it meets
-    only those that carry a file.
+    They wait ``delay`` seconds, and until ``released`` is set. With ``carried_out`` they are done all the
+    same. ``status`` is what they are answered with (None: the truth), with ``headers`` if it must be others
+    than a bot of ours meets at Discord itself, and with ``cuts`` the connection breaks before the answer.
+    With ``only_files`` it meets only those that carry a file.
     """
 
     method: str
@@ -143,6 +144,7 @@ class Misbehaviour:
     cuts: bool = False
     headers: Mapping[str, str] | None = None
     only_files: bool = False
+    released: asyncio.Event | None = None
 
     def matches(self, method: str, path: str, *, has_files: bool = False) -> bool:
         """Return whether a call meets it."""

@@ -125,6 +125,8 @@ class Router:
         if misbehaviour is None:
             return await self._carried_out(route, call, authorization)
         await asyncio.sleep(misbehaviour.delay)
+        if misbehaviour.released is not None:
+            await misbehaviour.released.wait()
         reply: RESTReply | None = None
         if misbehaviour.carried_out:
             reply = await self._carried_out(route, call, authorization)

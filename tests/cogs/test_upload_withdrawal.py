@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from bot.delivery.reply import Reply
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
-from rehearsal.rest.call import Misbehaviour, late
+from rehearsal.rest.call import Misbehaviour
 from tests.cogs.generations import choose, may_add_sounds, opened
 from tests.cogs.saved_voices import WAV, cloned
 from tests.fakes.babble_engine import BabbleEngine
@@ -19,9 +19,6 @@ from tests.scenes import DEADLINE, Scene, file_of, until, words_of
 from tts_gateway.engines.base import Engine
 
 SAVED, CLONE = "saved", "clone"
-ON_ITS_WAY = 1.0
-"""Seconds that Discord takes for an upload: by then the voice was taken back."""
-
 _LONG_AFTER = datetime.now(UTC) + timedelta(hours=2)
 
 both_kinds = pytest.mark.parametrize("kind", [SAVED, CLONE])
@@ -42,8 +39,9 @@ async def spoken(scene: Scene, kind: str, to: str) -> Answer:
     return await scene.bob.slash(scene.general, "clone", text="Hear me out", recording=sent, output=to)
 
 
-def _late_file(method: str, path: str) -> Misbehaviour:
-    return replace(late(method, path, ON_ITS_WAY), only_files=True)
+def _on_its_way(method: str, path: str, *, only_files: bool = True) -> Misbehaviour:
+    """Return what lets an upload arrive only when the voice was taken back."""
+    return Misbehaviour(method, path, carried_out=True, only_files=only_files, released=asyncio.Event())
 
 
 def defaults_of(cls: type[Any]) -> dict[str, Any]:
@@ -66,6 +64,9 @@ async def reached(scene: Scene, method: str, path: str, *, files: bool = True) -
 
 async def revoke(scene: Scene) -> None:
     await scene.bot.library.consents.revoke(scene.bob.id)
+    for one in scene.rehearsal.router.misbehaviours:
+        if one.released is not None:
+            one.released.set()
 
 
 async def nothing_stands(scene: Scene) -> None:
@@ -78,7 +79,7 @@ async def nothing_stands(scene: Scene) -> None:
 @pytest.mark.slow
 @both_kinds
 async def test_a_file_that_arrives_after_it_is_deleted_and_its_member_reads_why(scene: Scene, kind: str):
-    scene.rehearsal.misbehave(_late_file("PATCH", "@original"))
+    scene.rehearsal.misbehave(_on_its_way("PATCH", "@original"))
     answer = await spoken(scene, kind, "here")
     await reached(scene, "PATCH", "@original")
 
@@ -100,7 +101,7 @@ async def test_a_message_of_the_bot_s_own_that_arrives_after_it_is_deleted(
 ):
     monkeypatch.setitem(defaults_of(Reply), "token_seconds", 0.0)  # as after a quarter of an hour
     path = f"/channels/{scene.general.id}/messages"
-    scene.rehearsal.misbehave(_late_file("POST", path))
+    scene.rehearsal.misbehave(_on_its_way("POST", path))
     await spoken(scene, kind, "here")
     await reached(scene, "POST", path)
 
@@ -113,7 +114,7 @@ async def test_a_message_of_the_bot_s_own_that_arrives_after_it_is_deleted(
 @both_kinds
 async def test_a_deletion_that_fails_once_is_tried_again(scene: Scene, kind: str):
     scene.rehearsal.misbehave(
-        _late_file("PATCH", "@original"), Misbehaviour("DELETE", "@original", 503, times=2)
+        _on_its_way("PATCH", "@original"), Misbehaviour("DELETE", "@original", 503, times=2)
     )
     await spoken(scene, kind, "here")
     await reached(scene, "PATCH", "@original")
@@ -127,7 +128,7 @@ async def test_a_deletion_that_fails_once_is_tried_again(scene: Scene, kind: str
 @both_kinds
 async def test_a_voice_message_that_arrives_after_it_is_deleted(scene: Scene, kind: str):
     path = f"/channels/{scene.general.id}/messages"
-    scene.rehearsal.misbehave(_late_file("POST", path))
+    scene.rehearsal.misbehave(_on_its_way("POST", path))
     answer = await spoken(scene, kind, "voice message")
     await reached(scene, "POST", path)
 
@@ -143,7 +144,7 @@ async def test_a_voice_message_by_the_button_that_arrives_after_it_is_deleted(sc
     answer = await spoken(scene, kind, "here")
     await file_of(answer)
     path = f"/channels/{scene.general.id}/messages"
-    scene.rehearsal.misbehave(_late_file("POST", path))
+    scene.rehearsal.misbehave(_on_its_way("POST", path))
     pressed = await choose(scene.alice, answer, "Send as voice message")
     await reached(scene, "POST", path)
 
@@ -159,7 +160,7 @@ async def test_a_voice_message_whose_deletion_fails_is_deleted_the_next_time(sce
     answer = await spoken(scene, kind, "here")
     await file_of(answer)
     path = f"/channels/{scene.general.id}/messages"
-    scene.rehearsal.misbehave(_late_file("POST", path), Misbehaviour("DELETE", path, 403))
+    scene.rehearsal.misbehave(_on_its_way("POST", path), Misbehaviour("DELETE", path, 403))
     pressed = await choose(scene.alice, answer, "Send as voice message")
     await reached(scene, "POST", path)
     await revoke(scene)
@@ -179,7 +180,7 @@ async def test_a_sound_that_arrives_after_it_is_taken_from_the_soundboard(scene:
     await file_of(answer)
     may_add_sounds(scene, scene.alice)
     form = await opened(scene.alice, answer, "Add to soundboard")
-    scene.rehearsal.misbehave(late("POST", "/soundboard-sounds", ON_ITS_WAY))
+    scene.rehearsal.misbehave(_on_its_way("POST", "/soundboard-sounds", only_files=False))
     submitted = await scene.alice.submit(form, {"Name": "Bob"})
     await reached(scene, "POST", "/soundboard-sounds", files=False)
 
