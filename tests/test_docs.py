@@ -74,6 +74,7 @@ def test_nothing_is_typed_with_a_python_that_lacks_the_packages(page: Path) -> N
         assert bare is None or "docker" in line, line
 
 
+@pytest.mark.slow
 async def test_every_command_that_the_pages_name_exists(tmp_path: Path) -> None:
     async with open_scene(tmp_path / "data", OfflineEngine()) as scene:
         commands = [

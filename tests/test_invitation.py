@@ -73,6 +73,7 @@ def test_it_is_the_number_that_the_documentation_of_discord_adds_up_to() -> None
     assert INVITED.value == int(by_discord)
 
 
+@pytest.mark.slow
 async def test_with_exactly_these_permissions_everything_works(tmp_path: Path) -> None:
     async with open_scene(tmp_path / "data", OfflineEngine()) as scene:
         scene.guild.set_bot_permissions(INVITED.value)

@@ -38,6 +38,7 @@ def test_every_extension_on_offer_is_tried_above():
     assert {*EXTENSIONS.values(), ".ogg"} == set(limits.REFERENCE_EXTENSIONS)
 
 
+@pytest.mark.slow
 async def test_the_form_of_the_file_is_kept():
     mono = await decode_recording(wav_of(WOMAN[::3], rate=16_000), name="a.wav")
     two = await decode_recording(wav_of(stereo(MAN, CHILD)), name="b.wav")
@@ -139,6 +140,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED)
 async def test_what_is_no_recording_of_speech_is_refused_with_reason_and_cure(case: str):
     name, make, said = REFUSED[case]

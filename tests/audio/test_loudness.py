@@ -95,6 +95,7 @@ async def test_integers_and_floats_are_measured_alike():
     assert await speech_loudness(SpeechSound(pcm16(wave))) == pytest.approx(lufs(wave), abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_minute_is_measured_in_a_thousandth_of_it():
     samples = np.frombuffer(pcm16(speechlike(60.0)), "<i2")
     times = []

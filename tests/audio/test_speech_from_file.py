@@ -72,6 +72,7 @@ async def test_what_is_no_file_of_ours_says_so_in_a_sentence(data: bytes, name: 
     )
 
 
+@pytest.mark.slow
 async def test_a_file_longer_than_any_utterance_is_not_ours():
     too_long = encoded(wav_of(np.zeros(250 * RATE)), "flac", "flac")
 

@@ -28,6 +28,7 @@ async def _held(scene: Scene, **options: Any) -> Hold:
     return hold
 
 
+@pytest.mark.slow
 async def test_an_acknowledgement_that_broke_off_is_not_repeated_as_an_error(scene: Scene):
     scene.rehearsal.misbehave(Misbehaviour("POST", "/callback", 500, carried_out=True))
 

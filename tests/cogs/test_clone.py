@@ -62,6 +62,7 @@ async def test_the_transcript_goes_along_as_prompt_text(scene: Scene):
     assert set(scene.asked[0]) == {"text", "reference_audio_url", "prompt_text"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("privileged_intents", [INTENT_MESSAGE_CONTENT])
 async def test_the_recording_of_a_linked_message_is_used_where_discord_shows_it(scene: Scene):
     message = await scene.alice.say(scene.general, "me", files=[SentFile("me.wav", recording("wav", LOW))])

@@ -174,6 +174,7 @@ async def test_a_withdrawn_likeness_ends_in_the_voice_channel_and_in_its_queue(s
     await listener.wait_for_silence(seconds=1.0, timeout=DEADLINE)
 
 
+@pytest.mark.slow
 @in_every_way
 async def test_a_withdrawn_likeness_ends_also_where_others_play_it_again(scene: Scene, way: str):
     answer = await generated(scene, LONG)
@@ -235,6 +236,7 @@ async def test_kept_speech_of_a_withdrawn_likeness_is_gone(scene: Scene, way: st
     assert list(kept.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_turned_on_again_it_is_heard_again_even_after_a_restart(scene: Scene):
     answer = await generated(scene)
     await take_away(scene, "off")

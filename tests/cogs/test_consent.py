@@ -94,6 +94,7 @@ async def test_the_second_time_nobody_asks_again(scene: Scene) -> None:
     await file_of(answer)
 
 
+@pytest.mark.slow
 async def test_somebody_else_s_voice_needs_their_own_press(scene: Scene) -> None:
     await scene.let_clone()
     question = await asked_for(scene)

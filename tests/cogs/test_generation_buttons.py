@@ -134,6 +134,7 @@ async def test_after_a_restart_again_makes_a_new_generation_in_the_same_voice(sc
     assert [request["text"] for request in scene.asked] == [TEXT, TEXT]
 
 
+@pytest.mark.slow
 async def test_again_after_a_recording_works_until_the_bot_has_forgotten_where_it_was(scene: Scene):
     await scene.let_clone(scene.alice)
     sent = SentFile("me.wav", WAV)

@@ -110,6 +110,7 @@ async def test_heard_and_given_as_a_file_the_answer_says_that_the_rest_was_dropp
     await answer.until(lambda shown: "withdrawn" in shown.content, timeout=DEADLINE)
 
 
+@pytest.mark.slow
 async def test_a_recording_that_is_posted_ahead_at_that_moment_is_taken_away_again(scene: Scene):
     path = f"/channels/{scene.rehearsal.world.dm(scene.alice).id}/messages"
     scene.rehearsal.misbehave(late("POST", path, 1.5))
@@ -127,6 +128,7 @@ async def test_a_recording_that_is_posted_ahead_at_that_moment_is_taken_away_aga
     assert await scene.bot.library.posts.of(voice.id) == []
 
 
+@pytest.mark.slow
 async def test_a_recording_that_is_just_being_posted_is_taken_away_again(scene: Scene):
     for task in asyncio.all_tasks():
         if task.get_name() == "new-voices":  # the command shall be what posts it

@@ -107,6 +107,7 @@ async def test_a_take_is_nobody_s_own_voice(scene: Scene) -> None:
         assert await refused(scene, who, SentFile("me.wav", take)) == {GENERATED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Wizard", "House"], ids=["designed", "default"])
 async def test_the_recording_of_a_voice_that_was_made_here_is_nobody_s_own_voice(
     scene: Scene, name: str

@@ -225,6 +225,7 @@ def by(member_id: int) -> Any:
     return {"scope": Scope.alone(member_id), "speaker_id": member_id}
 
 
+@pytest.mark.slow
 async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path):
     async with _store(write_wav(HIGH)) as store, _making(tmp_path) as making, asyncio.timeout(DEADLINE):
         held = store.attachment("held.wav")
@@ -242,6 +243,7 @@ async def test_who_waits_for_a_place_has_not_fetched_anything_yet(tmp_path: Path
     assert len({one.sha256 for one in examined}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -139,6 +139,7 @@ async def test_a_recording_without_a_defect_goes_to_the_tts_gateway_as_it_was_se
     assert posted(scene) == []
 
 
+@pytest.mark.slow
 async def test_the_transcript_of_all_of_a_long_recording_is_not_said_of_its_best_part(scene: Scene) -> None:
     await clone(scene, wav_of(np.concatenate([MAN, MAN, MAN, MAN])), transcript="all of it")
     await clone(scene, wav_of(stereo(MAN, -MAN)), transcript="all of it")
@@ -194,6 +195,7 @@ async def test_a_mended_recording_is_deleted_after_a_day(scene: Scene) -> None:
     assert await posts.to_delete(start + timedelta(hours=25)) == []
 
 
+@pytest.mark.slow
 async def test_again_uses_the_mended_recording(scene: Scene) -> None:
     answer = await clone(scene, wav_of(stereo(MAN, -MAN)))
 

@@ -83,6 +83,7 @@ async def test_members_without_a_choice_have_a_starter_each_and_the_others_their
     assert len(read.asked) == 2
 
 
+@pytest.mark.slow
 async def test_what_is_not_meant_to_be_read_is_not(read: Read) -> None:
     scene = read.scene
     carol = scene.add_member("Carol")
@@ -308,6 +309,7 @@ async def test_at_a_limit_the_channel_is_told_once_and_others_are_read_on(read: 
     assert read.asked == ["Bob: A first one that is short, and makes the voice."]
 
 
+@pytest.mark.slow
 async def test_a_limit_of_the_server_is_told_once_for_everybody(read: Read) -> None:
     scene = read.scene
     await read.write(scene.bob, "This makes the voice of Bob.")

@@ -178,6 +178,7 @@ async def test_only_moderators_freeze_a_likeness(scene: Scene, carol: Person):
     assert not await scene.bot.library.audit.is_likeness_frozen(Scope(scene.guild.id, 1), scene.bob.id)
 
 
+@pytest.mark.slow
 async def test_a_voice_that_its_owner_has_deleted_can_still_be_reported(scene: Scene, carol: Person):
     voice = await cloned(scene, scene.alice, "Vicky", scene.bob)
     answer = await generated(scene, voice="Vicky")

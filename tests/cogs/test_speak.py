@@ -66,6 +66,7 @@ async def test_options_reach_the_tts_gateway(scene: Scene):
     assert scene.asked == [{"text": "(an old man, slow)Good evening", "cfg_value": 2.5, "dit_steps": 20}]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_playback")
 async def test_in_a_voice_channel_it_is_heard_whole_and_given_as_a_file(scene: Scene):
     listener = await scene.alice.join(scene.perch)

@@ -63,6 +63,7 @@ async def test_a_voice_message_has_the_speed_too(scene: Scene):
     assert file.seconds == pytest.approx(plain / 2, rel=0.05)
 
 
+@pytest.mark.slow
 async def test_a_dialogue_and_a_style_have_the_speed(scene: Scene):
     await designed(scene, scene.bob, "Robin")
     dialogue = "Robin: Good morning, did you sleep well? / Warm: Not at all, the parrot talked."
@@ -75,6 +76,7 @@ async def test_a_dialogue_and_a_style_have_the_speed(scene: Scene):
         assert fast == pytest.approx(plain / 1.5, rel=0.05)
 
 
+@pytest.mark.slow
 async def test_my_speed_is_remembered_here_also_after_a_restart_and_is_mine_alone(scene: Scene):
     plain = await seconds_of(await scene.speak(TEXT, output="here"))
 

@@ -106,6 +106,7 @@ async def test_a_new_policy_silences_voices_until_moderators_and_the_speaker_acc
     assert await newer.permission_error(voice, GUILD) is None
 
 
+@pytest.mark.slow
 async def test_anothers_recording_needs_that_members_own_press(library: Library):
     await cloning_on(library)
     asked = await library.consents.ask(owner, SPEAKER, recording="a" * 64, name="Ada")

@@ -61,6 +61,7 @@ class TestPostgreSQL:
         finally:
             await connection.close()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("how", WAYS)
     async def test_a_withdrawal_rewrites_no_table(self, library: Library, url: str, how: str) -> None:
         watcher = await asyncpg.connect(url)

@@ -22,6 +22,7 @@ async def players(scene: VoiceScene) -> GuildPlayers:
     return scene.client.players
 
 
+@pytest.mark.slow
 async def test_every_frame_is_heard_from_the_first_to_the_last(
     scene: VoiceScene, players: GuildPlayers
 ) -> None:
@@ -37,6 +38,7 @@ async def test_every_frame_is_heard_from_the_first_to_the_last(
     assert scene.bot_is_deafened()
 
 
+@pytest.mark.slow
 async def test_who_comes_later_hears_the_rest(scene: VoiceScene, players: GuildPlayers) -> None:
     first = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)
@@ -182,6 +184,7 @@ async def test_a_connection_that_hangs_is_replaced(scene: VoiceScene, players: G
     ]
 
 
+@pytest.mark.slow
 async def test_another_voice_server_is_followed(scene: VoiceScene, players: GuildPlayers) -> None:
     listener = await scene.alice.join(scene.perch)
     player = await join(scene, scene.perch, scene.alice)

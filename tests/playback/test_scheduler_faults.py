@@ -139,6 +139,7 @@ async def test_who_comes_in_mid_sentence_hears_the_rest_and_nobody_misses_a_fram
     assert listener.undecryptable == newcomer.undecryptable == 0
 
 
+@pytest.mark.slow
 async def test_thrown_out_of_the_encryption_it_waits_until_it_is_in_again(scene: VoiceScene) -> None:
     # discord.py goes on in clear: what it says until then is lost.
     listener = await scene.alice.join(scene.perch)

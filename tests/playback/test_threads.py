@@ -87,6 +87,7 @@ async def test_heartbeats_are_answered_and_the_latency_is_known(scene: VoiceScen
     assert client.is_connected()
 
 
+@pytest.mark.slow
 async def test_a_server_that_answers_no_heartbeat_is_left_for_a_new_connection(
     scene: VoiceScene, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -53,6 +53,7 @@ async def lose_the_session(scene: VoiceScene) -> None:
     await scene.other_server_side(old, within=QUICK)
 
 
+@pytest.mark.slow
 async def test_the_first_word_is_encrypted_even_if_the_keys_come_late(scene: VoiceScene) -> None:
     # discord.py sends in clear until the keys are there: the first frames are lost.
     listener = await scene.alice.join(scene.perch)

@@ -133,6 +133,7 @@ async def test_the_first_part_is_heard_while_the_second_is_being_made(studio: St
     assert not speech.rest_is_missing
 
 
+@pytest.mark.slow
 async def test_a_later_part_that_is_made_first_waits_for_its_turn(studio: Studio):
     hold = Hold()
     studio.faults.on_post(None, hold)
@@ -202,6 +203,7 @@ async def test_with_a_reference_every_part_is_cloned_from_it(studio: Studio):
         assert fields["prompt_text"] == reference.transcript
 
 
+@pytest.mark.slow
 async def test_a_failure_in_the_middle_keeps_what_was_made(studio: Studio):
     hearing = Hearing()
     studio.faults.on_post(None, None, Respond(500, "no"))

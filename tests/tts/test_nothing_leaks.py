@@ -109,6 +109,7 @@ async def test_no_fault_shows_the_key(
     assert_clean("\n".join(repr(vars(record)) for record in everything_logged.records))
 
 
+@pytest.mark.slow
 async def test_no_broken_connection_shows_the_key(
     make_client: MakeClient, unused_tcp_port: int, everything_logged: pytest.LogCaptureFixture
 ):

@@ -137,6 +137,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @calm
 @given(json_values)
 @example({"message": {"message": {"message": {"message": {"message": "deep"}}}}})

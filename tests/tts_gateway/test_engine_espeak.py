@@ -41,6 +41,7 @@ def test_equal_calls_give_equal_samples_whatever_was_said_in_between() -> None:
         assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 
+@pytest.mark.slow
 def test_the_noise_of_breath_does_not_depend_on_the_time_of_day() -> None:
     breathy = VoiceSettings(variant="whisper")
     first, seconds = say(HELLO, breathy, max_seconds=9)[0], {int(time.time())}

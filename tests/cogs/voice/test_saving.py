@@ -182,6 +182,7 @@ async def test_save_this_voice_refuses_what_voice_save_does_and_before_a_form_wh
     assert "no recording" in await words_of(nothing)
 
 
+@pytest.mark.slow
 async def test_save_this_voice_works_where_only_the_member_has_the_app(scene: Scene) -> None:
     guest = scene.rehearsal.world.add_person("Gus", has_installed_app=True)
     chat = scene.rehearsal.world.add_private_chat(guest, scene.bob)

@@ -103,6 +103,7 @@ async def test_after_a_restart_it_is_not_made_again(fresh: Scene) -> None:
     assert made(fresh) == ["Warm"]
 
 
+@pytest.mark.slow
 async def test_another_tts_gateway_makes_its_own_once_and_the_first_keeps_what_it_made(fresh: Scene) -> None:
     await file_of(await fresh.speak(TEXT, output="here"))
 
@@ -133,6 +134,7 @@ async def test_its_recording_is_posted_once_for_all_and_stays(fresh: Scene) -> N
     assert posted() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "makings"), [(["recordings"], ["Warm"]), (["recordings", "cache"], ["Warm", "Warm"])]
 )
