@@ -39,6 +39,10 @@ _UNSEEN: Final = {
 _COMMANDS: Final = {"command", "context_menu", "Group"}
 _READABLE: Final = re.compile(r"^[\W\d_]*(?:\{[^}]*\}[\W\d_]*)*[A-Z][^\n]* |[a-z}*)] ?[.!?:\u2026](?:\s|$)")
 """A beginning with a capital and a second word, or the end of a sentence."""
+_CODE: Final = re.compile(
+    r"\(\?|%\(|\\S|^(?:SELECT|PRAGMA|INSERT|BEGIN|SET|DEBUG|INFO)\b|^\{[^}]*\}[:.]?$|^\w+\("
+)
+"""Patterns, formats, statements and names."""
 
 
 @cache
@@ -74,7 +78,7 @@ def _said_in(node: ast.AST, *, is_shown: bool = False) -> Iterator[str]:
 
 def _said(node: ast.Constant | ast.JoinedStr, *, is_shown: bool) -> Iterator[str]:
     words = _words(node)
-    if words.strip() and (is_shown or _READABLE.search(words)):
+    if words.strip() and (is_shown or _READABLE.search(words)) and not _CODE.search(words):
         yield words.strip().replace("\n", "\n    ")
     if isinstance(node, ast.JoinedStr):
         for part in node.values:
