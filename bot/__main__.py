@@ -217,16 +217,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _snowflake(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and 0 < int(word) < 2**63):
+        raise argparse.ArgumentTypeError(f"{word!r} is not an id. Discord copies one for you: Copy ID")
+    return int(word)
+
+
 def _add_voice_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     export = commands.add_parser("export-voice", help="write a saved voice into a file")
     export.add_argument("name", help="its name")
     export.add_argument("--to", type=Path, metavar="FILE", help="where to; named after the voice if not said")
     load = commands.add_parser("import-voice", help="save a voice from such a file")
     load.add_argument("file", type=Path)
-    load.add_argument("--owner", type=int, required=True, metavar="ID", help="the member it will belong to")
+    load.add_argument(
+        "--owner", type=_snowflake, required=True, metavar="ID", help="the member it will belong to"
+    )
     load.add_argument("--trust", action="store_true", help="take the word of a file from another database")
     for parser in (export, load):
-        parser.add_argument("--guild", type=int, required=True, metavar="ID", help="the id of the server")
+        parser.add_argument(
+            "--guild", type=_snowflake, required=True, metavar="ID", help="the id of the server"
+        )
 
 
 if __name__ == "__main__":

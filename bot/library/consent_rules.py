@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from bot.library.voice import NO_GUILD, Kind, Sharing, Voice
+from bot.library.voice import Kind, Sharing, Voice, is_for_all_guilds
 
 POLICY_VERSION: Final = 1
 """The version of the policy that moderators and speakers accept. A new one asks all of them again."""
@@ -299,7 +299,7 @@ def speech_permission_error(
 ) -> str | None:
     """Return why a voice that stands like this may not be heard in this server at ``now``, or None."""
     voice = standing.voice if standing is not None else None
-    if voice is not None and voice.guild_id == NO_GUILD:
+    if voice is not None and is_for_all_guilds(voice):
         return None
     if standing is None or voice is None or voice.guild_id != guild_id:
         return "This voice is gone. Choose another one."

@@ -196,9 +196,14 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+def is_for_all_guilds(voice: Voice) -> bool:
+    """Return whether every server has the voice: a starter, which is no member's and no member's voice."""
+    return voice.guild_id == NO_GUILD and voice.owner_id == NOBODY and voice.kind is not Kind.CLONED
+
+
 def may_use(scope: Scope, voice: Voice) -> bool:
     """Return whether this member may speak with the voice here; whether its speaker agrees is not asked."""
-    if voice.guild_id == NO_GUILD:
+    if is_for_all_guilds(voice):
         return True
     if voice.guild_id != scope.guild_id:
         return False

@@ -291,3 +291,17 @@ def test_the_command_line_says_what_stands_in_the_way(
 
     assert status == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "9" * 19, "Harbour", "٣", ""])
+@pytest.mark.parametrize("option", ["--guild", "--owner"])
+def test_what_is_no_id_of_discord_s_is_refused(
+    capsys: pytest.CaptureFixture[str], option: str, word: str
+) -> None:
+    given = {"--guild": "1", "--owner": "2", option: word}
+
+    with pytest.raises(SystemExit) as ended:
+        main(["import-voice", "voice.zip", *(f"{name}={value}" for name, value in given.items())])
+
+    assert ended.value.code == 2
+    assert "is not an id" in capsys.readouterr().err

@@ -24,7 +24,7 @@ from bot.library.consent_rules import (
     speech_permission_error,
     state_at,
 )
-from bot.library.voice import Kind, Sharing, Voice, new_id
+from bot.library.voice import NO_GUILD, NOBODY, Kind, Sharing, Voice, new_id
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ASKER, SPEAKER, STRANGER = 1, 2, 3
@@ -266,6 +266,9 @@ def test_a_saved_voice_speaks_with_the_consent_it_was_saved_with():
     [
         (None, "gone"),
         (replace(OF_ADAS, voice=replace(ADAS, guild_id=8)), "gone"),
+        (replace(OF_ADAS, voice=replace(ADAS, guild_id=NO_GUILD)), "gone"),
+        (replace(OF_ADAS, voice=replace(ADAS, guild_id=NO_GUILD, owner_id=NOBODY)), "gone"),
+        (replace(OF_ADAS, voice=replace(ADAS, guild_id=NO_GUILD, kind=Kind.DESIGNED)), "gone"),
         (replace(OF_ADAS, voice=replace(ADAS, is_frozen=True)), "frozen"),
         (replace(OF_ADAS, is_never_cloned=True), "doesn't want to be cloned"),
         (replace(OF_ADAS, policy=None), "Cloning is off"),
