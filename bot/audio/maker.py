@@ -215,8 +215,7 @@ class Places:
                 self._places.release()
 
 
-_WHOLE_AT_ONCE: Final = 4  # each is a WAV, and then its samples: twice 96 kB for a second
-_AT_WORK: Final = 3  # of each kind of work, for one thread: what waits for it holds its samples in memory
+_AT_WORK: Final = 3  # for one thread: what waits for it holds its samples in memory
 _LONGEST_WAIT_SECONDS: Final = 30.0
 
 
@@ -231,9 +230,7 @@ class Maker:
     def __init__(self, workplace: Workplace | None = None) -> None:
         self._workplace: Workplace = workplace or InThreads()
         self._gains = NOTHING_KNOWN
-        self._whole = Places(_WHOLE_AT_ONCE, wait_seconds=_LONGEST_WAIT_SECONDS)
-        self._parts = Places(_AT_WORK, wait_seconds=_LONGEST_WAIT_SECONDS)
-        self._others = Places(_AT_WORK, wait_seconds=_LONGEST_WAIT_SECONDS)
+        self._batch = Places(_AT_WORK, wait_seconds=_LONGEST_WAIT_SECONDS)
 
     def start(
         self,
@@ -282,7 +279,7 @@ class Maker:
 
     async def joined(self, parts: Sequence[Part], *, rest_is_missing: bool = False) -> Speech:
         """Return ``parts``, pauses among them, as one speech."""
-        async with self._others.one():
+        async with self._batch.one():
             sound = await self._workplace.run(_joined, tuple(parts))
         return Speech(tuple(frame for part in parts for frame in part.frames), rest_is_missing, sound)
 
@@ -295,7 +292,7 @@ class Maker:
 
         Raises AudioError, with the reason, if the disk does not take it; nothing is left of it then.
         """
-        async with self._others.one():
+        async with self._batch.one():
             return await self._workplace.run(_write, speech, path, made_at)
 
     async def read(self, path: Path, made_at: datetime) -> Speech | None:
@@ -313,7 +310,7 @@ class Maker:
             ogg = await self._workplace.run(_ogg, speech.frames, dict(tags))
             if len(ogg.data) <= max_bytes:
                 return ogg
-        async with self._others.one():
+        async with self._batch.one():
             return await self._workplace.run(_file, speech, max_bytes, dict(tags))
 
     async def voice_message(

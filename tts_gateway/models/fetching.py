@@ -51,7 +51,7 @@ async def fetch_files(
         new = {"revision": revision or "mirror"}
         for file in model.files:
             url = URL(base.replace("{revision}", revision or "") + file.origin, encoded=True)
-            download = _Download(session, url, folder / file.path, model, file, say)
+            download = _Download(session, url, folder / file.path, file, say)
             found = await download.fetch(delay)
             if found is None:
                 continue
@@ -84,14 +84,13 @@ class _Download:
     """Download of one file; what is there of it from before is not fetched again."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: URL, path: Path, model: Model, file: ModelFile, say: Say
+        self, session: aiohttp.ClientSession, url: URL, path: Path, file: ModelFile, say: Say
     ) -> None:
         self._session = session
         self._url = url
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
         self._tag = path.with_name(f"{path.name}.etag")
-        self._model = model
         self._file = file
         self._progress = _Progress(file.path, say)
         self._most = int(file.bytes * _GROWTH) + _CHUNK
