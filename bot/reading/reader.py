@@ -291,13 +291,21 @@ class GuildReader:
             whose = message.author_id if is_theirs else "everybody"
             await self._tell(f"limit of {whose} {discord.utils.utcnow():%j}", message.channel_id, told)
         except MemberError as error:
-            log.info("guild %d: a message is not read: %s", self.guild.id, type(error).__name__)
+            if isinstance(error.__cause__, TTSError):  # the author's voice could not be made
+                await self._tell_outage(error.__cause__, message)
+            else:
+                log.info("guild %d: a message is not read: %s", self.guild.id, type(error).__name__)
         except (TTSError, LibraryError, PlaybackError) as error:
-            log.warning("guild %d: a message is not read: %s: %s", self.guild.id, type(error).__name__, error)
-            key = "tts" if isinstance(error, TTSError) else "library"
-            await self._tell(key, message.channel_id, f"I can't read this aloud now. {sentence_for(error)}")
+            await self._tell_outage(error, message)
         except Exception:  # the next messages must still be read
             log.exception("guild %d: a message could not be read", self.guild.id)
+
+    async def _tell_outage(
+        self, error: TTSError | LibraryError | PlaybackError, message: ReadMessage
+    ) -> None:
+        log.warning("guild %d: a message is not read: %s: %s", self.guild.id, type(error).__name__, error)
+        key = "tts" if isinstance(error, TTSError) else "library"
+        await self._tell(key, message.channel_id, f"I can't read this aloud now. {sentence_for(error)}")
 
     async def _read_in_turn(self, one: _InHand) -> None:
         is_nobodys = one.message.author_id == self._bot_id

@@ -341,10 +341,12 @@ async def test_a_permission_taken_away_in_the_middle_ends_nothing_for_good(read:
     assert "Bob: I am here as well." in read.heard()
 
 
-async def test_an_outage_is_told_once_and_again_only_after_it_went_well(read: Read) -> None:
+@pytest.mark.parametrize("has_spoken", [True, False])
+async def test_an_outage_is_told_once_also_while_a_voice_is_made(read: Read, has_spoken: bool) -> None:
     scene = read.scene
-    await read.write(scene.bob, "This is fine.")
-    await read.until_silent()
+    if has_spoken:
+        await read.write(scene.bob, "This is fine.")
+        await read.until_silent()
     scene.faults.every_post = Respond(401, {"error": "no"})
     for number in range(3):
         await read.write(scene.bob, f"Nobody hears number {number} of these.")
