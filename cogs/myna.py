@@ -318,7 +318,7 @@ class AnswerMenu(
     def __init__(self, answers: AnswerRules | None = None) -> None:
         menu: discord.ui.Select[discord.ui.View] = discord.ui.Select(
             custom_id=self.id_of(),
-            placeholder="Takes: no text, WAV files",
+            placeholder="Takes: without the text, as WAV",
             min_values=0,
             max_values=len(self.LABELS),
         )
@@ -334,7 +334,8 @@ class AnswerMenu(
 
 
 def _in_words(answers: AnswerRules) -> str:
-    return f"{'text' if answers.quotes_text else 'no text'}, {'Ogg' if answers.sends_ogg else 'WAV'} files"
+    shown = "with" if answers.quotes_text else "without"
+    return f"{shown} the text, as {'Ogg' if answers.sends_ogg else 'WAV'}"
 
 
 @everywhere

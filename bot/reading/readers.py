@@ -13,7 +13,7 @@ import discord
 
 from bot.errors import LibraryError, MemberError, PlaybackError, sentence_for
 from bot.library.library import Library
-from bot.library.reading import ReadChannel
+from bot.library.reading import ReadChannel, ReadingRules
 from bot.library.voice import Scope
 from bot.playback.permissions import VoiceChannelLike, listeners_in, missing_permission
 from bot.reading.backlog import Behind, ReadMessage
@@ -332,13 +332,13 @@ class Readers:
         joined = await self._names(known.joined, rules, now)
         left = await self._names(known.left, rules, now)
         text = announced(joined, left, language_of_guild(guild))
-        if not text:
+        read = [one.channel_id for one in self._channels.values() if one.guild_id == guild.id]
+        if not (text and read):  # it may have been stopped meanwhile
             return
-        channel_id = next(one.channel_id for one in self._channels.values() if one.guild_id == guild.id)
         self._reader(guild).add(
             ReadMessage(
                 id=0,
-                channel_id=channel_id,
+                channel_id=read[0],
                 author_id=self._client.user.id,
                 text=text,
                 language=language_of_guild(guild),
@@ -347,7 +347,7 @@ class Readers:
             )
         )
 
-    async def _names(self, members: dict[int, discord.Member], rules: Any, now: float) -> list[str]:
+    async def _names(self, members: dict[int, discord.Member], rules: ReadingRules, now: float) -> list[str]:
         """Return the names of those who were not announced within a minute, and who is not silenced."""
         names = []
         for member in members.values():

@@ -47,7 +47,7 @@ async def test_one_screen_says_what_is_set(moderated: Scene) -> None:
         "- Volume: 100%",
         "- Each member: no limit",
         "- I can be used in: every channel",
-        "- Takes: text, WAV files",
+        "- Takes: with the text, as WAV",
         "- Open reports: none",
     ]
     assert answer.ephemeral
@@ -117,11 +117,11 @@ async def test_how_takes_look_is_chosen_in_a_menu_and_holds_from_the_next_one_on
     (menu,) = [name for name in answer.menus if name != "Volume"]
 
     await scene.alice.select(answer, menu, "Send Ogg files: much smaller than WAV")
-    await answer.until(lambda shown: "Takes: no text, Ogg files" in shown.content, timeout=DEADLINE)
+    await answer.until(lambda shown: "Takes: without the text, as Ogg" in shown.content, timeout=DEADLINE)
     take = await scene.speak()
     file = await file_of(take)
     await scene.alice.select(answer, menu, "Quote the text above each take")
-    await answer.until(lambda shown: "Takes: text, WAV files" in shown.content, timeout=DEADLINE)
+    await answer.until(lambda shown: "Takes: with the text, as WAV" in shown.content, timeout=DEADLINE)
 
     assert file.name == "Hello-there.ogg"
     assert take.content.startswith("AI voice")
@@ -143,7 +143,9 @@ async def test_who_is_no_moderator_any_more_changes_nothing(scene: Scene) -> Non
     chosen = await scene.alice.select(answer, "Volume", "Volume 50%")
 
     assert await refusal_of(chosen) == "You need Mute Members or Manage Server to change the volume."
-    chosen = await scene.alice.select(answer, "Takes: no text, WAV files", "Quote the text above each take")
+    chosen = await scene.alice.select(
+        answer, "Takes: without the text, as WAV", "Quote the text above each take"
+    )
     assert (await refusal_of(chosen)).startswith("Only moderators can do this.")
     assert await scene.bot.library.settings.cloning_is_on(scene.guild.id)
     assert scene.bot.volumes.get(scene.guild.id) == 100

@@ -431,6 +431,21 @@ async def test_who_comes_and_goes_is_said_in_one_sentence_where_a_server_wants_t
 
 
 @pytest.mark.slow
+async def test_who_comes_when_reading_is_stopped_is_not_announced(read: Read) -> None:
+    scene = read.scene
+    scene.make_moderator(scene.alice)
+    await typed(scene.alice, scene.general, "myna reading settings", announce="on")
+    await scene.add_member("Carol").join(scene.perch)
+    await until(lambda: scene.bot.readers._announcements)
+    announcing = list(scene.bot.readers._tasks)
+
+    await words_of(await scene.alice.slash(scene.general, "read stop"))
+
+    assert await asyncio.gather(*announcing, return_exceptions=True) == [None] * len(announcing)
+    assert read.asked == []
+
+
+@pytest.mark.slow
 async def test_ten_messages_in_a_second_are_read_in_order_and_none_is_made_twice(read: Read) -> None:
     scene = read.scene
     texts = [f"This is message number {number} of ten." for number in range(10)]
