@@ -198,7 +198,7 @@ def new_id() -> str:
 
 def is_for_all_guilds(voice: Voice) -> bool:
     """Return whether every server has the voice: a starter, which is no member's and no member's voice."""
-    return voice.guild_id == NO_GUILD and voice.owner_id == NOBODY and voice.kind is not Kind.CLONED
+    return voice.guild_id == NO_GUILD and voice.kind is Kind.STARTER
 
 
 def may_use(scope: Scope, voice: Voice) -> bool:

@@ -37,11 +37,11 @@ class ReadMessage:
     written_at: float
     longest_wait: float
     name_pause: float | None = None
+    seconds: float = field(init=False)
+    """About how long it takes to say. Reckoned once: every display of a backlog asks all that wait."""
 
-    @property
-    def seconds(self) -> float:
-        """About how long it takes to say."""
-        return speaking_seconds(self.text)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seconds", speaking_seconds(self.text))
 
 
 @dataclass(frozen=True, slots=True)
