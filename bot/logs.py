@@ -92,7 +92,7 @@ def set_up(
     """Send every log record, warning and unhandled exception to ``stream`` (stderr), redacted.
 
     ``level`` and ``log_format`` are those of `Settings`; ``secrets`` are the values that must not appear.
-    Only our own packages write below WARNING, and discord.py at INFO.
+    Only our own packages write below WARNING.
     """
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(RedactingFormatter(log_format, secrets))
@@ -100,9 +100,8 @@ def set_up(
     root.handlers[:] = [handler]
     ours = logging.getLevelNamesMapping()[level.upper()]
     # Below these levels libraries write what members typed, interaction tokens and the like: aiosqlite and
-    # SQLAlchemy each statement with its values, discord.py each request. Of it nothing is for a log.
+    # SQLAlchemy each statement with its values, discord.py each request, and at INFO its sessions.
     root.setLevel(max(ours, logging.WARNING))
-    logging.getLogger("discord").setLevel(max(ours, logging.INFO))
     for package in OUR_PACKAGES:
         logging.getLogger(package).setLevel(ours)
     logging.captureWarnings(True)

@@ -32,7 +32,7 @@ class SpokenVoice:
 
     ``transcript`` what is said there if known. Where the recording can be fetched changes; see `VoiceAccess`.
     A likeness, which is not saved, has no ``recording`` of ours but the ``url`` of a member's.
-    ``speaker_id`` is whose voice it is; None: nobody's.
+    ``speaker_id`` is whose voice it is; None: nobody's. ``kind`` says for the log where it comes from.
     """
 
     id: str
@@ -41,6 +41,7 @@ class SpokenVoice:
     transcript: str | None = field(default=None, repr=False)
     url: str | None = field(default=None, repr=False)  # signed: it opens for anyone who reads it
     speaker_id: int | None = None
+    kind: str = field(default="likeness", compare=False)
 
 
 class RecordingPlace(Enum):
@@ -125,6 +126,15 @@ class SpeechRequest:
     voice: SpokenVoice | None = None
     lines: tuple[Line[SpokenVoice], ...] = ()
     tempo: float = 1.0
+
+    @property
+    def voice_kind(self) -> str:
+        """A word for who speaks, for the log: see `bot.metrics.VOICE_KINDS`."""
+        if len({line.voice for line in self.lines}) > 1:
+            return "several"
+        if self.voices:
+            return self.voices[0].kind
+        return "none" if self.reference is None else "recording"
 
     @property
     def voices(self) -> tuple[SpokenVoice, ...]:

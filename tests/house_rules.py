@@ -18,6 +18,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.limits": (),
     "bot.models": (),
     "bot.allocator": (),
+    "bot.metrics": (),
     "bot.logs": (),
     "bot.settings": (*GROUND, "untrusted.confinement"),
     "bot.data_folder": (*GROUND, "bot.library", "bot.settings"),  # the names of what is in it
@@ -26,15 +27,21 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.audio": (*GROUND, "bot.text.speaking_time", "untrusted"),  # a generation is judged by its text
     "bot.audio.maker_process": (*GROUND, "bot.audio", "bot.settings"),  # what a child of ours inherits
     "bot.audio.maker_child": (*GROUND, "bot.allocator", "bot.audio", "untrusted"),  # it sets up a process
-    "bot.tts": (*GROUND, "bot", "bot.settings", "untrusted"),
-    "bot.playback": (*GROUND, "bot.audio"),
-    "bot.library": (*GROUND, "bot", "bot.text.characters"),  # a name is as long as people count it
+    "bot.tts": (*GROUND, "bot", "bot.metrics", "bot.settings", "untrusted"),
+    "bot.playback": (*GROUND, "bot.audio", "bot.metrics"),
+    "bot.library": (
+        *GROUND,
+        "bot",
+        "bot.metrics",
+        "bot.text.characters",
+    ),  # a name is as long as people count it
     # kept speech is found again, and deleted, by whom it concerns
     "bot.speech": (
         *GROUND,
         "bot.audio.maker",
         "bot.library.cached_speeches",
         "bot.library.usage",
+        "bot.metrics",
         "bot.text",
         "bot.tts",
     ),
@@ -90,6 +97,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "regex": ("bot.text", "rehearsal.rules"),
     "sentencex": ("bot.text",),
     "dotenv": ("bot.settings",),
+    "prometheus_client": ("bot.metrics", "bot.monitor"),
     "espeakng_loader": ("tts_gateway.engines",),
     "requests": (),  # it blocks the loop
 }

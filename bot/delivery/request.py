@@ -97,7 +97,8 @@ def with_recordings(request: SpeakRequest, recorded: Mapping[str, Voice]) -> Spe
 
 def spoken(voice: Voice) -> SpokenVoice:
     """Return a saved voice as a request names it."""
-    return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript, speaker_id=voice.speaker_id)
+    whose, kind = voice.speaker_id, voice.kind.value
+    return SpokenVoice(voice.id, voice.name, voice.recording, voice.transcript, speaker_id=whose, kind=kind)
 
 
 def generation_of(

@@ -42,7 +42,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.sql.dml import ReturningInsert
 
-from bot.errors import LibraryBusyError, LibraryError, OtherDatabaseError
+from bot import metrics
+from bot.errors import LibraryBusyError, LibraryError, LibraryUnreachableError, OtherDatabaseError
 from bot.library.backups import back_up_daily, check_intact, forget_old_backups, newest_age
 from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
 from bot.library.grouped import GroupedTransactions, ItemT, ResultT, Work
@@ -410,14 +411,21 @@ class Database:
         if self._is_closing:
             raise LibraryError("the database is closed")
         self._under_way += 1
+        began = time.monotonic()
         try:
             async with lock or nullcontext(), sessions.begin() as session:
                 await _begin(session)
                 yield session
+            metrics.database_answered(time.monotonic() - began)
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
-            raise library_error(error) from error
+            failure = library_error(error)
+            metrics.database_failed(failure)
+            raise failure from error
+        except LibraryUnreachableError as error:  # of the beginning
+            metrics.database_failed(error)
+            raise
         finally:
             self._under_way -= 1
             self._came_back.set()

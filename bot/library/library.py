@@ -151,6 +151,7 @@ class Library:
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         usage = Usage(self.database, self._speech_limits, now=self._now)
         self.usage = await parts.enter_async_context(usage)
+        await self.usage.look()
         self.reading = Reading(self.database)
         folder = self._data_dir / RECORDING_FOLDER
         self.recordings = Recordings(self.database, folder, limit=self._limit, now=self._now)

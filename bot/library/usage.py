@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Update, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import metrics
 from bot.errors import LibraryError, UsageLimitError
 from bot.library.database import Database, count_up, insert_if_missing
 from bot.library.tables import OutageRow, UsageRow
@@ -184,6 +185,19 @@ class ServerUsage:
     voices: tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much all servers have together: ``seconds`` this day of UTC, ``calls`` this hour, and the limits.
+
+    A limit of 0 is none.
+    """
+
+    seconds: float = 0.0
+    most_seconds: int = 0
+    calls: int = 0
+    most_calls: int = 0
+
+
 class Usage:
     """Usage of everybody, kept in the database, so that it is right over restarts and in several processes.
 
@@ -199,6 +213,8 @@ class Usage:
         self._now = now
         self._settled: list[_Settled] = []
         self._writing: asyncio.Task[None] | None = None
+        self.budget = Budget(most_seconds=limits.seconds, most_calls=limits.calls_an_hour)
+        """What all servers had when `look` was called last, and what was settled here since."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -285,6 +301,11 @@ class Usage:
     def settle(self, settled: _Settled) -> None:
         """Write it soon; `Charge.settle` calls this."""
         self._settled.append(settled)
+        self.budget = replace(
+            self.budget,
+            seconds=self.budget.seconds + settled.milliseconds / 1_000,
+            calls=self.budget.calls + settled.calls,
+        )
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="usage")
 
@@ -326,6 +347,27 @@ class Usage:
             await _change(session, changes, calls)
 
     # -- looking ----------------------------------------------------------------------------------
+
+    async def look(self) -> Budget:
+        """Return what all servers have had by now, as the database knows it. Raises `LibraryError`."""
+        now, limits = self._now(), self._limits
+        nobody = Asker(0, 0)
+        day, hour = (
+            next(one for one in self._counted(nobody, now) if one.period == period and not one.member_id)
+            for period in (_DAY, _HOUR)
+        )
+        async with self._database.reading() as session:
+            found = select(UsageRow.key, UsageRow.milliseconds, UsageRow.calls)
+            rows = await session.execute(found.where(UsageRow.key.in_([day.key, hour.key])))
+            counted = {row.key: row for row in rows}
+        made, called = counted.get(day.key), counted.get(hour.key)
+        self.budget = Budget(
+            made.milliseconds / 1_000 if made else 0.0,
+            limits.seconds,
+            called.calls if called else 0,
+            limits.calls_an_hour,
+        )
+        return self.budget
 
     async def of_member(self, asker: Asker) -> MemberUsage:
         """Return what was made for a member today, and how the limits stand that they can meet."""
@@ -427,6 +469,7 @@ class Reservations:
             return await self._usage.reserve(self._asker, RESERVED_TIMES * seconds, voice_id)
         except UsageLimitError as error:
             self._refusal = error
+            metrics.budget_refused(is_members=error.is_members)
             raise
 
 

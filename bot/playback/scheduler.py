@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from array import array
+from bisect import bisect_left
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
@@ -38,24 +39,36 @@ class Paced(Protocol):
         """Take in that it is not called any more, because `tick` raised or the scheduler was closed."""
 
 
+LATENESS_BOUNDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, CATCH_UP_SECONDS, 0.08, 0.16, 0.32, 0.64)
+"""Upper bounds, in seconds, of what the counts of `Lateness` tell apart."""
+
+
 class Lateness:
-    """The most recent latenesses: after each slot, how late its last connection was, in seconds."""
+    """The latenesses: after each slot, how late its last connection was, in seconds.
+
+    The most recent are kept. Of all there are ``counts``, by `LATENESS_BOUNDS` and one for what is later
+    still, and their ``sum``: one thread adds to them, any may read them.
+    """
 
     def __init__(self) -> None:
         self._ring = array("d", bytes(8 * _KEPT))
         self._count = 0
+        self.counts = [0] * (len(LATENESS_BOUNDS) + 1)
+        self.sum = 0.0
 
     def note(self, seconds: float) -> None:
         """Keep one."""
         self._ring[self._count % _KEPT] = seconds
         self._count += 1
+        self.counts[bisect_left(LATENESS_BOUNDS, seconds)] += 1
+        self.sum += seconds
 
     def recent(self) -> list[float]:
         """Return what is kept, about 16 s at most, in no order."""
         return self._ring[: self._count].tolist()
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget those that are kept."""
         self._count = 0
 
 

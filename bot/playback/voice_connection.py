@@ -15,6 +15,7 @@ from discord.gateway import DiscordVoiceWebSocket, VoiceKeepAliveHandler
 from discord.types.voice import GuildVoiceState
 from discord.voice_state import ConnectionFlowState, SocketReader, VoiceConnectionState
 
+from bot import metrics
 from bot.errors import PlaybackError, PlaybackLimitedError
 
 log = logging.getLogger(__name__)
@@ -208,6 +209,7 @@ class SpeechVoiceWebSocket(DiscordVoiceWebSocket):
 
     def _end(self, code: int | None) -> None:
         self._stop_heartbeats()  # not only when it is closed, which may be after a wait
+        metrics.voice_closed(code)
         self.on_closed(code)
 
     async def received_message(self, msg: dict[str, Any]) -> None:

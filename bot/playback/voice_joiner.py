@@ -12,6 +12,7 @@ from typing import Final
 
 import discord
 
+from bot import metrics
 from bot.errors import MemberError, PlaybackLimitedError
 from bot.playback.permissions import VoiceChannelLike
 from bot.playback.player import Connect, VoiceConnection
@@ -163,7 +164,8 @@ class VoiceJoiner:
             )
         await self._queue.turn(channel.guild.shard_id, urgency)
         try:
-            return await self._connect(channel, self._join_seconds)
+            with metrics.voice_join():
+                return await self._connect(channel, self._join_seconds)
         except PlaybackLimitedError:
             self.cool_down(guild_id)
             raise

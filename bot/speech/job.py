@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Final, Self
 
+from bot import metrics
 from bot.errors import MemberError, SpeechBotError
 from bot.library.cached_speeches import Keeping, member_label
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
@@ -50,6 +52,11 @@ class SharedJob:
     def can_be_shared(self) -> bool:
         """Whether another equal request may have the same speech."""
         return not (self.request.fresh or self._is_given_up or self._error or self.task.done())
+
+    @property
+    def error(self) -> Exception | None:
+        """What has ended it early."""
+        return self._error
 
     @property
     def has_subscribers(self) -> bool:
@@ -133,6 +140,12 @@ class SharedJobs:
         self._unheard: set[SharedJob] = set()  # somebody listens, and has heard nothing yet
         self._all_heard = asyncio.Event()
         self._all_heard.set()
+
+    @property
+    def seconds_today(self) -> float:
+        """How many seconds of new speech all servers have had today, for the log."""
+        usage = self._resources.usage
+        return 0.0 if usage is None else usage.budget.seconds
 
     def join(
         self, request: SpeechRequest, key: str, asker: Asker, clock: PlaybackClock, access: VoiceAccess | None
@@ -302,6 +315,10 @@ class SpeechJob:
         self._shared: SharedJob | None = None
         self._begun = 0
         self._is_over = False
+        self._is_shared = False
+        self._asked = time.monotonic()
+        self._first_sound: float | None = None  # seconds after it was asked for, and the same of the whole
+        self._whole: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -324,6 +341,9 @@ class SpeechJob:
                 raise StopAsyncIteration
             await self._wait(shared)
         frames = shared.frames[self._begun :]
+        if self._first_sound is None:
+            self._first_sound = time.monotonic() - self._asked
+            metrics.sound_began(self._first_sound, is_kept=self.is_kept)
         self._begun += len(frames)
         return frames
 
@@ -343,6 +363,7 @@ class SpeechJob:
         while not shared.is_finished():
             await self._wait(shared)
         assert shared.speech is not None, "it is finished"  # noqa: S101
+        self._whole = self._whole or time.monotonic() - self._asked
         return shared.speech
 
     def cancel(self) -> None:
@@ -352,8 +373,28 @@ class SpeechJob:
         self._is_over = True
         self._quota.release(self._asker.member_id)
         if self._shared is not None:
+            self._note_end(self._shared)
             self._shared.unsubscribe()
             self._shared = None
+
+    def _note_end(self, shared: SharedJob) -> None:
+        """Count how it ended, and log what a whole one took: never a word of what is said."""
+        voice, speech = self._request.voice_kind, shared.speech
+        if speech is None:
+            metrics.generation_failed(voice, shared.error)
+            return
+        whole = self._whole or time.monotonic() - self._asked
+        metrics.generation_ended(voice, whole, speech.seconds, is_kept=self.is_kept)
+        where = f"server {self._asker.account}"
+        log.info(
+            "%s: %.1f s of speech, voice: %s, %s in %.2f s: calls %.2f s, first sound %s, today %.0f s",
+            "private" if self._asker.account == self._asker.member_id else where,
+            *(speech.seconds, voice),
+            "kept" if self.is_kept else "shared" if self._is_shared else "made",
+            *(whole, shared.run.seconds_called if shared.run and not self._is_shared else 0.0),
+            "none" if self._first_sound is None else f"{self._first_sound:.2f} s",
+            self._jobs.seconds_today,
+        )
 
     async def _joined(self) -> SharedJob:
         """Return the making that this one has joined or begun."""
@@ -362,6 +403,7 @@ class SpeechJob:
         if self._is_over:
             raise asyncio.CancelledError
         if self._shared is None:  # or it was joined meanwhile, by whoever waits for the result
+            self._is_shared = self._jobs.find(self._request, self._key) is not None
             self._shared = self._jobs.join(self._request, self._key, self._asker, self._clock, self._access)
             self._shared.subscribe()
         return self._shared

@@ -56,7 +56,7 @@ class SpeechRun:
         self,
         speakers: Sequence[Speaker],
         plan: SegmentPlan,
-        resources: SpeechResources,
+        requests: TTSRequests,
         clock: PlaybackClock,
         *,
         tempo: float = 1.0,
@@ -64,8 +64,9 @@ class SpeechRun:
     ) -> None:
         self._speakers = speakers
         self._plan = plan
-        self._stats = resources.stats
-        self._maker = resources.maker
+        self._requests = requests
+        self._stats = requests.resources.stats
+        self._maker = requests.resources.maker
         self._clock = clock
         self._tempo = tempo
         self._max_seconds = max_seconds
@@ -104,6 +105,11 @@ class SpeechRun:
         is_sound = all(speaker.is_sound for speaker in self._speakers)
         is_whole = not (self._rest_is_missing or is_preview)  # a better one is heard once there is one
         self.result = SpeechResult(speech, is_sound and is_whole)
+
+    @property
+    def seconds_called(self) -> float:
+        """How long the TTS gateway has worked for it so far."""
+        return self._requests.seconds_called
 
     @property
     def progress(self) -> Progress:
@@ -234,7 +240,7 @@ async def speech_run_of(
     await _check_calls(line_plans)
     numbers = [voices_in_turn.index(voice) for voice in voices]
     plan = SegmentPlan(list(zip(numbers, line_plans, strict=True)))
-    return SpeechRun(speakers, plan, resources, clock, tempo=request.tempo, max_seconds=max_seconds)
+    return SpeechRun(speakers, plan, requests, clock, tempo=request.tempo, max_seconds=max_seconds)
 
 
 def _speaker_of(

@@ -186,6 +186,8 @@ class TTSRequests:
         self._asker = asker
         self._reservations = Reservations(resources.usage, asker)
         self._has_repeated = False
+        self.seconds_called = 0.0
+        """How long the TTS gateway worked on what it has answered so far, one call added to the other."""
 
     def budget(self, request: SpeechRequest, gate: CallGate | None, seconds: float) -> CallBudget:
         """Return the budget of a call for ``seconds`` of ``request``, whose voice has this ``gate``."""
@@ -217,6 +219,7 @@ class TTSRequests:
             budget.settle()
             raise
         ended = asyncio.get_running_loop().time()
+        self.seconds_called += ended - call.began
         self.resources.stats.learn(call.began, ended, seconds, call.request.reference)
         return download
 

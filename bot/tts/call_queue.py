@@ -374,6 +374,16 @@ class CallQueue:
         self._waking: asyncio.TimerHandle | None = None
         self._is_closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def under_way(self) -> int:
+        """How many calls the TTS gateway has now."""
+        return len(self._under_way)
+
     async def take(self, priority: CallPriority, *, delay: float = 0.0) -> CallSlot | None:
         """Return a slot, as soon as it is the turn of this call; None when everybody was sent away.
 

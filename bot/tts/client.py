@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self
 
 from yarl import URL
 
+from bot import metrics
 from bot.errors import (
     TTSBusyError,
     TTSCreditError,
@@ -312,6 +313,16 @@ class TTSClient:
             return wire.TTSHealth()
         return wire.read_health(received.body if received.status == 200 else b"")
 
+    @property
+    def queue(self) -> CallQueue:
+        """The queue in which all its calls stand."""
+        return self._queue
+
+    @property
+    def outage(self) -> TTSError | None:
+        """Why calls fail at once now; None: they are made."""
+        return self._breaker.error
+
     async def outages(self) -> AsyncGenerator[TTSError | None]:
         """Yield what the operator has to mend, credit or key, when that begins, and None when it is over.
 
@@ -353,10 +364,11 @@ class TTSClient:
             if not probing and self._breaker.admit():
                 probing = True
                 await self._look_at_outage()
-            call.stage = Stage.WAITING
+            call.stage, asked = Stage.WAITING, time.monotonic()
             slot = await self._queue.take(call.priority, delay=delay)
             if slot is None:  # the circuit has opened meanwhile
                 continue
+            metrics.tts_call_waited(time.monotonic() - asked - delay)
             with slot:
                 call.stage = Stage.MAKING
                 if call.gate is not None:
@@ -365,7 +377,8 @@ class TTSClient:
                 slot.begin(call.expected)
                 call.began, began = slot.began, self._clock()
                 try:
-                    outcome = await self._call_in_time(slot, path, call)
+                    with metrics.tts_call():
+                        outcome = await self._call_in_time(slot, path, call)
                 except TTSError as error:
                     wait = self._retry.delay_after(tries, error, random.random())
                     self._note_failure(slot, error, wait, began)

@@ -302,6 +302,12 @@ class CircuitBreaker:
         return self._error is not None and self._clock() < self._until
 
     @property
+    def error(self) -> TTSError | None:
+        """What has opened it, until a call is carried out again, or its time is over; None: it is closed."""
+        is_over = self._error is None or (_closes_by_itself(self._error) and not self.is_open)
+        return None if is_over else self._error
+
+    @property
     def outage(self) -> TTSError | None:
         """What kept everybody from being served, while it is that what has opened it."""
         return None if self._error is None or _is_for_the_operator(self._error) else self._error

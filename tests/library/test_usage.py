@@ -14,7 +14,7 @@ import pytest
 from bot.errors import MemberError, UsageLimitError
 from bot.library.guild_settings import UsageRules, zones_like
 from bot.library.library import Library
-from bot.library.usage import EVERYBODYS, MINE, NO_LIMITS, THE_SERVERS, OperatorLimits, day_of
+from bot.library.usage import EVERYBODYS, MINE, NO_LIMITS, THE_SERVERS, Budget, OperatorLimits, day_of
 from bot.library.voice import Scope
 from bot.limits import LEFT_GUILD_DAYS, RESERVATION_SECONDS
 from bot.models import Allowance, Asker
@@ -460,3 +460,19 @@ async def test_an_outage_is_told_once_by_all_processes_and_after_restarts(opened
         ]
         assert await here.usage.outage_ends() is False
         assert await there.usage.outage_begins("speech") is True
+
+
+async def test_what_all_servers_have_had_is_known_from_the_start_and_begins_anew_each_day(
+    opened: Open, clock: Clock
+):
+    limits = OperatorLimits(seconds=100, calls_an_hour=7)
+    async with opened(limits) as library:
+        await used(library, ada(), 4.0)
+        await used(library, ben(guild_id=ROOKERY), 3.0)
+        assert library.usage.budget == Budget(7.0, 100, 2, 7)
+    async with opened(limits) as library:
+        assert library.usage.budget == Budget(7.0, 100, 2, 7)
+        clock.now += timedelta(hours=1)
+        assert await library.usage.look() == Budget(7.0, 100, 0, 7)
+        clock.now += timedelta(days=1)
+        assert await library.usage.look() == Budget(0.0, 100, 0, 7)
