@@ -23,6 +23,7 @@ try:
     from bot.data_folder import DataFolder, StartTimes
     from bot.delivery.voice_archive import export_voice, import_voice
     from bot.errors import NotDiscordError, SpeechBotError
+    from bot.library.moving import back_up_to, restore_from
     from bot.settings import Settings, files_others_can_read, forget_secrets
     from bot.speech_bot import SpeechBot, is_healthy
     from bot.start import Obstacle, Waits, identifies_left, obstacle_of
@@ -147,7 +148,11 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
         case "check":
             return asyncio.run(check(settings))
         case "restore-backup":
-            return _restore(settings)
+            return _restore_backup(settings)
+        case "backup":
+            return _back_up(settings, given.file)
+        case "restore":
+            return _restore(settings, given.file)
         case "export-voice":
             return _say(export_voice(settings, given.name, given.guild, given.to))
         case "import-voice":
@@ -161,7 +166,30 @@ def _say(work: Coroutine[Any, Any, str]) -> int:
     return 0
 
 
-def _restore(settings: Settings) -> int:
+def _back_up(settings: Settings, file: Path) -> int:
+    """Write everything that survives a restart into a file, also beside a running bot."""
+    moved = asyncio.run(back_up_to(settings.database_address, settings.data_dir, file))
+    is_pipe = str(file) == "-"
+    print(
+        f"{'The pipe' if is_pipe else file} now holds {moved}. Whoever has it has every voice: keep it where "
+        "only you can read it.",
+        file=sys.stderr if is_pipe else sys.stdout,
+    )
+    if moved.damaged:
+        print(f"{moved.damaged} damaged recordings were left out; their voices are silent.", file=sys.stderr)
+    return 0
+
+
+def _restore(settings: Settings, file: Path) -> int:
+    """Put such a file in its place, while no bot runs."""
+    with DataFolder(settings):
+        moved = asyncio.run(restore_from(settings.database_address, settings.data_dir, file))
+    made = f", as they were on {moved.made_at:%d %B %Y, %H:%M} UTC" if moved.made_at else ""
+    print(f"Restored {moved}{made}. Stop the bot that the file is from before you start this one.")
+    return 0
+
+
+def _restore_backup(settings: Settings) -> int:
     """Put the newest backup of the database in its place, while no bot runs."""
     with DataFolder(settings) as folder:
         print(folder.restore_backup())
@@ -213,6 +241,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("has-token", help="exit 0 if a Discord token is set, 1 if not")
     commands.add_parser("healthy", help="exit 0 if the running bot is connected, 1 if not")
     commands.add_parser("restore-backup", help="put the newest backup in the place of a damaged database")
+    for name, what in (
+        ("backup", "write everything that is kept into one file, also while the bot runs"),
+        ("restore", "put such a file into an empty DATA_DIR, and an empty database"),
+    ):
+        moving = commands.add_parser(name, help=what)
+        moving.add_argument("file", type=Path, metavar="FILE", help="a zip; - stands for a pipe")
     _add_voice_commands(commands)
     return parser
 

@@ -145,7 +145,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     url = settings.database_url
     what = "the database at DATABASE_URL" if url else f"the database in {settings.data_dir}"
     try:
-        async with await Database.open(url.reveal() if url else None, settings.data_dir) as database:
+        async with await Database.open(settings.database_address, settings.data_dir) as database:
             problem = await database.problem()
             age = await database.backup_age()
             left = await RecordingPosts(database).undeleted() if problem is None else Undeleted(0, 0)

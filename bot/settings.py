@@ -221,6 +221,11 @@ class Settings:
         return cls.from_env({**_dotenv(), **os.environ})
 
     @property
+    def database_address(self) -> str | None:
+        """DATABASE_URL as it was given, with its password; None: a file under ``data_dir``."""
+        return self.database_url.reveal() if self.database_url else None
+
+    @property
     def proxy(self) -> Proxy | None:
         """The proxy to the internet, if there is one."""
         return Proxy(self.https_proxy, self.no_proxy or "") if self.https_proxy else None

@@ -313,8 +313,7 @@ async def _consent_here(library: Library, scope: Scope, found: Portable) -> str 
 
 
 def _library(settings: Settings) -> Library:
-    url = settings.database_url
-    return Library(url.reveal() if url else None, settings.data_dir)
+    return Library(settings.database_address, settings.data_dir)
 
 
 def _voice_files_read(file: Path) -> bytes:

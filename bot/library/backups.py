@@ -67,7 +67,7 @@ def check_intact(file: Path, *, seconds: float = LOOK_OVER_SECONDS) -> None:
 def newest_whole(file: Path) -> Path | None:
     """Return the newest backup of ``file`` without damage; None: there is none."""
     found = sorted(_backups(file), key=_made_at, reverse=True)
-    return next((backup for backup in found if _damage(backup, None) is None), None)
+    return next((backup for backup in found if damage_in(backup) is None), None)
 
 
 def newest_age(file: Path, now: float) -> float | None:
@@ -158,14 +158,27 @@ def _copy(file: Path, kind: str) -> None:
         raise LibraryFullError(f"less than {needed // 1024**2} MB are free on the disk")
     copy = folder / f"{file.stem}-{kind}-{_stamp()}.db"
     with _private(copy.with_suffix(_DRAFT)) as draft:
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as target:
-            source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, whole without others
-        damage = _damage(draft, None)
-        if damage is not None:
-            raise LibraryError(f"the copy is damaged: {damage}")
+        copy_whole(file, draft)
         _sync(draft)
         draft.replace(copy)
+
+
+def copy_whole(file: Path, copy: Path) -> None:
+    """Copy a database as it is at one moment into one file, while others write, and look the copy over.
+
+    Raises `OSError`, `sqlite3.Error`, and `LibraryError` if the copy is damaged.
+    """
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, whole without others
+    damage = damage_in(copy)
+    if damage is not None:
+        raise LibraryError(f"the copy is damaged: {damage}")
+
+
+def damage_in(file: Path) -> str | None:
+    """Return what is wrong with a database file, which is looked over whole; None: nothing."""
+    return _damage(file, None)
 
 
 def _damage(file: Path, seconds: float | None) -> str | None:

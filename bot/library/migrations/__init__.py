@@ -54,7 +54,8 @@ OURS: Final = Migrations(
 
 log = logging.getLogger(__name__)
 
-_VERSIONS: Final = "alembic_version"
+VERSIONS: Final = "alembic_version"
+"""The table in which Alembic keeps the revision."""
 
 
 async def bring_up_to_date(
@@ -67,7 +68,7 @@ async def bring_up_to_date(
     """
     engine = engine_for(url, busy_seconds=busy_seconds, foreign_keys=False)
     try:
-        revision = await _revision(engine)
+        revision = await revision_of(engine)
         if revision == migrations.newest:
             return
         if revision is None and refusal_of_new is not None:
@@ -86,12 +87,13 @@ async def bring_up_to_date(
         await engine.dispose()
 
 
-async def _revision(engine: AsyncEngine) -> str | None:
+async def revision_of(engine: AsyncEngine) -> str | None:
+    """Return which revision the tables have; None: there are none. Raises `LibraryError`."""
     try:
         async with engine.connect() as connection:
-            if not await connection.run_sync(lambda sync: inspect(sync).has_table(_VERSIONS)):
+            if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSIONS)):
                 return None
-            found = await connection.execute(text(f"SELECT version_num FROM {_VERSIONS}"))  # noqa: S608
+            found = await connection.execute(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608
             return found.scalar()
     except TypeError as error:  # the driver's, for a word behind the ? that it does not know
         reason = str(error).removeprefix("connect() got an ")
@@ -108,7 +110,7 @@ async def _upgrade(engine: AsyncEngine, revision: str | None, migrations: Migrat
     try:
         async with writing(engine).begin() as connection:
             if revision is None and migrations == OURS:
-                await connection.run_sync(_make_tables)
+                await connection.run_sync(make_tables)
             else:
                 await connection.run_sync(_run_alembic, migrations.folder)
             if engine.dialect.name == "sqlite":
@@ -124,10 +126,10 @@ async def _upgrade(engine: AsyncEngine, revision: str | None, migrations: Migrat
         ) from error
 
 
-def _make_tables(connection: Connection) -> None:
+def make_tables(connection: Connection) -> None:
     """Make the tables of a new database, as all migrations together would, without loading Alembic for it."""
     Base.metadata.create_all(connection, checkfirst=False)
-    version = Table(_VERSIONS, MetaData(), Column("version_num", String(32), primary_key=True))
+    version = Table(VERSIONS, MetaData(), Column("version_num", String(32), primary_key=True))
     version.create(connection)
     connection.execute(version.insert().values(version_num=OURS.newest))
 
