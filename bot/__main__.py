@@ -146,7 +146,7 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
         case "healthy":
             return 0 if is_healthy(settings.data_dir) else 1
         case "check":
-            return asyncio.run(check(settings))
+            return asyncio.run(check(settings, speaks=given.speak))
         case "restore-backup":
             return _restore_backup(settings)
         case "backup":
@@ -237,7 +237,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description="A Discord bot that says things.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", title="commands", metavar="")
-    commands.add_parser("check", help="say what works, what is missing, and how to mend it")
+    checking = commands.add_parser("check", help="say what works, what is missing, and how to mend it")
+    checking.add_argument(
+        "--speak", action="store_true", help="have the TTS gateway make one sentence, which may cost a call"
+    )
     commands.add_parser("has-token", help="exit 0 if a Discord token is set, 1 if not")
     commands.add_parser("healthy", help="exit 0 if the running bot is connected, 1 if not")
     commands.add_parser("restore-backup", help="put the newest backup in the place of a damaged database")

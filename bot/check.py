@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
 
 import aiohttp
 import discord
 
 from bot import typed
+from bot.audio.maker import Maker
 from bot.audio.sound import SpeechSound
 from bot.command_tree import reads_messages, refused
 from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
 from bot.delivery.operator import owner_of
 from bot.delivery.reference_uploads import storage_problem
-from bot.errors import DataFolderError, LibraryError, TTSError
+from bot.errors import AudioError, DataFolderError, LibraryError, TTSCreditError, TTSDeniedError, TTSError
 from bot.interaction import invitation
 from bot.library.backups import RESTORE
 from bot.library.database import Database
@@ -28,7 +32,7 @@ from bot.playback.packets import native_calls
 from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings, files_others_can_read
 from bot.speech_bot import DISCORD_HOST, USER_AGENT
 from bot.start import obstacle_of
-from bot.tts.client import TTSClient
+from bot.tts.client import TTSCall, TTSClient
 from bot.tts.local_tts_gateway import OwnTTSGateway
 from untrusted.decoder import DecodingError, open_ways
 
@@ -37,6 +41,7 @@ _WALLS = "this needs Linux with seccomp, on x86-64 or ARM64; a container may hav
 _DISCORD_PY = "2.7.1"
 _RECORDINGS = "recordings of saved voices"
 _LOGIN_SECONDS = 20.0
+_SENTENCE = "Hello. This is a test of the voice."
 _SENDING = {
     True: "sent without a wait for other threads",
     False: "each may wait for other threads; a hundred channels at once can stutter on this system",
@@ -52,10 +57,13 @@ class Finding:
     cure: str = ""
 
 
-async def check(settings: Settings) -> int:
-    """Print every finding as it is made; return 0 if the bot can run, else 1."""
+async def check(settings: Settings, *, speaks: bool = False) -> int:
+    """Print every finding as it is made; return 0 if the bot can run, else 1.
+
+    ``speaks``: the TTS gateway is asked for a sentence, which it may bill.
+    """
     fine = True
-    async for finding in findings(settings):
+    async for finding in findings(settings, speaks=speaks):
         fine &= finding.fine
         print("ok     " if finding.fine else "MISSING", finding.what)
         if finding.cure:
@@ -67,9 +75,9 @@ async def check(settings: Settings) -> int:
 
 
 async def findings(
-    settings: Settings, *, connector: aiohttp.BaseConnector | None = None
+    settings: Settings, *, connector: aiohttp.BaseConnector | None = None, speaks: bool = False
 ) -> AsyncIterator[Finding]:
-    """Yield the findings, cheapest first. ``connector`` carries what is said to Discord."""
+    """Yield the findings, cheapest first. ``connector`` carries what is said to Discord; see `check`."""
     yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "")
     yield _package("discord.py", "discord", "talks to Discord", exactly=_DISCORD_PY)
     yield _package("davey", "davey", "end-to-end encryption; without it Discord refuses voice")
@@ -84,7 +92,9 @@ async def findings(
         yield Finding(
             False, f"{path} holds a secret, and other users of this machine can read it", f"chmod 600 {path}"
         )
-    yield await (_own_tts_gateway(settings) if settings.own_tts_gateway else _tts_gateway(settings))
+    yield await (
+        _own_tts_gateway(settings) if settings.own_tts_gateway else _tts_gateway(settings, speaks=speaks)
+    )
     if settings.recording_place is RecordingPlace.THIS_MACHINE:
         yield Finding(True, f"{_RECORDINGS} go to our own TTS gateway on this machine; nothing is posted")
     async for finding in _discord(settings, connector):
@@ -183,25 +193,63 @@ async def _own_tts_gateway(settings: Settings) -> Finding:
     own = OwnTTSGateway(engine=engine)
     try:
         async with TTSClient(await own.start()) as tts:
-            await tts.synthesize(SpeechRequest("Hello"))
+            return await _speak(tts, what)
     except TTSError as error:
         return Finding(False, f"{what}: {error}", _INSTALL)
     finally:
         await own.aclose()
-    return Finding(True, f"{what}: speaks")
 
 
-async def _tts_gateway(settings: Settings) -> Finding:
+async def _speak(tts: TTSClient, what: str) -> Finding:
+    """Have a sentence made as for a member, and say how soon it was heard. Raises `TTSError`."""
+    maker, began, first = Maker(), monotonic(), math.nan
+    try:
+        download = await tts.open(TTSCall(SpeechRequest(_SENTENCE)))
+        async with aclosing(maker.start(download, text=_SENTENCE, is_live=True)) as speech:
+            async for _ in speech:
+                first = monotonic() - began if math.isnan(first) else first
+            took = monotonic() - began
+    except AudioError as error:
+        return Finding(
+            False, f"{what}: what it sent can't be played: {error}", "look at its log, and at its model"
+        )
+    finally:
+        await maker.aclose()
+    made = speech.checked
+    if made.defect is not None:
+        again = "type the same again; if it stays so, look at the TTS gateway and its model"
+        return Finding(False, f"{what}: what it made is no good take: {made.defect}", again)
+    heard = f"first sound after {first:.1f} s, {made.seconds:.1f} s of speech in {took:.1f} s"
+    return Finding(True, f"{what}: speaks ({heard})")
+
+
+async def _tts_gateway(settings: Settings, *, speaks: bool) -> Finding:
     address = settings.tts_base_url or HOSTED_TTS_BASE_URL
     try:
-        async with TTSClient(address, settings.tts_api_key, proxy=settings.proxy) as tts:
+        async with TTSClient(
+            address,
+            settings.tts_api_key,
+            proxy=settings.proxy,
+            guidance=settings.tts_guidance,
+            steps=settings.tts_steps,
+        ) as tts:
+            if speaks:
+                return await _speak(tts, f"the TTS gateway at {address}")
             await tts.probe()
+    except TTSCreditError as error:
+        what = f"the TTS gateway at {address} has no credit left: {error}"
+        return Finding(False, what, f"top it up: {settings.refill_page}")
+    except TTSDeniedError as error:
+        what = f"the TTS gateway at {address} does not let this bot in: {error}"
+        return Finding(False, what, f"check TTS_API_KEY; your key stands at {settings.refill_page}")
     except TTSError as error:
         what = f"the TTS gateway at {address} does not answer: {error}"
         return Finding(False, what, "check TTS_BASE_URL and TTS_API_KEY, and this machine's network")
     key = "with a key" if settings.tts_api_key else "without a key"
     return Finding(
-        True, f"the TTS gateway at {address}: answers ({key}; the key is used only when speech is made)"
+        True,
+        f"the TTS gateway at {address}: answers ({key}; the key is used only when speech is made)",
+        f"to hear whether it speaks, which may cost a call: {typed('bot check --speak')}",
     )
 
 
@@ -222,6 +270,7 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             found = [Finding(True, f"Discord knows this bot as {client.user}")]
             found.append(await _commands(client, settings))
             found.append(_intent(client))
+            found.append(_policies(client, settings))
             if client.application_id is not None:
                 found.append(
                     Finding(True, f"to add it to a server, open: {invitation(client.application_id)}")
@@ -245,6 +294,25 @@ def _intent(client: discord.Client) -> Finding:
         True,
         "channels can't be read aloud: Discord doesn't show the bot what people write",
         "turn on Message Content Intent in the developer portal (Bot, Privileged Gateway Intents)",
+    )
+
+
+def _policies(client: discord.Client, settings: Settings) -> Finding:
+    """Say whether members of a bot that anybody can add to a server find what they may ask for."""
+    if client.application is None or not client.application.bot_public:
+        return Finding(True, "nobody but you can add this bot to a server")
+    pages = {
+        "PRIVACY_URL": settings.privacy_url,
+        "TERMS_URL": settings.terms_url,
+        "REPORT_URL": settings.report_url,
+    }
+    missing = [name for name, page in pages.items() if page is None]
+    if not missing:
+        return Finding(True, "anybody can add this bot to a server, and /about shows the pages for that")
+    return Finding(
+        False,
+        f"anybody can add this bot to a server, and /about lacks {' and '.join(missing)}",
+        "turn Public Bot off in the developer portal (Bot), or set them; docs/*-template.md has texts",
     )
 
 

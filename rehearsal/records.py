@@ -370,6 +370,8 @@ class Directory:
         self.channels: dict[int, Channel] = {}
         self.users: dict[int, User] = {bot.id: bot}
         self.privileged_intents = 0
+        self.bot_is_public = True
+        """Whether others than its owner may add the bot to their servers."""
         """The privileged intents that are switched on for the application; none, unless a test does."""
         self.refuses_dms: set[int] = set()
         """People who do not let the bot write to them."""

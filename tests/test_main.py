@@ -73,7 +73,7 @@ def test_check_says_what_works_and_how_to_mend_what_is_missing(tmp_path: Path):
     lines = ended.stdout.splitlines()
     assert ended.returncode == 1
     assert any(line.startswith("ok") and "davey" in line for line in lines)
-    assert any(line.startswith("ok") and "TTS gateway" in line and line.endswith("speaks") for line in lines)
+    assert any(line.startswith("ok") and "TTS gateway" in line and ": speaks (" in line for line in lines)
     missing = next(number for number, line in enumerate(lines) if line.startswith("MISSING"))
     assert "DISCORD_TOKEN" in lines[missing]
     assert lines[missing + 1].strip().startswith("-> put the token")

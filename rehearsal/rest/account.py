@@ -40,7 +40,7 @@ async def get_application(backstage: Backstage, call: RESTCall) -> RESTReply:
         "name": backstage.bot.name,
         "description": "",
         "icon": None,
-        "bot_public": True,
+        "bot_public": directory.bot_is_public,
         "bot_require_code_grant": False,
         "owner": team.pseudo_user() if team else (owner or first).payload(),
         "team": team.payload() if team else None,
