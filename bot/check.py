@@ -211,7 +211,7 @@ async def _speak(tts: TTSClient, what: str) -> Finding:
             took = monotonic() - began
     except AudioError as error:
         return Finding(
-            False, f"{what}: what it sent can't be played: {error}", "look at its log, and at its model"
+            False, f"{what}: what it sent can't be played: {error}", "look at its log and its model"
         )
     finally:
         await maker.aclose()
