@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,6 @@ try:
     from bot.check import check
     from bot.data_folder import DataFolder, StartTimes
     from bot.delivery.voice_archive import export_voice, import_voice
-    from bot.erasure import Holdings, delete_everything
     from bot.errors import NotDiscordError, SpeechBotError
     from bot.library.moving import back_up_to, restore_from
     from bot.settings import Settings, files_others_can_read, forget_secrets
@@ -38,8 +38,6 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 _MOST_DESCRIPTORS: Final = 65_536
-
-_WORDS: Final = "delete everything"
 
 _HOW_TO_START = (
     "DISCORD_TOKEN is not set. Copy .env.example to .env and put the token of your bot there, "
@@ -156,9 +154,6 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
             return _back_up(settings, given.file)
         case "restore":
             return _restore(settings, given.file)
-        case "delete-everything":
-            ask = _agreed if given.yes else _ask
-            return _say(delete_everything(settings, ask, leaves_posts=given.leave_posts))
         case "export-voice":
             return _say(export_voice(settings, given.name, given.guild, given.to))
         case "import-voice":
@@ -170,19 +165,6 @@ def _say(work: Coroutine[Any, Any, str]) -> int:
     """Do ``work``, print what was done, and return the exit status."""
     print(asyncio.run(work))
     return 0
-
-
-async def _ask(there: Holdings) -> bool:
-    """Ask the operator whether all that is to go."""
-    print(f"This deletes {there}, for good. There is no way back but a backup of your own.")
-    print(f"Type {_WORDS!r} to go on: ", end="", flush=True)
-    typed_words: str = await asyncio.to_thread(sys.stdin.readline)
-    return typed_words.strip() == _WORDS
-
-
-async def _agreed(there: Holdings) -> bool:
-    """Go on: the operator has said so already."""
-    return True
 
 
 def _back_up(settings: Settings, file: Path) -> int:
@@ -225,8 +207,10 @@ def _run(settings: Settings) -> int:
             "%s holds a secret, and other users of this machine can read it: chmod 600 %s", path, path
         )
     _use_all_descriptors()
-    with DataFolder(settings) as folder:
-        obstacle = asyncio.run(_run_until_signalled(settings, settings.discord_token.reveal(), folder.starts))
+    token = settings.discord_token.reveal()
+    with DataFolder(settings, shared=True) as folder:
+        settings = replace(settings, data_dir=folder.path)
+        obstacle = asyncio.run(_run_until_signalled(settings, token, folder.starts))
     if obstacle is None:
         return 0
     print(obstacle.sentence, file=sys.stderr)
@@ -269,12 +253,6 @@ def _parser() -> argparse.ArgumentParser:
     ):
         moving = commands.add_parser(name, help=what)
         moving.add_argument("file", type=Path, metavar="FILE", help="a zip; - stands for a pipe")
-    erasing = commands.add_parser(
-        "delete-everything",
-        help="delete all that is kept, and the messages with recordings, while no bot runs",
-    )
-    erasing.add_argument("--yes", action="store_true", help="do not ask")
-    erasing.add_argument("--leave-posts", action="store_true", help="leave the messages in Discord")
     _add_voice_commands(commands)
     return parser
 

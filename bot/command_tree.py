@@ -15,7 +15,7 @@ import discord
 from discord import app_commands
 
 from bot.delivery.reply import UNREACHABLE, Acknowledgement, Reply
-from bot.errors import RESTARTING, MemberError, SpeechBotError, sentence_for
+from bot.errors import RESTARTING, LibraryError, MemberError, SpeechBotError, sentence_for
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +198,8 @@ def refusal_of(error: Exception) -> str:
     """Return in one sentence why Discord did not take the commands."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be used ({error.strerror})."
+    if isinstance(error, LibraryError):
+        return f"What is known of them could not be read or written ({error})."
     if not isinstance(error, discord.HTTPException):
         return f"Discord did not answer as it should ({type(error).__name__})."
     if error.code == _TOO_MANY_TODAY:

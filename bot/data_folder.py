@@ -7,21 +7,19 @@ import errno
 import json
 import logging
 import os
-import shutil
 import socket
 import stat
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bot.errors import DataFolderError, LibraryError
 from bot.library.backups import BACKUP_FOLDER, restore
-from bot.library.database import ID_FILE
 from bot.library.engine import address, file_of
-from bot.library.moving import SCRATCH, STAGING
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.settings import Settings
 
@@ -59,6 +57,10 @@ MAX_IDENTIFIES_PER_HOUR: Final = 40
 LIMITS_FILE: Final = "tts_limits.json"
 """How many calls at once each TTS gateway has taken."""
 
+PROCESS_FOLDER: Final = "process-{}"
+"""Folder of a further process on this machine; see `DataFolder`."""
+
+_MAX_PROCESSES: Final = 64
 _HOUR: Final = 3_600.0
 
 _FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, IDENTIFIES_FILE, LIMITS_FILE, LOCK_FILE)
@@ -72,17 +74,34 @@ _PROBE: Final = bytes(4_096)
 class DataFolder:
     """A context manager: entered, the folder is ours until we leave it or die, however we die.
 
+    On PostgreSQL the folder may be ``shared`` by several processes of a bot: the first has it, each further
+    one a folder of its own in it, which is ``path`` then.
+
     Entering raises `DataFolderError` with a sentence for the operator: what is in it cannot be used, or
     another bot has it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, shared: bool = False) -> None:
         self.path = settings.data_dir.absolute()
+        self._is_shared = shared
         self._database_url = settings.database_url
-        self.starts = StartTimes(self.path / STARTS_FILE, identifies=self.path / IDENTIFIES_FILE)
         self._locks: list[int] = []
 
+    @property
+    def starts(self) -> StartTimes:
+        """When the bot started that has this folder."""
+        return StartTimes(self.path / STARTS_FILE, identifies=self.path / IDENTIFIES_FILE)
+
     def __enter__(self) -> Self:
+        whole = self.path
+        further = range(2, _MAX_PROCESSES + 1) if self._is_shared and not self._database() else ()
+        for self.path in (whole, *(whole / PROCESS_FOLDER.format(number) for number in further)):
+            with suppress(_HeldError):
+                return self._enter()
+        self.path = whole
+        return self._enter()
+
+    def _enter(self) -> Self:
         self.check()
         files = [self.path / LOCK_FILE]
         named = self._database()
@@ -142,28 +161,6 @@ class DataFolder:
             "deleted after that backup is not in it. Recordings that were deleted stay deleted."
         )
 
-    def wipe(self) -> list[str]:
-        """Delete everything of ours in the folder, and the database, if that is a file.
-
-        Return the names of what else is in the folder. Raises `DataFolderError` for what cannot be deleted.
-        """
-        database = self._database()
-        ours = [self.path / name for name in (*_FILES, *_FOLDERS, ID_FILE, STAGING) if name != LOCK_FILE]
-        ours += self.path.glob(f"{SCRATCH}*")
-        if database is not None:
-            ours += [database.with_name(database.name + side) for side in ("", "-wal", "-shm", ".new")]
-            ours += database.parent.glob(f"{database.name}.damaged-*")
-            ours += (database.parent / BACKUP_FOLDER).glob(f"{database.stem}-*")
-        try:
-            for path in ours:
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-            return sorted(path.name for path in self.path.iterdir() if path.name != LOCK_FILE)
-        except OSError as error:
-            raise disk_error(error, self.path) from error
-
     def _database(self) -> Path | None:
         """Return the file that the database is; None for PostgreSQL. Raises `LibraryError`."""
         url = self._database_url
@@ -187,8 +184,9 @@ class DataFolder:
             is_folder = file.name == LOCK_FILE
             what = f"data folder {self.path}" if is_folder else f"database {file.with_suffix('')}"
             setting = "DATA_DIR to another folder" if is_folder else "DATABASE_URL to another database"
-            raise DataFolderError(
-                f"Another bot ({other}) is using the {what}. Stop it first, or set {setting}."
+            more = " Several processes of one bot need PostgreSQL (DATABASE_URL)." if self._is_shared else ""
+            raise _HeldError(
+                f"Another bot ({other}) is using the {what}. Stop it first, or set {setting}.{more}"
             ) from None
         os.truncate(lock, 0)
         os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -196,6 +194,10 @@ class DataFolder:
     def _close(self) -> None:
         while self._locks:
             os.close(self._locks.pop())
+
+
+class _HeldError(DataFolderError):
+    """Another process has it."""
 
 
 class StartTimes:

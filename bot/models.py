@@ -199,6 +199,18 @@ class Speech:
         return len(self.frames) * FRAME_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """Some of the ``count`` shards of the bot: a share of its servers (Discord's documentation, Sharding)."""
+
+    ids: frozenset[int] = frozenset({0})
+    count: int = 1
+
+    def hold(self, guild_id: int) -> bool:
+        """Return whether what happens in this server comes to one of them."""
+        return (guild_id >> 22) % self.count in self.ids
+
+
 class Destination(Enum):
     """Where an answer goes: a file in the conversation, the voice channel, both, or a voice message."""
 

@@ -32,11 +32,13 @@ from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceS
 from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import StarterMaker, VoiceCreation, VoiceDesigner
 from bot.delivery.voice_message import GenerationsInHand
+from bot.errors import LibraryError
 from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
+from bot.models import Shards
 from bot.playback.player import Volumes
 from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
 from bot.reading.reader import ReadingParts
@@ -79,7 +81,7 @@ EXTENSIONS_PACKAGE: Final = "cogs"
 
 
 class SpeechBot(commands.AutoShardedBot):
-    """A Discord bot that says things.
+    """A Discord bot that says things, in the servers of its ``shards``; None: in all.
 
     ``connector`` carries everything it says to Discord; the rehearsal hands its own. The sharded class
     is used even for one shard: the plain one forgets its voice clients when it has to identify again
@@ -100,6 +102,7 @@ class SpeechBot(commands.AutoShardedBot):
         connector: aiohttp.BaseConnector | None = None,
         own_tts_gateway_arguments: Sequence[str] = (),
         own_tts_gateway_module: str = "tts_gateway",
+        shards: Shards | None = None,
     ) -> None:
         intents = self._intents = discord.Intents.none()
         intents.guilds = True
@@ -116,7 +119,10 @@ class SpeechBot(commands.AutoShardedBot):
             activity=discord.CustomActivity(STATUS),
             proxy=settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None,
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
+            **_asked_for(shards),
         )
+        self.shards_held = shards or Shards()
+        """The shards whose servers the bot hears of; those of others are another process's."""
         self.http.user_agent = USER_AGENT
         for event in _OF_MESSAGES:
             self._connection.parsers[event] = _forgiving(event, self._connection.parsers[event])
@@ -173,6 +179,8 @@ class SpeechBot(commands.AutoShardedBot):
                 speech_limits=limits,
             )
         )
+        assert self.application_id is not None, "it has logged in"  # noqa: S101
+        await self.library.processes.claim(self.application_id)
         own = self._own_tts_gateway()
         tts = await self._parts.enter_async_context(
             TTSClient(
@@ -232,7 +240,8 @@ class SpeechBot(commands.AutoShardedBot):
         self._parts.callback(registering.cancel)
         with suppress(TimeoutError):
             await asyncio.wait_for(tried.wait(), _FIRST_TRY_SECONDS)
-        tidying = asyncio.create_task(self.reference_posts.keep_tidy(), name="reference-posts")
+        leads = self.library.processes.leads
+        tidying = asyncio.create_task(self.reference_posts.keep_tidy(leads), name="reference-posts")
         self._parts.callback(tidying.cancel)
         posting = asyncio.create_task(
             self.reference_posts.post_ahead(self.library.voices.new_voices(), self.library.consents),
@@ -250,8 +259,10 @@ class SpeechBot(commands.AutoShardedBot):
         pause = self.registration_pause
         while True:
             try:
-                if await self.tree.register(self.settings.data_dir / COMMANDS_FILE):
-                    log.info("commands registered with Discord")
+                record = self.settings.data_dir / COMMANDS_FILE
+                async with self.library.processes.registering(record):
+                    if await self.tree.register(record):
+                        log.info("commands registered with Discord")
                 return
             except Exception as error:  # also an answer without sense: the bot can do without this
                 told = (
@@ -295,9 +306,10 @@ class SpeechBot(commands.AutoShardedBot):
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
         """Return the target channels from before the restart; none if that was long ago."""
         age = await asyncio.to_thread(_heartbeat_age, self.settings.data_dir, time.time())
+        ours = {guild_id: at for guild_id, at in kept.channels().items() if self.shards_held.hold(guild_id)}
         if age <= RETURN_SECONDS:
-            return kept.channels()
-        for guild_id in kept.channels():
+            return ours
+        for guild_id in ours:
             kept.remember_channel(guild_id, None)
         return {}
 
@@ -307,7 +319,15 @@ class SpeechBot(commands.AutoShardedBot):
         log.info("logged in as %s, in %d server%s", self.user, count, "" if count == 1 else "s")
         if not self.guilds and self.application_id is not None:
             log.info("To add it to your server, open: %s", invitation(self.application_id))
-        await self.library.settings.present([guild.id for guild in self.guilds])
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """Take in which servers of a shard the bot is in; of others nothing is known here."""
+        here = [guild.id for guild in self.guilds if guild.shard_id == shard_id]
+        shards = Shards(frozenset({shard_id}), self.shard_count or 1)
+        try:
+            await self.library.settings.present(here, shards)
+        except LibraryError as error:
+            log.warning("which servers the bot has left is not known yet: %s", error)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Keep what is kept of this server."""
@@ -368,6 +388,11 @@ class SpeechBot(commands.AutoShardedBot):
                     log.warning("%s cannot be written: %s", path, error.strerror)
                 self.heart_has_beaten.set()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _asked_for(shards: Shards | None) -> dict[str, Any]:
+    """Return what discord.py is told of the shards; without it, it has all that Discord recommends."""
+    return {"shard_ids": sorted(shards.ids), "shard_count": shards.count} if shards else {}
 
 
 _OF_MESSAGES: Final = ("MESSAGE_CREATE", "MESSAGE_UPDATE")

@@ -343,6 +343,8 @@ class Asking:
 
     async def close_lapsed(self, client: discord.Client) -> None:
         """Close the questions that nobody has answered in time, and delete what was kept for them."""
+        if not await self._library.processes.leads():
+            return
         for request in await self._library.consents.sweep():
             await self._drop_recording(request)
             if request.channel_id is None or request.message_id is None:

@@ -206,7 +206,10 @@ def _where(client: discord.Client, voice: Voice) -> str:
     if voice.guild_id == voice.owner_id:
         return "outside servers"
     guild = client.get_guild(voice.guild_id)
-    return f"in {excerpt(guild.name)}" if guild else "in a server that I have left"
+    if guild is None:
+        is_elsewhere = isinstance(client, SpeechBot) and not client.shards_held.hold(voice.guild_id)
+        return "in another server" if is_elsewhere else "in a server that I have left"
+    return f"in {excerpt(guild.name)}"
 
 
 def _gone(voices: list[Voice]) -> str:

@@ -65,8 +65,23 @@ async def test_a_second_bot_on_one_folder_is_told_of_the_first_and_may_come_when
     found = re.search(sentence, said)
     assert found is not None
     assert found[1] == str(tmp_path / "data")
+    assert "Several processes of one bot need PostgreSQL (DATABASE_URL)." in said
     assert LOGGED_IN not in said
     assert "Traceback" not in said
+
+
+def test_several_processes_share_a_folder_on_postgresql_each_with_a_part_of_its_own(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=Secret("postgresql://nobody@127.0.0.1:9/none"))
+
+    with (
+        DataFolder(settings, shared=True) as first,
+        DataFolder(settings, shared=True) as second,
+        DataFolder(settings, shared=True) as third,
+    ):
+        paths = [first.path, second.path, third.path]
+        assert paths == [tmp_path, tmp_path / "process-2", tmp_path / "process-3"]
+        with pytest.raises(DataFolderError, match="Stop it first"):
+            DataFolder(settings).__enter__()
 
 
 @pytest.mark.slow

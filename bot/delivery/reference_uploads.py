@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -21,6 +21,7 @@ from bot.delivery.operator import owner_of
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
+from bot.library.cached_speeches import member_label
 from bot.library.consent import Consents
 from bot.library.consent_rules import Standing, consent_behind
 from bot.library.recordings import Recordings
@@ -285,8 +286,11 @@ class ReferencePosts:
             except (LibraryError, MemberError, discord.HTTPException, OSError) as error:
                 log.info("the recording of a new voice is posted at its first use: %s", brief(error))
 
-    async def keep_tidy(self) -> None:
-        """Log what is wrong with the storage channel, then tidy now and every hour. It never returns."""
+    async def keep_tidy(self, leads: Callable[[], Awaitable[bool]]) -> None:
+        """Log what is wrong with the storage channel, then tidy now and every hour. It never returns.
+
+        Of several processes the one that ``leads`` tidies.
+        """
         try:
             if self.place is RecordingPlace.STORAGE_CHANNEL and self._storage_channel_id is not None:
                 problem = await storage_problem(self._client, self._storage_channel_id)
@@ -296,7 +300,8 @@ class ReferencePosts:
             log.warning("the storage channel could not be looked at: %s", brief(error))
         while True:
             try:
-                await self.tidy()
+                if await leads():
+                    await self.tidy()
             except LibraryError as error:
                 log.warning("messages with recordings are not tidied up: %s", error)
             except (discord.HTTPException, OSError) as error:
@@ -575,12 +580,15 @@ class VoiceSilencer:
     async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
         """Drop all that the bot holds of a withdrawn voice; who waited for it reads a sentence."""
         silent = withdrawal.silent_ids
-        dropped = self._players.withdraw(*silent)
+        dropped = self._players.withdraw(*(self._players.voice_ids() if withdrawal.is_blind else silent))
+        for member_id in self._players.member_ids():
+            if member_label(member_id) in withdrawal.members:
+                self._players.stop_all_of(member_id)
         if dropped:
             log.info("voices were withdrawn: %d utterances dropped", dropped)
         await asyncio.gather(
             self._posts.delete(withdrawal.posts),
-            self._synthesizer.withdraw(*silent, speeches=withdrawal.speeches),
+            self._synthesizer.withdraw(*silent, members=withdrawal.members, speeches=withdrawal.speeches),
         )
         if withdrawal.is_final:
             self._posts.forget_mended(withdrawal.likenesses)

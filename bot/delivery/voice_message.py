@@ -21,6 +21,7 @@ from bot.delivery.offer import PASSING, MemoryFile
 from bot.delivery.reply import Reply
 from bot.errors import MemberError
 from bot.interaction import write_permission_error
+from bot.library.cached_speeches import member_label
 from bot.library.generations import Generation
 from bot.library.withdrawal import Post, Withdrawal
 from bot.limits import MAX_GENERATIONS_IN_HAND, MAX_VOICE_MESSAGES_BYTES
@@ -90,10 +91,15 @@ class GenerationsInHand:
         *,
         member_id: int | None = None,
         voice_ids: Collection[str] = (),
+        members: Collection[str] = (),
     ) -> None:
-        """Forget what was made of this generation, of those of this member, and in any of these voices."""
+        """Forget what was made of this generation, of those of this member, and in any of these voices.
+
+        ``members`` are labels of more of them.
+        """
         for key, made in list(self._made.items()):
-            if key == generation_id or made.member_id == member_id or made.voice_ids & set(voice_ids):
+            is_theirs = made.member_id == member_id or (members and member_label(made.member_id) in members)
+            if key == generation_id or is_theirs or made.voice_ids & set(voice_ids):
                 del self._made[key]
 
     def note_response(self, interaction: discord.Interaction, generation: Generation) -> None:
@@ -108,7 +114,7 @@ class GenerationsInHand:
     async def on_voice_withdrawn(self, withdrawal: Withdrawal) -> None:
         """Forget what was made in the withdrawn voices, and delete responses in those that are gone."""
         gone = set(withdrawal.silent_ids)
-        self.forget(voice_ids=gone)
+        self.forget(voice_ids=gone, members=withdrawal.members)
         if not withdrawal.is_final:
             return
         for interaction, _ in [one for one in self._responses if one[1] & gone]:

@@ -45,7 +45,15 @@ from sqlalchemy.sql.dml import ReturningInsert
 from bot import metrics
 from bot.errors import LibraryBusyError, LibraryError, LibraryUnreachableError, OtherDatabaseError
 from bot.library.backups import back_up_daily, check_intact, forget_old_backups, newest_age
-from bot.library.engine import address, engine_for, file_of, library_error, outside_transactions, writing
+from bot.library.engine import (
+    address,
+    engine_for,
+    file_of,
+    kept_engine,
+    library_error,
+    outside_transactions,
+    writing,
+)
 from bot.library.grouped import GroupedTransactions, ItemT, ResultT, Work
 from bot.library.migrations import OURS, Migrations, bring_up_to_date
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, write_whole
@@ -437,6 +445,26 @@ class Database:
         """
         if not self.is_sqlite:
             await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Enter a connection to PostgreSQL that nobody else uses, outside of transactions.
+
+        For locks that last, and to be told of what others do. Raises `LibraryError`.
+        """
+        engine = kept_engine(self._engine.url, busy_seconds=self._busy_seconds)
+        try:
+            connection = await engine.connect()
+        except (SQLAlchemyError, OSError) as error:
+            raise library_error(error) from error
+        try:
+            yield connection
+        except SQLAlchemyError as error:
+            raise library_error(error) from error
+        finally:
+            with suppress(SQLAlchemyError, OSError):  # it may be broken
+                await connection.close()
+            await engine.dispose()
 
     async def scrub(self) -> None:
         """Leave nothing of deleted rows in SQLite's log, and drop old backups; nobody waits long for it.

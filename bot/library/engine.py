@@ -21,7 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTimeError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.util import EMPTY_DICT
 
 from bot.errors import LibraryBusyError, LibraryError, LibraryFullError, LibraryUnreachableError
@@ -111,6 +111,25 @@ def file_of(url: URL) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
+def kept_engine(url: URL, *, busy_seconds: float) -> AsyncEngine:
+    """Return an engine of PostgreSQL each of whose connections is somebody's own, for as long as they like.
+
+    For locks that last, and to be told of what others do; nothing runs in a transaction.
+    """
+    options = _postgresql_options(busy_seconds)
+    return create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
+
+
+def _postgresql_options(busy_seconds: float) -> dict[str, Any]:
+    return {
+        "hide_parameters": True,
+        "connect_args": {
+            "timeout": busy_seconds,
+            "server_settings": {"lock_timeout": f"{busy_seconds:.0f}s"},
+        },
+    }
+
+
 def engine_for(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -> AsyncEngine:
     """Return an engine. On SQLite it waits up to ``busy_seconds`` for whoever holds the file.
 
@@ -119,14 +138,10 @@ def engine_for(url: URL, *, busy_seconds: float, foreign_keys: bool = True) -> A
     if file_of(url) is None:
         return create_async_engine(
             url,
-            hide_parameters=True,
             pool_size=5,
             max_overflow=5,
             pool_pre_ping=True,  # a restart of the server must not fail the next command
-            connect_args={
-                "timeout": busy_seconds,
-                "server_settings": {"lock_timeout": f"{busy_seconds:.0f}s"},
-            },
+            **_postgresql_options(busy_seconds),
         )
     engine = create_async_engine(
         url,

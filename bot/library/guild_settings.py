@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,7 +21,7 @@ from bot.library.tables import GuildSettingsRow, VoiceRow
 from bot.library.usage import day_of
 from bot.library.voice import Clock, Scope, utc_now
 from bot.limits import FULL_VOLUME, MAX_RULED, MAX_VOLUME, MIN_VOLUME
-from bot.models import Allowance
+from bot.models import Allowance, Shards
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +143,10 @@ def _rules_of(row: Sequence[Any]) -> tuple[UsageRules, AnswerRules]:
 class _Kept:
     volume: int | None = None
     channel_id: int | None = None
-    has_left: bool = False
 
 
 _NOTHING: Final = _Kept()
+_ALL: Final = Shards()
 _NOT_A_MODERATOR: Final = "Only moderators can do this. You need the permission Manage Server."
 
 
@@ -163,8 +163,8 @@ class GuildSettings:
         self._kept: dict[int, _Kept] = {}
         self._to_write: set[int] = set()
         self._writing: asyncio.Task[None] | None = None
-        self.has_looked = False
-        """Whether `present` was called: before that, a server said to be left may have taken the bot back."""
+        self.looked_at: Shards | None = None
+        """Of which `present` was told: a server of others said to be left may have taken the bot back."""
 
     async def __aenter__(self) -> Self:
         async with self._database.reading() as session:
@@ -272,31 +272,47 @@ class GuildSettings:
 
     async def left(self, guild_id: int) -> None:
         """Note that the bot was removed from a server: what is kept of it is deleted in `LEFT_GUILD_DAYS`."""
-        if not self._kept.get(guild_id, _NOTHING).has_left:
-            await self._change(guild_id, left_at=self._now())
-            self._kept[guild_id] = replace(self._kept.get(guild_id, _NOTHING), has_left=True)
+        await self._note_left([guild_id])
 
     async def returned(self, guild_id: int) -> None:
         """Note that the bot is in a server again; what it knew of it stays."""
-        if self._kept.get(guild_id, _NOTHING).has_left:
-            await self._change(guild_id, left_at=None)
-            self._kept[guild_id] = replace(self._kept[guild_id], has_left=False)
+        await self._note_returned([guild_id])
 
-    async def present(self, guild_ids: Collection[int]) -> None:
-        """Note in which servers the bot is: those it knows and is not in any more, it has left meanwhile."""
+    async def present(self, guild_ids: Collection[int], shards: Shards = _ALL) -> None:
+        """Note in which servers of these shards the bot is: of them it has left all others that it knows.
+
+        Servers of other shards are not judged: another process may be in them.
+        """
         async with self._database.reading() as session:
             in_servers = select(VoiceRow.guild_id).where(VoiceRow.guild_id != VoiceRow.owner_id).distinct()
             known = self._kept.keys() | set(await session.scalars(in_servers))
-        for guild_id in known - set(guild_ids):
-            await self.left(guild_id)
-        for guild_id in known & set(guild_ids):
-            await self.returned(guild_id)
-        self.has_looked = True
+            known |= set(await session.scalars(select(GuildSettingsRow.guild_id)))
+            were_left = select(GuildSettingsRow.guild_id).where(GuildSettingsRow.left_at.is_not(None))
+            left = set(await session.scalars(were_left))
+        await self._note_left(filter(shards.hold, known - left - set(guild_ids)))
+        await self._note_returned(filter(shards.hold, left & set(guild_ids)))
+        before = self.looked_at
+        is_more = before is not None and before.count == shards.count
+        self.looked_at = replace(shards, ids=shards.ids | before.ids) if before and is_more else shards
 
     def forget(self, guild_id: int) -> None:
         """Know nothing of a server any more, whose row was deleted."""
         self._kept.pop(guild_id, None)
         self._to_write.discard(guild_id)
+
+    async def _note_left(self, guild_ids: Iterable[int]) -> None:
+        now = self._now()
+        for guild_id in guild_ids:
+            self._kept.setdefault(guild_id, _NOTHING)
+            unless_before = (GuildSettingsRow.guild_id == guild_id, GuildSettingsRow.left_at.is_(None))
+            async with self._database.session() as session:
+                await insert_missing(session, GuildSettingsRow, [{"guild_id": guild_id, "cloning_on": False}])
+                await session.execute(update(GuildSettingsRow).where(*unless_before).values(left_at=now))
+
+    async def _note_returned(self, guild_ids: Iterable[int]) -> None:
+        here = GuildSettingsRow.guild_id.in_(list(guild_ids))
+        async with self._database.session() as session:
+            await session.execute(update(GuildSettingsRow).where(here).values(left_at=None))
 
     async def _change(self, guild_id: int, **values: object) -> None:
         async with self._database.session() as session:
@@ -329,4 +345,4 @@ class GuildSettings:
 
 def _of(row: GuildSettingsRow) -> _Kept:
     volume = None if row.volume is None else min(max(row.volume, MIN_VOLUME), MAX_VOLUME)
-    return _Kept(volume, row.channel_id, row.left_at is not None)
+    return _Kept(volume, row.channel_id)

@@ -16,12 +16,14 @@ from sqlalchemy import delete, select
 from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
 from bot.library.cached_speeches import CachedSpeeches
+from bot.library.changes import ChangeFeed
 from bot.library.consent import Consents
 from bot.library.database import Database, mark
 from bot.library.generations import Generations
 from bot.library.guild_settings import GuildSettings
 from bot.library.known_recordings import KnownRecordings
 from bot.library.privacy import Privacy
+from bot.library.processes import Processes
 from bot.library.reading import Reading
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.library.recordings import Recordings
@@ -47,6 +49,7 @@ from bot.library.voice_rows import load_voices
 from bot.library.voices import Voices
 from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, delete_voices_and_list_posts
 from bot.limits import LEFT_GUILD_DAYS
+from bot.models import Shards
 
 _TABLES: Final = (
     ChosenVoiceRow,
@@ -73,12 +76,15 @@ class Purged:
     posts: tuple[Post, ...]
 
 
-async def purge_left_guilds(database: Database, now: datetime) -> Purged:
-    """Delete all rows of the servers that were left more than `LEFT_GUILD_DAYS` ago; posts stay known."""
+async def purge_left_guilds(database: Database, now: datetime, shards: Shards) -> Purged:
+    """Delete all rows of the servers of these shards that were left more than `LEFT_GUILD_DAYS` ago.
+
+    Posts stay known.
+    """
     oldest = now - timedelta(days=LEFT_GUILD_DAYS)
     async with database.session() as session:
         left = select(GuildSettingsRow.guild_id).where(GuildSettingsRow.left_at < oldest)
-        guild_ids = tuple(await session.scalars(left))
+        guild_ids = tuple(filter(shards.hold, await session.scalars(left)))
         voices = await load_voices(session, VoiceRow.guild_id.in_(guild_ids)) if guild_ids else []
         posts = await delete_voices_and_list_posts(session, [voice.id for voice in voices])
         for table in _TABLES if guild_ids else ():
@@ -117,6 +123,7 @@ class Library:
     privacy: Privacy
     usage: Usage
     reading: Reading
+    processes: Processes
 
     def __init__(
         self,
@@ -148,6 +155,7 @@ class Library:
     async def _open(self, parts: AsyncExitStack) -> None:
         self.database = await parts.enter_async_context(await Database.open(self._url, self._data_dir))
         await asyncio.to_thread(mark, self._data_dir, self.database.id)
+        self.processes = await parts.enter_async_context(Processes(self.database))
         self.settings = await parts.enter_async_context(GuildSettings(self.database, now=self._now))
         usage = Usage(self.database, self._speech_limits, now=self._now)
         self.usage = await parts.enter_async_context(usage)
@@ -169,6 +177,7 @@ class Library:
         self.audit = Audit(self.database, self.withdrawals, now=self._now)
         self.privacy = Privacy(self.database, self.recordings, speeches, self.withdrawals, now=self._now)
         self.voices = Voices(self.database, self.recordings, self.consents, self.withdrawals, now=self._now)
+        await parts.enter_async_context(ChangeFeed(self.database, self.withdrawals))
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)
 
@@ -209,16 +218,20 @@ class Library:
     async def tidy(self) -> None:
         """Delete what is too old or left over: generations, audit, servers long left, files.
 
-        Questions of consent are ended by whoever can take their buttons away: `Consents.sweep`.
+        Of several processes one deletes rows that are anybody's, each those of servers it is in and its own
+        files. Questions of consent are ended by whoever can take their buttons away: `Consents.sweep`.
         """
-        await self.generations.sweep()
-        await self.audit.sweep()
-        await self.usage.sweep()
-        if self.settings.has_looked:
-            await self._purge()
+        leads = await self.processes.leads()
+        if leads:
+            await self.generations.sweep()
+            await self.audit.sweep()
+            await self.usage.sweep()
+        if self.settings.looked_at is not None:
+            await self._purge(self.settings.looked_at)
         if self.database.needs_scrubbing:
             await self._scrub()
-        await self.database.vacuum()
+        if leads:
+            await self.database.vacuum()
         await self._drop_recordings()
         try:
             await self.database.back_up()
@@ -230,8 +243,8 @@ class Library:
                 self._limit.max_bytes // 1024**2,
             )
 
-    async def _purge(self) -> None:
-        purged = await purge_left_guilds(self.database, self._now())
+    async def _purge(self, shards: Shards) -> None:
+        purged = await purge_left_guilds(self.database, self._now(), shards)
         for guild_id in purged.guild_ids:
             self.settings.forget(guild_id)
             self.database.needs_scrubbing = True

@@ -377,7 +377,12 @@ class Privacy:
             erased = await erase(session, member_id, self._now())
             speeches = await self._speeches.forget(session, _labels(member_id, erased))
         await self._withdrawals.announce(
-            Withdrawal(erased.voices, erased.posts, likenesses=erased.likenesses, speeches=speeches)
+            Withdrawal(
+                *(erased.voices, erased.posts),
+                likenesses=erased.likenesses,
+                speeches=speeches,
+                members=[member_label(member_id)],
+            )
         )
         is_scrubbed = True
         try:

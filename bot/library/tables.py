@@ -105,6 +105,32 @@ class IdentityRow(Base):
     key: Mapped[str] = mapped_column(_SHA256)
 
 
+class ApplicationRow(Base):
+    """The application that the bots on this PostgreSQL are of; one row. See `bot.library.processes`.
+
+    ``commands`` is what is known of its commands at Discord, as `bot.command_tree` writes it down.
+    """
+
+    __tablename__ = "application"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    commands: Mapped[str | None]
+
+
+class ChangeRow(Base):
+    """A change that every process has to hear of at once, kept for an hour. See `bot.library.changes`.
+
+    ``process_id`` is the one that made it; ``body`` names no member whose data is deleted.
+    """
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(_Counted, primary_key=True)
+    process_id: Mapped[str] = mapped_column(_ID)
+    made_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class RecordingRow(Base):
     """A recording that this database has known, until its file is deleted. See `bot.library.recordings`.
 

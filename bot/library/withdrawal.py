@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
@@ -49,7 +49,9 @@ class Withdrawal:
     ``is_final``: they are deleted, and ``posts`` are to be deleted in Discord; otherwise they are frozen or
     rest and may come back. A voice that was thawed is told of too: it is not ``is_frozen`` then.
     ``recordings`` are of questions that are over. ``speeches`` are the keys of kept speech that is forgotten,
-    and whose files are to be deleted.
+    and whose files are to be deleted. ``members`` are the labels of those who deleted their data:
+    nothing they asked for is said.
+    ``is_blind``: nobody knows what was withdrawn lately, so nothing that is cloned is heard for now.
     """
 
     voices: Sequence[Voice]
@@ -58,6 +60,8 @@ class Withdrawal:
     likenesses: Sequence[str] = ()
     recordings: Sequence[str] = ()
     speeches: Sequence[str] = ()
+    members: Sequence[str] = ()
+    is_blind: bool = False
 
     @property
     def silent_ids(self) -> list[str]:
@@ -75,20 +79,31 @@ class Withdrawals:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._of_others: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def subscribe(self, listener: Listener) -> None:
-        """Call ``listener`` with every withdrawal from now on. Its errors hold nobody else up."""
+    def subscribe(self, listener: Listener, *, of_others: bool = True) -> None:
+        """Call ``listener`` with every withdrawal from now on. Its errors hold nobody else up.
+
+        Without those ``of_others``, it hears only what happens in this process.
+        """
         self._listeners.append(listener)
+        if of_others:
+            self._of_others.append(listener)
 
     async def announce(self, withdrawal: Withdrawal) -> None:
         """Tell everybody, and wait a moment for them."""
         told = (withdrawal.voices, withdrawal.posts, withdrawal.likenesses, withdrawal.recordings)
-        if not any((*told, withdrawal.speeches)):
-            return
+        if any((*told, withdrawal.speeches, withdrawal.members)):
+            await self._announce(self._listeners, withdrawal)
+
+    async def announce_of_others(self, withdrawal: Withdrawal) -> None:
+        """Tell everybody of what another process has told us, and wait a moment for them."""
+        await self._announce(self._of_others, withdrawal)
+
+    async def _announce(self, listeners: Sequence[Listener], withdrawal: Withdrawal) -> None:
         tasks = {
-            asyncio.create_task(self._tell(listener, withdrawal), name="withdrawal")
-            for listener in self._listeners
+            asyncio.create_task(self._tell(listener, withdrawal), name="withdrawal") for listener in listeners
         }
         self._tasks |= tasks
         for task in tasks:
@@ -239,28 +254,11 @@ class RecordingPosts:
                 conditions.append(RecordingPostRow.channel_id != channel_id)
             return [read_as(Post, row) for row in await _rows(session, *conditions)]
 
-    async def everywhere(self) -> set[Post]:
-        """Return every message there is in which somebody is heard."""
-        async with self._database.reading() as session:
-            found = {read_as(Post, row) for row in await _rows(session)}
-            spoken = await session.execute(select(VoiceMessageRow.channel_id, VoiceMessageRow.message_id))
-            return found | {Post(channel_id, message_id) for channel_id, message_id in spoken}
-
-    async def withdraw_all(self) -> list[Post]:
-        """Return every message in which somebody is heard; all are still to be deleted from now on."""
-        async with self._database.session() as session:
-            await withdraw_voice_messages(session, true())
-            await session.execute(update(RecordingPostRow).values(url="", attachment_id=0))
-            return [read_as(Post, row) for row in await _rows(session)]
-
-    async def channels_to_search(self, now: datetime | None) -> list[int]:
-        """Return the channels to look through ``now`` for recordings of an earlier edition in no row.
-
-        None: whenever it is time for them.
-        """
+    async def channels_to_search(self, now: datetime) -> list[int]:
+        """Return the channels to look through now for recordings of an earlier edition that are in no row."""
         async with self._database.reading() as session:
             rows = await session.scalars(select(ChannelToSearchRow).order_by(ChannelToSearchRow.channel_id))
-            return [row.channel_id for row in rows if now is None or _is_due(row, now)]
+            return [row.channel_id for row in rows if _is_due(row, now)]
 
     async def searched(self, channel_id: int) -> None:
         """Note that a channel was looked through."""

@@ -271,6 +271,15 @@ class GuildPlayers:
         """Drop what these voices or likenesses say or would say, everywhere; return how many that were."""
         return sum(player.withdraw(*voice_ids) for player in list(self._players.values()))
 
+    def voice_ids(self) -> frozenset[str]:
+        """Return the saved voices and likenesses that are heard, or wait to be."""
+        said = (one for player in self._players.values() for one in player.utterances())
+        return frozenset().union(*(one.voice_ids for one in said))
+
+    def member_ids(self) -> frozenset[int]:
+        """Return whose words are heard, or wait to be."""
+        return frozenset(one.member_id for player in self._players.values() for one in player.utterances())
+
     def stop_all_of(self, member_id: int) -> int:
         """Drop what this member asked for, in every guild; return how many that were."""
         return sum(player.stop(member_id=member_id) for player in list(self._players.values()))

@@ -367,10 +367,10 @@ class UnfetchedGenerations:
         """Forget what was made for this: it is fetched."""
         self._kept.pop(_unfetched_key(request, member_id), None)
 
-    def forget_all(self, *, voice_ids: Collection[str] = (), member_id: int | None = None) -> None:
-        """Forget what was made in these voices, and what for this member."""
+    def forget_all(self, *, voice_ids: Collection[str] = (), members: Collection[str] = ()) -> None:
+        """Forget what was made in these voices, and what for members with these labels."""
         for key, kept in list(self._kept.items()):
-            if kept.voice_id in voice_ids or kept.member_id == member_id:
+            if kept.voice_id in voice_ids or (members and member_label(kept.member_id) in members):
                 del self._kept[key]
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from bot.audio.maker import Maker
-from bot.library.cached_speeches import voice_label
+from bot.library.cached_speeches import member_label, voice_label
 from bot.library.usage import Usage
 from bot.limits import MAX_UTTERANCES_PER_MEMBER
 from bot.models import Asker, Speech, SpeechRequest, VoiceAccess
@@ -69,21 +69,24 @@ class SpeechSynthesizer:
         """
         await self._jobs.lull()
 
-    async def withdraw(self, *voice_ids: str, speeches: Collection[str] = ()) -> None:
+    async def withdraw(
+        self, *voice_ids: str, members: Collection[str] = (), speeches: Collection[str] = ()
+    ) -> None:
         """End everything that is being made with these voices or likenesses, and forget what is kept of them.
 
-        ``speeches`` are the keys of what is forgotten too. Whoever waits for it gets a `MemberError` that
-        says so. New requests are up to `VoiceAccess`.
+        ``speeches`` are the keys of what is forgotten too, ``members`` labels of whom it was for. Whoever
+        waits for it gets a `MemberError` that says so. New requests are up to `VoiceAccess`.
         """
-        forgetting = self._cache.forget([voice_label(one) for one in voice_ids], speeches)
+        labels = [*(voice_label(one) for one in voice_ids), *members]
+        forgetting = self._cache.forget(labels, speeches)
         try:
             await asyncio.gather(forgetting, self._jobs.withdraw(*voice_ids))
         finally:  # after the jobs, one of which may just have failed
-            self._unfetched.forget_all(voice_ids=voice_ids)
+            self._unfetched.forget_all(voice_ids=voice_ids, members=members)
 
     def forget_member(self, member_id: int) -> None:
         """Forget where what this member asked for lies, if it could not be fetched."""
-        self._unfetched.forget_all(member_id=member_id)
+        self._unfetched.forget_all(members=[member_label(member_id)])
 
     async def made_before(
         self, request: SpeechRequest, frames: Sequence[bytes], *, rest_is_missing: bool

@@ -249,17 +249,16 @@ class TestOneDatabaseAndSeveralFolders:
     async def test_what_one_deletes_goes_from_the_folder_of_the_other_by_its_hash(
         self, empty_url: str, tmp_path: Path, clock: Clock, days: int
     ) -> None:
-        async with (
-            Library(empty_url, tmp_path / "a", now=clock) as one,
-            Library(empty_url, tmp_path / "b", now=clock) as other,
-        ):
+        async with Library(empty_url, tmp_path / "a", now=clock) as one:
             voice = await a_voice(one.voices, one.recordings, "Alice")
-            clock.forward(days=days)
+        clock.forward(days=days)
+        async with Library(empty_url, tmp_path / "b", now=clock) as other:
             await other.voices.delete(ada, voice.id)
             await other.withdrawals.aclose()
             await other.tidy()
-            assert here(tmp_path / "a") == {voice.recording}
+        assert here(tmp_path / "a") == {voice.recording}
 
+        async with Library(empty_url, tmp_path / "a", now=clock) as one:
             await one.tidy()
         assert here(tmp_path / "a") == aside(tmp_path / "a") == set()
 

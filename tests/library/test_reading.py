@@ -13,6 +13,7 @@ from bot.library.library import Library, purge_left_guilds
 from bot.library.reading import DictionaryWord, ReadChannel, ReadingRules, ReadMember
 from bot.library.voice import utc_now
 from bot.limits import LEFT_GUILD_DAYS, MAX_DICTIONARY_WORDS, MAX_READ_CHANNELS, MAX_RULED
+from bot.models import Shards
 from tests.library.shelves import ADA, AVIARY, BEN, ROOKERY, SINGERS, ada, ben, moderator, singer
 
 GG = DictionaryWord("gg", "GG", "good game")
@@ -126,7 +127,8 @@ async def test_a_server_with_nothing_but_a_dictionary_is_known_and_so_forgotten_
     await library.reading.add_channel(ReadChannel(5, AVIARY, 6))
 
     await library.settings.left(AVIARY)
-    purged = await purge_left_guilds(library.database, utc_now() + timedelta(days=LEFT_GUILD_DAYS + 1))
+    later = utc_now() + timedelta(days=LEFT_GUILD_DAYS + 1)
+    purged = await purge_left_guilds(library.database, later, Shards())
 
     assert purged.guild_ids == (AVIARY,)
     assert await library.reading.words(AVIARY) == []

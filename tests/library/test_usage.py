@@ -17,7 +17,7 @@ from bot.library.library import Library
 from bot.library.usage import EVERYBODYS, MINE, NO_LIMITS, THE_SERVERS, Budget, OperatorLimits, day_of
 from bot.library.voice import Scope
 from bot.limits import LEFT_GUILD_DAYS, RESERVATION_SECONDS
-from bot.models import Allowance, Asker
+from bot.models import Allowance, Asker, Shards
 from tests.library.consents import Clock
 from tests.library.shelves import ADA, AVIARY, BEN, MOD, ROOKERY, SINGERS, moderator
 from tests.library.statements import statements
@@ -441,7 +441,7 @@ async def test_a_server_that_was_left_takes_its_usage_along(opened: Open, clock:
         await library.settings.set_usage_rules(moderator, seconds_a_day=5)
         await used(library, Asker(MOD, AVIARY), 5.0)
         await library.settings.left(AVIARY)
-        library.settings.has_looked = True
+        library.settings.looked_at = Shards()
         clock.now += timedelta(days=LEFT_GUILD_DAYS + 1)
         await library.tidy()
         assert (await library.usage.of_server(AVIARY, Allowance())).members == ()
