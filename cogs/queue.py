@@ -204,7 +204,7 @@ def shown(player: GuildPlayer) -> str:
     """Return the queue in words: why it is paused, what is said, what comes next."""
     lines = [_STANDING_STILL[hold] for hold in _STANDING_STILL if hold in player.holds]
     queue = player.utterances()
-    if not queue:
+    if not queue and not player.also_waiting:
         lines.append("The queue is empty. Type /speak to add something.")
     for number, entry in enumerate(queue, start=1):
         line = _line(number, entry)

@@ -347,7 +347,10 @@ class GuildReader:
                 raise PlaybackError("the voice channel was left")
             try:
                 one.slot = slot = self._parts.slots.reserve_in(
-                    player, one.message.author_id, one.text, frozenset(voice.id for voice in request.voices)
+                    player,
+                    one.message.author_id,
+                    one.message.text,
+                    frozenset(voice.id for voice in request.voices),
                 )
                 try:
                     before = self._seconds_ahead(player) - one.message.seconds / one.tempo
@@ -406,6 +409,7 @@ class GuildReader:
             self._backlog.left_out += 1
             one.drop()
         self._grant()
+        self._show()
 
     async def _wait_for_turn(
         self, one: _InHand, player: GuildPlayer, making: asyncio.Task[None], ending: asyncio.Task[Outcome]

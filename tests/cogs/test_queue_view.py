@@ -186,3 +186,15 @@ async def test_buttons_from_before_a_restart_still_work(scene: Scene):
 
     await answer.until(lambda shown: len(shown.history) > 1, timeout=DEADLINE)
     assert "The queue is empty" in answer.content
+
+
+async def test_a_queue_with_messages_to_be_read_is_not_called_empty(scene: Scene):
+    await scene.alice.join(scene.perch)
+    await command(scene, scene.alice, "join")
+    player = scene.bot.players.get(scene.guild.id)
+    assert player is not None
+    player.also_waiting = "Reading aloud: 3 messages wait, about 9 s."
+
+    answer = await shown_to(scene, scene.alice)
+
+    assert answer.content == "Reading aloud: 3 messages wait, about 9 s."

@@ -11,7 +11,7 @@ import pytest
 from bot.check import Finding, findings
 from bot.library.usage import OperatorLimits, amount
 from bot.models import Allowance
-from bot.playback.queue import FrameBuffer
+from bot.playback.queue import FrameBuffer, UtteranceState
 from bot.reading.readers import NO_INTENT
 from bot.reading.voices import starter_for
 from bot.settings import Secret
@@ -436,7 +436,7 @@ async def test_who_comes_when_reading_is_stopped_is_not_announced(read: Read) ->
     scene.make_moderator(scene.alice)
     await typed(scene.alice, scene.general, "myna reading settings", announce="on")
     await scene.add_member("Carol").join(scene.perch)
-    await until(lambda: scene.bot.readers._announcements)
+    await until(lambda: bool(scene.bot.readers._announcements))
     announcing = list(scene.bot.readers._tasks)
 
     await words_of(await scene.alice.slash(scene.general, "read stop"))
@@ -462,6 +462,24 @@ async def test_ten_messages_in_a_second_are_read_in_order_and_none_is_made_twice
     assert heard
     assert "Reading aloud: " in queue.content
     assert len(scene.asked) == 11  # with the sample of the starter voice
+
+
+@pytest.mark.slow
+async def test_the_queue_counts_what_waits_behind_the_message_that_is_heard(read: Read) -> None:
+    scene, engine = read.scene, read.engine
+    slow = engine.waits["Bob: And I say this."] = asyncio.Event()
+    await read.write(scene.alice, LONG)
+    await read.write(scene.bob, "And I say this.")
+    await read.write(scene.bob, "And then this.")
+    player = scene.bot.players.get(scene.guild.id)
+    assert player is not None
+
+    def counted() -> str | None:
+        heard = [one.member_id for one in player.utterances() if one.state is UtteranceState.PLAYING]
+        return player.also_waiting if heard == [scene.alice.id] else None
+
+    await until(lambda: (counted() or "").startswith("Reading aloud: 2 messages wait"), within=DEADLINE)
+    slow.set()
 
 
 async def findings_of(scene: Scene) -> list[Finding]:

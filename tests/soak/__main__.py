@@ -44,6 +44,8 @@ def table(verdict: Verdict) -> str:
     ]
     if verdict.before is not None and verdict.after is not None:
         lines += [_held("after the warm-up", verdict.before), _held("at the end", verdict.after)]
+        come = verdict.after.objects - verdict.before.objects
+        lines.append(f"{'objects that came':>18}: {_listed(Counter(dict(come.most_common(20))))}")
     wrong = Counter(verdict.wrong)
     lines += ["", *(f"WRONG {count:>4} x {what}" for what, count in wrong.most_common(40))]
     lines.append("Failed." if wrong else "Held: nothing unanswered, nothing lost, nothing left behind.")

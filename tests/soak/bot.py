@@ -50,10 +50,9 @@ def write_census(file: Path) -> None:
     give_free_memory_back()
     tasks = Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
     draft = file.with_suffix(".new")
-    draft.write_text(
-        json.dumps({"tasks": tasks, "threads": threading.active_count(), "objects": len(gc.get_objects())}),
-        encoding="utf-8",
-    )
+    objects = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    held = {"tasks": tasks, "threads": threading.active_count(), "objects": objects}
+    draft.write_text(json.dumps(held), encoding="utf-8")
     draft.replace(file)
 
 

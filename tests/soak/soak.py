@@ -80,6 +80,8 @@ class Held:
     open_items: int
     """Questions and forms that wait for somebody, a quarter of an hour each."""
     in_children: float = 0.0
+    objects: Counter[str] = field(default_factory=Counter, repr=False)
+    """What the garbage collector knows of in the bot itself, by type: says what memory went to."""
 
     def excess_over(self, before: Held) -> list[str]:
         """Return what is held beyond the margins, in words."""
@@ -253,6 +255,7 @@ class Soak:
             tasks,
             open_items,
             sum(of_children),
+            Counter(census["objects"]),
         )
 
     # -- the verdict ------------------------------------------------------------------------------

@@ -13,14 +13,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bot.settings import Settings
 from bot.speech_bot import SpeechBot
 from rehearsal.server import Rehearsal
+from rehearsal.wire import INTENT_MESSAGE_CONTENT
 from tests.rehearsal.room.browser import browser_for_tests, no_browser
 from tests.rehearsal.room.conftest import OpenRoom, come_as, room_with, settle_in
 from tests.rehearsal.room.states import STATES
+from tests.rehearsal.room.visitor import command, heard_again, into_voice, state
 from tests.rehearsal.room.voice_pictures import take_pictures
 
 VIEWS = {
@@ -46,6 +48,8 @@ async def main(folder: Path, *, everything: bool) -> None:
             await take(browser, room, folder, view, dict(options), everything=everything)
     async with _settled_room() as room, browser_for_tests() as browser:
         await take_pictures(await _page(browser, dict(VIEWS["light"], width=1000)), room, folder)
+    async with _settled_room() as room, browser_for_tests() as browser:
+        await take_reading(await _page(browser, dict(VIEWS["light"])), room, folder)
 
 
 @asynccontextmanager
@@ -77,6 +81,37 @@ async def take(
         await step(page)
         if everything or f"{name}-{view}" in SHOWN:
             await page.screenshot(path=folder / f"room-{name}-{view}.png", animations="disabled")
+
+
+WRITTEN = (
+    ("Jay", "Evening everyone, who is up for a round?"),
+    ("Maud", "Moin! In zehn Minuten bin ich da."),
+    ("Jay", "Perfect, I'll open the lobby: https://example.com/lobby"),
+)
+"""What members write while #general is read, and who does."""
+
+
+async def take_reading(page: Page, room: OpenRoom, folder: Path) -> None:
+    """Let members be read aloud in Perch, and save what Robin sees."""
+    room.rehearsal.directory.privileged_intents = INTENT_MESSAGE_CONTENT
+    await room.bot.restart()
+    await come_as(page.context, room.visitor)
+    await page.goto(room.url)
+    await into_voice(page)
+    setting = room.site.room.setting
+    channels = list(setting.rookery.channels.values())
+    perch = next(one for one in channels if one.is_voice)
+    people = {person.name: person for person in setting.people}
+    for name in ("Jay", "Maud"):
+        await people[name].join(perch)
+    await page.get_by_role("button", name="general", exact=False).first.click()
+    await command(page, "read here")
+    for name, text in WRITTEN:
+        await people[name].say(channels[0], text)
+    await expect(state(page)).to_contain_text("speaks in")
+    await command(page, "queue")
+    await heard_again(page)
+    await page.screenshot(path=folder / "reading-aloud.png", animations="disabled")
 
 
 if __name__ == "__main__":
