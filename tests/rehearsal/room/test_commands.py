@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Callable
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
 from tests.fakes.practice_bot import PracticeBot
-from tests.rehearsal.room.conftest import OpenRoom
+from tests.rehearsal.room.conftest import OpenRoom, come_as
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -45,6 +49,30 @@ async def test_the_bot_proposes_values_and_the_keyboard_takes_one(practice: Open
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_text("You like the hill myna.")).to_be_visible()
+
+
+async def test_what_is_typed_before_the_page_knows_the_commands_becomes_one(
+    practice: OpenRoom, browser: Browser
+):
+    typed = asyncio.Event()
+
+    def passes_later(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        held: list[str | bytes] = []
+        server.on_message(lambda said: socket.send(said) if typed.is_set() else held.append(said))
+        released.append(lambda: [socket.send(said) for said in held])
+
+    released: list[Callable[[], object]] = []
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        await come_as(context, practice.visitor)
+        await page.route_web_socket(re.compile("/socket"), passes_later)
+        await page.goto(practice.url)
+        await line(page).fill("/birds myna")
+        typed.set()
+        released[0]()
+
+        await expect(page.locator(".suggestions li")).to_have_text(["Common Myna", "Hill Myna"])
 
 
 async def test_a_wrong_value_is_refused_at_its_option_in_discords_words(practice: OpenRoom, visit):

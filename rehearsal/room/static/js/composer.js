@@ -159,7 +159,13 @@ function drawPlace() {
   if (!channel) return;
   line.disabled = !channel.can_write;
   line.placeholder = channel.can_write ? innerWidth < 740 ? "Message, or /" : `Write in ${channel.name}, or type / for the bot's commands` : "You cannot write here";
-  loadCommands();
+  completeWhatIsTyped();
+}
+
+// Who typed before the commands were known is helped now.
+async function completeWhatIsTyped() {
+  const before = commands;
+  if (await loadCommands() !== before && !form && line.value.startsWith("/")) typed();
 }
 
 function build() {
