@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, Self
 
 import davey
@@ -244,6 +245,12 @@ RATE_LIMITED: Final = 4021
 """Close codes after which trying again cannot help (Discord's "Voice Close Event Codes")."""
 
 
+def _note_end(connector: asyncio.Task[None]) -> None:
+    """Take in how a task that connects ended; where nobody waits for it the client has ended with it."""
+    if not connector.cancelled():
+        connector.exception()
+
+
 class SpeechConnectionState(VoiceConnectionState):
     """The library's connection state, cured, and with something to wait on.
 
@@ -304,6 +311,55 @@ class SpeechConnectionState(VoiceConnectionState):
             finally:
                 self._waiting.discard(future)
         return True
+
+    # News that arrive while we connect (another server, another channel) make the library begin anew: it
+    # leaves two tasks to close each other's sockets, and gives whoever waits a CancelledError nobody sent.
+
+    async def connect(self, *, timeout: float, wait: bool = True, **options: Any) -> None:
+        """Connect within ``timeout`` seconds; news on the way begin that time once more.
+
+        Raises `TimeoutError`, `PlaybackError`, and what the library raises.
+        """
+        await self._end_connector()
+        await super().connect(timeout=timeout, wait=False, **options)
+        if self._connector is not None:
+            self._connector.add_done_callback(_note_end)
+        self.wake()
+        if wait:
+            await self._connected_by_the_last(timeout)
+
+    async def _connected_by_the_last(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline, last = loop.time() + timeout, None
+        while (connector := self._connector) not in (None, last) and loop.time() < deadline:
+            last = connector
+            try:
+                await asyncio.wait({connector})
+                if not connector.cancelled():
+                    connector.result()
+                    return
+                await self.wait_for(partial(self._is_replaced, connector), deadline - loop.time())
+            except asyncio.CancelledError:
+                await self._end_connector()
+                raise
+        raise TimeoutError
+
+    def _is_replaced(self, connector: asyncio.Task[None]) -> bool:
+        return self._connector is not connector or self._has_left
+
+    async def _end_connector(self) -> None:
+        connector, state = self._connector, self.state
+        if connector is not None and not connector.done() and connector is not asyncio.current_task():
+            connector.cancel()
+            await asyncio.wait({connector})
+            self.state = state
+
+    async def soft_disconnect(
+        self, *, with_state: ConnectionFlowState = ConnectionFlowState.got_both_voice_updates
+    ) -> None:
+        """Close everything, to begin anew from ``with_state``."""
+        await self._end_connector()
+        await super().soft_disconnect(with_state=with_state)
 
     async def voice_state_update(self, data: GuildVoiceState) -> None:
         """Take in that our own voice state changed."""

@@ -324,6 +324,41 @@ async def _join_after(failing: asyncio.Task[SpeechVoiceClient], scene: VoiceScen
     return await scene.connect(scene.perch)
 
 
+@pytest.mark.parametrize("happens", ["another server is named", "it is moved"])
+async def test_what_changes_while_it_connects_is_followed_by_whoever_waits(
+    scene: VoiceScene, happens: str
+) -> None:
+    # discord.py begins anew behind the back of whoever waits, who gets a CancelledError that nobody sent.
+    scene.rehearsal.voice.faults.no_session_description = True
+    connecting = asyncio.create_task(scene.connect(scene.perch, timeout=QUICK))
+    await until(lambda: scene.rehearsal.voice.connection(scene.guild.id) is not None)
+    scene.rehearsal.voice.faults.no_session_description = False
+
+    if happens == "it is moved":
+        await scene.guild.move_bot(scene.cellar)
+    else:
+        await scene.guild.change_voice_server()
+
+    client = await asyncio.wait_for(connecting, QUICK)
+    assert client.is_connected()
+    assert scene.bot_is_in(scene.cellar if happens == "it is moved" else scene.perch)
+
+
+async def test_what_changes_while_it_connects_and_does_not_answer_is_given_up_in_time(
+    scene: VoiceScene,
+) -> None:
+    scene.rehearsal.voice.faults.no_session_description = True
+    connecting = asyncio.create_task(scene.connect(scene.perch, timeout=1.0))
+    await until(lambda: scene.rehearsal.voice.connection(scene.guild.id) is not None)
+
+    await scene.guild.change_voice_server()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(connecting), QUICK)
+    assert connecting.done()
+    assert scene.client.voice_clients == []
+
+
 class WithoutEncryption(SpeechVoiceClient):
     """What a missing or old davey comes to."""
 
