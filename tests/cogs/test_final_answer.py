@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot.delivery.offer import MAX_FILE_BYTES, Upload
-from bot.delivery.reply import Acknowledgement, Reply
+from bot.delivery.reply import Acknowledgement, Reply, _EditPace
 from bot.models import Progress, Stage
 from rehearsal.answers import Answer as ShownAnswer
 from rehearsal.answers import AnswerState
@@ -21,6 +21,7 @@ from rehearsal.records import Message
 from rehearsal.rest.call import Misbehaviour
 from rehearsal.rest.router import RecordedRequest
 from rehearsal.server import Rehearsal
+from tests.fakes import virtual_time
 from tests.fakes.held_bot import HeldBot
 from tests.rehearsal.conftest import logged_in
 from tests.scenes import DEADLINE
@@ -540,6 +541,17 @@ async def test_a_token_about_to_end_is_told_although_progress_is_not_due(rehears
 
     await alice.shown.until(lambda seen: seen.content.endswith("when it's done."), timeout=DEADLINE)
     await alice.finish()
+
+
+def test_progress_of_a_hundred_who_wait_is_edited_twenty_times_a_second_in_all():
+    async def edits_in_five_seconds() -> int:
+        pace, edits = _EditPace(), 0
+        for _ in range(50):
+            edits += sum(pace.take() for _ in range(100))
+            await asyncio.sleep(0.1)
+        return edits
+
+    assert 90 <= virtual_time.run(edits_in_five_seconds()) <= 111
 
 
 QUOTE = "> what Alice wrote"
