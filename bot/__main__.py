@@ -23,6 +23,7 @@ try:
     from bot.check import check
     from bot.data_folder import DataFolder, StartTimes
     from bot.delivery.voice_archive import export_voice, import_voice
+    from bot.erasure import Holdings, delete_everything
     from bot.errors import NotDiscordError, SpeechBotError
     from bot.library.moving import back_up_to, restore_from
     from bot.settings import Settings, files_others_can_read, forget_secrets
@@ -38,6 +39,8 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 _MOST_DESCRIPTORS: Final = 65_536
+
+_WORDS: Final = "delete everything"
 
 _HOW_TO_START = (
     "DISCORD_TOKEN is not set. Copy .env.example to .env and put the token of your bot there, "
@@ -154,6 +157,9 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
             return _back_up(settings, given.file)
         case "restore":
             return _restore(settings, given.file)
+        case "delete-everything":
+            ask = _agreed if given.yes else _ask
+            return _say(delete_everything(settings, ask, leaves_posts=given.leave_posts))
         case "export-voice":
             return _say(export_voice(settings, given.name, given.guild, given.to))
         case "import-voice":
@@ -165,6 +171,19 @@ def _say(work: Coroutine[Any, Any, str]) -> int:
     """Do ``work``, print what was done, and return the exit status."""
     print(asyncio.run(work))
     return 0
+
+
+async def _ask(there: Holdings) -> bool:
+    """Ask the operator whether all that is to go."""
+    print(f"This deletes {there}, for good. There is no way back but a backup of your own.")
+    print(f"Type {_WORDS!r} to go on: ", end="", flush=True)
+    typed_words: str = await asyncio.to_thread(sys.stdin.readline)
+    return typed_words.strip() == _WORDS
+
+
+async def _agreed(there: Holdings) -> bool:
+    """Go on: the operator has said so already."""
+    return True
 
 
 def _back_up(settings: Settings, file: Path) -> int:
@@ -253,6 +272,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         moving = commands.add_parser(name, help=what)
         moving.add_argument("file", type=Path, metavar="FILE", help="a zip; - stands for a pipe")
+    erasing = commands.add_parser(
+        "delete-everything",
+        help="delete all that is kept, and the messages with recordings, while no bot runs",
+    )
+    erasing.add_argument("--yes", action="store_true", help="do not ask")
+    erasing.add_argument("--leave-posts", action="store_true", help="leave the messages in Discord")
     _add_voice_commands(commands)
     return parser
 

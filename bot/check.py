@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -253,6 +253,24 @@ async def _tts_gateway(settings: Settings, *, speaks: bool) -> Finding:
     )
 
 
+@asynccontextmanager
+async def logged_in(
+    settings: Settings, connector: aiohttp.BaseConnector | None
+) -> AsyncIterator[discord.Client]:
+    """Yield a client that has logged in with DISCORD_TOKEN and asks Discord, but is told nothing by it.
+
+    Raises what keeps it from logging in; see `bot.start.obstacle_of`.
+    """
+    proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
+    client = discord.Client(intents=discord.Intents.none(), connector=connector, proxy=proxy)
+    client.http.user_agent = USER_AGENT
+    try:
+        await client.login(settings.discord_token.reveal() if settings.discord_token else "")
+        yield client
+    finally:
+        await client.close()
+
+
 async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) -> AsyncIterator[Finding]:
     if settings.discord_token is None:
         yield Finding(
@@ -261,12 +279,9 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             f"put the token of your bot into .env, or try without an account: {typed('rehearsal')}",
         )
         return
-    proxy = settings.proxy.for_host(DISCORD_HOST) if settings.proxy and connector is None else None
-    client = discord.Client(intents=discord.Intents.none(), connector=connector, proxy=proxy)
-    client.http.user_agent = USER_AGENT
+    proxy = None if connector else settings.proxy
     try:
-        async with asyncio.timeout(_LOGIN_SECONDS):
-            await client.login(settings.discord_token.reveal())
+        async with asyncio.timeout(_LOGIN_SECONDS), logged_in(settings, connector) as client:
             found = [Finding(True, f"Discord knows this bot as {client.user}")]
             found.append(await _commands(client, settings))
             found.append(_intent(client))
@@ -278,10 +293,8 @@ async def _discord(settings: Settings, connector: aiohttp.BaseConnector | None) 
             if settings.recording_place is not RecordingPlace.THIS_MACHINE:
                 found.append(await _recordings(client, settings.storage_channel_id))
     except Exception as error:  # also for an answer that is none of Discord's
-        what = obstacle_of(error, settings.proxy if proxy else None).sentence
+        what = obstacle_of(error, proxy).sentence
         found = [Finding(False, what, "check DISCORD_TOKEN and this machine's network")]
-    finally:
-        await client.close()
     for finding in found:
         yield finding
 

@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -19,7 +20,9 @@ from typing import Final, Self
 
 from bot.errors import DataFolderError, LibraryError
 from bot.library.backups import BACKUP_FOLDER, restore
+from bot.library.database import ID_FILE
 from bot.library.engine import address, file_of
+from bot.library.moving import SCRATCH, STAGING
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.settings import Settings
 
@@ -160,6 +163,28 @@ class DataFolder:
             f"{database} is now the backup {backup.name}.{was} What members saved, withdrew or "
             "deleted after that backup is not in it. Recordings that were deleted stay deleted."
         )
+
+    def wipe(self) -> list[str]:
+        """Delete everything of ours in the folder, and the database, if that is a file.
+
+        Return the names of what else is in the folder. Raises `DataFolderError` for what cannot be deleted.
+        """
+        database = self._database()
+        ours = [self.path / name for name in (*_FILES, *_FOLDERS, ID_FILE, STAGING) if name != LOCK_FILE]
+        ours += self.path.glob(f"{SCRATCH}*")
+        if database is not None:
+            ours += [database.with_name(database.name + side) for side in ("", "-wal", "-shm", ".new")]
+            ours += database.parent.glob(f"{database.name}.damaged-*")
+            ours += (database.parent / BACKUP_FOLDER).glob(f"{database.stem}-*")
+        try:
+            for path in ours:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            return sorted(path.name for path in self.path.iterdir() if path.name != LOCK_FILE)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
 
     def _database(self) -> Path | None:
         """Return the file that the database is; None for PostgreSQL. Raises `LibraryError`."""

@@ -57,6 +57,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.check": ("bot.*", "untrusted.decoder"),
+    "bot.erasure": ("bot.*",),
     "bot.__main__": ("bot.*", "untrusted.confinement"),
     "cogs": (
         *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library"),
@@ -74,14 +75,14 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 _DISCORD = (
     *("bot.speech_bot", "bot.command_tree", "bot.interaction", "bot.delivery", "bot.playback", "cogs"),
     "bot.reading",
-    *("bot.start", "bot.check"),  # to name the errors of a login
+    *("bot.start", "bot.check", "bot.erasure"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.
     # speech_bot, check: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
         *("bot.tts", "bot.speech_bot", "bot.start", "bot.delivery.offer", "bot.delivery.history"),
-        *("bot.delivery.voice_creation", "bot.check", "tts_gateway", "rehearsal"),
+        *("bot.delivery.voice_creation", "bot.check", "bot.erasure", "tts_gateway", "rehearsal"),
     ),
     "av": ("bot.audio", "untrusted", "rehearsal.voice"),
     "pydub": ("bot.audio",),

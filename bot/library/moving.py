@@ -44,7 +44,7 @@ _FORMAT: Final = 1
 _ABOUT: Final = "about.json"
 _MAX_ABOUT_BYTES: Final = 4_096
 _RECORDING: Final = rf"{RECORDING_FOLDER}/([0-9a-f]{{64}})\.wav"
-_STAGING: Final = "restoring"
+STAGING: Final = "restoring"
 """A folder under the data directory; nothing that is in use lies in it."""
 
 _NAMES_RECORDINGS: Final = (
@@ -52,8 +52,10 @@ _NAMES_RECORDINGS: Final = (
     ("recordings", "sha256"),
 )
 _OF_NO_MEMBER: Final = (VERSIONS, "identity", "starter_recordings")
-_SCRATCH: Final = "backup-"
-_SCRATCH_SECONDS: Final = 86_400.0
+SCRATCH: Final = "backup-"
+"""How the name of a folder under the data directory begins in which a backup is being made."""
+
+_OLD_SECONDS: Final = 86_400.0
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _ROWS_AT_ONCE: Final = 500
 _SPARE_BYTES: Final = 32 * 1024 * 1024
@@ -118,14 +120,14 @@ async def restore_from(url: str | None, data_dir: Path, file: Path) -> Moved:
 
 async def _packed(url: str | None, data_dir: Path, to: IO[bytes]) -> Moved:
     await asyncio.to_thread(_forget_scratch, data_dir)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=_SCRATCH) as scratch:
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=SCRATCH) as scratch:
         return await pack(url, data_dir, to, scratch=Path(scratch))
 
 
 def _forget_scratch(data_dir: Path) -> None:
     """Delete what a killed backup has left long ago; another one may be under way."""
-    for left in data_dir.glob(f"{_SCRATCH}*"):
-        if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
+    for left in data_dir.glob(f"{SCRATCH}*"):
+        if time.time() - left.stat().st_mtime > _OLD_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -161,7 +163,7 @@ async def unpack(url: str | None, data_dir: Path, source: IO[bytes], *, name: st
     bot. Then all is as it was.
     """
     where = address(url, data_dir)
-    staging = data_dir / _STAGING
+    staging = data_dir / STAGING
     try:
         with _opened(source, name) as archive:
             about = _about(archive, name)
@@ -181,6 +183,20 @@ async def unpack(url: str | None, data_dir: Path, source: IO[bytes], *, name: st
         async with database.reading() as session:
             voices, servers = [await session.scalar(text(query)) for query in _COUNTS]
     return Moved(int(voices or 0), int(servers or 0), len(hashes), made_at=about)
+
+
+async def holdings(database: Database, data_dir: Path) -> str:
+    """Return in words what this database and directory hold of people."""
+    async with database.reading() as session:
+        voices, servers = [int(await session.scalar(text(query)) or 0) for query in _COUNTS]
+    hashes = await asyncio.to_thread(RecordingFolder(data_dir / RECORDING_FOLDER).hashes)
+    return str(Moved(voices, servers, len(hashes)))
+
+
+async def remove_tables(url: str | None, data_dir: Path) -> None:
+    """Delete our tables, with all that is in them. Raises `LibraryError`; then all is as it was."""
+    async with _engine(address(url, data_dir)) as engine, writing(engine).begin() as connection:
+        await connection.run_sync(_drop)
 
 
 _COUNTS: Final = (
@@ -401,10 +417,14 @@ async def _copy_in(copy: Path, where: URL) -> None:
 
 def _make_anew(connection: Connection) -> None:
     """Make our tables; those that are there have nothing in them."""
+    _drop(connection)
+    make_tables(connection)
+
+
+def _drop(connection: Connection) -> None:
     found = MetaData()
     found.reflect(connection, only=lambda name, _: name == VERSIONS or name in Base.metadata.tables)
     found.drop_all(connection)
-    make_tables(connection)
 
 
 async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.library.consent_rules import Consent
@@ -254,11 +254,28 @@ class RecordingPosts:
                 conditions.append(RecordingPostRow.channel_id != channel_id)
             return [read_as(Post, row) for row in await _rows(session, *conditions)]
 
-    async def channels_to_search(self, now: datetime) -> list[int]:
-        """Return the channels to look through now for recordings of an earlier edition that are in no row."""
+    async def everywhere(self) -> set[Post]:
+        """Return every message there is in which somebody is heard."""
+        async with self._database.reading() as session:
+            found = {read_as(Post, row) for row in await _rows(session)}
+            spoken = await session.execute(select(VoiceMessageRow.channel_id, VoiceMessageRow.message_id))
+            return found | {Post(channel_id, message_id) for channel_id, message_id in spoken}
+
+    async def withdraw_all(self) -> list[Post]:
+        """Return every message in which somebody is heard; all are still to be deleted from now on."""
+        async with self._database.session() as session:
+            await withdraw_voice_messages(session, true())
+            await session.execute(update(RecordingPostRow).values(url="", attachment_id=0))
+            return [read_as(Post, row) for row in await _rows(session)]
+
+    async def channels_to_search(self, now: datetime | None) -> list[int]:
+        """Return the channels to look through ``now`` for recordings of an earlier edition in no row.
+
+        None: whenever it is time for them.
+        """
         async with self._database.reading() as session:
             rows = await session.scalars(select(ChannelToSearchRow).order_by(ChannelToSearchRow.channel_id))
-            return [row.channel_id for row in rows if _is_due(row, now)]
+            return [row.channel_id for row in rows if now is None or _is_due(row, now)]
 
     async def searched(self, channel_id: int) -> None:
         """Note that a channel was looked through."""

@@ -15,7 +15,7 @@ from bot.errors import LibraryError
 from bot.library.database import ID_FILE
 from bot.library.engine import DATABASE_FILE
 from bot.library.library import Library
-from bot.library.moving import back_up_to, restore_from
+from bot.library.moving import back_up_to, remove_tables, restore_from
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.voice import Scope
 from tests.library import first_edition
@@ -111,6 +111,8 @@ async def test_a_move_to_postgresql_and_back_changes_no_row(
         async with Library(url, between, now=lambda: first_edition.NOW) as library:
             await library.audit.record(first_edition.AVIARY, "a-new-voice", first_edition.CAT, seconds=1.0)
             uses = (await library.audit.page(MODERATOR)).entries
+        await remove_tables(url, between)
+        assert await first_edition.all_rows(url, between) == {}
     assert uses[0].voice_id == "a-new-voice"  # it got a number that was still free
     await restore_from(None, home, tmp_path / "back.zip")
 
