@@ -293,7 +293,7 @@ class Maker:
         Raises AudioError, with the reason, if the disk does not take it; nothing is left of it then.
         """
         async with self._batch.one():
-            return await self._workplace.run(_write, speech, path, made_at)
+            return await self._workplace.run(_write, speech, speech.frames, path, made_at)
 
     async def read(self, path: Path, made_at: datetime) -> Speech | None:
         """Return the speech that `write` has written then; None if it is not there or damaged."""
@@ -467,9 +467,9 @@ async def _wav(speech: Speech, tags: Mapping[str, str]) -> bytes:
     return await run_batch(write_wav, (await _sound_of(speech)).pcm, tags=tags)
 
 
-async def _write(speech: Speech, path: Path, made_at: datetime) -> int:
+async def _write(speech: Speech, frames: Sequence[bytes], path: Path, made_at: datetime) -> int:
     try:
-        return await run_batch(formats.write_kept, path, speech.frames, await _sound_of(speech), made_at)
+        return await run_batch(formats.write_kept, path, frames, await _sound_of(speech), made_at)
     except OSError as error:
         raise AudioError(error.strerror or type(error).__name__) from None
 
@@ -480,7 +480,9 @@ async def _read(path: Path, made_at: datetime) -> Speech | None:
     except OSError as error:
         log.debug("kept speech could not be read: %s", error.strerror)
         return None
-    return kept and Speech(kept[0], sound=kept[1])
+    if kept is None or not kept[0]:  # nothing of it could be heard
+        return None
+    return Speech(kept[0], sound=kept[1])
 
 
 async def _file(speech: Speech, max_bytes: int, tags: Mapping[str, str]) -> AudioFile:

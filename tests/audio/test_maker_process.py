@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -102,6 +103,19 @@ async def test_a_file_there_and_back_is_the_same_speech(process: MakerProcess):
     file = await maker.file(speech, max_bytes=10_000_000)
     again = await maker.speech_from_file(file.data, name="speech.wav")
 
+    assert await maker.wav(again) == await maker.wav(speech)
+
+
+@pytest.mark.slow
+async def test_speech_that_is_kept_there_is_heard_again(process: MakerProcess, tmp_path: Path):
+    maker, made_at = Maker(process), datetime(2026, 11, 30, tzinfo=UTC)
+    incoming, _ = await come_in(maker, WavInPieces(WAV), is_live=False)
+    speech = await maker.joined([await maker.part(incoming)])
+
+    await maker.write(speech, tmp_path / "kept", made_at)
+    again = await maker.read(tmp_path / "kept", made_at)
+
+    assert again is not None and again.frames == speech.frames
     assert await maker.wav(again) == await maker.wav(speech)
 
 
