@@ -184,6 +184,7 @@ class Library:
     async def _drop_recordings(self) -> None:
         """Delete the recordings that nothing names; what fails now is tried again the next time."""
         try:
+            await self.recordings.files_into_rows()
             await self.recordings.drop_unused()
         except (LibraryError, OSError) as error:
             log.warning("the recordings are not tidied up: %s", error)

@@ -17,10 +17,11 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from re import fullmatch
 from typing import IO, Any, Final
@@ -36,7 +37,8 @@ from bot.library.database import ID_FILE, Database, mark
 from bot.library.engine import DATABASE_FILE, address, engine_for, file_of, library_error, writing
 from bot.library.migrations import OURS, VERSIONS, bring_up_to_date, make_tables, revision_of
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, is_sha256
-from bot.library.tables import Base
+from bot.library.recordings import Recordings
+from bot.library.tables import Base, RecordingFileRow
 from bot.library.voice import NO_GUILD
 from bot.limits import DATABASE_BUSY_SECONDS, MAX_AUDIO_BYTES
 
@@ -51,13 +53,17 @@ _NAMES_RECORDINGS: Final = (
     *(("voices", "recording"), ("consents", "recording"), ("starter_recordings", "recording")),
     ("recordings", "sha256"),
 )
-_OF_NO_MEMBER: Final = (VERSIONS, "identity", "starter_recordings")
+_OF_NO_MEMBER: Final = (
+    *(VERSIONS, "identity", "starter_recordings", "recording_files"),
+    *("application", "changes"),
+)
 SCRATCH: Final = "backup-"
 """How the name of a folder under the data directory begins in which a backup is being made."""
 
 _OLD_SECONDS: Final = 86_400.0
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _ROWS_AT_ONCE: Final = 500
+_RECORDINGS_AT_ONCE: Final = 10
 _SPARE_BYTES: Final = 32 * 1024 * 1024
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -147,12 +153,13 @@ async def pack(url: str | None, data_dir: Path, to: IO[bytes], *, scratch: Path)
     where = address(url, data_dir)
     file, copy = file_of(where), scratch / DATABASE_FILE
     if file is None:
-        await _copy_out(where, copy)
+        await _copy_out(where, copy, scratch)
     elif not file.is_file():
         raise LibraryError(f"There is no database at {file} to back up. Check DATA_DIR and DATABASE_URL.")
     else:
         await asyncio.to_thread(_copy_file, file, copy)
-    return await asyncio.to_thread(_write_zip, copy, data_dir, to)
+    folders = [RecordingFolder(at / RECORDING_FOLDER) for at in (data_dir, scratch)]
+    return await asyncio.to_thread(_write_zip, copy, folders, to)
 
 
 async def unpack(url: str | None, data_dir: Path, source: IO[bytes], *, name: str) -> Moved:
@@ -180,6 +187,7 @@ async def unpack(url: str | None, data_dir: Path, source: IO[bytes], *, name: st
         await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
     async with await Database.open(url, data_dir) as database:
         await asyncio.to_thread(mark, data_dir, database.id)
+        await Recordings(database, data_dir / RECORDING_FOLDER).files_into_rows()
         async with database.reading() as session:
             voices, servers = [await session.scalar(text(query)) for query in _COUNTS]
     return Moved(int(voices or 0), int(servers or 0), len(hashes), made_at=about)
@@ -189,8 +197,9 @@ async def holdings(database: Database, data_dir: Path) -> str:
     """Return in words what this database and directory hold of people."""
     async with database.reading() as session:
         voices, servers = [int(await session.scalar(text(query)) or 0) for query in _COUNTS]
-    hashes = await asyncio.to_thread(RecordingFolder(data_dir / RECORDING_FOLDER).hashes)
-    return str(Moved(voices, servers, len(hashes)))
+        in_rows = set(await session.scalars(select(RecordingFileRow.sha256)))
+    in_files = await asyncio.to_thread(RecordingFolder(data_dir / RECORDING_FOLDER).hashes)
+    return str(Moved(voices, servers, len(in_rows | in_files)))
 
 
 async def remove_tables(url: str | None, data_dir: Path) -> None:
@@ -212,8 +221,7 @@ def _copy_file(file: Path, copy: Path) -> None:
         raise LibraryError(f"The database {file} could not be copied: {error}.") from error
 
 
-def _write_zip(database: Path, data_dir: Path, to: IO[bytes]) -> Moved:
-    folder = RecordingFolder(data_dir / RECORDING_FOLDER)
+def _write_zip(database: Path, folders: Sequence[RecordingFolder], to: IO[bytes]) -> Moved:
     with closing(sqlite3.connect(database)) as opened:
         known = _known_recordings(opened)
         voices, servers = (int(opened.execute(query).fetchone()[0]) for query in _COUNTS)
@@ -224,20 +232,26 @@ def _write_zip(database: Path, data_dir: Path, to: IO[bytes]) -> Moved:
         "tables": revision,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    here = sorted(known & folder.hashes())
+    here = sorted(known.intersection(chain.from_iterable(folder.hashes() for folder in folders)))
     kept = damaged = 0
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(_ABOUT, json.dumps(about, indent=2))
         archive.write(database, DATABASE_FILE)
         for sha256 in here:
-            try:
-                wav = folder.read(sha256)
-            except LibraryError:  # deleted since, put aside, or damaged
-                damaged += folder.has(sha256)
+            wav = _read_from_any(folders, sha256)
+            if wav is None:  # deleted since, put aside, or damaged
+                damaged += any(folder.has(sha256) for folder in folders)
                 continue
             archive.writestr(f"{RECORDING_FOLDER}/{sha256}.wav", wav)
             kept += 1
     return Moved(voices, servers, kept, damaged)
+
+
+def _read_from_any(folders: Sequence[RecordingFolder], sha256: str) -> bytes | None:
+    for folder in folders:
+        with suppress(LibraryError):
+            return folder.read(sha256)
+    return None
 
 
 def _known_recordings(database: sqlite3.Connection) -> set[str]:
@@ -387,8 +401,11 @@ async def _put_in_place(where: URL, data_dir: Path, staging: Path, hashes: set[s
         raise
 
 
-async def _copy_out(where: URL, copy: Path) -> None:
-    """Copy the rows of PostgreSQL, as they are at one moment, into a new file of SQLite."""
+async def _copy_out(where: URL, copy: Path, scratch: Path) -> None:
+    """Copy the rows of PostgreSQL, as they are at one moment, into a new file of SQLite.
+
+    The recordings among them become files under ``scratch``.
+    """
     async with _engine(where) as source, _engine(address(None, copy.parent)) as target:
         revision = await revision_of(source)
         if revision != OURS.newest:
@@ -400,6 +417,14 @@ async def _copy_out(where: URL, copy: Path) -> None:
             await reading.execution_options(isolation_level="REPEATABLE READ")
             await connection.run_sync(make_tables)
             await _copy_rows(reading, connection)
+            await _copy_recordings(reading, RecordingFolder(scratch / RECORDING_FOLDER))
+
+
+async def _copy_recordings(source: AsyncConnection, folder: RecordingFolder) -> None:
+    kept = select(RecordingFileRow.sha256, RecordingFileRow.wav)
+    rows = await source.stream(kept, execution_options={"yield_per": _RECORDINGS_AT_ONCE})
+    async for sha256, wav in rows:
+        await asyncio.to_thread(folder.keep, wav, sha256)
 
 
 async def _copy_in(copy: Path, where: URL) -> None:
@@ -429,6 +454,8 @@ def _drop(connection: Connection) -> None:
 
 async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> None:
     for table in Base.metadata.sorted_tables:
+        if table is RecordingFileRow.__table__:  # they are files on the way
+            continue
         absent = [
             table.c[column.name].is_(null()).label(f"no {column.name}") for column in _json_columns(table)
         ]

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -136,7 +137,8 @@ class RecordingRow(Base):
 
     ``was_named``: a voice or a question has named it since it was last kept. ``was_saved``: a voice has,
     ever. ``unused_since``: nothing names it any more, and its file was not in the folder of whoever noticed,
-    but maybe in that of another bot. ``upload_hash`` is the keyed hash of the upload it was mended from.
+    but maybe in that of another bot, whose next look at it deletes it. ``upload_hash`` is the keyed hash of
+    the upload it was mended from.
     """
 
     __tablename__ = "recordings"
@@ -147,6 +149,16 @@ class RecordingRow(Base):
     was_saved: Mapped[bool] = mapped_column(default=False)
     unused_since: Mapped[datetime | None]
     upload_hash: Mapped[str | None] = mapped_column(_SHA256, index=True)
+
+
+class RecordingFileRow(Base):
+    """A recording itself, on PostgreSQL: several processes need it, and a folder is on one machine."""
+
+    __tablename__ = "recording_files"
+
+    sha256: Mapped[str] = mapped_column(_SHA256, primary_key=True)
+    size: Mapped[int] = mapped_column(Integer)
+    wav: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class KnownRecordingRow(Base):

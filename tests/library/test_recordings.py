@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from bot.errors import LibraryError, LibraryFullError, LibraryLimitError, sentence_for
 from bot.library.database import Database
 from bot.library.recording_folder import DataLimit
 from bot.library.recordings import Recordings
-from bot.library.tables import ConsentRow
+from bot.library.tables import ConsentRow, RecordingFileRow
 from bot.library.voices import Voices
 from tests.library.shelves import a_voice, ada
 
@@ -54,6 +55,11 @@ async def test_what_is_not_there_is_an_error_and_no_name_leads_elsewhere(
         await recordings.read(name)
 
 
+on_the_disk_alone = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+"""Beside PostgreSQL a folder has copies; see `TestRows`."""
+
+
+@on_the_disk_alone
 async def test_a_damaged_recording_is_never_handed_out(recordings: Recordings, tmp_path: Path) -> None:
     sha256 = await recordings.keep(WAV)
     (tmp_path / "recordings" / f"{sha256}.wav").write_bytes(WAV[:-1] + b"x")
@@ -135,6 +141,7 @@ async def test_without_a_folder_there_is_nothing_to_drop(recordings: Recordings)
     assert await recordings.drop_unused(["0" * 64]) == 0
 
 
+@on_the_disk_alone
 async def test_on_a_full_disk_nothing_half_saved_is_left(recordings: Recordings, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     await recordings.keep(WAV)
@@ -153,6 +160,7 @@ async def test_on_a_full_disk_nothing_half_saved_is_left(recordings: Recordings,
     assert len(files(tmp_path)) == 2
 
 
+@on_the_disk_alone
 async def test_a_folder_that_cannot_be_written_is_an_error(database: Database, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
@@ -221,3 +229,84 @@ class TestLimit:
         first = large[results.index(kept[0])]
         assert await limited.keep(first) == kept[0], "what is there needs no room"
         assert "/voice delete" in sentence_for(LibraryLimitError())
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+class TestRows:
+    """On PostgreSQL a recording is a row; what lies in the folder of a process is a copy."""
+
+    async def test_another_process_reads_what_one_has_kept_and_has_a_copy_then(
+        self, database: Database, recordings: Recordings, tmp_path: Path
+    ) -> None:
+        sha256 = await recordings.keep(WAV)
+        other = Recordings(database, tmp_path / "other" / "recordings")
+
+        assert await other.has(sha256)
+        assert await other.read(sha256) == WAV
+        assert files(tmp_path / "other") == {f"{sha256}.wav"}
+
+    async def test_a_copy_that_is_damaged_or_cannot_be_written_is_done_without(
+        self, database: Database, recordings: Recordings, tmp_path: Path
+    ) -> None:
+        sha256 = await recordings.keep(WAV)
+        (tmp_path / "recordings" / f"{sha256}.wav").write_bytes(WAV[:-1] + b"x")
+        (tmp_path / "file").touch()
+
+        assert await recordings.read(sha256) == WAV
+        assert await Recordings(database, tmp_path / "file" / "recordings").read(sha256) == WAV
+
+    async def test_a_row_that_cannot_be_read_is_one_sentence_and_heals_when_it_is_kept_again(
+        self, database: Database, recordings: Recordings, tmp_path: Path
+    ) -> None:
+        sha256 = await recordings.keep(WAV)
+        other = Recordings(database, tmp_path / "other" / "recordings")
+        async with database.session() as session:
+            await session.execute(update(RecordingFileRow).values(wav=WAV[:-1] + b"x"))
+
+        with pytest.raises(LibraryError, match="a recording in the database is damaged") as failed:
+            await other.read(sha256)
+        assert sentence_for(failed.value).endswith("Try again in a minute.")
+        await recordings.keep(WAV)
+        assert await other.read(sha256) == WAV
+
+    async def test_files_from_before_there_were_rows_become_rows_and_others_do_not(
+        self, database: Database, voices: Voices, recordings: Recordings, tmp_path: Path
+    ) -> None:
+        voice = await a_voice(voices, recordings, "Alice")
+        async with database.session() as session:
+            await session.execute(delete(RecordingFileRow))
+        (tmp_path / "recordings" / f"{'0' * 64}.wav").write_bytes(b"of another database")
+        other = Recordings(database, tmp_path / "other" / "recordings")
+        with pytest.raises(LibraryError, match="neither in the database nor in this folder"):
+            await other.read(voice.recording)
+
+        assert await recordings.files_into_rows() == 1
+        assert await recordings.files_into_rows() == 0
+        assert hashlib.sha256(await other.read(voice.recording)).hexdigest() == voice.recording
+
+    async def test_what_is_dropped_by_one_goes_from_the_rows_and_from_the_folders_of_all(
+        self, database: Database, voices: Voices, recordings: Recordings, tmp_path: Path
+    ) -> None:
+        voice = await a_voice(voices, recordings, "Alice")
+        other = Recordings(database, tmp_path / "other" / "recordings")
+        await other.read(voice.recording)
+        await voices.delete(ada, voice.id)
+        await recordings.drop_unused([voice.recording])
+
+        assert not await other.has(voice.recording)
+        assert files(tmp_path) == set()
+        await other.drop_unused()
+        assert files(tmp_path / "other") == set()
+
+    async def test_all_recordings_together_are_within_the_limit_whatever_a_folder_holds(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        limit = DataLimit(tmp_path, 100_000, cache="cache", backups="backups")
+        recordings = Recordings(database, tmp_path / "recordings", limit=limit)
+        (tmp_path / "something").write_bytes(bytes(100_000))
+        sha256 = await recordings.keep(bytes(60_000))
+
+        assert not (tmp_path / "recordings").exists()
+        assert await recordings.read(sha256) == bytes(60_000)
+        with pytest.raises(LibraryLimitError, match="DATA_MEGABYTES"):
+            await recordings.keep(bytes(50_000))
