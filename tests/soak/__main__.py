@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     seed = random.randrange(1_000_000) if given.seed is None else given.seed
     seconds = 60.0 * given.minutes
     wishes = Wishes(
-        warm_up=min(120.0, seconds / 3), seconds=seconds, seed=seed, acknowledge_seconds=given.patience
+        warm_up=min(600.0, seconds / 3), seconds=seconds, seed=seed, acknowledge_seconds=given.patience
     )
     print(
         f"A soak of {given.minutes:g} minutes after {wishes.warm_up:.0f} s of warm-up, --seed {seed}",
@@ -61,7 +61,8 @@ def _rows(title: str, counted: Counter[str]) -> list[str]:
 
 
 def _held(when: str, held: Held) -> str:
-    memory = f"{held.megabytes:.0f} MB ({held.in_children:.0f} in children)"
+    parts = f"{held.in_children:.0f} in children, {held.in_use:.0f} in use of its own heap"
+    memory = f"{held.megabytes:.0f} MB ({parts})"
     rest = f"{held.descriptors} descriptors, {held.threads} threads, {held.tasks.total()} tasks"
     return f"{when:>18}: {memory}, {rest}, {held.open_items} open questions and forms"
 

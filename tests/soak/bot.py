@@ -7,6 +7,7 @@ JSON holds ``port`` and ``ca_file`` of the rehearsal, ``token``, ``data_dir``, `
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import signal
@@ -15,7 +16,7 @@ import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.child import say_ready, stdin_closed
 from bot import logs
@@ -44,6 +45,23 @@ async def main(wishes: dict[str, Any]) -> None:
     await running
 
 
+class HeapStatistics(ctypes.Structure):
+    """What glibc's `mallinfo2` returns, in its order (malloc.h)."""
+
+    _names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks")
+    _fields_: ClassVar = [(name, ctypes.c_size_t) for name in (*_names, "keepcost")]
+
+
+def megabytes_in_use() -> float:
+    """Return what is allocated, without the free blocks in between; 0 where the C library is not glibc."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0.0
+    mallinfo.restype = HeapStatistics
+    heap = mallinfo()
+    return float(heap.uordblks + heap.hblkhd) / 1e6
+
+
 def write_census(file: Path) -> None:
     """Write down what is still held after everything that can go has gone."""
     gc.collect()
@@ -51,7 +69,8 @@ def write_census(file: Path) -> None:
     tasks = Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
     draft = file.with_suffix(".new")
     objects = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
-    held = {"tasks": tasks, "threads": threading.active_count(), "objects": objects}
+    threads = threading.active_count()
+    held = {"tasks": tasks, "threads": threads, "objects": objects, "in_use": megabytes_in_use()}
     draft.write_text(json.dumps(held), encoding="utf-8")
     draft.replace(file)
 

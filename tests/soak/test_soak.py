@@ -107,6 +107,7 @@ async def test_what_was_logged_with_a_traceback_is_counted(staged: Soak, tmp_pat
 
 @pytest.mark.parametrize(("after", "words"), [
     (replace(HELD, megabytes=150.0), "50 more MB of memory than after the warm-up"),
+    (replace(HELD, in_use=12.0), "12 more MB in use than after the warm-up"),
     (replace(HELD, descriptors=60), "30 more descriptors than after the warm-up"),
     (replace(HELD, threads=20), "8 more threads than after the warm-up"),
     (replace(HELD, tasks=Counter({"work": 10, "left": 6})), "tasks that have come: {'left': 6}"),
