@@ -26,6 +26,7 @@ try:
     from bot.erasure import Holdings, delete_everything
     from bot.errors import NotDiscordError, SpeechBotError
     from bot.library.moving import back_up_to, restore_from
+    from bot.monitor import Monitor
     from bot.settings import Settings, files_others_can_read, forget_secrets
     from bot.speech_bot import SpeechBot, is_healthy
     from bot.start import Obstacle, Waits, identifies_left, obstacle_of
@@ -99,14 +100,21 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
 
 
 async def run_until_stopped(
-    settings: Settings, token: str, stop: asyncio.Event, *, starts: StartTimes, waits: Waits
+    settings: Settings,
+    token: str,
+    stop: asyncio.Event,
+    *,
+    starts: StartTimes,
+    waits: Waits,
+    monitor: Monitor,
 ) -> Obstacle | None:
     """Run bots of these ``settings`` until ``stop`` is set, one after the other while waiting may help.
 
-    Return what ended the last one by itself; None if none did.
+    ``monitor`` tells of them. Return what ended the last one by itself; None if none did.
     """
     while not stop.is_set():
         bot = SpeechBot(settings)
+        monitor.watch(bot)
         try:
             await run(bot, token, stop, starts=starts)
         except Exception as error:  # whatever it is, the operator reads a sentence
@@ -119,6 +127,7 @@ async def run_until_stopped(
         if pause is None:
             return obstacle
         log.warning("%s It tries again in %.0f s.", obstacle.sentence, pause)
+        monitor.note_obstacle(obstacle.sentence)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
     return None
@@ -252,7 +261,9 @@ def _use_all_descriptors() -> None:
 async def _run_until_signalled(settings: Settings, token: str, starts: StartTimes) -> Obstacle | None:
     loop = asyncio.get_running_loop()
     logs.watch_loop(loop)
-    return await run_until_stopped(settings, token, stop_on_signals(loop), starts=starts, waits=Waits())
+    stop = stop_on_signals(loop)
+    async with Monitor(settings.metrics_address) as monitor:
+        return await run_until_stopped(settings, token, stop, starts=starts, waits=Waits(), monitor=monitor)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -60,6 +60,7 @@ _MAX_DISCORD_ID = 2**63 - 1
 _TOKEN = re.compile(r"[\x21-\x7e]{16,256}")
 _HEADER = re.compile(r"[\x20-\x7e]{1,8000}")  # common servers refuse a header line of more than 8,190 bytes
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_BIND_ADDRESS = re.compile(r"(?:(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):)?([0-9]{1,5})")
 _MAX_PAGE_CHARS = 200
 _PAGE = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)https?://[\x21-\x3b\x3d\x3f-\x7e]+")  # no < and >
 _MAILBOX = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -121,6 +122,17 @@ class Proxy:
         return parts.netloc.rpartition("@")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something is served."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
 def _is_below(host: str, name: str) -> bool:
     """Return whether NO_PROXY's ``name`` stands for ``host``: itself, what is above it, or everything."""
     name = name.removeprefix("*").removeprefix(".") if name != "*" else name
@@ -161,6 +173,7 @@ class Settings:
     sound_process: str = "auto"
     log_level: str = "info"
     log_format: str = "text"
+    metrics_address: Address | None = None
     privacy_url: str | None = None
     terms_url: str | None = None
     support_url: str | None = None
@@ -205,6 +218,7 @@ class Settings:
             sound_process=values.choice("SOUND_PROCESS", cls.sound_process, _SOUND_PROCESSES),
             log_level=values.choice("LOG_LEVEL", cls.log_level, _LOG_LEVELS),
             log_format=values.choice("LOG_FORMAT", cls.log_format, _LOG_FORMATS),
+            metrics_address=values.bind_address("METRICS_ADDRESS"),
             privacy_url=values.page("PRIVACY_URL"),
             terms_url=values.page("TERMS_URL"),
             support_url=values.page("SUPPORT_URL"),
@@ -457,6 +471,19 @@ class _Reader:
                 f"{HOSTED_TTS_BASE_URL} (http:// only on this machine)."
             )
         return value.rstrip("/")
+
+    def bind_address(self, name: str) -> Address | None:
+        """Return where to serve something: a port alone is one of this machine, which nobody else reaches."""
+        value = self.text(name)
+        if value is None:
+            return None
+        found = _BIND_ADDRESS.fullmatch(value)
+        if found is None or not 0 < int(found[3]) < 65_536:
+            raise SettingsError(
+                f"{name} must be a port, such as 9464, or an address and a port, such as 0.0.0.0:9464, not "
+                f"{value!r}."
+            )
+        return Address(found[1] or found[2] or "127.0.0.1", int(found[3]))
 
     def database(self, name: str) -> Secret | None:
         value = self.text(name)

@@ -22,6 +22,7 @@ from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, reads_messages, refusal_of
+from bot.conditions import Conditions
 from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, StartTimes, data_limit
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
@@ -165,6 +166,7 @@ class SpeechBot(commands.AutoShardedBot):
         session: aiohttp.ClientSession = self.http._HTTPClient__session  # type: ignore[attr-defined]
         session.headers["User-Agent"] = self.http.user_agent
         url = self.settings.database_url
+        limit = data_limit(self.settings)
         limits = OperatorLimits(
             member_seconds=self.settings.daily_seconds_per_member,
             server_seconds=self.settings.daily_seconds_per_server,
@@ -175,14 +177,14 @@ class SpeechBot(commands.AutoShardedBot):
             Library(
                 url.reveal() if url else None,
                 self.settings.data_dir,
-                limit=data_limit(self.settings),
+                limit=limit,
                 speech_limits=limits,
             )
         )
         assert self.application_id is not None, "it has logged in"  # noqa: S101
         await self.library.processes.claim(self.application_id)
         own = self._own_tts_gateway()
-        tts = await self._parts.enter_async_context(
+        tts = self.tts = await self._parts.enter_async_context(
             TTSClient(
                 await own.start() if own else self.settings.tts_base_url or HOSTED_TTS_BASE_URL,
                 self.settings.tts_api_key,
@@ -251,6 +253,10 @@ class SpeechBot(commands.AutoShardedBot):
         notices = OperatorNotices(self, self.library.usage, self.settings.refill_page)
         telling = asyncio.create_task(notices.follow(tts.outages()), name="operator-notices")
         self._parts.callback(telling.cancel)
+        service = "my own" if own else str(yarl.URL(self.settings.tts_base_url or HOSTED_TTS_BASE_URL).host)
+        self.conditions = Conditions(self.library.usage, tts, limit, service=service)
+        attending = asyncio.create_task(notices.attend(self.conditions.watch()), name="conditions")
+        self._parts.callback(attending.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
         self._parts.callback(heartbeat.cancel)
 

@@ -45,9 +45,10 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "bot.text",
         "bot.tts",
     ),
+    "bot.conditions": (*GROUND, "bot.library", "bot.tts"),
     "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
-        *(*GROUND, "bot", "bot.audio", "bot.interaction", "bot.library", "bot.playback"),
+        *(*GROUND, "bot", "bot.audio", "bot.conditions", "bot.interaction", "bot.library", "bot.playback"),
         *("bot.settings", "bot.speech", "bot.text", "untrusted.mark"),  # what is made here is marked
     ),
     "bot.command_tree": (*GROUND, "bot.delivery.reply"),
@@ -56,6 +57,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         *("bot.text", "untrusted.strict_json"),  # a dictionary comes as a file
     ),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
+    "bot.monitor": ("bot", "bot.metrics", "bot.playback", "bot.settings", "bot.speech_bot"),
     "bot.check": ("bot.*", "untrusted.decoder"),
     "bot.erasure": ("bot.*",),
     "bot.__main__": ("bot.*", "untrusted.confinement"),
@@ -82,7 +84,8 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # speech_bot, check: the type of a connector; the others: discord.py lets the errors of aiohttp through
     "aiohttp": (
         *("bot.tts", "bot.speech_bot", "bot.start", "bot.delivery.offer", "bot.delivery.history"),
-        *("bot.delivery.voice_creation", "bot.check", "bot.erasure", "tts_gateway", "rehearsal"),
+        *("bot.delivery.voice_creation", "bot.check", "bot.erasure", "bot.monitor", "tts_gateway"),
+        "rehearsal",
     ),
     "av": ("bot.audio", "untrusted", "rehearsal.voice"),
     "pydub": ("bot.audio",),

@@ -21,7 +21,7 @@ MAX_README_LINES = 80
 MAX_README_WORDS = 700
 """With one picture these are three screens."""
 
-NO_COMMANDS = {"/proc", "/data"}
+NO_COMMANDS = {"/proc", "/data", "/metrics", "/ready", "/health"}
 """What begins with a slash in the docs and is a path."""
 
 

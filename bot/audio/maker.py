@@ -467,7 +467,7 @@ async def _wav(speech: Speech, tags: Mapping[str, str]) -> bytes:
     return await run_batch(write_wav, (await _sound_of(speech)).pcm, tags=tags)
 
 
-async def _write(speech: Speech, frames: Sequence[bytes], path: Path, made_at: datetime) -> int:
+async def _write(speech: Speech, frames: tuple[bytes, ...], path: Path, made_at: datetime) -> int:
     try:
         return await run_batch(formats.write_kept, path, frames, await _sound_of(speech), made_at)
     except OSError as error:

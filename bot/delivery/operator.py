@@ -1,4 +1,4 @@
-"""The operator: who owns the application, and what they are told of outages that only they can end."""
+"""The operator: who owns the application, and what they are told of what only they can mend."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 import discord
 
+from bot.conditions import OVER, Condition
 from bot.errors import LibraryError, TTSCreditError, TTSError
 from bot.library.usage import Usage
 
@@ -45,19 +46,40 @@ class OperatorNotices:
         self._client = client
         self._usage = usage
         self._link = link
+        self._unwritten: set[str] = set()  # told of without the database
 
     async def follow(self, outages: AsyncIterator[TTSError | None]) -> None:
         """Tell of each of these outages, and of its end, which is None; it goes on for as long as they do."""
         async for outage in outages:
             try:
                 if outage is None:
-                    if await self._usage.outage_ends():
+                    if await self._usage.outage_ends(_OF_SPEECH):
                         await self._tell(_BACK)
                 elif await self._usage.outage_begins(_OF_SPEECH):
                     words = _NO_CREDIT if isinstance(outage, TTSCreditError) else _NO_KEY
                     await self._tell(f"{words.format(f'<{self._link}>')}\n{_TRYING}")
             except LibraryError as error:
                 log.warning("whether the operator was told of an outage is not known: %s", error)
+
+    async def attend(self, news: AsyncIterator[Condition | str]) -> None:
+        """Tell of each condition, and of its end, for which its word stands; it goes on as they do."""
+        async for one in news:
+            what = one if isinstance(one, str) else one.what
+            try:
+                if isinstance(one, str):
+                    is_news = await self._usage.outage_ends(what)
+                else:
+                    is_news = await self._usage.outage_begins(what)
+            except LibraryError:  # it may be the database itself: then the first process tells of it
+                shards = getattr(self._client, "shard_ids", None)
+                is_news = not isinstance(one, str) and (shards is None or 0 in shards)
+                if is_news:
+                    self._unwritten.add(what)
+            if isinstance(one, str):
+                is_news = is_news or what in self._unwritten
+                self._unwritten.discard(what)
+            if is_news:
+                await self._tell(OVER[what] if isinstance(one, str) else one.sentence)
 
     async def _tell(self, words: str) -> None:
         log.warning("%s", words.replace("\n", " "))

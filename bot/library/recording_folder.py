@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -141,6 +142,19 @@ class RecordingFolder:
             path.replace(self._aside / path.name)
 
 
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """How many bytes the data folder holds in all, and how many of them give way to recordings."""
+
+    used: int
+    giving_way: int
+
+    @property
+    def held(self) -> int:
+        """How many bytes give way to nothing."""
+        return self.used - self.giving_way
+
+
 class DataLimit:
     """Limit on what everything under the data folder takes together, in bytes; 0: there is none.
 
@@ -151,7 +165,7 @@ class DataLimit:
 
     def __init__(self, data_dir: Path, max_bytes: int, *, cache: str, backups: str) -> None:
         self.max_bytes = max_bytes
-        self._data_dir = data_dir
+        self.data_dir = data_dir
         self._cache = data_dir / cache
         self._aside = data_dir / RECORDING_FOLDER / ASIDE
         self._backups = data_dir / backups
@@ -159,7 +173,7 @@ class DataLimit:
     def used(self) -> int:
         """Return how many bytes the files under the data folder have."""
         return sum(
-            _size(Path(folder) / name) for folder, _, names in os.walk(self._data_dir) for name in names
+            _size(Path(folder) / name) for folder, _, names in os.walk(self.data_dir) for name in names
         )
 
     def make_room(self, size: int = 0) -> bool:
@@ -167,13 +181,20 @@ class DataLimit:
         excess = self.used() + size - self.max_bytes if self.max_bytes else 0
         if excess <= 0:
             return True
-        of_no_need = [*_by_age(self._cache), *_by_age(self._aside), *_by_age(self._backups)[:-1]]
-        for path in of_no_need:
+        for path in self._of_no_need():
             if excess <= 0:
                 break
             freed = _size(path)
             excess -= freed if _unlink([path]) else 0
         return excess <= 0
+
+    def measure(self) -> DataUse:
+        """Return what is there now."""
+        return DataUse(self.used(), sum(map(_size, self._of_no_need())))
+
+    def _of_no_need(self) -> list[Path]:
+        """Return what gives way, in that order."""
+        return [*_by_age(self._cache), *_by_age(self._aside), *_by_age(self._backups)[:-1]]
 
 
 def is_sha256(name: str) -> bool:

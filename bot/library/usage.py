@@ -436,11 +436,12 @@ class Usage:
         async with self._database.session() as session:
             return await insert_if_missing(session, OutageRow, {"what": what, "began_at": self._now()})
 
-    async def outage_ends(self) -> bool:
-        """Note that speech is made again; return whether the operator was told that it was not."""
+    async def outage_ends(self, what: str) -> bool:
+        """Note that an outage is over; return whether the operator was told of it."""
         async with self._database.session() as session:
-            gone = delete(OutageRow).returning(OutageRow.what).execution_options(synchronize_session=False)
-            return bool((await session.execute(gone)).all())
+            gone = delete(OutageRow).where(OutageRow.what == what).returning(OutageRow.what)
+            found = await session.execute(gone.execution_options(synchronize_session=False))
+            return bool(found.all())
 
 
 class Reservations:

@@ -283,6 +283,11 @@ class GuildPlayer:
         self._queue.add(utterance)
         return utterance
 
+    @property
+    def queued(self) -> int:
+        """How many utterances there are, with that which is being said."""
+        return len(self._queue)
+
     def position(self, utterance: Utterance) -> int:
         """Return how many are ahead of ``utterance``; 0 as well when it is over."""
         queue = self.utterances()

@@ -204,6 +204,11 @@ class GuildPlayers:
         """Return the guild's player, or None when we are not in voice there."""
         return self._players.get(guild_id)
 
+    @property
+    def all(self) -> list[GuildPlayer]:
+        """The players of all servers in whose voice channels we are."""
+        return list(self._players.values())
+
     def target(self, guild_id: int) -> int | None:
         """Return the voice channel we mean to be in, also while a lost connection is replaced; None: none."""
         return self._targets.get(guild_id)

@@ -117,6 +117,14 @@ class FrameScheduler:
         """Return whether its thread lives."""
         return self._thread is not None
 
+    @property
+    def overdue_seconds(self) -> float:
+        """For how long its thread has sent nothing of what was due; 0 while it does, or has nothing to do."""
+        if not self._scheduled:
+            return 0.0
+        due = self._start + (self._number + SLOTS) * self._slot_seconds
+        return max(0.0, time.perf_counter() - due)
+
     def close(self, timeout: float = 5.0) -> None:
         """Let everything that is left fail, and wait for the thread, ``timeout`` seconds at most."""
         with self._lock:

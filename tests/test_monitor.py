@@ -1,0 +1,247 @@
+"""Figures, health and readiness of a process, as Prometheus and a process manager read them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.errors import SettingsError
+from bot.monitor import Monitor
+from bot.settings import Address, Settings
+from rehearsal.faulty_tts_gateway.faults import Hold, Respond
+from rehearsal.server import Rehearsal
+from tests.bot_process import bot_process, discord_for
+from tests.fakes.babble_engine import BabbleEngine
+from tests.scenes import DEADLINE, Scene, file_of, open_scene, until, words_of
+
+HERE = Address("127.0.0.1", 0)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with open_scene(tmp_path / "data", BabbleEngine()) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def monitor(scene: Scene) -> AsyncIterator[Monitor]:
+    async with Monitor(HERE, sample_seconds=0.05) as monitor:
+        monitor.watch(scene.bot)
+        await scene.bot.conditions.look()
+        yield monitor
+
+
+async def got(monitor: Monitor | str, path: str, **options: Any) -> tuple[int, str]:
+    url = monitor if isinstance(monitor, str) else monitor.url
+    async with aiohttp.ClientSession() as session, session.get(f"{url}{path}", **options) as answer:
+        return answer.status, await answer.text()
+
+
+async def told(monitor: Monitor | str, path: str) -> tuple[int, dict[str, Any]]:
+    url = monitor if isinstance(monitor, str) else monitor.url
+    async with aiohttp.ClientSession() as session, session.get(f"{url}{path}") as answer:
+        return answer.status, await answer.json()
+
+
+async def figures(monitor: Monitor) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return every sample, by its name and labels."""
+    status, text = await got(monitor, "/metrics")
+    assert status == 200
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def figure(found: Mapping[Any, float], name: str, **labels: str) -> float:
+    return found.get((name, frozenset(labels.items())), 0.0)
+
+
+async def test_the_figures_follow_what_happens_and_name_nobody(scene: Scene, monitor: Monitor) -> None:
+    before = await figures(monitor)
+    await scene.alice.join(scene.perch)
+    answer = await scene.speak("An unmistakable sentence", output="voice channel")
+    await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
+    await file_of(await scene.speak("An unmistakable sentence", output="here"))
+    scene.faults.on_post(Respond(422, b"{}"))
+    await words_of(await scene.speak("What it refuses", output="here"))
+    after = await figures(monitor)
+
+    def grown(name: str, **labels: str) -> float:
+        return figure(after, name, **labels) - figure(before, name, **labels)
+
+    assert grown("myna_generations_total", outcome="made", voice="starter") == 1
+    assert grown("myna_generations_total", outcome="kept", voice="starter") == 1
+    assert grown("myna_generations_total", outcome="rejected", voice="starter") == 1
+    assert grown("myna_tts_calls_total", outcome="answered") == 1
+    assert grown("myna_tts_calls_total", outcome="rejected") == 1
+    assert grown("myna_tts_call_seconds_count") == 1
+    assert grown("myna_first_sound_seconds_count", kept="no") == 1
+    assert grown("myna_voice_join_seconds_count", outcome="joined") == 1
+    assert grown("myna_send_lateness_seconds_count") > 10
+    assert grown("myna_send_lateness_seconds_bucket", le="+Inf") == grown("myna_send_lateness_seconds_count")
+    assert grown("myna_database_seconds_count") > 5
+    assert figure(after, "myna_voice_connections") == 1
+    assert figure(after, "myna_queue_utterances_bucket", le="0") == 1
+    assert figure(after, "myna_servers") == 1
+    assert figure(after, "myna_shards", state="connected") == 1
+    assert figure(after, "myna_tts_calls_limit") == scene.bot.tts.queue.limit.slots
+    assert figure(after, "myna_budget_calls") == 2
+    assert figure(after, "myna_ready") == figure(after, "myna_database_up") == 1
+    assert figure(after, "myna_data_bytes") > 10_000
+    assert figure(after, "myna_disk_free_bytes") > 0
+    _, text = await got(monitor, "/metrics")
+    for word in ("unmistakable", str(scene.guild.id), str(scene.alice.id), scene.guild.name, "Alice"):
+        assert word not in text
+
+
+@pytest.mark.slow
+async def test_what_waits_is_seen_while_it_waits_and_in_the_hour_behind_it(
+    scene: Scene, monitor: Monitor
+) -> None:
+    hold = Hold()
+    scene.faults.on_post(hold)
+    await scene.alice.join(scene.perch)
+    answer = await scene.speak("This takes a while", output="voice channel")
+    await until(lambda: scene.bot.tts.queue.under_way == 1)
+
+    _, before = await told(monitor, "/hour")
+    found = await figures(monitor)
+    hold.released.set()
+    await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
+    _, hour = await told(monitor, "/hour")
+
+    assert figure(found, "myna_tts_calls_under_way") == 1
+    assert figure(found, "myna_queue_longest") == 1
+    assert figure(found, "myna_queue_utterances_bucket", le="0") == 0
+    assert figure(found, "myna_queue_utterances_bucket", le="1") == 1
+    assert not any(point["first_sound"] for point in before["points"])
+    ((half, most),) = [point["first_sound"] for point in hour["points"] if point["first_sound"]]
+    assert 0 < half <= most < 60
+    assert sum(point["calls"].get("answered", 0) for point in hour["points"]) == 1
+    assert max(point["voice"] for point in hour["points"]) == 1
+    assert max(point["longest"] for point in hour["points"]) == 1
+    assert [point["at"] for point in hour["points"]] == sorted(point["at"] for point in hour["points"])
+    assert hour["ready"] and hour["now"]["servers"] == 1 and hour["now"]["budget_calls"] == 1
+
+
+async def test_it_is_ready_once_it_is_and_says_why_it_is_not(scene: Scene) -> None:
+    async with Monitor(HERE) as monitor:
+        assert await told(monitor, "/health") == (200, {"healthy": True, "reasons": []})
+        status, answer = await told(monitor, "/ready")
+        assert (status, answer["reasons"]) == (503, ["The bot is starting."])
+        monitor.note_obstacle("Discord cannot be reached (TimeoutError). Is this machine online?")
+        status, answer = await told(monitor, "/ready")
+        assert (status, answer["reasons"][0][:25]) == (503, "Discord cannot be reached")
+        monitor.watch(scene.bot)
+        assert await told(monitor, "/ready") == (200, {"ready": True, "reasons": [], "warnings": []})
+
+        scene.faults.every_post = Respond(402, b"{}")
+        await words_of(await scene.speak("Is there any credit left?", output="here"))
+        await scene.bot.conditions.look()
+        status, answer = await told(monitor, "/ready")
+        assert (status, answer["reasons"]) == (
+            503,
+            ["The voice credit is used up, so nobody gets new speech. Top it up."],
+        )
+
+        await scene.bot.library.database.aclose()
+        await scene.bot.conditions.look()
+        status, answer = await told(monitor, "/ready")
+        assert status == 503
+        assert answer["reasons"][0].startswith("The database doesn't answer (the database is closed)")
+        assert figure(await figures(monitor), "myna_condition", what="database") == 1
+        assert figure(await figures(monitor), "myna_ready") == 0
+
+
+@pytest.mark.slow
+async def test_it_is_not_ready_without_discord(scene: Scene, monitor: Monitor) -> None:
+    (shard,) = scene.bot.shards.values()
+    await shard.disconnect()
+
+    status, answer = await told(monitor, "/ready")
+
+    assert (status, answer["reasons"]) == (
+        503,
+        ["Discord is not connected (the connection). The bot tries again by itself."],
+    )
+    await shard.connect()
+    assert (await told(monitor, "/ready"))[0] == 200
+
+
+async def test_only_this_machine_reads_what_is_served_for_it(monitor: Monitor) -> None:
+    assert (await got(monitor, "/metrics", headers={"Host": "evil.example"}))[0] == 403
+    assert (await got(monitor, "/metrics", headers={"Host": f"localhost:{monitor.url[-5:]}"}))[0] == 200
+    async with aiohttp.ClientSession() as session, session.get(monitor.url) as page:
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert page.headers["Server"] == "Myna"
+
+
+async def test_others_may_read_it_where_the_operator_wants_that(caplog: pytest.LogCaptureFixture) -> None:
+    async with Monitor(Address("0.0.0.0", 0)) as monitor:
+        port = monitor.url.rpartition(":")[2]
+        assert (await got(f"http://127.0.0.1:{port}", "/ready", headers={"Host": "myna.example"}))[0] == 503
+    assert "without a password" in caplog.text
+
+
+async def test_a_port_that_is_taken_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        async with Monitor(Address("127.0.0.1", taken.getsockname()[1])) as monitor:
+            assert monitor.url == ""
+    assert "Set METRICS_ADDRESS to another port." in caplog.text
+    async with Monitor(None) as monitor:
+        assert monitor.url == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port"),
+    [
+        ("9464", "127.0.0.1", 9464),
+        ("0.0.0.0:80", "0.0.0.0", 80),
+        ("localhost:65535", "localhost", 65535),
+        ("[::1]:9464", "::1", 9464),
+        ("[::]:1", "::", 1),
+    ],
+)
+def test_a_port_alone_is_one_of_this_machine(written: str, host: str, port: int) -> None:
+    assert Settings.from_env({"METRICS_ADDRESS": written}).metrics_address == Address(host, port)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["0", "65536", "on", "::1:9464", "127.0.0.1", ":9464", "http://127.0.0.1:9464", "-1", "9464/", "٩"],
+)
+def test_what_is_no_address_is_refused_with_a_cure(written: str) -> None:
+    with pytest.raises(SettingsError, match="METRICS_ADDRESS must be a port, such as 9464"):
+        Settings.from_env({"METRICS_ADDRESS": written})
+
+
+@pytest.mark.slow
+async def test_a_process_tells_of_itself_from_its_start_on(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        Rehearsal() as rehearsal,
+        discord_for(rehearsal) as variables,
+        bot_process(tmp_path, **variables, METRICS_ADDRESS=str(port)) as bot,
+    ):
+        said = await bot.until("figures and a page of the last hour")
+        assert url in said and "logged in" not in said
+        status, answer = await told(url, "/ready")
+        assert (status, answer["ready"]) == (503, False)
+        async with asyncio.timeout(DEADLINE):
+            while (await told(url, "/ready"))[0] != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert (await told(url, "/health"))[0] == 200
+        status, _ = await bot.stopped()
+        assert status == 0
