@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import json
 import logging
 import signal
 import sys
@@ -30,6 +31,7 @@ try:
     from bot.settings import Settings, files_others_can_read, forget_secrets
     from bot.speech_bot import SpeechBot, is_healthy
     from bot.start import Obstacle, Waits, identifies_left, obstacle_of
+    from bot.status import StatusSocket, ask, screen
     from untrusted.confinement import close_memory
 except ModuleNotFoundError as error:
     sys.exit(without_packages(error, " ".join(["bot", *sys.argv[1:]])))
@@ -160,6 +162,8 @@ def _carry_out(given: argparse.Namespace, settings: Settings) -> int:
             return 0 if is_healthy(settings.data_dir) else 1
         case "check":
             return asyncio.run(check(settings, speaks=given.speak))
+        case "status":
+            return _status(settings, as_json=given.json)
         case "restore-backup":
             return _restore_backup(settings)
         case "backup":
@@ -193,6 +197,21 @@ async def _ask(there: Holdings) -> bool:
 async def _agreed(there: Holdings) -> bool:
     """Go on: the operator has said so already."""
     return True
+
+
+def _status(settings: Settings, *, as_json: bool) -> int:
+    """Print what the running bot does; return 0 if it serves everybody, else 1."""
+    found = asyncio.run(ask(settings.data_dir))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif not found:
+        print(
+            f"No bot is running with DATA_DIR {settings.data_dir.absolute()}. To start one: {typed('bot')}",
+            file=sys.stderr,
+        )
+    else:
+        print("\n\n".join(map(screen, found)))
+    return 0 if found and all(one["ready"] for one in found) else 1
 
 
 def _back_up(settings: Settings, file: Path) -> int:
@@ -262,7 +281,7 @@ async def _run_until_signalled(settings: Settings, token: str, starts: StartTime
     loop = asyncio.get_running_loop()
     logs.watch_loop(loop)
     stop = stop_on_signals(loop)
-    async with Monitor(settings.metrics_address) as monitor:
+    async with Monitor(settings.metrics_address) as monitor, StatusSocket(settings.data_dir, monitor):
         return await run_until_stopped(settings, token, stop, starts=starts, waits=Waits(), monitor=monitor)
 
 
@@ -276,6 +295,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("has-token", help="exit 0 if a Discord token is set, 1 if not")
     commands.add_parser("healthy", help="exit 0 if the running bot is connected, 1 if not")
+    telling = commands.add_parser("status", help="say what the running bot does now")
+    telling.add_argument("--json", action="store_true", help="all of it, for programs")
     commands.add_parser("restore-backup", help="put the newest backup in the place of a damaged database")
     for name, what in (
         ("backup", "write everything that is kept into one file, also while the bot runs"),

@@ -60,6 +60,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "bot.monitor": ("bot", "bot.metrics", "bot.playback", "bot.settings", "bot.speech_bot"),
     "bot.check": ("bot.*", "untrusted.decoder"),
     "bot.erasure": ("bot.*",),
+    "bot.status": ("bot.*",),
     "bot.__main__": ("bot.*", "untrusted.confinement"),
     "cogs": (
         *(*GROUND, "bot.command_tree", "bot.delivery", "bot.interaction", "bot.library"),

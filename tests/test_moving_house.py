@@ -43,6 +43,7 @@ async def test_a_running_bot_moves_house_and_starts_there(tmp_path: Path) -> Non
         here, there = ({**settings, "DATA_DIR": str(folder)} for folder in (old, new))
         async with bot_process(tmp_path, **here) as bot:
             await bot.until(LOGGED_IN)
+            told = typed("status", variables=here)
             packed = typed("backup", "-", variables=here)
             refused = typed("restore", "-", variables=here, given=packed.stdout)
             await bot.stopped()
@@ -52,6 +53,8 @@ async def test_a_running_bot_moves_house_and_starts_there(tmp_path: Path) -> Non
             assert (await bot.stopped())[0] == 0
 
     assert (packed.returncode, refused.returncode, restored.returncode) == (0, 2, 0), restored.stderr
+    assert told.stdout.startswith(b"Myna ")
+    assert b" in 1 server; 1 shard" in told.stdout or b" in 0 servers; 1 shard" in told.stdout
     assert b"now holds 6 voices, the settings of 2 servers, and 4 recordings." in packed.stderr
     assert refused.stderr.startswith(b"Another bot (process")
     assert refused.stderr.count(b"\n") == 1
