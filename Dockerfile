@@ -1,5 +1,8 @@
+# The image is released on a base that is named by its digest: .github/workflows/image.yml looks it up and sets this.
+ARG PYTHON=python:3.13-slim
+
 # Stage 1: the dependencies, exactly those in requirements.txt, checked by their hashes, no compiler needed.
-FROM python:3.13-slim AS dependencies
+FROM ${PYTHON} AS dependencies
 COPY requirements.txt /tmp/requirements.txt
 RUN python -m venv --without-pip /opt/myna \
     && python -m pip --python /opt/myna/bin/python install --no-cache-dir --disable-pip-version-check \
@@ -7,7 +10,7 @@ RUN python -m venv --without-pip /opt/myna \
     && /opt/myna/bin/python -m compileall -q -j 0 /opt/myna/lib
 
 # Stage 2: what runs. Not root, no pip of its own, nothing to write but /data and /tmp.
-FROM python:3.13-slim
+FROM ${PYTHON}
 RUN python -m pip uninstall --yes --quiet --disable-pip-version-check --root-user-action ignore pip \
     && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin myna \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
