@@ -93,6 +93,19 @@ _loop_lag = Histogram(
 VOICE_KINDS: Final = ("none", "starter", "cloned", "designed", "cast", "likeness", "recording", "several")
 """Who speaks: nobody who is named, a kind of saved voice, a voice of /clone, a bare recording, a dialogue."""
 
+_EXPECTED: Final = (
+    (_first_sound, ("yes", "no")),
+    (_calls, ("answered", "busy", "server", "unreachable", "no_answer", "credit", "denied", "quota")),
+    (_refusals, ("member", "shared")),
+    (_database_errors, ("unreachable", "busy", "full", "other")),
+)
+for _family, _labels in _EXPECTED:
+    for _label in _labels:
+        _family.labels(_label)  # 0 from the start on: else Prometheus would not see the first of each
+for _kind in VOICE_KINDS:
+    _generations.labels("made", _kind)
+    _generations.labels("kept", _kind)
+
 
 def sound_began(seconds: float, *, is_kept: bool) -> None:
     """Count that somebody heard the first sound so long after asking."""

@@ -1,0 +1,193 @@
+"""The dashboard and the alerts in deploy/: each query, asked of a real Prometheus that watches a bot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from bot.monitor import Monitor
+from bot.settings import Address
+from rehearsal.faulty_tts_gateway.faults import Respond
+from tests.fakes.babble_engine import BabbleEngine
+from tests.running_bot import restarted
+from tests.scenes import DEADLINE, Scene, file_of, open_scene, until, words_of
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+DASHBOARD = json.loads((DEPLOY / "grafana" / "myna.json").read_text(encoding="utf-8"))
+RULES = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+NO_PROMETHEUS = "there is no prometheus here: apt-get install prometheus"
+needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason=NO_PROMETHEUS)
+
+OFTEN = 0.25
+"""Seconds between two looks of Prometheus: else the test would take minutes."""
+
+
+def panels(of: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in of["panels"]:
+        yield panel
+        if "panels" in panel:
+            yield from panels(panel)
+
+
+QUERIES = {
+    f"{panel['title']} {target['refId']}": target["expr"]
+    for panel in panels(DASHBOARD)
+    for target in panel.get("targets", ())
+}
+
+
+@asynccontextmanager
+async def prometheus(folder: Path, watched: Monitor) -> AsyncIterator[str]:
+    """Yield the address of a Prometheus with the configuration that is shipped, but for whom it watches."""
+    config = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] = {"scrape_interval": f"{OFTEN * 1000:.0f}ms", "evaluation_interval": "250ms"}
+    config["rule_files"] = [str(DEPLOY / name) for name in config["rule_files"]]
+    (job,) = config["scrape_configs"]
+    job["static_configs"] = [{"targets": [watched.url.removeprefix("http://")]}]
+    job["scrape_timeout"] = config["global"]["scrape_interval"]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    process = await asyncio.create_subprocess_exec(
+        *(
+            "prometheus",
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+        ),
+        *(f"--web.listen-address={address}", "--log.level=warn"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        await _until_asked(f"http://{address}", 'up{job="myna"} == 1')
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def asked(url: str, query: str) -> list[dict[str, Any]]:
+    """Return what Prometheus answers to ``query`` now; nothing while it is on its way up."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{url}/api/v1/query", params={"query": query}) as response,
+        ):
+            if response.status == 503:
+                return []
+            answer = await response.json()
+    except aiohttp.ClientConnectionError:
+        return []
+    assert answer["status"] == "success", f"{query}: {answer.get('error')}"
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
+
+
+def filled_in(query: str) -> str:
+    """Return ``query`` as Grafana asks it: over a time in which the whole test lies."""
+    return query.replace("$__rate_interval", "1m").replace("$instance", ".*")
+
+
+@pytest.mark.slow
+@needs_prometheus
+async def test_every_query_of_the_dashboard_and_the_alerts_is_answered_by_prometheus(tmp_path: Path) -> None:
+    async with open_scene(tmp_path / "data", BabbleEngine()) as scene:
+        settings = replace(scene.settings, daily_seconds=60, max_calls_per_hour=3)
+        async with (
+            restarted(scene.bot, settings, scene.rehearsal) as bot,
+            Monitor(Address("127.0.0.1", 0)) as monitor,
+        ):
+            scene.bot = bot
+            monitor.watch(bot)
+            await bot.conditions.look()
+            async with prometheus(tmp_path, monitor) as url:
+                await _everything_happens(scene)
+                await _until_asked(url, "sum(myna_voice_closes_total) and on() myna_voice_connections == 1")
+                await asyncio.sleep(2 * OFTEN)
+                found = {name: await asked(url, filled_in(query)) for name, query in QUERIES.items()}
+                nothing = {name for name, result in found.items() if not result}
+                undefined = {
+                    name for name, result in found.items() if all(one["value"][1] == "NaN" for one in result)
+                }
+                assert nothing == set()
+                assert undefined == set()
+                for rule in RULES:
+                    await asked(url, rule["expr"])
+                    for name in re.findall(r"\b(?:myna|process)_\w+|\bup\b", rule["expr"]):
+                        assert await asked(url, name), f"{rule['alert']}: there is no {name}"
+                firing = 'ALERTS{alertname="MynaBudgetNearlyUsed",alertstate="firing"}'
+                await _until_asked(url, firing)
+
+
+async def _everything_happens(scene: Scene) -> None:
+    """Let something happen for each of the figures."""
+    await scene.alice.join(scene.perch)
+    answer = await scene.speak("Hello to everybody", output="voice channel")
+    await answer.until(lambda shown: "Spoken in" in shown.content, timeout=DEADLINE)
+    await file_of(await scene.speak("Hello to everybody", output="here"))
+    scene.faults.on_post(Respond(422, b"{}"))
+    await words_of(await scene.speak("It refuses this", output="here"))
+    await file_of(await scene.speak("And the last one", output="here"))
+    assert "as I may this hour" in await words_of(await scene.speak("One too many", output="here"))
+    await scene.alice.slash(scene.general, "leave")
+    await until(lambda: not scene.bot.players.all)
+    await scene.alice.slash(scene.general, "join")
+    await until(lambda: bool(scene.bot.players.all))
+
+
+async def _until_asked(url: str, query: str) -> None:
+    """Return as soon as there is an answer to ``query``."""
+    async with asyncio.timeout(DEADLINE):
+        while not await asked(url, query):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+@needs_prometheus
+def test_prometheus_takes_the_configuration_as_it_is_shipped() -> None:
+    checked = subprocess.run(
+        ["promtool", "check", "config", "prometheus.yml"],
+        cwd=DEPLOY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{len(RULES)} rules found" in checked.stdout
+
+
+def test_panels_have_numbers_of_their_own_and_do_not_lie_on_each_other() -> None:
+    shown = list(panels(DASHBOARD))
+    taken: set[tuple[int, int]] = set()
+
+    assert len({panel["id"] for panel in shown}) == len(shown)
+    for panel in shown:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for rule in RULES:
+        assert rule["annotations"].keys() == {"summary", "action"}, rule["alert"]
