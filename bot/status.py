@@ -95,7 +95,7 @@ class StatusSocket:
             "version": __version__,
             "process": os.getpid(),
             "up_seconds": round(time.monotonic() - self._began, 1),
-            "memory_bytes": _sample("process_resident_memory_bytes"),
+            "memory_bytes": _memory(),
             "ready": not stops,
             "reasons": stops,
             "warnings": others,
@@ -162,8 +162,10 @@ def _requests() -> Status:
     return {"ended": dict(ends), "first_sound_seconds": average}
 
 
-def _sample(name: str) -> float | None:
-    return EVENTS.get_sample_value(name)
+def _memory() -> int | None:
+    """Return how many bytes of memory this process has; None where the system does not say it simply."""
+    found = EVENTS.get_sample_value("process_resident_memory_bytes")
+    return None if found is None else round(found)
 
 
 async def ask(data_dir: Path) -> list[Status]:
@@ -247,7 +249,7 @@ def _speech(requests: Status) -> str:
     failed = f"{sum(ended.values()):,} failed"
     how = f" ({', '.join(f'{name}: {count}' for name, count in sorted(ended.items()))})" if ended else ""
     heard = f"; first sound after {soon:.1f} s on average" if soon is not None else ""
-    return f"since the start {', '.join([*words, failed])}{how}{heard}"
+    return f"since the start: {', '.join([*words, failed])}{how}{heard}"
 
 
 def _budget(budget: Status) -> str:

@@ -6,10 +6,12 @@ No daemon runs here: what only one can find out, the workflow of the image does.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,21 @@ KUBERNETES = {
 }
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
-def test_what_a_compose_file_names_is_there(name: str) -> None:
+def compose(name: str) -> dict[str, Any]:
+    """Return the services of a compose file, each with what it takes over from another file."""
     found = yaml.safe_load(read(name))
+    for service in found["services"].values():
+        if "extends" in service:
+            base = yaml.safe_load(read(service["extends"]["file"]))["services"][service["extends"]["service"]]
+            environment = {**base["environment"], **service["environment"]}
+            service.update({**base, **service, "environment": environment})
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.full.yaml", "compose.gpu.yaml"])
+def test_what_a_compose_file_names_is_there(name: str) -> None:
+    found = compose(name)
     for service in found["services"].values():
         assert set(service.get("depends_on", ())) <= set(found["services"])
         assert set(service.get("networks", ())) <= set(found.get("networks", ()))
@@ -42,6 +56,66 @@ def test_what_a_compose_file_names_is_there(name: str) -> None:
         assert "no-new-privileges:true" in service.get("security_opt", ()) or "deploy" in service  # a card
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
         assert re.fullmatch(r"myna|[\w./-]+:v?\d[\w.]*", service["image"]), "an image of one version"
+
+
+def test_the_watched_bot_has_settings_that_there_are_and_its_secrets_in_no_file_of_ours() -> None:
+    services = compose("compose.full.yaml")["services"]
+    others = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+
+    assert set(services["myna"]["environment"]) <= SETTINGS | others
+    assert all(services["myna"]["environment"][name] == "" for name in others)
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name or value == "" or value.startswith("${"), name
+    url = services["myna"]["environment"]["DATABASE_URL"]
+    url = re.sub(r"\$\{[^}]*\}", "secret", url)
+    assert Settings.from_env({"DATABASE_URL": url}).database_url is not None
+    assert services["postgres"]["networks"] == ["inside"]
+    assert services["myna"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_prometheus_and_grafana_find_what_they_are_pointed_at() -> None:
+    services = compose("compose.full.yaml")["services"]
+    inside = Path("/etc/myna")
+    source = yaml.safe_load(read("deploy/grafana/provisioning/datasources/prometheus.yml"))["datasources"][0]
+    provider = yaml.safe_load(read("deploy/grafana/provisioning/dashboards/myna.yml"))["providers"][0]
+    (config,) = [one for one in services["prometheus"]["command"] if one.startswith("--config.file=")]
+
+    for name in ("prometheus", "grafana"):
+        assert f"./deploy:{inside}:ro" in services[name]["volumes"]
+    for path in (
+        config.partition("=")[2],
+        provider["options"]["path"],
+        services["grafana"]["environment"]["GF_PATHS_PROVISIONING"],
+    ):
+        assert (ROOT / "deploy" / Path(path).relative_to(inside)).exists(), path
+    assert source["url"] == "http://prometheus:9090"
+    scraped = [
+        target
+        for job in yaml.safe_load(read("deploy/prometheus.yml"))["scrape_configs"]
+        for group in job["static_configs"]
+        for target in group["targets"]
+    ]
+    port = services["myna"]["environment"]["METRICS_ADDRESS"].rpartition(":")[2]
+    assert f"myna:{port}" in scraped
+    dashboards = list((ROOT / "deploy" / "grafana").glob("*.json"))
+    assert dashboards
+    for dashboard in dashboards:
+        used = set(_sources(json.loads(dashboard.read_text(encoding="utf-8"))))
+        assert used <= {source["uid"], "-- Grafana --"}, dashboard.name
+
+
+def _sources(part: object) -> Iterator[str]:
+    """Yield the ids of all data sources in a dashboard."""
+    if isinstance(part, dict):
+        source = part.get("datasource")
+        if isinstance(source, dict) and "uid" in source:
+            yield source["uid"]
+        for one in part.values():
+            yield from _sources(one)
+    elif isinstance(part, list):
+        for one in part:
+            yield from _sources(one)
 
 
 def unit_of_this_machine(tmp_path: Path) -> Path:
