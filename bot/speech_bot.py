@@ -391,7 +391,9 @@ class SpeechBot(commands.AutoShardedBot):
                 try:
                     await asyncio.to_thread(_touch, path)
                 except OSError as error:
-                    log.warning("%s cannot be written: %s", path, error.strerror)
+                    log.warning(
+                        "%s cannot be written: %s. Check its disk and its owner.", path, error.strerror
+                    )
                 self.heart_has_beaten.set()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.conditions import Conditions
+from bot.settings import Secret
 from rehearsal.faulty_tts_gateway.faults import Respond
 from tests.fakes.babble_engine import BabbleEngine
+from tests.library.conftest import a_database, postgresql  # noqa: F401 - a fixture
+from tests.library.postgresql import PostgreSQL
 from tests.running_bot import restarted
 from tests.scenes import Scene, file_of, open_scene, until, words_of
 
@@ -107,3 +112,47 @@ async def test_a_budget_that_is_used_up_is_in_the_way_and_nothing_to_mend(scene:
         await looked(bot.conditions)
 
     assert notices(scene) == []
+
+
+@contextmanager
+def away(server: PostgreSQL) -> Iterator[None]:
+    """Let the server be gone meanwhile: nobody reaches it any more, and who did is cut off."""
+    here, elsewhere = (server.folder / f".s.PGSQL.{port}" for port in (5432, 5433))
+    here.rename(elsewhere)
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    try:
+        subprocess.run(
+            ["psql", "-q", "-h", str(server.folder), "-p", "5433", "-U", "postgres", "-c", cut],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        yield
+    finally:
+        elsewhere.rename(here)
+
+
+@pytest.mark.slow
+async def test_a_database_that_goes_away_and_comes_back_is_told_twice(
+    scene: Scene,
+    postgresql: PostgreSQL,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_database(postgresql) as url:
+        settings = replace(scene.settings, database_url=Secret(url), data_dir=tmp_path / "other")
+        async with restarted(scene.bot, settings, scene.rehearsal) as bot:
+            scene.bot = bot
+            with away(postgresql):
+                await until(lambda: [one.what for one in bot.conditions.current] == ["database"])
+                await looked(bot.conditions)
+                assert notices(scene) == [], "a restart is no news"
+                monkeypatch.setattr("bot.conditions.LASTING_DATABASE_SECONDS", 0.0)
+                await until(lambda: len(notices(scene)) == 1)
+                await looked(bot.conditions)
+            await until(lambda: len(notices(scene)) == 2)
+            await looked(bot.conditions)
+            assert bot.conditions.current == ()
+
+    first, second = notices(scene)
+    assert first.startswith("The database doesn't answer (the database cannot be reached:")
+    assert second == "The database answers again, and everything works."

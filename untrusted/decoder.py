@@ -218,7 +218,7 @@ async def _start_child(*arguments: object) -> asyncio.subprocess.Process:
             env=_child_environment(),
         )
     except OSError as error:  # no descriptors, memory or processes left
-        log.warning("no decoder could be started: %s", error.strerror)
+        log.warning("no decoder could be started: %s. Are too many processes running?", error.strerror)
         raise DecodingError(Refusal.NO_PROCESS) from error
 
 

@@ -88,4 +88,8 @@ class OperatorNotices:
             if owner is not None:
                 await (await self._client.create_dm(owner)).send(words)
         except (discord.HTTPException, OSError) as error:
-            log.warning("the operator could not be told by direct message: %s", type(error).__name__)
+            log.warning(
+                "the operator could not be told by direct message (%s). Share a server with the bot, and "
+                "allow direct messages from its members.",
+                type(error).__name__,
+            )

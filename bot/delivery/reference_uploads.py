@@ -393,7 +393,9 @@ class ReferencePosts:
     def _refused(self, error: discord.HTTPException) -> NoRecordingPlaceError:
         self._refused_until = self._now().timestamp() + REST_SECONDS
         where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
-        log.error("%s takes no recordings, so saved voices are silent: %s", where, brief(error))
+        log.error(
+            "%s takes no recordings, so saved voices are silent: %s. Check says why.", where, brief(error)
+        )
         return self._no_place()
 
     def _no_place(self) -> NoRecordingPlaceError:

@@ -240,7 +240,8 @@ class Library:
             await self.database.forget_old_backups()
         if self._limit is not None and not await asyncio.to_thread(self._limit.make_room):
             log.warning(
-                "DATA_DIR holds more than the %d MB it may (DATA_MEGABYTES), so no new recordings are kept",
+                "DATA_DIR holds more than the %d MB it may, so no new recordings are kept. Set "
+                "DATA_MEGABYTES higher, or delete voices.",
                 self._limit.max_bytes // 1024**2,
             )
 

@@ -468,7 +468,8 @@ class GuildPlayer:
     def _report_gaps(self, utterance: Utterance, source: OpusFrames) -> None:
         if source.gaps:
             log.warning(
-                "utterance %d in guild %d: the sound ran out %d times, for %.2f s in all",
+                "utterance %d in guild %d: the sound ran out %d times, for %.2f s in all. If that's often "
+                "so, look at how long calls of the TTS gateway take.",
                 *(utterance.id, self.guild_id, source.gaps, source.gap_seconds),
             )
 

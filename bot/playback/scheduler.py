@@ -184,7 +184,11 @@ class FrameScheduler:
         now = time.perf_counter()
         if now - self._complained >= _COMPLAIN_SECONDS:
             self._complained = now
-            log.warning("playing was held up by %.0f ms; %.1f s in all", 1000 * late, self.skipped_seconds)
+            log.warning(
+                "playing was held up by %.0f ms, %.1f s in all: the machine is too busy. Give the bot "
+                "more of it.",
+                *(1000 * late, self.skipped_seconds),
+            )
 
     def _wait(self) -> bool:
         """Wait until the next slot that is not empty is due; return False when the thread is to end."""

@@ -177,7 +177,10 @@ class VoiceJoiner:
 
     def cool_down(self, guild_id: int) -> None:
         """Open nothing in this guild for a while."""
-        log.warning("guild %d: Discord limits our voice connections", guild_id)
+        log.warning(
+            "guild %d: Discord limits our voice connections. None is opened there for %.0f s.",
+            *(guild_id, self._cool_down_seconds),
+        )
         self._limited_until[guild_id] = asyncio.get_running_loop().time() + self._cool_down_seconds
 
     async def clear(self, guild: discord.Guild, urgency: Urgency) -> None:

@@ -70,7 +70,8 @@ class Readers:
         if self._channels and not self.sees_messages:
             log.warning(
                 "%d channels are to be read aloud, but the application lacks the Message Content Intent: "
-                "nothing is read until it is on again",
+                "nothing is read until it's on again. Turn it on in the developer portal (Bot, "
+                "Privileged Gateway Intents), and restart the bot.",
                 len(self._channels),
             )
 

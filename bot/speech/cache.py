@@ -258,7 +258,7 @@ class SpeechCache:
             size = await self._maker.write(speech, draft, made_at)
         except AudioError as error:
             if not self._has_complained:
-                log.warning("no speech is kept for later: %s", error)
+                log.warning("no speech is kept for later: %s. Check the disk of DATA_DIR.", error)
             self._has_complained = True
             return keeping.key not in self._keys
         self._has_complained = False

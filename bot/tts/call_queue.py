@@ -133,7 +133,7 @@ class LimitMemory:
             )
             draft.replace(self._file)
         except OSError as error:
-            log.warning("%s cannot be written: %s", self._file, error.strerror)
+            log.warning("%s cannot be written: %s. Check its disk and its owner.", self._file, error.strerror)
 
     def _read(self) -> dict[str, tuple[float, bool]]:
         """Return what is remembered, without what makes no sense."""

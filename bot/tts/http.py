@@ -379,7 +379,7 @@ class CircuitBreaker:
             self.changes.put_nowait(error)
         self._error = error.with_traceback(None)
         self._until = self._clock() + seconds
-        log.error("no calls to the TTS gateway for %.0f s: %s", seconds, error)
+        log.error("no calls of the TTS gateway for %.0f s: %s. %s", seconds, error, _cure_of(error))
 
 
 def _is_for_the_operator(error: TTSError) -> bool:
@@ -388,6 +388,18 @@ def _is_for_the_operator(error: TTSError) -> bool:
 
 def _is_to_be_mended(error: TTSError) -> bool:
     return _is_for_the_operator(error) and not isinstance(error, TTSQuotaError)
+
+
+def _cure_of(error: TTSError) -> str:
+    """Return what the operator can do, as a sentence."""
+    match error:
+        case TTSCreditError():
+            return "Top up the voice credit."
+        case TTSQuotaError():
+            return "It goes on by itself."
+        case TTSDeniedError():
+            return "Check TTS_API_KEY."
+    return "Check that it runs and can be reached. After that time it's tried again."
 
 
 def _closes_by_itself(error: TTSError) -> bool:

@@ -19,6 +19,7 @@ from typing import Final, Self
 
 from yarl import URL
 
+from bot import typed
 from bot.errors import TTSUnreachableError
 from bot.settings import PREVIEW, child_environment
 from bot.tts.wire import printable
@@ -261,6 +262,6 @@ class OwnTTSGateway:
             try:
                 self._child = await self._start_child()
             except TTSUnreachableError as error:
-                log.error("our own TTS gateway does not start again: %s", error)
+                log.error("our own TTS gateway does not start again: %s. Try: %s", error, typed("bot check"))
             else:
                 log.info("our own TTS gateway is back")

@@ -35,30 +35,30 @@ class PostgreSQL:
 
     def __init__(self, folder: Path) -> None:
         self._programs = folder
-        self._folder = Path(tempfile.mkdtemp(prefix="myna-postgresql-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="myna-postgresql-"))
         self._as_account: tuple[str, ...] = ()
         if os.geteuid() == 0:
             self._as_account = ("setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups")
-            shutil.chown(self._folder, ACCOUNT, ACCOUNT)
+            shutil.chown(self.folder, ACCOUNT, ACCOUNT)
 
     def url(self, name: str) -> str:
         """Return the address of the database with this name."""
-        return f"postgresql://{ACCOUNT}@/{name}?host={self._folder}"
+        return f"postgresql://{ACCOUNT}@/{name}?host={self.folder}"
 
     def __enter__(self) -> Self:
-        data = self._folder / "data"
+        data = self.folder / "data"
         initdb = ("--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", f"--username={ACCOUNT}")
         subprocess.run(
             [*self._as_account, str(self._programs / "initdb"), *initdb, "-D", str(data)],
             check=True,
-            cwd=self._folder,
+            cwd=self.folder,
             stdout=subprocess.DEVNULL,
         )
         options = [part for option in _OPTIONS for part in ("-c", option)]
-        server = (str(self._programs / "postgres"), "-D", str(data), "-k", str(self._folder), *options)
+        server = (str(self._programs / "postgres"), "-D", str(data), "-k", str(self.folder), *options)
         self._guard = subprocess.Popen(
-            ["sh", "-c", _GUARD, "sh", str(self._folder), *self._as_account, *server],
-            cwd=self._folder,
+            ["sh", "-c", _GUARD, "sh", str(self.folder), *self._as_account, *server],
+            cwd=self.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -73,9 +73,9 @@ class PostgreSQL:
         self._guard.wait(_START_SECONDS)
 
     def _await_answer(self) -> None:
-        ready = [str(self._programs / "pg_isready"), "-q", "-h", str(self._folder)]
+        ready = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder)]
         deadline = time.monotonic() + _START_SECONDS
-        while subprocess.run(ready, check=False, cwd=self._folder).returncode != 0:
+        while subprocess.run(ready, check=False, cwd=self.folder).returncode != 0:
             if time.monotonic() > deadline or self._guard.poll() is not None:
                 raise RuntimeError("the PostgreSQL of the tests does not start")
             time.sleep(0.05)
