@@ -15,7 +15,7 @@ from bot.data_folder import DataFolder
 from bot.delivery.reference_uploads import ReferencePosts
 from bot.errors import DataFolderError, LibraryError
 from bot.library.database import Database
-from bot.library.moving import holdings, remove_tables
+from bot.library.moving import check_unused, holdings, remove_tables
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.recordings import Recordings
 from bot.library.withdrawal import Post, RecordingPosts
@@ -60,6 +60,7 @@ async def delete_everything(
     """
     with DataFolder(settings) as folder:
         async with await Database.open(settings.database_address, settings.data_dir) as database:
+            await check_unused(database)
             posts = RecordingPosts(database)
             there = Holdings(await holdings(database, settings.data_dir), len(await posts.everywhere()))
             if not await confirm(there):

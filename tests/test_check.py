@@ -159,8 +159,7 @@ async def test_what_keeps_the_tts_gateway_from_speaking_is_said_with_a_cure(
     ("is_public", "pages", "is_fine", "words"),
     [
         (False, {}, True, "nobody but you can add this bot to a server"),
-        (True, {}, False, "/about lacks PRIVACY_URL and TERMS_URL and REPORT_URL"),
-        (True, {"privacy_url": PAGE, "terms_url": PAGE}, False, "lacks REPORT_URL"),
+        (True, {"terms_url": PAGE}, False, "/about lacks PRIVACY_URL and REPORT_URL"),
         (True, dict.fromkeys(PAGES, PAGE), True, "/about shows the pages for that"),
     ],
 )

@@ -36,6 +36,7 @@ from bot.library.backups import copy_whole, damage_in
 from bot.library.database import ID_FILE, Database, mark
 from bot.library.engine import DATABASE_FILE, address, engine_for, file_of, library_error, writing
 from bot.library.migrations import OURS, VERSIONS, bring_up_to_date, make_tables, revision_of
+from bot.library.processes import Processes
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, is_sha256
 from bot.library.recordings import Recordings
 from bot.library.tables import Base, RecordingFileRow
@@ -338,6 +339,13 @@ async def _bring_up_to_date(staging: Path, name: str) -> None:
         raise LibraryError(f"{name} could not be restored. {error}") from error
 
 
+async def check_unused(database: Database) -> None:
+    """Raise `LibraryError` if a running bot has this database; that of a file is locked with its folder."""
+    async with Processes(database) as processes:
+        if not await processes.leads():  # then another one does
+            raise LibraryError("Another bot is using the database at DATABASE_URL. Stop it first.")
+
+
 async def _check_empty(where: URL, data_dir: Path, hashes: set[str]) -> None:
     """Raise `LibraryError` if anything of members is there already.
 
@@ -356,6 +364,10 @@ async def _check_empty(where: URL, data_dir: Path, hashes: set[str]) -> None:
             return
         async with engine.connect() as connection:
             filled = await connection.run_sync(_filled)
+    if file is None and not filled:
+        url = where.render_as_string(hide_password=False)
+        async with await Database.open(url, data_dir) as database:
+            await check_unused(database)
     if filled:
         what = f"The database {file}" if file else "The database at DATABASE_URL"
         way = "move it away, or set DATA_DIR to an empty folder" if file else "make an empty one for this"

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bot.erasure import Holdings, delete_everything
 from bot.errors import LibraryError
 from bot.library.database import ID_FILE
 from bot.library.engine import DATABASE_FILE
 from bot.library.library import Library
-from bot.library.moving import back_up_to, remove_tables, restore_from
+from bot.library.moving import back_up_to, restore_from
 from bot.library.recording_folder import RECORDING_FOLDER
 from bot.library.voice import Scope
+from bot.settings import Secret, Settings
 from tests.library import first_edition
 from tests.library.conftest import a_database
 from tests.library.postgresql import PostgreSQL
@@ -25,22 +30,32 @@ from tests.library.postgresql import PostgreSQL
 MODERATOR = Scope(first_edition.AVIARY, first_edition.MOD, is_moderator=True)
 
 
-@pytest.fixture
-async def populated(tmp_path: Path) -> Path:
-    """Return a folder of today's with voices, consents, settings and recordings."""
-    folder = tmp_path / "old house"
-    await first_edition.make(None, folder, tmp_path)
-    async with Library(None, folder, now=lambda: first_edition.NOW):
-        pass
+@pytest.fixture(scope="session")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a data folder of today's, and beside it one file with everything in that."""
+    folder = tmp_path_factory.mktemp("houses")
+
+    async def build() -> None:
+        await first_edition.make(None, folder / "old", folder / "scratch")
+        async with Library(None, folder / "old", now=lambda: first_edition.NOW):
+            pass
+        await back_up_to(None, folder / "old", folder / "myna.zip")
+
+    with ThreadPoolExecutor(1) as thread:  # although the tests have a loop of their own
+        thread.submit(asyncio.run, build()).result()
     return folder
 
 
 @pytest.fixture
-async def packed(populated: Path, tmp_path: Path) -> Path:
+def populated(houses: Path, tmp_path: Path) -> Path:
+    """Return a folder with voices, consents, settings and recordings."""
+    return Path(shutil.copytree(houses / "old", tmp_path / "old house"))
+
+
+@pytest.fixture
+def packed(houses: Path, tmp_path: Path) -> Path:
     """Return everything in that folder as one file."""
-    file = tmp_path / "myna.zip"
-    await back_up_to(None, populated, file)
-    return file
+    return Path(shutil.copy2(houses / "myna.zip", tmp_path / "myna.zip"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -91,6 +106,14 @@ async def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) 
     await first_edition.check(None, new)
 
 
+async def erase(url: str, folder: Path) -> None:
+    async def confirm(_: Holdings) -> bool:
+        return True
+
+    settings = Settings(data_dir=folder, database_url=Secret(url))
+    await delete_everything(settings, confirm, leaves_posts=True)
+
+
 @pytest.mark.slow
 async def test_a_move_to_postgresql_and_back_changes_no_row(
     populated: Path, tmp_path: Path, postgresql: PostgreSQL
@@ -102,8 +125,10 @@ async def test_a_move_to_postgresql_and_back_changes_no_row(
     between.mkdir()
     home.mkdir()
     async with a_database(postgresql) as url:
-        async with Library(url, tmp_path / "between"):  # a bot that was there, in no server
-            pass
+        async with Library(url, between) as library:  # a bot that is there, in no server
+            assert await library.processes.leads()
+            with pytest.raises(LibraryError, match="Another bot is using the database"):
+                await restore_from(url, between, packed)
         await restore_from(url, between, packed)
         with pytest.raises(LibraryError, match="already holds"):
             await restore_from(url, between, packed)
@@ -111,7 +136,10 @@ async def test_a_move_to_postgresql_and_back_changes_no_row(
         async with Library(url, between, now=lambda: first_edition.NOW) as library:
             await library.audit.record(first_edition.AVIARY, "a-new-voice", first_edition.CAT, seconds=1.0)
             uses = (await library.audit.page(MODERATOR)).entries
-        await remove_tables(url, between)
+            assert await library.processes.leads()
+            with pytest.raises(LibraryError, match="Another bot is using the database"):
+                await erase(url, between)
+        await erase(url, between)
         assert await first_edition.all_rows(url, between) == {}
     assert uses[0].voice_id == "a-new-voice"  # it got a number that was still free
     await restore_from(None, home, tmp_path / "back.zip")
