@@ -39,6 +39,9 @@ OVER: Final = {
 }
 """What the operator reads when a condition of which they are told here is over, by its word."""
 
+OF_MACHINE: Final = {"disk", "data"}
+"""Those that other machines with processes of the same bot do not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -120,8 +123,10 @@ class Conditions:
 
     def _news(self) -> list[Condition | str]:
         here = {one.what: one for one in self.current if one.what in OVER}
-        over = sorted(self._here - here.keys())
-        self._here = set(here)
+        gone = self._here - here.keys()
+        if not self._tts.has_served:  # so it is not known whether the voice service works again
+            gone.discard("service")
+        self._here = here.keys() | (self._here - gone)
         self._told &= self._here
         now = monotonic()
         begun = [
@@ -130,7 +135,7 @@ class Conditions:
             if what not in self._told and now - self._since[what] >= one.patience
         ]
         self._told |= {one.what for one in begun}
-        return [*over, *begun]
+        return [*sorted(gone), *begun]
 
     async def _ask_database(self) -> str | None:
         """Return why the database does not answer; None: it does."""

@@ -125,6 +125,9 @@ async def test_every_query_of_the_dashboard_and_the_alerts_is_answered_by_promet
                 }
                 assert nothing == set()
                 assert undefined == set()
+                assert await asked(url, "myna_info{instance!='', version!=''}"), (
+                    "the dashboard lists processes by it"
+                )
                 for rule in RULES:
                     await asked(url, rule["expr"])
                     for name in re.findall(r"\b(?:myna|process)_\w+|\bup\b", rule["expr"]):

@@ -65,6 +65,7 @@ def figure(found: Mapping[Any, float], name: str, **labels: str) -> float:
     return found.get((name, frozenset(labels.items())), 0.0)
 
 
+@pytest.mark.slow
 async def test_the_figures_follow_what_happens_and_name_nobody(scene: Scene, monitor: Monitor) -> None:
     before = await figures(monitor)
     await scene.alice.join(scene.perch)

@@ -69,7 +69,7 @@ async def test_the_page_shows_what_happened_and_what_is_wrong(
     assert re.match(r"First sound\. half are heard within: [\d.]+ m?s, at most", labels[0])
     assert re.match(r"Calls of the voice service, a minute\. answered: \d, at most 1; failed: 0", labels[1])
     assert re.match(r"Voice channels\. connected: 1, at most 1;", labels[3])
-    assert re.match(r"Lateness of sound that is sent\. half within: [\d.]+ m?s, at most", labels[4])
+    assert re.match(r"How late sound is sent\. half within: [\d.]+ m?s, at most", labels[4])
     await expect(page.get_by_role("figure").filter(has_text="Budgets")).to_contain_text(
         "New speech since midnight UTC"
     )

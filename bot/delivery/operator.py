@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from socket import gethostname
 from typing import Final
 
 import discord
 
-from bot.conditions import OVER, Condition
+from bot.conditions import OF_MACHINE, OVER, Condition
 from bot.errors import LibraryError, TTSCreditError, TTSError
 from bot.library.usage import Usage
 
@@ -22,6 +23,7 @@ _NO_KEY: Final = (
 _TRYING: Final = "I'll try again after 1, 2, 5 and then every 15 minutes, and tell you when it works."
 _BACK: Final = "The voice service works again, and so do I."
 _OF_SPEECH: Final = "speech"
+_LONGEST_ROW: Final = 32
 
 
 def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
@@ -33,6 +35,11 @@ def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
         return application.owner
     owner_id = application.team.owner_id
     return None if owner_id is None else discord.Object(owner_id)
+
+
+def _row(what: str) -> str:
+    """Return the name under which it is written down whether the operator was told."""
+    return f"{what} {gethostname()}"[:_LONGEST_ROW] if what in OF_MACHINE else what
 
 
 class OperatorNotices:
@@ -67,9 +74,9 @@ class OperatorNotices:
             what = one if isinstance(one, str) else one.what
             try:
                 if isinstance(one, str):
-                    is_news = await self._usage.outage_ends(what)
+                    is_news = await self._usage.outage_ends(_row(what))
                 else:
-                    is_news = await self._usage.outage_begins(what)
+                    is_news = await self._usage.outage_begins(_row(what))
             except LibraryError:  # it may be the database itself: then the first process tells of it
                 shards = getattr(self._client, "shard_ids", None)
                 is_news = not isinstance(one, str) and (shards is None or 0 in shards)

@@ -323,6 +323,11 @@ class TTSClient:
         """Why calls fail at once now; None: they are made."""
         return self._breaker.error
 
+    @property
+    def has_served(self) -> bool:
+        """Whether the TTS gateway has carried out a call of this process."""
+        return self._breaker.has_served
+
     async def outages(self) -> AsyncGenerator[TTSError | None]:
         """Yield what the operator has to mend, credit or key, when that begins, and None when it is over.
 

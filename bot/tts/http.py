@@ -289,7 +289,8 @@ class CircuitBreaker:
         self._failures = 0
         self._look_seconds = _FIRST_LOOK_SECONDS
         self._probes = 0
-        self._has_served = False
+        self.has_served = False
+        """Whether any call was carried out."""
         self.changes: asyncio.Queue[TTSError | None] = asyncio.Queue()
         """What the operator has to mend, whenever that begins; None when it is over, and at the first call
 
@@ -334,9 +335,9 @@ class CircuitBreaker:
         """A call was carried out within ``took`` seconds: our key, credit and quota are good."""
         if self._error is not None:
             log.warning("the TTS gateway serves us again")
-        if not self._has_served or (self._error is not None and _is_to_be_mended(self._error)):
+        if not self.has_served or (self._error is not None and _is_to_be_mended(self._error)):
             self.changes.put_nowait(None)
-        self._has_served = True
+        self.has_served = True
         self._error = None
         self._refusals = self._failures = 0
         self._usual = max(took, _USUAL_FORGOTTEN * self._usual)
