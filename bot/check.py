@@ -325,7 +325,8 @@ def _policies(client: discord.Client, settings: Settings) -> Finding:
     return Finding(
         False,
         f"anybody can add this bot to a server, and /about lacks {' and '.join(missing)}",
-        "turn Public Bot off in the developer portal (Bot), or set them; docs/*-template.md has texts",
+        "set them (docs/*-template.md has texts), or in the developer portal choose Installation, Install "
+        "Link, None, and then turn Public Bot off under Bot",
     )
 
 

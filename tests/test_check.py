@@ -177,4 +177,4 @@ async def test_a_bot_that_anybody_can_add_needs_its_pages(
     (finding,) = [one for one in found if "can add this bot" in one.what]
     assert words in finding.what
     assert finding.fine is is_fine
-    assert is_fine or finding.cure.startswith("turn Public Bot off")
+    assert is_fine or finding.cure.endswith("turn Public Bot off under Bot")
