@@ -10,7 +10,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +22,18 @@ try:
     from bot import logs
     from bot.allocator import give_large_blocks_back, keep_read_buffers_small
     from bot.check import check
-    from bot.data_folder import DataFolder, StartTimes
+    from bot.data_folder import MAX_PROCESSES, DataFolder, StartTimes
     from bot.delivery.voice_archive import export_voice, import_voice
     from bot.erasure import Holdings, delete_everything
     from bot.errors import NotDiscordError, SpeechBotError
+    from bot.library.engine import address, file_of
     from bot.library.moving import back_up_to, restore_from
     from bot.monitor import Monitor
-    from bot.settings import Settings, files_others_can_read, forget_secrets
+    from bot.settings import Settings, files_others_can_read, forget_secrets, whole_environment
     from bot.speech_bot import SpeechBot, is_healthy
     from bot.start import Obstacle, Waits, identifies_left, obstacle_of
     from bot.status import StatusSocket, ask, screen
+    from bot.supervisor import Supervisor
     from untrusted.confinement import close_memory
 except ModuleNotFoundError as error:
     sys.exit(without_packages(error, " ".join(["bot", *sys.argv[1:]])))
@@ -144,7 +146,10 @@ def main(arguments: list[str] | None = None) -> int:
     close_memory()
     try:
         settings = Settings.load()
+        environment = whole_environment() if given.processes else {}
         forget_secrets()
+        if given.processes and given.command is None:
+            return _supervise(settings, given.processes, environment)
         return _carry_out(given, settings)
     except (SpeechBotError, OSError) as error:
         obstacle = obstacle_of(error)
@@ -244,6 +249,27 @@ def _restore_backup(settings: Settings) -> int:
     return 0
 
 
+def _supervise(settings: Settings, count: int, environment: Mapping[str, str]) -> int:
+    """Run so many processes of the bot, which share its servers."""
+    if settings.discord_token is None:
+        print(_HOW_TO_START, file=sys.stderr)
+        return 2
+    if count > 1 and file_of(address(settings.database_address, settings.data_dir)) is not None:
+        print(
+            "Several processes need PostgreSQL, because a file of SQLite is for one. Set DATABASE_URL to "
+            "postgresql://…, or leave --processes out.",
+            file=sys.stderr,
+        )
+        return 2
+    logs.set_up(settings.log_level, settings.log_format, secrets=settings.secrets)
+
+    async def supervise() -> int:
+        stop = stop_on_signals(asyncio.get_running_loop())
+        return await Supervisor(count, environment).run(stop)
+
+    return asyncio.run(supervise())
+
+
 def _run(settings: Settings) -> int:
     if settings.discord_token is None:
         print(_HOW_TO_START, file=sys.stderr)
@@ -256,7 +282,10 @@ def _run(settings: Settings) -> int:
     _use_all_descriptors()
     token = settings.discord_token.reveal()
     with DataFolder(settings, shared=True) as folder:
-        settings = replace(settings, data_dir=folder.path)
+        served = settings.metrics_address
+        if served is not None and served.port:  # each process has its own
+            served = replace(served, port=served.port + folder.number - 1)
+        settings = replace(settings, data_dir=folder.path, metrics_address=served)
         obstacle = asyncio.run(_run_until_signalled(settings, token, folder.starts))
     if obstacle is None:
         return 0
@@ -288,6 +317,12 @@ async def _run_until_signalled(settings: Settings, token: str, starts: StartTime
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description="A Discord bot that says things.")
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--processes",
+        type=_number_of_processes,
+        metavar="N",
+        help="run N processes that share the servers; they need PostgreSQL",
+    )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="")
     checking = commands.add_parser("check", help="say what works, what is missing, and how to mend it")
     checking.add_argument(
@@ -312,6 +347,12 @@ def _parser() -> argparse.ArgumentParser:
     erasing.add_argument("--leave-posts", action="store_true", help="leave the messages in Discord")
     _add_voice_commands(commands)
     return parser
+
+
+def _number_of_processes(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and 1 <= int(word) <= MAX_PROCESSES):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to {MAX_PROCESSES}")
+    return int(word)
 
 
 def _snowflake(word: str) -> int:

@@ -13,7 +13,6 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -63,7 +62,9 @@ LIMITS_FILE: Final = "tts_limits.json"
 PROCESS_FOLDER: Final = "process-{}"
 """Folder of a further process on this machine; see `DataFolder`."""
 
-_MAX_PROCESSES: Final = 64
+MAX_PROCESSES: Final = 64
+"""On one machine, more than anybody has cores for."""
+
 _HOUR: Final = 3_600.0
 
 _FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, IDENTIFIES_FILE, LIMITS_FILE, LOCK_FILE)
@@ -87,6 +88,8 @@ class DataFolder:
     def __init__(self, settings: Settings, *, shared: bool = False) -> None:
         self.path = settings.data_dir.absolute()
         self._is_shared = shared
+        self.number = 1
+        """Which process on this machine it is whose folder this is."""
         self._database_url = settings.database_url
         self._locks: list[int] = []
 
@@ -97,12 +100,15 @@ class DataFolder:
 
     def __enter__(self) -> Self:
         whole = self.path
-        further = range(2, _MAX_PROCESSES + 1) if self._is_shared and not self._database() else ()
-        for self.path in (whole, *(whole / PROCESS_FOLDER.format(number) for number in further)):
-            with suppress(_HeldError):
+        most = MAX_PROCESSES if self._is_shared and not self._database() else 1
+        for self.number in range(1, most + 1):
+            self.path = whole if self.number == 1 else whole / PROCESS_FOLDER.format(self.number)
+            try:
                 return self._enter()
-        self.path = whole
-        return self._enter()
+            except _HeldError:
+                if self.number == most:
+                    raise
+        raise AssertionError("the last one is entered, or raises")
 
     def _enter(self) -> Self:
         self.check()

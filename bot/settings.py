@@ -303,6 +303,11 @@ def child_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
 
 
+def whole_environment() -> dict[str, str]:
+    """Return what a process inherits that is the bot itself: everything, until `forget_secrets`."""
+    return dict(os.environ)
+
+
 def forget_secrets() -> None:
     """Take our secrets out of the environment, once the settings hold them; `/proc` shows them no more."""
     wipe_environment((*_SECRETS, "https_proxy"))

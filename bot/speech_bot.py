@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,15 @@ from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, reads_messages, refusal_of
 from bot.conditions import Conditions
-from bot.data_folder import CACHE_FOLDER, COMMANDS_FILE, HEARTBEAT_FILE, LIMITS_FILE, StartTimes, data_limit
+from bot.data_folder import (
+    CACHE_FOLDER,
+    COMMANDS_FILE,
+    HEARTBEAT_FILE,
+    LIMITS_FILE,
+    PROCESS_FOLDER,
+    StartTimes,
+    data_limit,
+)
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
@@ -37,6 +45,7 @@ from bot.errors import LibraryError
 from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
+from bot.library.processes import ShardLeases, process_id_of
 from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.models import Shards
@@ -46,6 +55,7 @@ from bot.reading.reader import ReadingParts
 from bot.reading.readers import Readers
 from bot.reading.voices import ReadingVoices
 from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings
+from bot.shards import GuildParts, LeasedShards
 from bot.speech.cache import CacheFolder, SpeechCache
 from bot.speech.segment_plan import Speed
 from bot.speech.synthesizer import SpeechSynthesizer
@@ -122,8 +132,8 @@ class SpeechBot(commands.AutoShardedBot):
             guild_ready_timeout=0.2,  # nothing of ours waits for the last server; the default adds 2 s
             **_asked_for(shards),
         )
-        self.shards_held = shards or Shards()
-        """The shards whose servers the bot hears of; those of others are another process's."""
+        self._shards = shards
+        self._leased: LeasedShards | None = None
         self.http.user_agent = USER_AGENT
         for event in _OF_MESSAGES:
             self._connection.parsers[event] = _forgiving(event, self._connection.parsers[event])
@@ -137,9 +147,43 @@ class SpeechBot(commands.AutoShardedBot):
         """Where it is counted how often the bot identifies itself; None: nowhere."""
         self._launches: Counter[int] = Counter()
 
+    @property
+    def shards_held(self) -> Shards:
+        """The shards whose servers the bot hears of; those of others are another process's."""
+        if self._leased is not None:
+            return self._leased.held
+        return self._shards or Shards()
+
+    async def wait_until_ready(self) -> None:
+        """Return when the bot is connected, or has nothing to connect: other processes have all shards."""
+        if self._leased is None:
+            await super().wait_until_ready()
+            return
+        ways: list[Coroutine[Any, Any, Any]] = [super().wait_until_ready(), self._leased.has_nothing.wait()]
+        waiting = [asyncio.create_task(way) for way in ways]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    def is_ready(self) -> bool:
+        """Return whether the bot is connected, or has nothing to connect."""
+        return super().is_ready() or (self._leased is not None and self._leased.has_nothing.is_set())
+
+    async def launch_shards(self) -> None:
+        """Open the shards; where processes share them, those that this one has on lease."""
+        if self._leased is None:
+            await super().launch_shards()
+        elif not self.is_closed():
+            await self._leased.begin()
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait as discord.py does, and longer where the bot has identified itself too often of late."""
-        await super().before_identify_hook(shard_id, initial=initial)
+        if self._leased is None:
+            await super().before_identify_hook(shard_id, initial=initial)
+        else:
+            await self._leased.wait_to_identify(shard_id or 0)
         if self.starts is not None:
             await self.starts.wait_to_identify()
 
@@ -305,12 +349,21 @@ class SpeechBot(commands.AutoShardedBot):
         self.readers = Readers(self, self.library, parts, sees_messages=reads_messages(self))
         self._parts.push_async_callback(self.readers.aclose)
         await self.readers.open()
+        if not self.library.database.is_sqlite and self._shards is None:
+            guild_parts = GuildParts(self.library.settings, self.players, self.volumes, self.readers)
+            leases = ShardLeases(
+                self.library.database, await asyncio.to_thread(process_id_of, self.settings.data_dir)
+            )
+            self._leased = LeasedShards(self, leases, guild_parts, self.library.processes.stirred)
+            self._parts.push_async_callback(self._leased.aclose)
         silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
         self.library.withdrawals.subscribe(in_hand.on_voice_withdrawn)
 
     async def _channels_before(self, kept: GuildSettings) -> dict[int, int]:
         """Return the target channels from before the restart; none if that was long ago."""
+        if not self.library.database.is_sqlite and self._shards is None:
+            return {}  # they are learnt with the shards
         age = await asyncio.to_thread(_heartbeat_age, self.settings.data_dir, time.time())
         ours = {guild_id: at for guild_id, at in kept.channels().items() if self.shards_held.hold(guild_id)}
         if age <= RETURN_SECONDS:
@@ -326,8 +379,15 @@ class SpeechBot(commands.AutoShardedBot):
         if not self.guilds and self.application_id is not None:
             log.info("To add it to your server, open: %s", invitation(self.application_id))
 
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Take in that a shard has a session."""
+        if self._leased is not None:
+            await self._leased.on_connect(shard_id)
+
     async def on_shard_ready(self, shard_id: int) -> None:
         """Take in which servers of a shard the bot is in; of others nothing is known here."""
+        if shard_id not in self.shards_held.ids and self._leased is not None:
+            return
         here = [guild.id for guild in self.guilds if guild.shard_id == shard_id]
         shards = Shards(frozenset({shard_id}), self.shard_count or 1)
         try:
@@ -348,6 +408,8 @@ class SpeechBot(commands.AutoShardedBot):
         if self._shutting_down:
             return
         self._shutting_down = True
+        if self._leased is not None:
+            await self._leased.hand_over()
         self.tree.accepting = False
         if hasattr(self, "deliveries"):
             await self.deliveries.aclose(wait=SHUTDOWN_SECONDS / 2)
@@ -423,8 +485,13 @@ def _forgiving(event: str, parser: Callable[[Any], None]) -> Callable[[Any], Non
 
 
 def is_healthy(data_dir: Path, *, now: float | None = None) -> bool:
-    """Return whether a bot with this data directory was connected within the last minute."""
-    return _heartbeat_age(data_dir, time.time() if now is None else now) < 3 * HEARTBEAT_SECONDS
+    """Return whether a bot with this data directory was connected within the last minute.
+
+    Of several processes on this machine one is enough: who has ended is started again.
+    """
+    folders = [data_dir, *data_dir.glob(PROCESS_FOLDER.format("*"))]
+    now = time.time() if now is None else now
+    return min(_heartbeat_age(folder, now) for folder in folders) < 3 * HEARTBEAT_SECONDS
 
 
 def _heartbeat_age(data_dir: Path, now: float) -> float:

@@ -132,7 +132,15 @@ class MainSocket:
         self.sessions: dict[str, Session] = {}
         self.received: list[Json] = []
         """Every frame of the bot except heartbeats."""
+        self.shards = 1
+        """How many shards a bot is recommended to have."""
+        self.max_concurrency = 1
+        self.identify_seconds = 0.0
+        """Between two shards of a bucket that identify themselves; Discord's own is 5."""
         self.identified = 0
+        self.too_quick = 0
+        """How often a bot identified itself sooner than it may, and was refused."""
+        self._identified_at: dict[int, float] = {}
         self.resumed = 0
         self.changes = Changes()
 
@@ -273,6 +281,9 @@ class MainSocket:
         if data["intents"] & PRIVILEGED_INTENTS & ~self._directory.privileged_intents:
             connection.outbox.put_close(Closed.BAD_INTENTS)
             return
+        if not self._may_identify(shard_id % self.max_concurrency):
+            connection.send(Op.INVALID_SESSION, False)
+            return
         session = Session(data["intents"], shard_id, shard_count, connection=connection)
         mine = [guild for guild in self._directory.bot_guilds() if session.hears(guild.id, 0)]
         session.dispatch("READY", self._ready_data(session, [guild.id for guild in mine]))
@@ -282,6 +293,14 @@ class MainSocket:
                 session.dispatch("GUILD_CREATE", data)
         self.sessions[session.id] = session
         self.identified += 1
+
+    def _may_identify(self, bucket: int) -> bool:
+        """Note that a shard of this bucket identifies itself; return False if that is too soon."""
+        now, before = asyncio.get_running_loop().time(), self._identified_at.get(bucket)
+        is_too_quick = before is not None and now - before < self.identify_seconds
+        self.too_quick += is_too_quick
+        self._identified_at[bucket] = now
+        return not is_too_quick
 
     def _ready_data(self, session: Session, guild_ids: list[int]) -> Json:
         bot = self._directory.bot

@@ -36,6 +36,11 @@ class BotProcess:
                 assert await self._read_line(), f"it ended without {words!r}:\n{self.said}"
         return self.said
 
+    async def until_more(self) -> None:
+        """Wait until it has said another line. Fails if it ends before."""
+        async with asyncio.timeout(DEADLINE):
+            assert await self._read_line(), f"it ended:\n{self.said}"
+
     async def ended(self) -> tuple[int, str]:
         """Wait for its end; return the exit status and all that it said."""
         async with asyncio.timeout(DEADLINE):

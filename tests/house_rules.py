@@ -56,6 +56,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         *(*GROUND, "bot.delivery", "bot.interaction", "bot.library", "bot.playback", "bot.speech"),
         *("bot.text", "untrusted.strict_json"),  # a dictionary comes as a file
     ),
+    "bot.supervisor": (),
+    "bot.shards": (*GROUND, "bot.library", "bot.playback", "bot.reading"),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.monitor": ("bot", "bot.metrics", "bot.playback", "bot.settings", "bot.speech_bot"),
     "bot.check": ("bot.*", "untrusted.decoder"),
@@ -78,7 +80,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 _DISCORD = (
     *("bot.speech_bot", "bot.command_tree", "bot.interaction", "bot.delivery", "bot.playback", "cogs"),
     "bot.reading",
-    *("bot.start", "bot.check", "bot.erasure"),  # to name the errors of a login
+    *("bot.start", "bot.check", "bot.erasure", "bot.shards"),  # to name the errors of a login
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from bot.errors import OtherDatabaseError
 from bot.library.tables import GuildSettingsRow
@@ -17,15 +20,18 @@ from bot.models import Shards
 from bot.playback.queue import Outcome
 from bot.settings import Secret, Settings
 from bot.speech_bot import SpeechBot
+from rehearsal.answers import Answer, AnswerState
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.main_socket import MainSocket, Session
 from rehearsal.server import Rehearsal
+from tests.bot_process import bot_process, discord_for
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import cloned
 from tests.fakes.babble_engine import BabbleEngine
 from tests.library.conftest import a_database, postgresql  # noqa: F401 - a fixture
 from tests.library.postgresql import PostgreSQL
 from tests.running_bot import attending
-from tests.scenes import DEADLINE, Scene, tts_gateway_for, words_of
+from tests.scenes import DEADLINE, Scene, Stage, tts_gateway_for, until, words_of
 
 pytestmark = pytest.mark.slow
 
@@ -105,3 +111,150 @@ async def test_the_token_of_another_application_ends_with_one_sentence(
                 pass
     ids = (scene.rehearsal.application_id, other.application_id)
     assert "belongs to the application {}, and DISCORD_TOKEN is of {}".format(*ids) in str(refused.value)
+
+
+SHARDS = 4
+
+
+def live(socket: MainSocket) -> list[Session]:
+    """Return the sessions that have a connection, by shard."""
+    connected = [session for session in socket.sessions.values() if session.connection is not None]
+    return sorted(connected, key=lambda session: session.shard_id)
+
+
+class Fleet:
+    """A rehearsal with a server on each shard, and bots that share the shards by lease."""
+
+    def __init__(self, rehearsal: Rehearsal, url: str, base_url: str, folder: Path, parts: AsyncExitStack):
+        self.rehearsal = rehearsal
+        self.bots: list[SpeechBot] = []
+        self._url, self._base_url, self._folder, self._parts = url, base_url, folder, parts
+        socket = rehearsal.main_socket
+        socket.shards, socket.max_concurrency, socket.identify_seconds = SHARDS, 2, 0.2
+
+    def settings(self, number: int) -> Settings:
+        folder = self._folder / f"process {number}"
+        return Settings(tts_base_url=self._base_url, data_dir=folder, database_url=Secret(self._url))
+
+    async def start(self, number: int) -> SpeechBot:
+        """Start a process; it has whatever shards others let it have."""
+        bot = SpeechBot(self.settings(number), connector=self.rehearsal.connector())
+        bot._connection.guild_ready_timeout = 0.05
+        self.bots.append(await self._parts.enter_async_context(attending(bot, self.rehearsal)))
+        return bot
+
+    def held(self) -> list[int]:
+        """Return which shards the bots have, all together."""
+        return sorted(shard for bot in self.bots for shard in bot.shards_held.ids)
+
+    def sessions(self) -> list[int]:
+        """Return for which shards Discord sees a session."""
+        return [session.shard_id for session in live(self.rehearsal.main_socket)]
+
+    async def settled(self, *sizes: int, within: float = DEADLINE) -> None:
+        """Wait until each shard is with one bot, each with as many as ``sizes`` say in some order."""
+
+        def is_settled() -> bool:
+            each = sorted(len(bot.shards_held.ids) for bot in self.bots)
+            return each == sorted(sizes) and self.held() == self.sessions() == list(range(SHARDS))
+
+        try:
+            await until(is_settled, within=within)
+        except TimeoutError:
+            raise AssertionError(
+                f"held {[bot.shards_held for bot in self.bots]}, {self.sessions()}"
+            ) from None
+
+
+@pytest.fixture
+async def fleet(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    monkeypatch.setattr("bot.library.processes.IDENTIFY_SECONDS", 0.2)
+    async with AsyncExitStack() as parts:
+        rehearsal = await parts.enter_async_context(Rehearsal())
+        base_url = await parts.enter_async_context(tts_gateway_for(rehearsal, BabbleEngine(), FaultScript()))
+        yield Fleet(rehearsal, url, base_url, tmp_path, parts)
+    assert rehearsal.main_socket.too_quick == 0
+
+
+async def test_processes_share_the_shards_and_one_that_stops_hands_its_own_over(fleet: Fleet) -> None:
+    stages = [Stage(fleet.rehearsal) for _ in range(SHARDS)]
+    await fleet.start(0)
+    await fleet.settled(4)
+    await fleet.start(1)
+    await fleet.settled(2, 2)
+    leaving = await fleet.start(2)
+    await fleet.settled(1, 1, 2)
+
+    answers: list[Answer] = []
+    stopping = asyncio.create_task(leaving.shut_down())
+    while not stopping.done():
+        answers += [await stage.alice.slash(stage.general, "help") for stage in stages]
+        await asyncio.sleep(0.05)
+    fleet.bots.remove(leaving)
+    await fleet.settled(2, 2)
+
+    for answer in answers:
+        await answer.until(lambda shown: bool(shown.content), timeout=DEADLINE)
+        assert answer.failure is None, answer.failure
+    assert len(answers) > SHARDS
+
+
+async def test_a_lease_lost_in_mid_speech_ends_it_there_and_the_server_speaks_elsewhere_at_once(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.shards.HANDOVER_SECONDS", 0.5)  # at the end nobody asks again
+    stages = [Stage(fleet.rehearsal) for _ in range(SHARDS)]
+    first, second = await fleet.start(0), await fleet.start(1)
+    await fleet.settled(2, 2)
+    stage = next(one for one in stages if first.shards_held.hold(one.guild.id))
+    await stage.alice.join(stage.perch)
+    await fleet.rehearsal.caught_up()
+    answer = await stage.alice.slash(stage.general, "speak", text=f"{LONG} {LONG}", output="voice channel")
+    await answer.until(lambda shown: "Speaking in" in shown.content, timeout=DEADLINE)
+    player = first.players.get(stage.guild.id)
+    assert player is not None
+    (utterance,) = player.utterances()
+
+    async with second.library.database.session() as session:  # as if it had said nothing for a while
+        for table, who in (("shards", "holder"), ("processes", "id")):
+            mine = first._leased._leases.process_id if first._leased else ""
+            late = f"UPDATE {table} SET until = until - interval '1 minute' WHERE {who} = :who"
+            await session.execute(text(late), {"who": mine})
+    second.library.processes.stirred.set()
+    async with asyncio.timeout(DEADLINE):
+        assert await utterance.finished() is Outcome.LOST
+    await until(lambda: fleet.held() == fleet.sessions() == list(range(SHARDS)))
+
+    assert first.players.get(stage.guild.id) is None
+    assert first.get_guild(stage.guild.id) is None
+    await until(lambda: second.players.get(stage.guild.id) is not None)
+    assert stage.guild.bot_channel is stage.perch
+    again = await stage.alice.slash(stage.general, "speak", text="Again", output="voice channel")
+    await again.until(lambda shown: shown.state is AnswerState.REPLIED, timeout=DEADLINE)
+
+
+async def test_of_three_processes_of_one_command_a_killed_one_starts_again_and_has_its_servers(
+    url: str, tmp_path: Path
+) -> None:
+    async with Rehearsal() as rehearsal, discord_for(rehearsal) as settings:
+        socket = rehearsal.main_socket
+        socket.shards, socket.max_concurrency, socket.identify_seconds = 3, 3, 5.0
+        stages = [Stage(rehearsal) for _ in range(3)]
+        async with bot_process(tmp_path, "--processes", "3", **settings, DATABASE_URL=url) as supervisor:
+            while supervisor.said.count("took shard") < 2:  # the first had all three
+                await supervisor.until_more()
+            pids = [int(pid) for pid in re.findall(r"runs \(pid (\d+)\)", supervisor.said)]
+            before = live(socket)
+            os.kill(pids[1], signal.SIGKILL)
+            await supervisor.until("Process 2 of 3 ended (signal 9). It starts again in 1 s.")
+            await until(lambda: [session.shard_id for session in live(socket)] == [0, 1, 2])
+            assert sum(session in before for session in live(socket)) == 2
+            for stage in stages:
+                answer = await stage.alice.slash(stage.general, "help")
+                await answer.until(lambda shown: bool(shown.content), timeout=DEADLINE)
+            status, said = await supervisor.stopped()
+
+        assert status == 0, said
+        assert socket.too_quick == 0
+        assert "Traceback" not in said
+        assert live(socket) == []

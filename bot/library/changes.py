@@ -51,11 +51,13 @@ _BLIND: Final = Withdrawal((), is_final=False, is_blind=True)
 class ChangeFeed:
     """Feed of the changes of all processes: those of this one are passed on, those of others announced.
 
-    An async context manager: entered, it hears of everything from then on.
+    An async context manager: entered, it hears of everything from then on. With each it sets ``stirred``,
+    also of what is told on the same channel by whoever has nothing to withdraw.
     """
 
-    def __init__(self, database: Database, withdrawals: Withdrawals) -> None:
+    def __init__(self, database: Database, withdrawals: Withdrawals, *, stirred: asyncio.Event) -> None:
         self._database = database
+        self._stirred = stirred
         self._withdrawals = withdrawals
         self._id = new_id()
         self._last = 0
@@ -146,6 +148,7 @@ class ChangeFeed:
 
     def _hear(self, _connection: object, _pid: int, _channel: str, process_id: str) -> None:
         if process_id != self._id:
+            self._stirred.set()
             self._told.set()
 
     async def _read_on(self) -> None:

@@ -163,13 +163,13 @@ class GuildSettings:
         self._kept: dict[int, _Kept] = {}
         self._to_write: set[int] = set()
         self._writing: asyncio.Task[None] | None = None
+        self.shards = _ALL
+        """The shards whose servers are this process's: of others nothing is written here."""
         self.looked_at: Shards | None = None
         """Of which `present` was told: a server of others said to be left may have taken the bot back."""
 
     async def __aenter__(self) -> Self:
-        async with self._database.reading() as session:
-            for row in await session.scalars(select(GuildSettingsRow)):
-                self._kept[row.guild_id] = _of(row)
+        await self.read_anew(_ALL)
         return self
 
     async def __aexit__(
@@ -179,6 +179,23 @@ class GuildSettings:
             await self._writing
         if self._to_write:
             await self._write()
+
+    async def read_anew(self, shards: Shards) -> None:
+        """Know of the servers of these shards what the database says: another process had them until now."""
+        columns = (GuildSettingsRow.guild_id, GuildSettingsRow.volume, GuildSettingsRow.channel_id)
+        async with self._database.reading() as session:
+            rows = (await session.execute(select(*columns))).all()
+        for guild_id in filter(shards.hold, self._kept.keys() - self._to_write):
+            self._kept[guild_id] = _NOTHING
+        for guild_id, volume, channel_id in rows:
+            if shards.hold(guild_id) and guild_id not in self._to_write:
+                self._kept[guild_id] = _Kept(_within_limits(volume), channel_id)
+
+    def forget_channels(self, shards: Shards) -> None:
+        """Mean to be in no voice channel of these shards: that was too long ago."""
+        for guild_id in filter(shards.hold, self.channels()):
+            self._kept[guild_id] = replace(self._kept[guild_id], channel_id=None)
+            self._write_soon(guild_id)
 
     def volumes(self) -> dict[int, int]:
         """Return the volume of every server where one was set."""
@@ -319,7 +336,11 @@ class GuildSettings:
             await upsert(session, GuildSettingsRow, {"guild_id": guild_id}, values)
 
     def _put(self, guild_id: int, **values: Any) -> None:
-        self._kept[guild_id] = replace(self._kept.get(guild_id, _NOTHING), **values)
+        if self.shards.hold(guild_id):
+            self._kept[guild_id] = replace(self._kept.get(guild_id, _NOTHING), **values)
+            self._write_soon(guild_id)
+
+    def _write_soon(self, guild_id: int) -> None:
         self._to_write.add(guild_id)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="guild-settings")
@@ -343,6 +364,5 @@ class GuildSettings:
         return {"volume": kept.volume, "channel_id": kept.channel_id}
 
 
-def _of(row: GuildSettingsRow) -> _Kept:
-    volume = None if row.volume is None else min(max(row.volume, MIN_VOLUME), MAX_VOLUME)
-    return _Kept(volume, row.channel_id)
+def _within_limits(volume: int | None) -> int | None:
+    return None if volume is None else min(max(volume, MIN_VOLUME), MAX_VOLUME)

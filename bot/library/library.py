@@ -177,7 +177,9 @@ class Library:
         self.audit = Audit(self.database, self.withdrawals, now=self._now)
         self.privacy = Privacy(self.database, self.recordings, speeches, self.withdrawals, now=self._now)
         self.voices = Voices(self.database, self.recordings, self.consents, self.withdrawals, now=self._now)
-        await parts.enter_async_context(ChangeFeed(self.database, self.withdrawals))
+        await parts.enter_async_context(
+            ChangeFeed(self.database, self.withdrawals, stirred=self.processes.stirred)
+        )
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)
 

@@ -118,6 +118,44 @@ class ApplicationRow(Base):
     commands: Mapped[str | None]
 
 
+class ProcessRow(Base):
+    """A process that shares shards with others: it lives ``until`` then, and longer if it says so in time.
+
+    ``is_leaving``: it is about to end, and hands its shards over.
+    """
+
+    __tablename__ = "processes"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    until: Mapped[datetime]
+    is_leaving: Mapped[bool] = mapped_column(default=False)
+
+
+class ShardRow(Base):
+    """A shard of the bot, and the process that has it on lease ``until`` then. See `bot.library.processes`.
+
+    ``heir`` is opening a session for it, and has it as soon as that is there; ``heir_until``, or not at all.
+    """
+
+    __tablename__ = "shards"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(Integer)
+    holder: Mapped[str | None] = mapped_column(_ID)
+    until: Mapped[datetime | None]
+    heir: Mapped[str | None] = mapped_column(_ID)
+    heir_until: Mapped[datetime | None]
+
+
+class IdentifyBucketRow(Base):
+    """A bucket of shards, of which one may identify itself once it is ``free_at`` then."""
+
+    __tablename__ = "identify_buckets"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    free_at: Mapped[datetime]
+
+
 class ChangeRow(Base):
     """A change that every process has to hear of at once, kept for an hour. See `bot.library.changes`.
 

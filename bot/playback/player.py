@@ -97,6 +97,10 @@ class Volumes:
         """Return the volume of a guild; the full one outside of guilds."""
         return FULL_VOLUME if guild_id is None else self._percents.get(guild_id, FULL_VOLUME)
 
+    def learn(self, percents: Mapping[int, int]) -> None:
+        """Take over what was set in servers that this process has from now on."""
+        self._percents.update(percents)
+
     def set(self, guild_id: int, percent: int) -> None:
         """Speak at ``percent`` of the full volume, from the next sound that is made on."""
         self._percents[guild_id] = percent

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import discord
@@ -153,6 +154,14 @@ class TargetChannels:
         """Return the channel's id; None when we mean to be nowhere."""
         return self._channel_ids.get(guild_id)
 
+    def learn(self, channel_ids: Mapping[int, int]) -> None:
+        """Take over where we mean to be in servers that this process has from now on."""
+        self._channel_ids.update(channel_ids)
+
+    def give_away(self, guild_id: int) -> None:
+        """Know nothing of a guild that another process has now."""
+        self._channel_ids.pop(guild_id, None)
+
     def set_target(self, guild_id: int, channel_id: int) -> None:
         """Mean to be in this channel from now on."""
         if self._channel_ids.get(guild_id) != channel_id:
@@ -243,6 +252,22 @@ class GuildPlayers:
                 return False
             await self._leave(player)
             return True
+
+    def learn(self, channel_ids: Mapping[int, int]) -> None:
+        """Take over where we mean to be in guilds that this process has from now on."""
+        self._targets.learn(channel_ids)
+
+    async def let_go(self, guild_id: int) -> None:
+        """Give up a guild that another process has now, whose session nothing may be said to any more."""
+        self._targets.give_away(guild_id)
+        player = self._players.get(guild_id)
+        if player is None:
+            return
+        connection = player.detach()
+        self._forget(player)
+        if connection is not None:
+            with suppress(Exception):  # there is nobody who could confirm it
+                await self._joiner.leave(connection)
 
     async def voice_state_changed(
         self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState

@@ -56,8 +56,14 @@ async def get_application(backstage: Backstage, call: RESTCall) -> RESTReply:
 
 async def get_socket(backstage: Backstage, call: RESTCall) -> RESTReply:
     """GET /gateway/bot."""
-    limits = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
-    return RESTReply({"url": SOCKET_URL, "shards": 1, "session_start_limit": limits})
+    socket = backstage.main_socket
+    limits = {
+        "total": 1000,
+        "remaining": 999,
+        "reset_after": 86_400_000,
+        "max_concurrency": socket.max_concurrency,
+    }
+    return RESTReply({"url": SOCKET_URL, "shards": socket.shards, "session_start_limit": limits})
 
 
 async def get_user(backstage: Backstage, call: RESTCall) -> RESTReply:

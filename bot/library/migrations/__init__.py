@@ -50,11 +50,15 @@ OURS: Final = Migrations(
         "0014",
         "0016",
         "0017",
+        "0018",
     ),
 )
 
 
 log = logging.getLogger(__name__)
+
+_LOCK: Final = -8
+"""For PostgreSQL, beside those of `bot.library.database`; no server has it as its id."""
 
 VERSIONS: Final = "alembic_version"
 """The table in which Alembic keeps the revision."""
@@ -93,10 +97,7 @@ async def revision_of(engine: AsyncEngine) -> str | None:
     """Return which revision the tables have; None: there are none. Raises `LibraryError`."""
     try:
         async with engine.connect() as connection:
-            if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSIONS)):
-                return None
-            found = await connection.execute(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608
-            return found.scalar()
+            return await connection.run_sync(_revision_in)
     except TypeError as error:  # the driver's, for a word behind the ? that it does not know
         reason = str(error).removeprefix("connect() got an ")
         raise LibraryError(f"DATABASE_URL has an option that cannot be used: {reason}.") from error
@@ -108,9 +109,21 @@ async def revision_of(engine: AsyncEngine) -> str | None:
         ) from error
 
 
+def _revision_in(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSIONS):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608
+    return found.scalar()
+
+
 async def _upgrade(engine: AsyncEngine, revision: str | None, migrations: Migrations) -> None:
     try:
         async with writing(engine).begin() as connection:
+            if engine.dialect.name == "postgresql":  # of several processes that start at once, one does it
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                revision = await connection.run_sync(_revision_in)
+                if revision == migrations.newest:
+                    return
             if revision is None and migrations == OURS:
                 await connection.run_sync(make_tables)
             else:

@@ -1,0 +1,115 @@
+"""Supervisor: several processes of the bot on one machine, started again when they end, and stopped together.
+
+They share the servers by themselves, over PostgreSQL; here they are only kept alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+_STEADY_SECONDS: Final = 60.0
+"""Who ran for so long is started again without a pause that has grown."""
+
+_STOP_SECONDS: Final = 45.0
+"""Longer than a process takes that hands its servers over and shuts down in order."""
+
+_NEXT_SECONDS: Final = 15.0
+"""Between two processes that are started anew, so that the first has its servers before the second goes."""
+
+CANNOT_START: Final = 2
+"""The exit status of a bot that a person has to help."""
+
+
+class Supervisor:
+    """Supervisor of ``count`` processes, each `python -m bot` with this ``environment``."""
+
+    def __init__(self, count: int, environment: Mapping[str, str]) -> None:
+        self._count = count
+        self._environment = dict(environment)
+        self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._stop = asyncio.Event()
+        self._renewing: asyncio.Task[None] | None = None
+        self._status = 0
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Keep them running until ``stop`` is set, then stop them; return the exit status.
+
+        One that cannot start for a reason that stays ends all of them. SIGHUP has them started anew, one
+        after the other.
+        """
+        if hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew)
+        keeping = [asyncio.create_task(self._keep(number)) for number in range(1, self._count + 1)]
+        asked = asyncio.create_task(stop.wait())
+        failed = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({asked, failed}, return_when=asyncio.FIRST_COMPLETED)
+        self._stop.set()
+        for task in (asked, failed, self._renewing):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(self._end(process) for process in self._running.values()))
+        await asyncio.gather(*keeping)
+        return self._status
+
+    async def _keep(self, number: int) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        loop = asyncio.get_running_loop()
+        while not self._stop.is_set():
+            began = loop.time()
+            process = self._running[number] = await self._start()
+            log.info("process %d of %d runs (pid %d)", number, self._count, process.pid)
+            status = await process.wait()
+            if self._stop.is_set():
+                return
+            if status == CANNOT_START:
+                self._status = status
+                self._stop.set()
+                return
+            pause = _FIRST_PAUSE_SECONDS if loop.time() - began > _STEADY_SECONDS else pause
+            log.warning(
+                "Process %d of %d ended (%s). It starts again in %.0f s.",
+                *(number, self._count, _how(status), pause),
+            )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot"), env=self._environment, stdin=asyncio.subprocess.DEVNULL
+        )
+
+    def _renew(self) -> None:
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew_all(), name="renewing")
+
+    async def _renew_all(self) -> None:
+        for number in list(self._running):
+            log.info("process %d of %d is started anew", number, self._count)
+            await self._end(self._running[number])
+            await asyncio.sleep(_NEXT_SECONDS)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Have a process end in order, or, if it does not, at once."""
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _how(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
