@@ -51,6 +51,7 @@ _STANDSTILL_SECONDS: Final = 5.0
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE: Final = Path(__file__).with_name("monitor.html")
 _QUEUE_BOUNDS: Final = (0, 1, 2, 5, 10, 20, 50)
+_BEHIND_BOUNDS: Final = (0, 1, 2, 5, 10, 20, 40)
 
 
 class Monitor:
@@ -329,12 +330,25 @@ def _of_queues(bot: SpeechBot) -> Iterator[Metric]:
     queued = [player.queued for player in bot.players.all]
     yield _gauge("myna_voice_connections", "Voice channels that the bot is in.", len(queued))
     yield _gauge("myna_queue_longest", "Utterances in the longest queue of a server.", max(queued, default=0))
-    buckets = [(str(bound), float(sum(one <= bound for one in queued))) for bound in _QUEUE_BOUNDS]
-    yield GaugeHistogramMetricFamily(
+    yield _distribution(
         "myna_queue_utterances",
         "Servers in whose voice channel the bot is, by the utterances in their queue.",
-        buckets=[*buckets, ("+Inf", len(queued))],
-        gsum_value=sum(queued),
+        _QUEUE_BOUNDS,
+        queued,
+    )
+    yield _distribution(
+        "myna_reading_behind_seconds",
+        "The same servers, by how far reading aloud is behind what is written.",
+        _BEHIND_BOUNDS,
+        [bot.readers.behind(player.guild_id).seconds for player in bot.players.all],
+    )
+
+
+def _distribution(name: str, words: str, bounds: Sequence[float], values: Sequence[float]) -> Metric:
+    """Return how ``values`` are distributed at this moment."""
+    buckets = [(str(bound), float(sum(one <= bound for one in values))) for bound in bounds]
+    return GaugeHistogramMetricFamily(
+        name, words, buckets=[*buckets, ("+Inf", len(values))], gsum_value=sum(values)
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import SettingsError
-from bot.monitor import Monitor
+from bot.monitor import Monitor, _quantiles
 from bot.settings import Address, Settings
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.server import Rehearsal
@@ -124,6 +126,7 @@ async def test_what_waits_is_seen_while_it_waits_and_in_the_hour_behind_it(
     assert figure(found, "myna_queue_longest") == 1
     assert figure(found, "myna_queue_utterances_bucket", le="0") == 0
     assert figure(found, "myna_queue_utterances_bucket", le="1") == 1
+    assert figure(found, "myna_reading_behind_seconds_bucket", le="0") == 1
     assert not any(point["first_sound"] for point in before["points"])
     ((half, most),) = [point["first_sound"] for point in hour["points"] if point["first_sound"]]
     assert 0 < half <= most < 60
@@ -200,6 +203,24 @@ async def test_a_port_that_is_taken_stops_nothing(caplog: pytest.LogCaptureFixtu
     assert "Set METRICS_ADDRESS to another port." in caplog.text
     async with Monitor(None) as monitor:
         assert monitor.url == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_quantile_of_what_came_lies_between_the_bounds_of_the_real_one(seed: int) -> None:
+    rng = random.Random(seed)
+    bounds = [0.01, 0.1, 0.2, 0.5, 1.0, 5.0, math.inf]
+    old, new = ([rng.lognormvariate(-1, 1.5) for _ in range(rng.randint(1, 300))] for _ in range(2))
+    before, after = (
+        {bound: float(sum(one <= bound for one in values)) for bound in bounds} for values in (old, old + new)
+    )
+
+    for share, found in zip((0.5, 0.99), _quantiles(before, after, 0.5, 0.99) or (), strict=True):
+        real = sorted(new)[math.ceil(share * len(new)) - 1]
+        upper = next(bound for bound in bounds if real <= bound)
+        lower = max([0.0, *(bound for bound in bounds if bound < real)])
+        assert lower <= found <= (lower if math.isinf(upper) else upper)
+    assert _quantiles(after, after, 0.5) is None
+    assert _quantiles({}, {}, 0.5) is None
 
 
 @pytest.mark.parametrize(
