@@ -177,7 +177,7 @@ class DataFolder:
         """
         database = self._database()
         ours = [self.path / name for name in (*_FILES, *_FOLDERS, ID_FILE, STAGING) if name != LOCK_FILE]
-        ours += self.path.glob(f"{SCRATCH}*")
+        ours += [*self.path.glob(f"{SCRATCH}*"), *self.path.glob(PROCESS_FOLDER.format("*"))]
         if database is not None:
             ours += [database.with_name(database.name + side) for side in ("", "-wal", "-shm", ".new")]
             ours += database.parent.glob(f"{database.name}.damaged-*")

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from bot import __version__
+from bot.data_folder import PROCESS_FOLDER
 from bot.errors import LibraryError
 from bot.library.recording_folder import write_whole
 from bot.metrics import EVENTS
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 STATUS_FILE: Final = "status.json"
 """In the data folder, while the bot runs: where it can be asked, and with which key."""
 
-_FURTHER: Final = f"process-*/{STATUS_FILE}"
+_FURTHER: Final = f"{PROCESS_FOLDER.format('*')}/{STATUS_FILE}"
 _HOST: Final = "127.0.0.1"
 _SECONDS: Final = 10.0
 _KEY_BYTES: Final = 32

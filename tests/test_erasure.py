@@ -73,6 +73,8 @@ def files(folder: Path) -> set[str]:
 async def test_nothing_is_left_here_or_in_discord(house: Scene) -> None:
     folder = house.settings.data_dir
     (folder / "my notes.txt").write_text("not the bot's")
+    (folder / "process-2").mkdir()
+    (folder / "process-2" / "status.json").write_text("of a second process")
     assert in_private(house)
 
     said = await erase(house)
