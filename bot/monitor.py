@@ -72,7 +72,14 @@ class Monitor:
         self._now = CollectorRegistry(auto_describe=False)
         self._now.register(_Present(self))
         page = _PAGE.read_bytes()
-        self._page, self._policy = page, _policy_of(page.decode())
+        self._page = page
+        self._headers = {
+            "Server": "Myna",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Content-Security-Policy": _policy_of(page.decode()),
+        }
         self.url = ""
         """Where its page is, while it is open."""
 
@@ -163,14 +170,12 @@ class Monitor:
         """Refuse whoever takes this machine for another: a page in a browser here could else read along."""
         if self._hosts and request.url.host not in self._hosts:
             return web.Response(status=403, text="This is not the host that you asked for.\n")
-        response: web.StreamResponse = await handler(request)
-        response.headers.update({
-            "Server": "Myna",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Content-Security-Policy": self._policy,
-        })  # fmt: skip
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            error.headers.update(self._headers)
+            raise
+        response.headers.update(self._headers)
         return response
 
     async def _show_page(self, _: web.Request) -> web.Response:

@@ -8,11 +8,13 @@ nothing more.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -54,7 +56,7 @@ async def main(minutes: float) -> None:
         bot = await parts.enter_async_context(bot_process(folder, **settings))
         await bot.until(LOGGED_IN)
         reading = asyncio.create_task(_read(bot))
-        words = openings()
+        words = _openings()
         talking = [
             asyncio.create_task(_talk(*room, words, end, minutes, random.Random(number)))
             for number, room in enumerate(rooms)
@@ -67,6 +69,12 @@ async def main(minutes: float) -> None:
         print(*bot.said.splitlines()[-20:], sep="\n")
         await _take_picture(f"http://127.0.0.1:{port}")
         reading.cancel()
+
+
+def _openings() -> Iterator[str]:
+    """Yield beginnings of texts without end; no two are alike."""
+    for number in itertools.count(1):
+        yield from (f"Number {number}, {opening}" for opening in openings())
 
 
 async def _read(bot: BotProcess) -> None:
@@ -84,7 +92,7 @@ async def _room(rehearsal: Rehearsal, number: int) -> tuple[Person, Channel]:
 
 
 async def _talk(
-    person: Person, channel: Channel, words: object, end: float, minutes: float, rng: random.Random
+    person: Person, channel: Channel, words: Iterator[str], end: float, minutes: float, rng: random.Random
 ) -> None:
     usual = ["Good morning, everybody.", "Who wants to play?", "I am back.", "That was close!"]
     while True:
@@ -95,7 +103,7 @@ async def _talk(
             return
         await asyncio.sleep(min(rng.expovariate(1 / pause), 4 * pause, left))
         is_new = rng.random() < 0.8
-        text = text_after(next(words), rng.uniform(2.0, 12.0), rng) if is_new else rng.choice(usual)  # type: ignore[call-overload]
+        text = text_after(next(words), rng.uniform(2.0, 12.0), rng) if is_new else rng.choice(usual)
         await person.slash(channel, "speak", text=text)
 
 

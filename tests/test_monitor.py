@@ -186,7 +186,9 @@ async def test_only_this_machine_reads_what_is_served_for_it(monitor: Monitor) -
     async with aiohttp.ClientSession() as session, session.get(monitor.url) as page:
         policy = page.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy
-        assert page.headers["Server"] == "Myna"
+        async with session.get(f"{monitor.url}/nothing") as missing:
+            assert missing.status == 404
+            assert page.headers["Server"] == missing.headers["Server"] == "Myna"
 
 
 async def test_others_may_read_it_where_the_operator_wants_that(caplog: pytest.LogCaptureFixture) -> None:
