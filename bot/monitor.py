@@ -50,6 +50,7 @@ _LAG_SECONDS: Final = 0.25
 _STANDSTILL_SECONDS: Final = 5.0
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE: Final = Path(__file__).with_name("monitor.html")
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _QUEUE_BOUNDS: Final = (0, 1, 2, 5, 10, 20, 50)
 _BEHIND_BOUNDS: Final = (0, 1, 2, 5, 10, 20, 40)
 
@@ -80,6 +81,7 @@ class Monitor:
             "Referrer-Policy": "no-referrer",
             "Content-Security-Policy": _policy_of(page.decode()),
         }
+        self._hosts = _THIS_MACHINE  # whom others may take us for; empty: anybody
         self.url = ""
         """Where its page is, while it is open."""
 
@@ -119,7 +121,7 @@ class Monitor:
             return [self._obstacle or "The bot is starting."], []
         stops = [one.sentence for one in bot.conditions.current if one.stops]
         others = [one.sentence for one in bot.conditions.current if not one.stops]
-        if bot.is_closed():
+        if bot.is_closed() or not bot.tree.accepting:
             stops.insert(0, "The bot is shutting down.")
         elif not bot.is_ready():
             stops.insert(0, "The bot is logging in to Discord.")
@@ -151,15 +153,14 @@ class Monitor:
         self._runner = runner
         host, port = runner.addresses[0][:2]
         self.url = f"http://{Address(host, port)}"
-        is_alone = _is_of_this_machine(host)
         log.info("figures and a page of the last hour: %s", self.url)
-        if not is_alone:
+        if not ipaddress.ip_address(host).is_loopback:
+            self._hosts = frozenset()
             log.warning(
                 "Whoever reaches %s reads the bot's figures without a password. They name no server, no "
                 "member, and nothing that was said.",
                 address,
             )
-        self._hosts = _names_of(host) if is_alone else frozenset()
         self._tasks = [
             asyncio.create_task(self._keep_samples(), name="monitor"),
             asyncio.create_task(_watch_loop(), name="loop-lag"),
@@ -214,7 +215,10 @@ class Monitor:
 
     async def _keep_samples(self) -> None:
         while True:
-            self._hour.add(self._figures())
+            try:
+                self._hour.add(self._figures())
+            except Exception:  # whatever it is, there are figures again the next time
+                log.exception("the figures of this moment could not be taken")
             await asyncio.sleep(self._sample_seconds)
 
     def _figures(self) -> _Figures:
@@ -228,14 +232,6 @@ async def _watch_loop() -> None:
         due = loop.time() + _LAG_SECONDS
         await asyncio.sleep(_LAG_SECONDS)
         metrics.loop_was_late(max(0.0, loop.time() - due))
-
-
-def _names_of(host: str) -> frozenset[str]:
-    return frozenset({"localhost", host, "127.0.0.1", "::1"})
-
-
-def _is_of_this_machine(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback
 
 
 def _policy_of(page: str) -> str:

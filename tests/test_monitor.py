@@ -148,6 +148,10 @@ async def test_it_is_ready_once_it_is_and_says_why_it_is_not(scene: Scene) -> No
         monitor.watch(scene.bot)
         assert await told(monitor, "/ready") == (200, {"ready": True, "reasons": [], "warnings": []})
 
+        scene.bot.tree.accepting = False  # as when it begins to shut down
+        assert (await told(monitor, "/ready"))[1]["reasons"] == ["The bot is shutting down."]
+        scene.bot.tree.accepting = True
+
         scene.faults.every_post = Respond(402, b"{}")
         await words_of(await scene.speak("Is there any credit left?", output="here"))
         await scene.bot.conditions.look()
