@@ -133,6 +133,7 @@ class Monitor:
     # -- serving ----------------------------------------------------------------------------------
 
     async def _open(self, address: Address) -> None:
+        self._hosts |= {address.host}
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/", self._show_page)
         app.router.add_get("/metrics", self._show_metrics)

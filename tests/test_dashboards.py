@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +172,88 @@ def test_prometheus_takes_the_configuration_as_it_is_shipped() -> None:
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(RULES)} rules found" in checked.stdout
+
+
+IN_ORDER = {
+    'up{job="myna"}': "1x60",
+    "myna_ready": "1x60",
+    'myna_shards{state="lost"}': "0x60",
+    'myna_first_sound_seconds_bucket{le="1"}': "0+30x60",
+    'myna_first_sound_seconds_bucket{le="+Inf"}': "0+30x60",
+    "myna_first_sound_seconds_count": "0+30x60",
+    'myna_tts_calls_total{outcome="answered"}': "0+30x60",
+    'myna_tts_calls_total{outcome="server"}': "0+1x60",
+    'myna_tts_calls_total{outcome="cancelled"}': "0+30x60",
+    'myna_send_lateness_seconds_bucket{le="0.01"}': "0+3000x60",
+    'myna_send_lateness_seconds_bucket{le="+Inf"}': "0+3000x60",
+    "myna_send_skipped_seconds_total": "0+0x60",
+    'myna_loop_lag_seconds_bucket{le="0.1"}': "0+240x60",
+    'myna_loop_lag_seconds_bucket{le="+Inf"}': "0+240x60",
+    'myna_database_errors_total{error="busy"}': "0+0x60",
+    "myna_database_up": "1x60",
+    "myna_budget_seconds": "100x60",
+    "myna_budget_seconds_limit": "0x60",
+    "myna_budget_calls": "50x60",
+    "myna_budget_calls_limit": "100x60",
+    "myna_data_held_bytes": "50x60",
+    "myna_data_limit_bytes": "100x60",
+    "myna_disk_free_bytes": "50000000000x60",
+}
+"""What is scraped of a bot in order, a minute for each."""
+
+
+def later(name: str, count: int, buckets: Mapping[str, int]) -> dict[str, str]:
+    """Return a histogram that grows by so many a minute, in its ``buckets`` as said, and in no lower one."""
+    return {
+        f'{name}_bucket{{le="{bound}"}}': f"0+{up_to}x60"
+        for bound, up_to in {**buckets, "+Inf": count}.items()
+    }
+
+
+IN_TROUBLE = [
+    ("MynaDown", {'up{job="myna"}': "0x60"}),
+    ("MynaNotReady", {"myna_ready": "0x60"}),
+    ("MynaLostDiscord", {'myna_shards{state="lost"}': "1x60"}),
+    ("MynaFirstSoundSlow", later("myna_first_sound_seconds", 30, {"8": 1, "13": 30})),
+    ("MynaCallsFail", {'myna_tts_calls_total{outcome="server"}': "0+30x60"}),
+    ("MynaSoundLate", later("myna_send_lateness_seconds", 3000, {"0.04": 2900, "0.08": 3000})),
+    ("MynaSoundLate", {"myna_send_skipped_seconds_total": "0+1x60"}),
+    ("MynaLoopLags", later("myna_loop_lag_seconds", 240, {"0.5": 10, "1.0": 240})),
+    ("MynaDatabaseFails", {"myna_database_up": "0x60"}),
+    ("MynaDatabaseFails", {'myna_database_errors_total{error="busy"}': "0+5x60"}),
+    ("MynaBudgetNearlyUsed", {"myna_budget_seconds_limit": "105x60"}),
+    ("MynaBudgetNearlyUsed", {"myna_budget_calls": "95x60"}),
+    ("MynaDiskNearlyFull", {"myna_disk_free_bytes": "100000000x60"}),
+    ("MynaDiskNearlyFull", {"myna_data_held_bytes": "95x60"}),
+]
+
+
+def case(firing: str | None, changed: Mapping[str, str]) -> dict[str, Any]:
+    """Return a case for promtool: with these figures this alert fires after half an hour, and no other."""
+    others = {name.partition("{")[0] for name in changed if "le=" in name}
+    figures = {name: values for name, values in IN_ORDER.items() if name.partition("{")[0] not in others}
+    count = {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "30m"}
+    expected = [{"labels": f'{{alertname="{firing}"}}', "value": 1}] if firing else []
+    return {
+        "interval": "1m",
+        "input_series": [{"series": one, "values": values} for one, values in {**figures, **changed}.items()],
+        "promql_expr_test": [{**count, "exp_samples": expected}],
+    }
+
+
+@needs_prometheus
+def test_each_alert_is_firing_in_its_trouble_and_none_while_all_is_in_order(tmp_path: Path) -> None:
+    cases = [case(None, {}), *(case(alert, changed) for alert, changed in IN_TROUBLE)]
+    assert {alert for alert, _ in IN_TROUBLE} == {rule["alert"] for rule in RULES}
+    file = tmp_path / "cases.yml"
+    about = {"rule_files": [str(DEPLOY / "alerts.yml")], "evaluation_interval": "1m", "tests": cases}
+    file.write_text(yaml.safe_dump(about), encoding="utf-8")
+
+    tested = subprocess.run(
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_panels_have_numbers_of_their_own_and_do_not_lie_on_each_other() -> None:
