@@ -11,25 +11,30 @@ import argparse
 import asyncio
 import html
 import io
+import os
 import statistics
+import tempfile
 import time
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import psutil
 
 from benchmarks.figures import RESULTS, Benchmark, Figure, Goal, print_table, readable, save
+from benchmarks.machine_state import load
 from benchmarks.recogniser import SENTENCES, JudgeMissingError, Recogniser, word_errors
 from benchmarks.speaker_encoder import SpeakerEncoder
 from rehearsal.recordings import RECORDINGS
 from tts_gateway.engines.base import EngineError, EngineMissing
-from tts_gateway.engines.clips import ClipMaker
+from tts_gateway.engines.clips import Clip, ClipMaker
 from tts_gateway.engines.registry import ENGINES, EngineOptions, StartedEngine, start_engine
 from tts_gateway.engines.sound import resampled, wav_bytes
-from tts_gateway.models.store import DEFAULT_FOLDER
+from tts_gateway.models.command import fetched
+from tts_gateway.models.store import DEFAULT_FOLDER, ModelStore, StoreError
 
 EIGHTY: Final = "The old clock in the hall had stopped again, and nobody could say why that was so"
 """About eighty characters: what a chat message is."""
@@ -50,6 +55,9 @@ class _Measured:
     factors: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
     wrong: list[float] = field(default_factory=list)
+    clone_factors: list[float] = field(default_factory=list)
+    clone_answers: list[float] = field(default_factory=list)
+    first_clones: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
     margins: list[float] = field(default_factory=list)
     firsts: list[float] = field(default_factory=list)
@@ -63,6 +71,9 @@ class _Measured:
             Figure(f"{self.name}: answer for 80 characters", self.answers, "s", Goal(2)),
             Figure(f"{self.name}: memory", [self.megabytes], "MB", Goal(1_600)),
             Figure(f"{self.name}: words wrong, in all", self.wrong, "%", Goal(6)),
+            Figure(f"{self.name}: clone, real-time factor", self.clone_factors, "", Goal(0.35)),
+            Figure(f"{self.name}: clone, answer for 80 characters", self.clone_answers, "s", Goal(2)),
+            Figure(f"{self.name}: clone, the same with a new recording", self.first_clones, "s", Goal(4)),
             Figure(f"{self.name}: likeness to its recording", self.own, "", Goal(0.75, at_least=True)),
             Figure(f"{self.name}: that above the next", self.margins, "", Goal(0.10, at_least=True)),
             Figure(f"{self.name}: its recording comes first", self.firsts, "%", Goal(90, at_least=True)),
@@ -73,7 +84,8 @@ class _Measured:
 def main(arguments: Sequence[str]) -> int:
     """Measure the engines named, or all that can be started here; return the exit status."""
     wishes = _parser().parse_args(arguments)
-    measured, notes = asyncio.run(_measure(wishes))
+    with tempfile.TemporaryDirectory(prefix="voices-") as folder:
+        measured, notes = asyncio.run(_measure(wishes, Path(folder)))
     if not measured:
         print("\n".join(notes))
         return 2
@@ -84,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _measure(wishes: argparse.Namespace) -> tuple[list[_Measured], list[str]]:
+async def _measure(wishes: argparse.Namespace, folder: Path) -> tuple[list[_Measured], list[str]]:
     notes: list[str] = []
     recogniser = encoder = None
     try:
@@ -92,18 +104,22 @@ async def _measure(wishes: argparse.Namespace) -> tuple[list[_Measured], list[st
     except JudgeMissingError as error:
         notes.append(f"words were not counted: {error}")
     try:
-        encoder = SpeakerEncoder()
+        encoder = None if wishes.random_pocket else SpeakerEncoder()
     except JudgeMissingError as error:
         notes.append(f"likeness was not judged: {error}")
+    models = wishes.models
+    if wishes.random_pocket:
+        models = await _with_random_pocket(folder, notes)
     references = {path.stem: path.read_bytes() for path in _references(wishes.references)}
+    notes.append(f"processes that wanted one of the {os.cpu_count()} cores before the start: {load()}")
     notes.append(f"references: {', '.join(references) or 'none'}")
+    if wishes.random_pocket:
+        references["all of them together"] = await _joined(references.values())
     if wishes.references is None:
         notes.append("they were made with espeak-ng: that the preview is like them says nothing about people")
     measured = []
     for name in wishes.engine or list(ENGINES):
-        options = EngineOptions(
-            models=wishes.models, workers=1, upstreams=tuple(wishes.upstream), stands_in=False
-        )
+        options = EngineOptions(models=models, workers=1, upstreams=tuple(wishes.upstream), stands_in=False)
         began = time.perf_counter()
         try:
             started = await start_engine(name, options)
@@ -121,16 +137,36 @@ async def _measure(wishes: argparse.Namespace) -> tuple[list[_Measured], list[st
     return measured, notes
 
 
+async def _with_random_pocket(folder: Path, notes: list[str]) -> Path:
+    """Return a store with Pocket of random weights, and the voice of the package if it is at hand."""
+    from benchmarks.random_pocket import install_random_pocket  # it takes onnx
+
+    notes.append("Pocket had random weights: its speed and memory are true, and its clones are noise")
+    store = ModelStore(folder)
+    await asyncio.to_thread(install_random_pocket, store)
+    try:
+        await fetched(store, store.named("piper-en-joe"))
+    except StoreError as error:
+        notes.append(f"the workers have no Piper voice beside it: {error}")
+    return folder
+
+
+async def _joined(recordings: Iterable[bytes]) -> bytes:
+    """Return recordings as a single one: longer than what is listened to, so that memory is at its most."""
+    clips = ClipMaker()
+    sounds = [(await clips.clip_of(recording)).samples for recording in recordings]
+    return Clip(np.concatenate(sounds), digest="", is_whole=True).as_wav()
+
+
 async def _say(one: _Measured, started: StartedEngine, recogniser: Recogniser | None) -> None:
     wrong = words = 0
     await started.engine.speak("Good morning.", cfg_value=2.0, dit_steps=10)  # warm
     for sentence in (EIGHTY, *SENTENCES):
-        began = time.perf_counter()
-        wav = await started.engine.speak(sentence, cfg_value=2.0, dit_steps=10)
-        seconds = time.perf_counter() - began
-        one.factors.append(seconds / _seconds(wav))
+        took = _Took(started)
+        wav = took.done(await started.engine.speak(sentence, cfg_value=2.0, dit_steps=10))
+        one.factors.append(took.factor)
         if sentence == EIGHTY:
-            one.answers.append(seconds)
+            one.answers.append(took.seconds)
             one.sounds["says"] = wav
         elif recogniser is not None:
             missed, count = word_errors(sentence, await asyncio.to_thread(recogniser.heard, wav))
@@ -149,7 +185,13 @@ async def _clone(
     clones: dict[str, bytes] = {}
     for name, recording in references.items():
         try:
-            clones[name] = await started.engine.clone(_CLONED, recording, prompt_text=None)
+            took = _Took(started)
+            clones[name] = took.done(await started.engine.clone(_CLONED, recording, prompt_text=None))
+            one.first_clones.append(took.seconds)
+            took = _Took(started)
+            took.done(await started.engine.clone(EIGHTY, recording, prompt_text=None))
+            one.clone_answers.append(took.seconds)
+            one.clone_factors.append(took.factor)
         except EngineError as error:
             notes.append(f"{one.name} does not clone {name}: {error}")
             return
@@ -170,6 +212,29 @@ async def _clone(
         one.margins.append(likeness[name] - best_other)
         first += likeness[name] > best_other
     one.firsts.append(100 * first / len(clones))
+
+
+class _Took:
+    """How long an engine was at a sound, from here to `done`.
+
+    ``seconds`` on the clock; ``factor``: seconds of a core for a second of sound, whatever else this machine
+    does meanwhile. An engine without processes of its own here is measured by the clock alone.
+    """
+
+    def __init__(self, started: StartedEngine) -> None:
+        self._processes = [psutil.Process(one) for one in getattr(started.engine, "process_ids", None) or []]
+        self._began, self._core_began = time.perf_counter(), self._core_seconds()
+        self.seconds = self.factor = 0.0
+
+    def done(self, wav: bytes) -> bytes:
+        self.seconds = time.perf_counter() - self._began
+        spent = self._core_seconds() - self._core_began if self._processes else self.seconds
+        self.factor = spent / _seconds(wav)
+        return wav
+
+    def _core_seconds(self) -> float:
+        times = [process.cpu_times() for process in self._processes]
+        return float(sum(one.user + one.system for one in times))
 
 
 def _megabytes(started: StartedEngine) -> float:
@@ -218,7 +283,10 @@ _STYLE: Final = (
 def _bars(kind: str, measured: Sequence[_Measured], benchmark: Benchmark) -> str:
     """Return a bar for each engine that has this figure, and a line where the goal is."""
     found = {
-        figure.name.partition(": ")[0]: figure for figure in benchmark.figures if figure.name.endswith(kind)
+        engine: figure
+        for figure in benchmark.figures
+        for engine, _, found_kind in [figure.name.partition(": ")]
+        if found_kind == kind
     }
     middles = {name: statistics.median(figure.values) for name, figure in found.items()}
     goal = next(iter(found.values())).goal
@@ -246,6 +314,11 @@ def _parser() -> argparse.ArgumentParser:
         "--engine", action="append", choices=list(ENGINES), help="may be repeated; all by default"
     )
     parser.add_argument("--models", type=Path, default=DEFAULT_FOLDER, metavar="DIR")
+    parser.add_argument(
+        "--random-pocket",
+        action="store_true",
+        help="let sherpa clone with Pocket at its real size and random weights: speed and memory alone",
+    )
     parser.add_argument("--upstream", action="append", default=[], metavar="URL", help="for vllm-omni")
     parser.add_argument(
         "--references",
