@@ -22,6 +22,7 @@ from bot.library.backups import BACKUP_FOLDER, restore
 from bot.library.database import ID_FILE
 from bot.library.engine import address, file_of
 from bot.library.moving import SCRATCH, STAGING
+from bot.library.processes import PROCESS_FILE
 from bot.library.recording_folder import RECORDING_FOLDER, DataLimit
 from bot.settings import Settings
 
@@ -68,6 +69,7 @@ MAX_PROCESSES: Final = 64
 _HOUR: Final = 3_600.0
 
 _FILES: Final = (COMMANDS_FILE, HEARTBEAT_FILE, STARTS_FILE, IDENTIFIES_FILE, LIMITS_FILE, LOCK_FILE)
+_MADE: Final = (ID_FILE, PROCESS_FILE, STAGING)
 _FOLDERS: Final = (CACHE_FOLDER, RECORDING_FOLDER, BACKUP_FOLDER)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS_HERE: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
@@ -176,7 +178,7 @@ class DataFolder:
         Return the names of what else is in the folder. Raises `DataFolderError` for what cannot be deleted.
         """
         database = self._database()
-        ours = [self.path / name for name in (*_FILES, *_FOLDERS, ID_FILE, STAGING) if name != LOCK_FILE]
+        ours = [self.path / name for name in (*_FILES, *_FOLDERS, *_MADE) if name != LOCK_FILE]
         ours += [*self.path.glob(f"{SCRATCH}*"), *self.path.glob(PROCESS_FOLDER.format("*"))]
         if database is not None:
             ours += [database.with_name(database.name + side) for side in ("", "-wal", "-shm", ".new")]

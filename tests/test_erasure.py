@@ -10,6 +10,7 @@ import pytest
 from bot.data_folder import LOCK_FILE, DataFolder
 from bot.erasure import Holdings, delete_everything
 from bot.errors import DataFolderError, LibraryError
+from bot.library.processes import PROCESS_FILE
 from bot.library.voice import Kind, NewVoice, Scope
 from bot.library.withdrawal import Post, remember_voice_message
 from bot.models import SpokenVoice
@@ -73,6 +74,7 @@ def files(folder: Path) -> set[str]:
 async def test_nothing_is_left_here_or_in_discord(house: Scene) -> None:
     folder = house.settings.data_dir
     (folder / "my notes.txt").write_text("not the bot's")
+    (folder / PROCESS_FILE).write_text("of this one")
     (folder / "process-2").mkdir()
     (folder / "process-2" / "status.json").write_text("of a second process")
     assert in_private(house)
