@@ -215,7 +215,7 @@ def _status(settings: Settings, *, as_json: bool) -> int:
             file=sys.stderr,
         )
     else:
-        print("\n\n".join(map(screen, found)))
+        print(screen(found))
     return 0 if found and all(one["ready"] for one in found) else 1
 
 

@@ -15,7 +15,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -204,9 +204,31 @@ async def _ask_one(file: Path) -> Status | None:
     return said if isinstance(said, dict) else None
 
 
-def screen(status: Status) -> str:
-    """Return a status in lines, for the terminal."""
-    return "\n".join(_lines(status))
+def screen(found: Sequence[Status]) -> str:
+    """Return what the processes of a bot say in lines, for the terminal: one in full, of several a row each."""
+    return "\n".join(_lines(found[0]) if len(found) == 1 else _rows(found))
+
+
+def _rows(found: Sequence[Status]) -> Iterator[str]:
+    ready = sum(one["ready"] for one in found)
+    servers = sum(one["discord"]["servers"] for one in found if "discord" in one)
+    yield f"Myna {found[0]['version']} in {_many(servers, 'server')}: {ready} of {len(found)} processes serve."
+    known = next((one for one in found if "budget" in one), None)
+    if known is not None:
+        yield f"  Budget       {_budget(known['budget'])}"
+        yield f"  Data         {_data(known['data'])}"
+    for one in found:
+        parts = [f"up {_duration(one['up_seconds'])}"]
+        if "discord" in one:
+            parts += [
+                _many(len(one["discord"]["shards"]), "shard"),
+                _many(one["discord"]["servers"], "server"),
+            ]
+            parts += [_many(one["voice"]["channels"], "channel"), _many(one["tts"]["under_way"], "call")]
+        if one["memory_bytes"] is not None:
+            parts.append(f"{one['memory_bytes'] / _MEGABYTE:,.0f} MB")
+        yield f"  {one['process']:<12} {', '.join(parts)}"
+        yield from (f"  ! {sentence}" for sentence in (*one["reasons"], *one["warnings"]))
 
 
 def _lines(status: Status) -> Iterator[str]:

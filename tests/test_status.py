@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,17 @@ async def test_a_bot_at_work_says_what_it_does(tmp_path: Path, monitor: Monitor)
     assert status["requests"]["ended"]["made"] >= 1
     assert status["data"]["database"] == "SQLite"
     assert is_private(tmp_path / STATUS_FILE)
-    lines = screen(status).splitlines()
+    lines = screen([status]).splitlines()
     assert lines[0].startswith("Myna ")
     assert "serves everybody" in lines[0]
     assert f"{scene.bot.user} in 1 server; 1 shard" in lines[1]
     assert len(lines) <= 24  # one screen
     assert max(map(len, lines)) <= 110
     assert "Hello" not in json.dumps(status)
+    rows = screen([status] * 8).splitlines()
+    assert "in 8 servers: 8 of 8 processes serve." in rows[0]
+    assert re.search(r"^  \d+ +up .*, 1 shard, 1 server, 0 channels, 0 calls", rows[-1])
+    assert len(rows) <= 24
 
 
 async def test_a_bot_that_waits_says_what_for(tmp_path: Path, monitor: Monitor) -> None:
@@ -56,7 +61,7 @@ async def test_a_bot_that_waits_says_what_for(tmp_path: Path, monitor: Monitor) 
     (status,) = await ask(tmp_path)
 
     assert not status["ready"]
-    assert screen(status).splitlines()[1] == "  ! Discord cannot be reached. Is this machine online?"
+    assert screen([status]).splitlines()[1] == "  ! Discord cannot be reached. Is this machine online?"
 
 
 async def test_every_process_of_a_bot_is_asked(tmp_path: Path, monitor: Monitor) -> None:
@@ -64,9 +69,12 @@ async def test_every_process_of_a_bot_is_asked(tmp_path: Path, monitor: Monitor)
     further.mkdir()
     async with Monitor(None) as second, StatusSocket(further, second):
         second.note_obstacle("The second one waits.")
-        first, other = await ask(tmp_path)
+        both = first, other = await ask(tmp_path)
 
     assert (first["reasons"], other["reasons"]) == (["The bot is starting."], ["The second one waits."])
+    lines = screen(both).splitlines()
+    assert lines[0].endswith(" in 0 servers: 0 of 2 processes serve.")
+    assert lines[-1] == "  ! The second one waits."
 
 
 @pytest.mark.parametrize("where", [{"key": "0" * 64}, {"key": ""}, {"key": "é" * 32}])
