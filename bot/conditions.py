@@ -8,7 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from bot.errors import LibraryError, TTSCreditError, TTSDeniedError, TTSError, TTSQuotaError
 from bot.library.recording_folder import DataLimit, DataUse
@@ -34,6 +34,7 @@ LASTING_SERVICE_SECONDS: Final = 600.0
 OVER: Final = {
     "database": "The database answers again, and everything works.",
     "service": "The voice service works again, and so do I.",
+    "recordings": "Recordings of saved voices reach their place again, so those voices speak.",
     "disk": "The disk of DATA_DIR has room again.",
     "data": "DATA_DIR has room again, so new voices can be saved.",
 }
@@ -67,15 +68,33 @@ class Storage:
     has_database: bool
 
 
+class RecordingPoster(Protocol):
+    """What posts the recordings of saved voices, so that the TTS gateway can fetch them."""
+
+    is_refused: bool | None
+    """Whether the last one was not taken; None: none was posted yet."""
+
+
 class Conditions:
     """Conditions of one bot, looked at every `LOOK_SECONDS` by `watch`.
 
-    ``service`` names the TTS gateway for the operator.
+    ``service`` names the TTS gateway for the operator, ``place`` where recordings are posted.
     """
 
-    def __init__(self, usage: Usage, tts: TTSClient, limit: DataLimit, *, service: str) -> None:
+    def __init__(
+        self,
+        usage: Usage,
+        tts: TTSClient,
+        posts: RecordingPoster,
+        limit: DataLimit,
+        *,
+        service: str,
+        place: str,
+    ) -> None:
         self._usage = usage
         self._tts = tts
+        self._posts = posts
+        self._place = place
         self._limit = limit
         self._service = service
         self.looks = 0
@@ -101,6 +120,7 @@ class Conditions:
         found = (
             _of_database(failure),
             _of_service(self._tts.outage, self._service),
+            _of_posts(self._posts, self._place),
             _of_disk(self.storage),
             _of_budget(self._usage.budget),
         )
@@ -126,6 +146,8 @@ class Conditions:
         gone = self._here - here.keys()
         if not self._tts.has_served:  # so it is not known whether the voice service works again
             gone.discard("service")
+        if self._posts.is_refused is None:
+            gone.discard("recordings")
         self._here = here.keys() | (self._here - gone)
         self._told &= self._here
         now = monotonic()
@@ -181,6 +203,17 @@ def _of_service(outage: TTSError | None, service: str) -> Condition | None:
         f"The voice service ({service}) isn't working: {outage}. Nobody gets new speech. Check that it runs; "
         "I keep trying.",
         patience=LASTING_SERVICE_SECONDS,
+    )
+
+
+def _of_posts(posts: RecordingPoster, place: str) -> Condition | None:
+    if not posts.is_refused:
+        return None
+    return Condition(
+        "recordings",
+        f"I can't post recordings in {place}, so saved voices can't speak. Let me see it, send messages and "
+        "attach files there.",
+        stops=False,
     )
 
 

@@ -298,7 +298,11 @@ class SpeechBot(commands.AutoShardedBot):
         telling = asyncio.create_task(notices.follow(tts.outages()), name="operator-notices")
         self._parts.callback(telling.cancel)
         service = "my own" if own else str(yarl.URL(self.settings.tts_base_url or HOSTED_TTS_BASE_URL).host)
-        self.conditions = Conditions(self.library.usage, tts, limit, service=service)
+        storage = self.settings.storage_channel_id
+        place = "your direct messages" if storage is None else f"the channel <#{storage}>"
+        self.conditions = Conditions(
+            *(self.library.usage, tts, self.reference_posts, limit), service=service, place=place
+        )
         attending = asyncio.create_task(notices.attend(self.conditions.watch()), name="conditions")
         self._parts.callback(attending.cancel)
         heartbeat = asyncio.create_task(self._beat(), name="heartbeat")

@@ -13,6 +13,8 @@ import pytest
 from bot.conditions import Conditions
 from bot.settings import Secret
 from rehearsal.faulty_tts_gateway.faults import Respond
+from rehearsal.permissions import EVERYONE, Permission
+from tests.cogs.saved_voices import designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.library.conftest import a_database, postgresql  # noqa: F401 - a fixture
 from tests.library.postgresql import PostgreSQL
@@ -96,6 +98,35 @@ async def test_an_outage_of_the_voice_service_is_told_when_it_lasts(
     first, second = notices(scene)
     assert first.startswith("The voice service (127.0.0.1) isn't working:")
     assert second == "The voice service works again, and so do I."
+
+
+@pytest.mark.slow
+async def test_a_place_that_takes_no_recordings_is_told_until_it_does(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.delivery.reference_uploads.REST_SECONDS", 0.0)
+    vault = scene.guild.add_text_channel("vault")
+    scene.guild.set_everyone_permissions(EVERYONE & ~Permission.VIEW_CHANNEL, vault)
+    scene.guild.deny_bot(Permission.ATTACH_FILES, vault)
+    settings = replace(scene.settings, storage_channel_id=vault.id)
+    async with restarted(scene.bot, settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        await designed(scene, scene.alice, "Harbour")
+        await words_of(await scene.speak("Nobody hears this", voice="Harbour", output="here"))
+        await until(lambda: len(notices(scene)) == 1)
+    async with restarted(scene.bot, settings, scene.rehearsal) as bot:
+        scene.bot = bot
+        await looked(bot.conditions)
+        assert len(notices(scene)) == 1, "nobody has tried whether it takes them now"
+        scene.guild.deny_bot(0, vault)
+        await file_of(await scene.speak("Somebody hears this", voice="Harbour", output="here"))
+        await until(lambda: len(notices(scene)) == 2)
+
+    assert notices(scene) == [
+        f"I can't post recordings in the channel <#{vault.id}>, so saved voices can't speak. Let me see it, "
+        "send messages and attach files there.",
+        "Recordings of saved voices reach their place again, so those voices speak.",
+    ]
 
 
 async def test_a_database_that_is_away_is_told_without_it(

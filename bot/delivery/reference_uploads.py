@@ -99,6 +99,7 @@ class ReferencePosts:
         self._now = now
         self._owner_channel: discord.DMChannel | None = None
         self._refused_until = 0.0
+        self.is_refused: bool | None = None  # the last recording; None: none was posted yet
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._uploads: set[asyncio.Task[ReferenceAudio]] = set()
         self._seen: OrderedDict[str, RecordingPost | None] = OrderedDict()
@@ -383,7 +384,9 @@ class ReferencePosts:
             raise self._no_place()
         file = MemoryFile(wav, _FILE_OF_POSTS)
         try:
-            return await channel.send(words, file=file, silent=True, suppress_embeds=True)
+            message = await channel.send(words, file=file, silent=True, suppress_embeds=True)
+            self.is_refused = False
+            return message
         except (discord.Forbidden, discord.NotFound) as error:
             raise self._refused(error) from None
 
@@ -391,11 +394,9 @@ class ReferencePosts:
         await self.delete([Post(post.channel_id, post.message_id) for post in posts])
 
     def _refused(self, error: discord.HTTPException) -> NoRecordingPlaceError:
-        self._refused_until = self._now().timestamp() + REST_SECONDS
+        self._refused_until, self.is_refused = self._now().timestamp() + REST_SECONDS, True
         where = "the owner" if self._storage_channel_id is None else "the channel STORAGE_CHANNEL_ID"
-        log.error(
-            "%s takes no recordings, so saved voices are silent: %s. Check says why.", where, brief(error)
-        )
+        log.error("%s takes no recordings, so saved voices are silent: %s", where, brief(error))
         return self._no_place()
 
     def _no_place(self) -> NoRecordingPlaceError:
