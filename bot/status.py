@@ -205,30 +205,32 @@ async def _ask_one(file: Path) -> Status | None:
 
 
 def screen(found: Sequence[Status]) -> str:
-    """Return what the processes of a bot say in lines, for the terminal: one in full, of several a row each."""
+    """Return in lines what the processes of a bot say: one in full, of several a row each."""
     return "\n".join(_lines(found[0]) if len(found) == 1 else _rows(found))
 
 
 def _rows(found: Sequence[Status]) -> Iterator[str]:
     ready = sum(one["ready"] for one in found)
-    servers = sum(one["discord"]["servers"] for one in found if "discord" in one)
-    yield f"Myna {found[0]['version']} in {_many(servers, 'server')}: {ready} of {len(found)} processes serve."
+    where = _many(sum(one["discord"]["servers"] for one in found if "discord" in one), "server")
+    yield f"Myna {found[0]['version']} in {where}: {ready} of {len(found)} processes serve."
     known = next((one for one in found if "budget" in one), None)
     if known is not None:
         yield f"  Budget       {_budget(known['budget'])}"
         yield f"  Data         {_data(known['data'])}"
     for one in found:
-        parts = [f"up {_duration(one['up_seconds'])}"]
-        if "discord" in one:
-            parts += [
-                _many(len(one["discord"]["shards"]), "shard"),
-                _many(one["discord"]["servers"], "server"),
-            ]
-            parts += [_many(one["voice"]["channels"], "channel"), _many(one["tts"]["under_way"], "call")]
-        if one["memory_bytes"] is not None:
-            parts.append(f"{one['memory_bytes'] / _MEGABYTE:,.0f} MB")
-        yield f"  {one['process']:<12} {', '.join(parts)}"
+        yield f"  {one['process']:<12} {', '.join(_row(one))}"
         yield from (f"  ! {sentence}" for sentence in (*one["reasons"], *one["warnings"]))
+
+
+def _row(one: Status) -> Iterator[str]:
+    yield f"up {_duration(one['up_seconds'])}"
+    if "discord" in one:
+        yield _many(len(one["discord"]["shards"]), "shard")
+        yield _many(one["discord"]["servers"], "server")
+        yield _many(one["voice"]["channels"], "channel")
+        yield _many(one["tts"]["under_way"], "call")
+    if one["memory_bytes"] is not None:
+        yield f"{one['memory_bytes'] / _MEGABYTE:,.0f} MB"
 
 
 def _lines(status: Status) -> Iterator[str]:
