@@ -9,8 +9,10 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import select, text
 
@@ -128,13 +130,13 @@ class Fleet:
     def __init__(self, rehearsal: Rehearsal, url: str, base_url: str, folder: Path, parts: AsyncExitStack):
         self.rehearsal = rehearsal
         self.bots: list[SpeechBot] = []
-        self._url, self._base_url, self._folder, self._parts = url, base_url, folder, parts
+        self.url, self._base_url, self._folder, self._parts = url, base_url, folder, parts
         socket = rehearsal.main_socket
         socket.shards, socket.max_concurrency, socket.identify_seconds = SHARDS, 2, 0.2
 
     def settings(self, number: int) -> Settings:
         folder = self._folder / f"process {number}"
-        return Settings(tts_base_url=self._base_url, data_dir=folder, database_url=Secret(self._url))
+        return Settings(tts_base_url=self._base_url, data_dir=folder, database_url=Secret(self.url))
 
     async def start(self, number: int) -> SpeechBot:
         """Start a process; it has whatever shards others let it have."""
@@ -231,6 +233,36 @@ async def test_a_lease_lost_in_mid_speech_ends_it_there_and_the_server_speaks_el
     assert stage.guild.bot_channel is stage.perch
     again = await stage.alice.slash(stage.general, "speak", text="Again", output="voice channel")
     await again.until(lambda shown: shown.state is AnswerState.REPLIED, timeout=DEADLINE)
+
+
+async def test_while_the_database_is_away_everybody_keeps_what_they_have(
+    fleet: Fleet,
+    postgresql: PostgreSQL,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.library.processes._LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("bot.shards.TURN_SECONDS", 0.2)
+    first, second = await fleet.start(0), await fleet.start(1)
+    await fleet.settled(2, 2)
+    shares = [bot.shards_held for bot in (first, second)]
+    identified = fleet.rehearsal.main_socket.identified
+
+    name = fleet.url.partition("/test_")[2].partition("?")[0]
+    admin = await asyncpg.connect(postgresql.url("postgres"))
+    await admin.execute(f"ALTER DATABASE test_{name} ALLOW_CONNECTIONS false")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+    await admin.execute(end.replace("$1", f"'test_{name}'"))
+    await until(lambda: all(bot._leased is not None and bot._leased._is_away for bot in (first, second)))
+    await asyncio.sleep(2)  # both leases are over by now
+    await admin.execute(f"ALTER DATABASE test_{name} ALLOW_CONNECTIONS true")
+    await until(lambda: not any(bot._leased is None or bot._leased._is_away for bot in (first, second)))
+    await admin.close()
+    for bot in (first, second):
+        bot.library.processes.stirred.set()
+    await asyncio.sleep(1)
+
+    assert [bot.shards_held for bot in (first, second)] == shares
+    assert fleet.rehearsal.main_socket.identified == identified
 
 
 async def test_of_three_processes_of_one_command_a_killed_one_starts_again_and_has_its_servers(

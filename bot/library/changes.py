@@ -109,7 +109,12 @@ class ChangeFeed:
             await self._database.lock(session, _LOCK)
             await session.execute(insert(ChangeRow).values(**row))
             await session.execute(select(func.pg_notify(CHANNEL, self._id)))
-            await session.execute(delete(ChangeRow).where(ChangeRow.made_at < func.now() - KEPT_FOR))
+
+    async def sweep(self) -> None:
+        """Delete what everybody has heard of, or has to do without."""
+        if not self._database.is_sqlite:
+            async with self._database.session() as session:
+                await session.execute(delete(ChangeRow).where(ChangeRow.made_at < func.now() - KEPT_FOR))
 
     # -- what happens elsewhere -------------------------------------------------------------------
 

@@ -124,6 +124,7 @@ class Library:
     usage: Usage
     reading: Reading
     processes: Processes
+    changes: ChangeFeed
 
     def __init__(
         self,
@@ -177,9 +178,8 @@ class Library:
         self.audit = Audit(self.database, self.withdrawals, now=self._now)
         self.privacy = Privacy(self.database, self.recordings, speeches, self.withdrawals, now=self._now)
         self.voices = Voices(self.database, self.recordings, self.consents, self.withdrawals, now=self._now)
-        await parts.enter_async_context(
-            ChangeFeed(self.database, self.withdrawals, stirred=self.processes.stirred)
-        )
+        feed = ChangeFeed(self.database, self.withdrawals, stirred=self.processes.stirred)
+        self.changes = await parts.enter_async_context(feed)
         tidying = asyncio.create_task(self._keep_tidy(), name="library")
         parts.push_async_callback(_ended, tidying)
 
@@ -229,6 +229,7 @@ class Library:
             await self.generations.sweep()
             await self.audit.sweep()
             await self.usage.sweep()
+            await self.changes.sweep()
         if self.settings.looked_at is not None:
             await self._purge(self.settings.looked_at)
         if self.database.needs_scrubbing:

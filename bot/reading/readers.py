@@ -164,6 +164,8 @@ class Readers:
         known, guild = self._channels.get(message.channel.id), message.guild
         if known is None or guild is None or self._client.user is None or not self.sees_messages:
             return
+        if not self._library.settings.shards.hold(guild.id):  # another process reads there still
+            return
         if message.author.id == self._client.user.id or self._at_the_door[guild.id] >= _MOST_AT_THE_DOOR:
             return
         reader = self._reader(guild)

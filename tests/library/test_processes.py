@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from bot.errors import OtherDatabaseError
 from bot.library.cached_speeches import member_label
@@ -191,6 +191,18 @@ async def test_what_is_deleted_of_a_member_is_told_without_who_it_was(
         assert list((await heard.next()).members) == [member_label(ADA)]
         async with first.database.reading() as session:
             assert str(ADA) not in str([row.body for row in await session.scalars(select(ChangeRow))])
+
+
+async def test_what_was_told_is_deleted_an_hour_later(url: str | None, tmp_path: Path) -> None:
+    async with processes(url, tmp_path, 1) as (one,):
+        await one.privacy.delete(ADA)
+        async with one.database.session() as session:
+            assert await session.scalar(select(func.count()).select_from(ChangeRow)) == 1
+            await session.execute(text("UPDATE changes SET made_at = made_at - interval '61 minutes'"))
+        await one.tidy()
+
+        async with one.database.reading() as session:
+            assert await session.scalar(select(func.count()).select_from(ChangeRow)) == 0
 
 
 async def test_each_hears_of_its_own_changes_once(url: str | None, tmp_path: Path) -> None:
