@@ -128,6 +128,9 @@ async def test_every_query_of_the_dashboard_and_the_alerts_is_answered_by_promet
                 assert await asked(url, "myna_info{instance!='', version!=''}"), (
                     "the dashboard lists processes by it"
                 )
+                async with aiohttp.ClientSession() as session, session.get(f"{monitor.url}/metrics") as shown:
+                    linted = await asyncio.to_thread(_lint, await shown.read())
+                assert linted == ""
                 for rule in RULES:
                     await asked(url, rule["expr"])
                     for name in re.findall(r"\b(?:myna|process)_\w+|\bup\b", rule["expr"]):
@@ -150,6 +153,14 @@ async def _everything_happens(scene: Scene) -> None:
     await until(lambda: not scene.bot.players.all)
     await scene.alice.slash(scene.general, "join")
     await until(lambda: bool(scene.bot.players.all))
+
+
+def _lint(figures: bytes) -> str:
+    """Return what Prometheus's own tool has to say of the names and forms of ``figures``."""
+    linting = subprocess.run(
+        ["promtool", "check", "metrics"], input=figures, capture_output=True, timeout=60, check=False
+    )
+    return (linting.stdout + linting.stderr).decode()
 
 
 async def _until_asked(url: str, query: str) -> None:

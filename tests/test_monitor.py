@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import socket
+import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import SettingsError
 from bot.monitor import Monitor, _quantiles
+from bot.playback.scheduler import FrameScheduler
+from bot.playback.voice_client import SpeechVoiceClient
 from bot.settings import Address, Settings
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
 from rehearsal.server import Rehearsal
@@ -182,6 +185,38 @@ async def test_it_is_not_ready_without_discord(scene: Scene, monitor: Monitor) -
         ["Discord is not connected (the connection). The bot tries again by itself."],
     )
     leaving.cancel()
+
+
+class Stuck:
+    """Something to be sent that waits until it is ``released``, as nothing may."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self._ticks = 0
+
+    def tick(self) -> bool:
+        self._ticks += 1
+        return self._ticks == 1 or not self.released.wait(DEADLINE)
+
+    def fail(self, error: Exception) -> None:
+        raise AssertionError("it only waits") from error
+
+
+async def test_a_sender_that_stands_still_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler, stuck = FrameScheduler(idle_seconds=0.01), Stuck()
+    monkeypatch.setattr(SpeechVoiceClient, "scheduler", scheduler)
+    monkeypatch.setattr("bot.monitor._STANDSTILL_SECONDS", 0.2)
+    async with Monitor(HERE) as monitor:
+        assert (await told(monitor, "/health"))[0] == 200
+        scheduler.add(stuck)
+        await until(lambda: scheduler.overdue_seconds > 0.2)
+        status, answer = await told(monitor, "/health")
+        stuck.released.set()
+        await until(lambda: not scheduler.is_running())
+        assert (await told(monitor, "/health"))[0] == 200
+
+    assert (status, answer["healthy"]) == (503, False)
+    assert answer["reasons"][0].startswith("The thread that sends sound has stood still for 0 s.")
 
 
 async def test_only_this_machine_reads_what_is_served_for_it(monitor: Monitor) -> None:

@@ -11,6 +11,12 @@ from tests.library.statements import Statements, statements
 from tests.scenes import Scene, file_of, until
 
 
+@pytest.fixture(autouse=True)
+def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bot look only at its start whether the database answers: that is no part of an utterance."""
+    monkeypatch.setattr("bot.conditions.LOOK_SECONDS", 3_600.0)
+
+
 async def said(scene: Scene, text: str) -> Statements:
     """Return what was sent to the database while Alice had ``text`` said, until all of it was kept."""
     with statements() as counted:
