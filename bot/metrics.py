@@ -163,7 +163,8 @@ def voice_join() -> Iterator[None]:
 
 def voice_closed(code: int | None) -> None:
     """Count the end of a voice websocket; ``code`` None: it ended without one."""
-    _voice_closes.labels("none" if code is None else str(code)).inc()
+    is_known = code is not None and (1_000 <= code < 1_020 or 4_000 <= code < 4_100)
+    _voice_closes.labels("none" if code is None else str(code) if is_known else "other").inc()
 
 
 def database_answered(seconds: float) -> None:

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.errors import SettingsError
+from bot import metrics
+from bot.errors import LibraryError, LibraryUnreachableError, SettingsError, TTSBusyError, TTSNoAnswerError
 from bot.monitor import Monitor, _quantiles
 from bot.playback.scheduler import FrameScheduler
 from bot.playback.voice_client import SpeechVoiceClient
@@ -244,6 +245,30 @@ async def test_a_port_that_is_taken_stops_nothing(caplog: pytest.LogCaptureFixtu
     assert "Set METRICS_ADDRESS to another port." in caplog.text
     async with Monitor(None) as monitor:
         assert monitor.url == ""
+
+
+def test_what_others_say_makes_no_figures_without_end() -> None:
+    for code in (None, 1000, 4015, *range(10_000, 20_000), -1):
+        metrics.voice_closed(code)
+
+    (closes,) = [family for family in metrics.EVENTS.collect() if family.name == "myna_voice_closes"]
+    assert {sample.labels["code"] for sample in closes.samples} >= {"none", "1000", "4015", "other"}
+    assert len(closes.samples) < 30
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (TTSNoAnswerError("x"), "no_answer"),
+        (TTSBusyError(429, "x"), "busy"),
+        (LibraryUnreachableError("x"), "unreachable"),
+        (LibraryError("x"), "other"),
+        (asyncio.CancelledError(), "cancelled"),
+        (ValueError("what a member typed"), "value"),
+    ],
+)
+def test_an_error_is_counted_by_its_kind_and_never_by_its_words(error: BaseException, word: str) -> None:
+    assert metrics.word_for(error) == word
 
 
 @pytest.mark.parametrize("seed", range(5))
