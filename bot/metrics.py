@@ -28,7 +28,7 @@ _OF_DATABASE: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0
 
 _first_sound = Histogram(
     "myna_first_sound_seconds",
-    "From a request to the first sound that can be heard, where somebody listens.",
+    "From a command to the first sound that can be heard, with joining the voice channel.",
     ["kept"],
     buckets=_TO_SOUND,
     registry=EVENTS,

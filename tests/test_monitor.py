@@ -93,6 +93,8 @@ async def test_the_figures_follow_what_happens_and_name_nobody(scene: Scene, mon
     assert grown("myna_tts_call_seconds_count") == 1
     assert grown("myna_first_sound_seconds_count", kept="no") == 1
     assert grown("myna_voice_join_seconds_count", outcome="joined") == 1
+    joined = grown("myna_voice_join_seconds_sum", outcome="joined")
+    assert grown("myna_first_sound_seconds_sum", kept="no") > joined, "who asks waits for that too"
     assert grown("myna_send_lateness_seconds_count") > 10
     assert grown("myna_send_lateness_seconds_bucket", le="+Inf") == grown("myna_send_lateness_seconds_count")
     assert grown("myna_database_seconds_count") > 5

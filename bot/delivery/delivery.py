@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import ClassVar
@@ -99,6 +100,7 @@ class Delivery:
         self._interaction = interaction
         self._request = request
         self._target = target_of(interaction, request.to)
+        self._asked = time.monotonic()
         self._asker: Asker
         self._rules = AnswerRules()
 
@@ -176,6 +178,7 @@ class Delivery:
             self._asker,
             access=self._parts.accesses.at(self._interaction),
             seconds_before=slot.player.seconds_before(slot.utterance) if slot else None,
+            asked=self._asked,
         )
         self.reply.show_progress(job)
         return job

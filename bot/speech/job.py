@@ -301,6 +301,7 @@ class SpeechJob:
         asker: Asker,
         clock: PlaybackClock,
         access: VoiceAccess | None,
+        asked: float | None = None,
     ) -> None:
         if request.voices and access is None:
             raise ValueError("a saved voice, and no way to its recording")
@@ -316,7 +317,7 @@ class SpeechJob:
         self._begun = 0
         self._is_over = False
         self._is_shared = False
-        self._asked = time.monotonic()
+        self._asked = time.monotonic() if asked is None else asked
         self._first_sound: float | None = None  # seconds after it was asked for, and the same of the whole
         self._whole: float | None = None
 

@@ -51,15 +51,19 @@ class SpeechSynthesizer:
         *,
         access: VoiceAccess | None = None,
         seconds_before: float | None = None,
+        asked: float | None = None,
     ) -> SpeechJob:
         """Return the job of making ``request``, to be used in ``with`` and iterated for its Opus frames.
 
         Equal requests get the same speech, made once, unless they ask for a fresh one. ``seconds_before`` is
         what the listener hears before it; None: nobody listens, it becomes a file. ``access`` is needed for
-        a request with saved voices or a likeness. Raises `MemberError` if this member has enough in hand.
+        a request with saved voices or a likeness. ``asked`` is when it was asked for, by the monotonic clock,
+        if that was earlier: the first sound is timed from then on. Raises `MemberError` if this member has
+        enough in hand.
         """
         clock = PlaybackClock(seconds_before)
-        return SpeechJob(self._jobs, self._quota, request, self.key_of(request), asker, clock, access)
+        key = self.key_of(request)
+        return SpeechJob(self._jobs, self._quota, request, key, asker, clock, access, asked)
 
     async def lull(self) -> None:
         """Wait until no listener of any server waits for a first sound, a second at most.
