@@ -89,12 +89,13 @@ def test_without_its_packages_the_recogniser_says_what_to_type(tmp_path: Path) -
 
 def test_the_page_has_bars_for_each_figure_and_a_player_for_each_sound(tmp_path: Path) -> None:
     one = _Measured("preview", "<espeak>", 0.1, factors=[0.2, 0.3], wrong=[3.0], sounds={"says": tone()})
-    two = _Measured("sherpa", "joe", 2.0, factors=[0.1], sounds={"says": tone()})
+    two = _Measured("sherpa", "joe", 2.0, factors=[0.1], clone_factors=[7.0], sounds={"says": tone()})
 
     page = _write_page([one, two], Benchmark("Voices", [*one.figures(), *two.figures()]), tmp_path)
 
     shown = page.read_text("utf-8")
     assert shown.count("<audio") == 2
-    assert shown.count("<rect") == 7
+    assert shown.count("<rect") == 8
+    assert shown.count("7 </text>") == 1
     assert "&lt;espeak&gt;" in shown
     assert (tmp_path / "voices" / "sherpa-says.wav").read_bytes() == tone()

@@ -15,8 +15,9 @@ from tts_gateway.__main__ import main
 from tts_gateway.engines.base import EngineDescription, EngineError, NotOffered, ReferenceRefused
 from tts_gateway.engines.clips import CLIP_RATE, ClipMaker, prepared
 from tts_gateway.engines.espeak import Samples
-from tts_gateway.engines.guards import estimated_seconds, find_defect, make_guarded
+from tts_gateway.engines.guards import estimated_seconds, find_defect, longest_seconds, make_guarded
 from tts_gateway.engines.registry import _memory_bytes, workers_here
+from tts_gateway.engines.sherpa import most_frames
 from tts_gateway.server import ServerOptions, create_app, serving
 
 ABOUT = EngineDescription(
@@ -201,3 +202,12 @@ def test_workers_are_never_more_than_memory_carries_and_always_one(tmp_path: Pat
     assert _memory_bytes(tmp_path / "max") == _memory_bytes(tmp_path / "none") > 1e8
     assert workers_here(10**15) == 1
     assert 1 <= workers_here(1) <= 4
+
+
+def test_a_sentence_that_does_not_end_is_stopped_while_pocket_has_positions_left() -> None:
+    short = "Mind the step, please."
+
+    assert longest_seconds(short) <= most_frames(short) * 0.08 < longest_seconds(short) + 0.08
+    for text in ("word " * 400, "7" * 2000):
+        assert 10 / 0.08 + 200 + most_frames(text) <= 1000
+        assert most_frames(text) * 0.08 > longest_seconds("word " * 40)

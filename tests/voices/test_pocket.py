@@ -9,18 +9,24 @@ import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import numpy as np
 import psutil
 import pytest
 
 from benchmarks.recogniser import SENTENCES
+from bot.tts.http import ENGINE_HEADER
 from rehearsal.recordings import RECORDINGS
+from tests.fakes.tts_gateway_caller import Caller
 from tests.scenes import until
 from tts_gateway.engines.base import EngineError, EngineMissing, NotOffered, ReferenceRefused
+from tts_gateway.engines.clips import CLIP_RATE, ClipMaker
 from tts_gateway.engines.guards import find_defect
 from tts_gateway.engines.registry import EngineOptions, StartedEngine, start_engine
 from tts_gateway.engines.sherpa import SherpaEngine
 from tts_gateway.models.store import ModelStore
+from tts_gateway.server import ServerOptions, create_app, serving
+from tts_gateway.sounds import HandedOverRecordings
 
 pytest.importorskip("sherpa_onnx", reason="sherpa-onnx is not installed; type: make test-voices")
 pytest.importorskip("onnx", reason="onnx is not installed; type: make test-voices")
@@ -164,6 +170,35 @@ async def test_a_minute_of_recording_is_cut_and_takes_no_more_memory_than_a_work
 
     assert find_defect(sound_of(wav), 48_000, TEXT) is None
     assert worker(sherpa).memory_info().rss < 1.6e9
+
+
+async def test_callers_hear_why_a_recording_is_refused_and_the_next_is_answered(started: StartedEngine):
+    handed_over = HandedOverRecordings()
+    app = create_app(started.engine, options=ServerOptions(about=started.about), handed_over=handed_over)
+    halves = [(await ClipMaker().clip_of(one)).samples[: 3 * CLIP_RATE] for one in (MAN, GIRL)]
+    references = {
+        "short": recording(halves[0][: CLIP_RATE // 2]),
+        "silent": recording(np.zeros(2 * CLIP_RATE)),
+        "man": MAN,
+        "two": recording(np.concatenate(halves)),
+    }
+    answers = {}
+
+    async with aiohttp.ClientSession() as session, serving(app) as base_url:
+        caller = Caller(session, base_url)
+        for name, reference in references.items():
+            address = f"{caller.origin}/recordings/{name}"
+            handed_over.keep(address, reference)
+            answers[name] = await caller.clone(address, SHORT)
+        sounds = [await caller.get(answers[name].json["url"]) for name in ("man", "two")]
+        health = (await caller.get("/health")).json
+
+    assert [answer.status for answer in answers.values()] == [400, 400, 200, 200]
+    assert answers["short"].message == "The recording is shorter than one second; five to ten are best."
+    assert answers["silent"].message == "The recording is silent."
+    assert [answers[name].headers[ENGINE_HEADER] for name in ("man", "two")] == ["sherpa", "sherpa"]
+    assert all(find_defect(sound_of(sound.body), 48_000, SHORT) is None for sound in sounds)
+    assert (health["model"], health["cloning"]) == (NAME, ["en"])
 
 
 @pytest.mark.parametrize("end", ["cancelled", "killed"])

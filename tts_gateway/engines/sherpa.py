@@ -42,6 +42,9 @@ _ONE_WORD: Final = re.compile(r"[A-Za-z']++\W*+")
 _ENDS: Final = frozenset(".!?…")
 _SENTENCE_CHARS: Final = 300  # a sentence without an end is cut at its next pause
 _FRAMES_A_SECOND: Final = 12.5  # Pocket's
+_MOST_FRAMES: Final = (
+    1_000 - 125 - 200
+)  # its positions, less ten seconds of recording and a sentence's letters
 _PAUSE: Final = np.zeros(int(0.08 * OUTPUT_RATE), np.float32)
 _REMEMBERED_SOUNDS: Final = 10_000  # 32 bytes each
 _WORKER_BYTES: Final = 1_600_000_000
@@ -141,7 +144,7 @@ class SherpaEngine:
                 "text": words,
                 "seed": seed + attempt,
                 "rate": CLIP_RATE,
-                "max_frames": math.ceil(longest_seconds(words) * _FRAMES_A_SECOND),
+                "max_frames": most_frames(words),
             }
             answer, sound = await self._pool.call(fields, clip.samples)
             return await asyncio.to_thread(resampled, sound, int(answer["rate"]))
@@ -181,6 +184,14 @@ class SherpaEngine:
 def worker_bytes(pocket: Installed | None) -> int:
     """Return about how much memory a process takes."""
     return _VOICE_WORKER_BYTES if pocket is None else _WORKER_BYTES
+
+
+def most_frames(words: str) -> int:
+    """Return how long a sentence of ``words`` may become in Pocket, which is stopped there.
+
+    Past its last position it fails instead, and nothing is tried with another seed.
+    """
+    return min(math.ceil(longest_seconds(words) * _FRAMES_A_SECOND), _MOST_FRAMES)
 
 
 def symbols_of(text: str, language_file: str, known: frozenset[str]) -> list[list[int]]:
