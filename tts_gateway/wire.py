@@ -55,7 +55,7 @@ def response_for(error: Exception) -> web.Response:
         response.headers.update(error.headers)
         return response
     if isinstance(error, TextRefused | ReferenceRefused):
-        return error_response(400, str(error))
+        return error_response(400, _sentence(str(error)))
     if isinstance(error, EngineBusy):
         response = error_response(429, f"Rate limit is exceeded. Try again in {_BUSY_SECONDS} seconds.")
         response.headers["Retry-After"] = str(_BUSY_SECONDS)
@@ -67,6 +67,10 @@ def response_for(error: Exception) -> web.Response:
     activity = str(uuid4())
     log.error("activity %s failed", activity, exc_info=error)
     return error_response(500, _FAILED, activityId=activity)
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:].removesuffix('.')}."
 
 
 MAX_TEXT_CHARS: Final = 5_000
