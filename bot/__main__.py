@@ -265,7 +265,7 @@ def _supervise(settings: Settings, count: int, environment: Mapping[str, str]) -
 
     async def supervise() -> int:
         stop = stop_on_signals(asyncio.get_running_loop())
-        return await Supervisor(count, environment).run(stop)
+        return await Supervisor(count, environment, settings.data_dir.absolute()).run(stop)
 
     return asyncio.run(supervise())
 

@@ -29,11 +29,14 @@ from bot.reading.readers import Readers
 
 log = logging.getLogger(__name__)
 
-HANDOVER_SECONDS: Final = 18.0
-"""So long a process that is told to stop goes on for its servers, until others have them.
+HANDOVER_SECONDS: Final = 75.0
+"""So long a process that is told to stop goes on for its servers, until others have them: 5 s a shard or so.
 
-With the rest of its end it stays within the 30 s that containers and systemd give it.
+With the rest of its end it stays within the 90 s that our manifests give it.
 """
+
+_NEXT_SECONDS: Final = 20.0
+"""So long it waits for the next shard to be taken over: nobody may be there who can."""
 
 _CONNECT_SECONDS: Final = 180.0
 _CALM_SECONDS: Final = 0.05
@@ -113,9 +116,13 @@ class LeasedShards:
                     return
                 log.info("handing %d shards over to other processes", len(self._held))
                 await self._leases.leave()
-                while self._held and self._others:  # they may be about to end as well
+                held, until = len(self._held), _in(_NEXT_SECONDS)
+                while self._held and self._others and _in(0.0) < until:  # they may be about to end as well
                     self._has_changed.clear()
-                    await self._has_changed.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._has_changed.wait(), TURN_SECONDS)
+                    if len(self._held) < held:
+                        held, until = len(self._held), _in(_NEXT_SECONDS)
 
     async def wait_to_identify(self, shard_id: int) -> None:
         """Return when this shard may identify itself, as far as other shards are concerned."""
@@ -236,6 +243,10 @@ class LeasedShards:
         if shards.get(shard_id) is shard:
             shards.pop(shard_id, None)
         self._has_changed.set()
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
 
 
 def _ignored(_event: EventItem) -> None:

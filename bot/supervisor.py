@@ -9,9 +9,13 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
+
+from bot.data_folder import HEARTBEAT_FILE, LOCK_FILE, PROCESS_FOLDER
 
 log = logging.getLogger(__name__)
 
@@ -20,21 +24,24 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _STEADY_SECONDS: Final = 60.0
 """Who ran for so long is started again without a pause that has grown."""
 
-_STOP_SECONDS: Final = 45.0
+_STOP_SECONDS: Final = 90.0
 """Longer than a process takes that hands its servers over and shuts down in order."""
 
-_NEXT_SECONDS: Final = 15.0
-"""Between two processes that are started anew, so that the first has its servers before the second goes."""
+_UP_SECONDS: Final = 120.0
+"""So long the next process is not started anew because the one before is not connected yet."""
+
+_LOOK_SECONDS: Final = 0.5
 
 CANNOT_START: Final = 2
 """The exit status of a bot that a person has to help."""
 
 
 class Supervisor:
-    """Supervisor of ``count`` processes, each `python -m bot` with this ``environment``."""
+    """Supervisor of ``count`` processes, each `python -m bot` with this ``environment`` and ``folder``."""
 
-    def __init__(self, count: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, count: int, environment: Mapping[str, str], folder: Path) -> None:
         self._count = count
+        self._folder = folder
         self._environment = dict(environment)
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
@@ -96,8 +103,21 @@ class Supervisor:
     async def _renew_all(self) -> None:
         for number in list(self._running):
             log.info("process %d of %d is started anew", number, self._count)
-            await self._end(self._running[number])
-            await asyncio.sleep(_NEXT_SECONDS)
+            before, began = self._running[number], time.time()
+            await self._end(before)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_UP_SECONDS):
+                    while not await asyncio.to_thread(self._is_up, self._running[number].pid, began):  # noqa: ASYNC110
+                        await asyncio.sleep(_LOOK_SECONDS)
+
+    def _is_up(self, pid: int, since: float) -> bool:
+        """Return whether a process has been connected ``since`` then, as its folder says."""
+        for folder in (self._folder, *self._folder.glob(PROCESS_FOLDER.format("*"))):
+            with suppress(OSError):
+                is_its_own = (folder / LOCK_FILE).read_text("utf-8", "replace").startswith(f"process {pid} ")
+                if is_its_own and (folder / HEARTBEAT_FILE).stat().st_mtime > since:
+                    return True
+        return False
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """Have a process end in order, or, if it does not, at once."""

@@ -56,7 +56,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         *(*GROUND, "bot.delivery", "bot.interaction", "bot.library", "bot.playback", "bot.speech"),
         *("bot.text", "untrusted.strict_json"),  # a dictionary comes as a file
     ),
-    "bot.supervisor": (),
+    "bot.supervisor": ("bot.data_folder",),  # where its processes say that they are connected
     "bot.shards": (*GROUND, "bot.library", "bot.playback", "bot.reading"),
     "bot.speech_bot": ("bot.*",),  # the only place where objects are built
     "bot.monitor": ("bot", "bot.metrics", "bot.playback", "bot.settings", "bot.speech_bot"),

@@ -16,19 +16,21 @@ import asyncpg
 import pytest
 from sqlalchemy import select, text
 
+from bot.delivery.request import spoken
 from bot.errors import OtherDatabaseError
 from bot.library.tables import GuildSettingsRow
 from bot.models import Shards
 from bot.playback.queue import Outcome
-from bot.settings import Secret, Settings
+from bot.settings import Secret, Settings, child_environment
 from bot.speech_bot import SpeechBot
+from bot.supervisor import Supervisor
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.main_socket import MainSocket, Session
 from rehearsal.server import Rehearsal
-from tests.bot_process import bot_process, discord_for
+from tests.bot_process import ROOT, bot_process, discord_for
 from tests.cogs.in_voice import LONG, player_of
-from tests.cogs.saved_voices import cloned
+from tests.cogs.saved_voices import cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
 from tests.library.conftest import a_database, postgresql  # noqa: F401 - a fixture
 from tests.library.postgresql import PostgreSQL
@@ -100,6 +102,23 @@ async def test_what_is_taken_back_in_one_falls_silent_in_the_other_within_a_seco
     assert outcome is Outcome.WITHDRAWN
     assert time.monotonic() - taken_back < 1.0
     await asked.until(lambda shown: shown.content.startswith("Taken back."), timeout=DEADLINE)
+
+
+async def test_a_recording_is_posted_once_for_all_processes_and_none_deletes_what_another_uses(
+    scenes: list[Scene],
+) -> None:
+    here = scenes[0]
+    here.rehearsal.world.give_application_to(here.alice)
+    voice = spoken(await designed(here, here.alice, "Robin"))
+
+    both = [scene.bot.reference_posts for scene in scenes]
+    first = await asyncio.gather(*(posts.reference(voice) for posts in both))
+    again = await asyncio.gather(*(posts.renew(voice) for posts in both))
+
+    for found in (first, again):
+        assert len({reference.url.partition("?")[0] for reference in found if reference.url}) == 1
+    assert first[0].url.partition("?")[0] != again[0].url.partition("?")[0]
+    assert len(await here.bot.library.posts.of(voice.id)) == 1
 
 
 async def test_the_token_of_another_application_ends_with_one_sentence(
@@ -290,3 +309,33 @@ async def test_of_three_processes_of_one_command_a_killed_one_starts_again_and_h
         assert socket.too_quick == 0
         assert "Traceback" not in said
         assert live(socket) == []
+
+
+async def test_all_are_started_anew_one_after_the_other_and_every_server_is_served_meanwhile(
+    url: str, tmp_path: Path
+) -> None:
+    async with Rehearsal() as rehearsal, discord_for(rehearsal) as settings:
+        socket = rehearsal.main_socket
+        socket.shards, socket.max_concurrency = 2, 2
+        stages = [Stage(rehearsal) for _ in range(2)]
+        environment = {**child_environment(), **settings, "PYTHONPATH": str(ROOT), "SOUND_PROCESS": "off"}
+        environment |= {"DATABASE_URL": url, "DATA_DIR": str(tmp_path)}
+        supervisor = Supervisor(2, environment, tmp_path)
+        stop = asyncio.Event()
+        running = asyncio.create_task(supervisor.run(stop))
+        await until(lambda: len({id(one.connection) for one in live(socket)}) == 2)
+        folders = (tmp_path, tmp_path / "process-2")
+        await until(lambda: all((folder / "heartbeat").exists() for folder in folders))
+        before = [process.pid for process in supervisor._running.values()]
+
+        os.kill(os.getpid(), signal.SIGHUP)
+        answers: list[Answer] = []
+        while supervisor._renewing is None or not supervisor._renewing.done():
+            answers += [await stage.alice.slash(stage.general, "help") for stage in stages]
+            await asyncio.sleep(0.2)
+        for answer in answers:
+            await answer.until(lambda shown: bool(shown.content), timeout=DEADLINE)
+
+        assert {process.pid for process in supervisor._running.values()}.isdisjoint(before)
+        stop.set()
+        assert await running == 0

@@ -37,6 +37,50 @@ def owner_of(client: discord.Client) -> discord.abc.Snowflake | None:
     return None if owner_id is None else discord.Object(owner_id)
 
 
+async def storage_problem(client: discord.Client, channel_id: int) -> str | None:
+    """Return what is wrong with the storage channel, as a sentence for the operator; None: nothing.
+
+    ``client`` has logged in. Raises `discord.HTTPException` or OSError if Discord cannot be asked.
+    """
+    assert client.user is not None, "it has logged in"  # noqa: S101
+    try:
+        found = await client.fetch_channel(channel_id)
+        if isinstance(found, discord.abc.PrivateChannel):
+            return None
+        guild = await client.fetch_guild(found.guild.id)  # with its roles, which the channel alone lacks
+        me = await guild.fetch_member(client.user.id)
+        channel = await guild.fetch_channel(channel_id)
+        parent = channel
+        if isinstance(channel, discord.Thread):
+            parent = await guild.fetch_channel(channel.parent_id)
+    except discord.NotFound:
+        return "STORAGE_CHANNEL_ID names a channel that doesn't exist."
+    except (discord.Forbidden, discord.InvalidData):
+        return "STORAGE_CHANNEL_ID names a channel that I can't see."
+    assert not isinstance(parent, discord.Thread), "a thread is in a channel"  # noqa: S101
+    if not isinstance(channel, discord.abc.Messageable):
+        return "STORAGE_CHANNEL_ID names a channel in which nobody can write."
+    mine, everyone = parent.permissions_for(me), parent.permissions_for(guild.default_role)
+    in_thread = isinstance(channel, discord.Thread)
+    needed = {
+        "View Channel": mine.view_channel,
+        "Connect": mine.connect or not isinstance(channel, discord.VoiceChannel | discord.StageChannel),
+        "Send Messages in Threads" if in_thread else "Send Messages": mine.send_messages_in_threads
+        if in_thread
+        else mine.send_messages,
+        # Without Send Messages discord.py denies it too, whatever is set.
+        "Attach Files": mine.attach_files or not mine.send_messages,
+        "Read Message History": mine.read_message_history,
+    }
+    missing = [name for name, is_there in needed.items() if not is_there]
+    if missing:
+        return f"In the channel STORAGE_CHANNEL_ID I need: {', '.join(missing)}."
+    is_private_thread = isinstance(channel, discord.Thread) and channel.is_private()
+    if everyone.view_channel and not is_private_thread:
+        return "@everyone can read the channel STORAGE_CHANNEL_ID, and hear the recordings in it."
+    return None
+
+
 def _row(what: str) -> str:
     """Return the name under which it is written down whether the operator was told."""
     return f"{what} {gethostname()}"[:_LONGEST_ROW] if what in OF_MACHINE else what

@@ -17,7 +17,7 @@ import discord
 from bot.audio.reference_check import ReferenceCheck
 from bot.delivery.membership import Membership
 from bot.delivery.offer import MemoryFile, brief
-from bot.delivery.operator import owner_of
+from bot.delivery.operator import owner_of, storage_problem
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of
@@ -191,25 +191,40 @@ class ReferencePosts:
             if at_hand is not None:
                 return at_hand
             key = post_id(voice.id, voice.recording)
-            posts = await self._posts.of(key)
             if self.place is RecordingPlace.THIS_MACHINE:
-                await self._delete_posts(posts)
+                await self._delete_posts(await self._posts.of(key))
                 self._note_seen(key, None)
                 return await self._handed_over(voice)
             channel = await self._private_channel()
-            for post in posts:
-                url = await self._address(post) if post.channel_id == channel.id else None
-                if url is not None:
-                    self._note_seen(key, replace(post, url=url))
-                    await self._delete_posts([one for one in posts if one is not post])
-                    return ReferenceAudio(url, voice.transcript)
-            return await self._post_anew(voice, channel)
+            async with self._posts.turn(key):
+                return await self._found(voice, channel, None) or await self._post_anew(voice, channel)
+
+    async def _found(
+        self,
+        voice: SpokenVoice,
+        channel: discord.PartialMessageable | discord.DMChannel,
+        but: RecordingPost | None,
+    ) -> ReferenceAudio | None:
+        """Return the newest post there that can be used, ``but`` this one, and delete all others."""
+        key = post_id(voice.id, voice.recording)
+        posts = await self._posts.of(key)
+        for post in posts:
+            is_there = post.channel_id == channel.id and (but is None or post.message_id != but.message_id)
+            url = await self._address(post) if is_there else None
+            if url is not None:
+                self._note_seen(key, replace(post, url=url))
+                await self._delete_posts([one for one in posts if one is not post])
+                return ReferenceAudio(url, voice.transcript)
+        return None
 
     async def _renewed(self, voice: SpokenVoice) -> ReferenceAudio:
         async with self._lock(voice):
             if self.place is RecordingPlace.THIS_MACHINE:
                 return await self._handed_over(voice)
-            return await self._post_anew(voice, await self._private_channel())
+            channel, key = await self._private_channel(), post_id(voice.id, voice.recording)
+            async with self._posts.turn(key):  # another process may have posted it meanwhile
+                found = await self._found(voice, channel, self._seen[key]) if key in self._seen else None
+                return found or await self._post_anew(voice, channel)
 
     async def delete(self, posts: Sequence[Post]) -> None:
         """Delete these messages in Discord, and forget those that are gone; the others are tried again."""
@@ -428,50 +443,6 @@ def _has_recording(message: discord.Message) -> bool:
     """Return whether a message of the bot is one with the recording of a saved voice."""
     has_file = any(file.filename == _FILE_OF_POSTS for file in message.attachments)
     return has_file and message.content.startswith(_WORDS_OF_POSTS)
-
-
-async def storage_problem(client: discord.Client, channel_id: int) -> str | None:
-    """Return what is wrong with the storage channel, as a sentence for the operator; None: nothing.
-
-    ``client`` has logged in. Raises `discord.HTTPException` or OSError if Discord cannot be asked.
-    """
-    assert client.user is not None, "it has logged in"  # noqa: S101
-    try:
-        found = await client.fetch_channel(channel_id)
-        if isinstance(found, discord.abc.PrivateChannel):
-            return None
-        guild = await client.fetch_guild(found.guild.id)  # with its roles, which the channel alone lacks
-        me = await guild.fetch_member(client.user.id)
-        channel = await guild.fetch_channel(channel_id)
-        parent = channel
-        if isinstance(channel, discord.Thread):
-            parent = await guild.fetch_channel(channel.parent_id)
-    except discord.NotFound:
-        return "STORAGE_CHANNEL_ID names a channel that doesn't exist."
-    except (discord.Forbidden, discord.InvalidData):
-        return "STORAGE_CHANNEL_ID names a channel that I can't see."
-    assert not isinstance(parent, discord.Thread), "a thread is in a channel"  # noqa: S101
-    if not isinstance(channel, discord.abc.Messageable):
-        return "STORAGE_CHANNEL_ID names a channel in which nobody can write."
-    mine, everyone = parent.permissions_for(me), parent.permissions_for(guild.default_role)
-    in_thread = isinstance(channel, discord.Thread)
-    needed = {
-        "View Channel": mine.view_channel,
-        "Connect": mine.connect or not isinstance(channel, discord.VoiceChannel | discord.StageChannel),
-        "Send Messages in Threads" if in_thread else "Send Messages": mine.send_messages_in_threads
-        if in_thread
-        else mine.send_messages,
-        # Without Send Messages discord.py denies it too, whatever is set.
-        "Attach Files": mine.attach_files or not mine.send_messages,
-        "Read Message History": mine.read_message_history,
-    }
-    missing = [name for name, is_there in needed.items() if not is_there]
-    if missing:
-        return f"In the channel STORAGE_CHANNEL_ID I need: {', '.join(missing)}."
-    is_private_thread = isinstance(channel, discord.Thread) and channel.is_private()
-    if everyone.view_channel and not is_private_thread:
-        return "@everyone can read the channel STORAGE_CHANNEL_ID, and hear the recordings in it."
-    return None
 
 
 def seconds_left(url: str, now: float) -> float:

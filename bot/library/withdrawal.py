@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -180,6 +181,8 @@ LIKENESS_POST_HOURS: Final = 24
 """How long a recording stands that was mended for /clone, whose address Discord signs for about as long."""
 
 _LONGEST_WAIT: Final = timedelta(days=1)
+_POSTING: Final = 1  # for PostgreSQL: the first of the two names of these locks
+_TURN_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,18 @@ class RecordingPosts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @asynccontextmanager
+    async def turn(self, voice_id: str) -> AsyncIterator[None]:
+        """Have the turn of posting the recording of a voice: two processes would delete each other's."""
+        if self._database.is_sqlite:
+            yield
+            return
+        async with self._database.connection() as connection:
+            mine = select(func.pg_try_advisory_lock(_POSTING, func.hashtext(voice_id)))
+            while not await connection.scalar(mine):  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(_TURN_SECONDS)
+            yield
 
     async def remember(self, post: RecordingPost) -> None:
         """Remember a post, or its newer address."""
