@@ -107,22 +107,23 @@ class LeasedShards:
 
     async def hand_over(self) -> None:
         """Return when other processes have what this one had, `HANDOVER_SECONDS` later at most."""
-        if self._keeping is None or not self._held:
+        if self._keeping is None or not self._opened:
             return
         with suppress(LibraryError, TimeoutError):
             async with asyncio.timeout(HANDOVER_SECONDS):
                 self._others = (await self._leases.turn()).others
                 if not self._others:
                     return
-                log.info("handing %d shards over to other processes", len(self._held))
+                log.info("handing %d shards over to other processes", len(self._opened))
                 await self._leases.leave()
-                held, until = len(self._held), _in(_NEXT_SECONDS)
-                while self._held and self._others and _in(0.0) < until:  # they may be about to end as well
+                self._stirred.set()  # what it was just about to take over stays where it is
+                left, until = len(self._opened), _in(_NEXT_SECONDS)
+                while self._opened and self._others and _in(0.0) < until:  # they may be about to end as well
                     self._has_changed.clear()
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._has_changed.wait(), TURN_SECONDS)
-                    if len(self._held) < held:
-                        held, until = len(self._held), _in(_NEXT_SECONDS)
+                    if len(self._opened) < left:
+                        left, until = len(self._opened), _in(_NEXT_SECONDS)
 
     async def wait_to_identify(self, shard_id: int) -> None:
         """Return when this shard may identify itself, as far as other shards are concerned."""

@@ -179,3 +179,19 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals):
     assert status == 0
     assert time.monotonic() - started < 10
     assert said == "answer: I'm restarting. Try again in a minute.\nvoice: None\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("2", "Several processes need PostgreSQL, because a file of SQLite is for one."),
+        ("0", "'0' is not a number from 1 to 64"),
+    ],
+)
+def test_several_processes_need_a_number_and_postgresql(tmp_path: Path, number: str, said: str):
+    ended = _bot("--processes", number, folder=tmp_path, DISCORD_TOKEN="abcdefghijklmnopqrstuvwxyz")
+
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert not (tmp_path / "data").exists()

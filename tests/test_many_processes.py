@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -28,7 +27,7 @@ from rehearsal.answers import Answer, AnswerState
 from rehearsal.faulty_tts_gateway.script import FaultScript
 from rehearsal.main_socket import MainSocket, Session
 from rehearsal.server import Rehearsal
-from tests.bot_process import ROOT, bot_process, discord_for
+from tests.bot_process import ROOT, discord_for
 from tests.cogs.in_voice import LONG, player_of
 from tests.cogs.saved_voices import cloned, designed
 from tests.fakes.babble_engine import BabbleEngine
@@ -284,34 +283,7 @@ async def test_while_the_database_is_away_everybody_keeps_what_they_have(
     assert fleet.rehearsal.main_socket.identified == identified
 
 
-async def test_of_three_processes_of_one_command_a_killed_one_starts_again_and_has_its_servers(
-    url: str, tmp_path: Path
-) -> None:
-    async with Rehearsal() as rehearsal, discord_for(rehearsal) as settings:
-        socket = rehearsal.main_socket
-        socket.shards, socket.max_concurrency, socket.identify_seconds = 3, 3, 5.0
-        stages = [Stage(rehearsal) for _ in range(3)]
-        async with bot_process(tmp_path, "--processes", "3", **settings, DATABASE_URL=url) as supervisor:
-            while supervisor.said.count("took shard") < 2:  # the first had all three
-                await supervisor.until_more()
-            pids = [int(pid) for pid in re.findall(r"runs \(pid (\d+)\)", supervisor.said)]
-            before = live(socket)
-            os.kill(pids[1], signal.SIGKILL)
-            await supervisor.until("Process 2 of 3 ended (signal 9). It starts again in 1 s.")
-            await until(lambda: [session.shard_id for session in live(socket)] == [0, 1, 2])
-            assert sum(session in before for session in live(socket)) == 2
-            for stage in stages:
-                answer = await stage.alice.slash(stage.general, "help")
-                await answer.until(lambda shown: bool(shown.content), timeout=DEADLINE)
-            status, said = await supervisor.stopped()
-
-        assert status == 0, said
-        assert socket.too_quick == 0
-        assert "Traceback" not in said
-        assert live(socket) == []
-
-
-async def test_all_are_started_anew_one_after_the_other_and_every_server_is_served_meanwhile(
+async def test_a_killed_process_has_its_servers_back_and_all_are_renewed_with_nobody_unanswered(
     url: str, tmp_path: Path
 ) -> None:
     async with Rehearsal() as rehearsal, discord_for(rehearsal) as settings:
@@ -323,9 +295,12 @@ async def test_all_are_started_anew_one_after_the_other_and_every_server_is_serv
         supervisor = Supervisor(2, environment, tmp_path)
         stop = asyncio.Event()
         running = asyncio.create_task(supervisor.run(stop))
-        await until(lambda: len({id(one.connection) for one in live(socket)}) == 2)
         folders = (tmp_path, tmp_path / "process-2")
         await until(lambda: all((folder / "heartbeat").exists() for folder in folders))
+        await until(lambda: len(live(socket)) == 2)
+        sessions = live(socket)
+        os.kill(supervisor._running[2].pid, signal.SIGKILL)
+        await until(lambda: len(live(socket)) == 2 and len({*sessions, *live(socket)}) == 3)
         before = [process.pid for process in supervisor._running.values()]
 
         os.kill(os.getpid(), signal.SIGHUP)

@@ -215,6 +215,9 @@ class ShardLeases:
             mine = [shard for shard in shards if shard.holder == self.process_id]
             for shard in mine:
                 shard.until = now + _LEASE
+            for shard in shards if self._is_leaving else ():
+                if shard.heir == self.process_id:
+                    shard.heir = shard.heir_until = None
             working = [one.id for one in living if not one.is_leaving]
             taken: dict[int, float | None] = {}
             if not self._is_leaving and (self._patient_until is None or now >= self._patient_until):

@@ -129,6 +129,18 @@ async def test_a_process_that_leaves_hands_its_shards_over_one_by_one_and_has_th
     assert (await second.turn()).held == {0, 1, 2, 3}
 
 
+async def test_a_process_that_leaves_takes_nothing_over_any_more(database: Database) -> None:
+    first, second = await leases(database, "a", "b")
+    await first.turn()
+    wanted = (await second.turn()).inherits
+
+    await second.leave()
+    assert (await second.turn()).inherits == frozenset()
+    for shard_id in wanted:
+        assert not await second.inherit(shard_id)
+    assert len((await first.turn()).held) == 4
+
+
 async def test_shards_that_are_released_are_taken_at_once(database: Database) -> None:
     first, second = await leases(database, "a", "b")
     await settle(first, second)
