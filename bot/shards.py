@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class LeasedShards:
         self._count = 1
         self._held: set[int] = set()
         self._opened: dict[int, asyncio.Task[None]] = {}
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._others = 0
         self._has_changed = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -214,7 +216,9 @@ class LeasedShards:
 
     async def _opening(self, shard_id: int) -> None:
         try:
-            await self._client.launch_shard(self._url, shard_id)
+            # One at a time: a connection that waits for its turn for a minute is taken for dead.
+            async with self._turns[shard_id % self._buckets]:
+                await self._client.launch_shard(self._url, shard_id)
         except Exception as error:  # it ends the bot, as it does where the library opens all of them
             self._events().put_nowait(EventItem(EventType.terminate, None, error))
 

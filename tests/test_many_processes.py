@@ -219,6 +219,27 @@ async def test_processes_share_the_shards_and_one_that_stops_hands_its_own_over(
     assert len(answers) > SHARDS
 
 
+async def test_shards_that_wait_for_their_turn_have_no_connection_that_could_be_taken_for_dead(
+    fleet: Fleet,
+) -> None:
+    socket = fleet.rehearsal.main_socket
+    socket.max_concurrency = 1
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(socket._live) - len(live(socket)))
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    await fleet.start(0)
+    await fleet.settled(4)
+    watching.cancel()
+
+    assert most == 1
+
+
 async def test_a_lease_lost_in_mid_speech_ends_it_there_and_the_server_speaks_elsewhere_at_once(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
