@@ -49,6 +49,12 @@ def held_up_seconds(packets: Sequence[Packet]) -> float:
     return last.at - first.at - (last.timestamp - first.timestamp) / CLOCK
 
 
+def longest_silence(packets: Sequence[Packet], *, silent_bytes: int) -> float:
+    """Return the longest time between two packets with sound, by the RTP clock, in seconds."""
+    sounding = [packet.timestamp for packet in packets if packet.size > silent_bytes]
+    return max((int(step) for step in np.diff(sounding)), default=0) / CLOCK
+
+
 def lost(packets: Sequence[Packet]) -> int:
     """Return how many packets are missing between the first and the last."""
     if not packets:

@@ -122,6 +122,10 @@ def _heard(name: str, found: Round, count: int = 0) -> list[Figure]:
         ),
         Figure(f"{name}: lateness of all packets, p99", [1000 * late], "ms", Goal(10.0) if count else None),
         Figure(f"{name}: playing held up", [100 * found.held_up / max(found.seconds, 1.0)], "%"),
+        Figure(f"{name}: longest silence within a text, p50", [_percentile(found.silences, 50)], "s"),
+        Figure(f"{name}: longest silence within a text, p99", [_percentile(found.silences, 99)], "s"),
+        Figure(f"{name}: cores busy until the first packet, p50: the bot", [found.cores[0]]),
+        Figure(f"{name}: the same, of the simulated Discord and TTS gateway", [found.cores[1]]),
         Figure(f"{name}: acknowledged, p99", [_percentile(found.acknowledged, 99)], "s", Goal(0.15)),
         Figure(f"{name}: unanswered, of {found.orders}", [found.unanswered], "", Goal(0)),
         Figure(f"{name}: refused, of {found.orders}", [len(found.refusals)], "", Goal(0)),
@@ -179,6 +183,10 @@ async def _costs() -> Measured:
         held = footprint(many.bot_pid)
         long = await saying
         figures += _cost("30 s texts", long, 5.0)
+        figures += [
+            Figure(f"{name}: longest silence within a text, p50", [_percentile(found.silences, 50)], "s")
+            for name, found in (("10 s texts", short), ("30 s texts", long))
+        ]
         figures += [
             Figure("threads of the bot and its children", [held.threads], "", Goal(40)),
             Figure("memory of the bot and its children, PSS", [held.megabytes], "MB", Goal(350)),

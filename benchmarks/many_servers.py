@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from benchmarks.arrivals import Packet, held_up_seconds, lateness, lost, spoken_seconds
+from benchmarks.arrivals import (
+    Packet,
+    held_up_seconds,
+    lateness,
+    longest_silence,
+    lost,
+    spoken_seconds,
+)
 from benchmarks.bot_child import bot_in
 from benchmarks.counted_tts_gateway import (
     CALL_SECONDS,
@@ -54,6 +62,8 @@ _SECOND: Final = (
 _END_SECONDS: Final = 6.0
 _LOOK_SECONDS: Final = 0.25
 _QUIET_SECONDS: Final = 1.2
+_BUSY_SECONDS: Final = 3.0
+_BUSY_STEP_SECONDS: Final = 0.1
 """Nobody speaks any more after this long without a packet. Longer than from an answer to what it is about."""
 
 
@@ -133,6 +143,8 @@ class Round:
     unheard: int = 0
     late: list[float] = field(default_factory=list)
     held_up: float = 0.0
+    silences: list[float] = field(default_factory=list)
+    cores: tuple[float, float] = (0.0, 0.0)
     lost: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
@@ -174,6 +186,7 @@ class ManyServers:
         await self._forget()
         found = Round(len(orders), patience)
         cpu, counted, began = cpu_seconds(self.bot_pid), read_count(self._count_file), time.monotonic()
+        busy = asyncio.create_task(_busy_cores(self.bot_pid))
         sent = [await self.send(order) for order in orders]
         found.sending = time.monotonic() - began
         await self._settle(sent, began + patience)
@@ -182,6 +195,8 @@ class ManyServers:
         found.counted = StatementCount(*(new - old for new, old in zip(now, counted, strict=True)))
         found.calls = await self._tts_gateway.take()
         await self._judge(found, sent)
+        half = sorted(found.first_packets)[len(orders) // 2 : len(orders) // 2 + 1]
+        found.cores = _until(await busy, half[0] + CALL_SECONDS if half else math.inf)
         return found
 
     async def send(self, order: Order) -> _Sent:
@@ -251,6 +266,7 @@ class ManyServers:
                 found.after_answers.append(packets[0].at - at)
             found.late += lateness(packets)
             found.held_up += held_up_seconds(packets)
+            found.silences.append(longest_silence(packets, silent_bytes=SILENT_BYTES))
             found.lost += lost(packets)
             found.seconds += spoken_seconds(packets, silent_bytes=SILENT_BYTES)
         listener = self.servers[0].listener
@@ -307,6 +323,36 @@ def cpu_seconds(pid: int) -> float:
     children = [child.cpu_times() for child in process.children(recursive=True)]
     ended = own.children_user + own.children_system
     return float(ended + sum(times.user + times.system for times in (own, *children)))
+
+
+async def _busy_cores(bot_pid: int) -> list[tuple[float, float, float]]:
+    """Return, for some seconds from now on: when, and what the bot and all others have taken by then."""
+    bot = psutil.Process(bot_pid)
+    theirs = [bot, *bot.children(recursive=True)]
+    us = psutil.Process()
+    others = [us, *(child for child in us.children(recursive=True) if child not in theirs)]
+    began, samples = time.monotonic(), []
+    while time.monotonic() < began + _BUSY_SECONDS:
+        samples.append((time.monotonic() - began, _taken(theirs), _taken(others)))
+        await asyncio.sleep(_BUSY_STEP_SECONDS)
+    return samples
+
+
+def _taken(processes: Sequence[psutil.Process]) -> float:
+    seconds = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
+
+
+def _until(samples: Sequence[tuple[float, float, float]], seconds: float) -> tuple[float, float]:
+    """Return how many cores the bot and all others kept busy in the first ``seconds``."""
+    first = samples[0]
+    last = next((one for one in samples if one[0] >= seconds), samples[-1])
+    took = max(last[0] - first[0], 1e-9)
+    return (last[1] - first[1]) / took, (last[2] - first[2]) / took
 
 
 @dataclass(frozen=True, slots=True)

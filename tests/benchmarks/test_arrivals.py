@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.arrivals import Packet, held_up_seconds, lateness, lost, spoken_seconds
+from benchmarks.arrivals import Packet, held_up_seconds, lateness, longest_silence, lost, spoken_seconds
 
 FRAME = 0.02
 
@@ -64,3 +66,12 @@ def test_silence_is_not_spoken():
     packets = [*arrivals(*[0.0] * 50), Packet(12.0, 50, 960 * 50, 35)]
 
     assert spoken_seconds(packets, silent_bytes=40) == pytest.approx(1.0)
+
+
+def test_the_longest_silence_lies_between_two_packets_with_sound():
+    packets = arrivals(*[0.0] * 100)
+    silent = [replace(one, size=35) if 20 <= at < 60 else one for at, one in enumerate(packets)]
+
+    assert longest_silence(packets, silent_bytes=40) == pytest.approx(0.02)
+    assert longest_silence(silent, silent_bytes=40) == pytest.approx(0.82)
+    assert longest_silence([], silent_bytes=40) == 0
