@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute, expect
@@ -54,15 +55,18 @@ async def test_the_bot_proposes_values_and_the_keyboard_takes_one(practice: Open
 async def test_what_is_typed_before_the_page_knows_the_commands_becomes_one(
     practice: OpenRoom, browser: Browser
 ):
+    held: list[Callable[[], None]] = []
     typed = asyncio.Event()
 
     def passes_later(socket: WebSocketRoute) -> None:
-        server = socket.connect_to_server()
-        held: list[str | bytes] = []
-        server.on_message(lambda said: socket.send(said) if typed.is_set() else held.append(said))
-        released.append(lambda: [socket.send(said) for said in held])
+        def passes(said: str | bytes) -> None:
+            if typed.is_set():
+                socket.send(said)
+            else:
+                held.append(partial(socket.send, said))
 
-    released: list[Callable[[], object]] = []
+        socket.connect_to_server().on_message(passes)
+
     async with await browser.new_context() as context:
         page = await context.new_page()
         await come_as(context, practice.visitor)
@@ -70,7 +74,8 @@ async def test_what_is_typed_before_the_page_knows_the_commands_becomes_one(
         await page.goto(practice.url)
         await line(page).fill("/birds myna")
         typed.set()
-        released[0]()
+        for send in held:
+            send()
 
         await expect(page.locator(".suggestions li")).to_have_text(["Common Myna", "Hill Myna"])
 
