@@ -27,6 +27,7 @@ _SLOW: Final = 3.0  # times the best: the TTS gateway only lets more of them wai
 _CUT: Final = 0.7  # of what was under way remains after a refusal
 _BEST_SECONDS: Final = 600.0  # so long a best answer counts; another model may be slower for good
 _CEILING_SECONDS: Final = 60.0  # so long no more are tried than were under way beside a refused call
+_OUTAGE_SECONDS: Final = 10.0  # without any answer it is not that too many come at once
 _LENGTH_SECONDS: Final = 4.0  # answers are compared with those to texts of about the same length
 
 
@@ -35,8 +36,8 @@ class AdaptiveLimit:
 
     It begins at ``start`` and grows by one per answer while it is used, until the first refusal, or an
     answer that takes three times the best. Then it falls to 0.7 of what was under way, but to no less than a
-    half, once per round trip, and grows by one per so many answers as it is high. ``is_settled``: it has
-    fallen before.
+    half, once per round trip, and grows by one per so many answers as it is high. After an outage, in which
+    nothing was answered for long, it is 0.7 of what it was before. ``is_settled``: it has fallen before.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AdaptiveLimit:
         self._cut_at = self._ceiling_until = -math.inf
         self._ceiling = 0
         self._best: dict[int, tuple[float, float]] = {}
+        self._failing: tuple[float, float] | None = None  # since when nothing was answered; its value then
 
     @property
     def slots(self) -> int:
@@ -66,6 +68,10 @@ class AdaptiveLimit:
         ``under_way`` counts this call too, here and below.
         """
         is_slow = seconds is not None and self._is_slow(now, now - began, seconds)
+        if self._failing is not None and now - self._failing[0] > _OUTAGE_SECONDS:
+            self.value = max(self.value, _CUT * self._failing[1])
+            self._ceiling_until = -math.inf
+        self._failing = None
         if under_way < _USED * self.slots:
             return
         if is_slow:
@@ -77,6 +83,7 @@ class AdaptiveLimit:
     def refused(self, began: float, now: float, under_way: int) -> None:
         """Note a refusal: fewer calls than those under way are taken at once."""
         is_used = under_way >= _USED * self.slots
+        self._failing = self._failing or (now, self.value)
         self._cut(began, now, under_way)
         if is_used:
             self._ceiling, self._ceiling_until = under_way - 1, now + _CEILING_SECONDS
@@ -84,6 +91,7 @@ class AdaptiveLimit:
 
     def unanswered(self, began: float, now: float, under_way: int) -> None:
         """Note that there was no answer; where many are under way, that may be because of them."""
+        self._failing = self._failing or (now, self.value)
         if under_way >= _USED * self.slots:
             self._cut(began, now, under_way)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,28 @@ def test_one_refusal_in_a_quiet_hour_costs_half_of_it_at_most() -> None:
     limit.refused(began=0.0, now=1.0, under_way=1)
 
     assert limit.slots == 8
+
+
+@pytest.mark.parametrize("fails", [AdaptiveLimit.refused, AdaptiveLimit.unanswered])
+def test_after_an_outage_it_is_nearly_what_it_was_before(fails: Callable[..., None]) -> None:
+    limit = AdaptiveLimit(40)
+    limit.answered(began=0.0, now=0.5, under_way=40, seconds=2.0)
+    for second in range(1, 30):
+        fails(limit, began=second, now=second + 0.5, under_way=limit.slots)
+    assert limit.slots == 2
+
+    limit.answered(began=30.0, now=30.5, under_way=1, seconds=2.0)
+
+    assert 25 <= limit.value <= 30
+
+
+def test_a_tts_gateway_that_refuses_while_it_answers_has_no_outage() -> None:
+    limit = AdaptiveLimit(40)
+    for second in range(1, 30):
+        limit.refused(began=second, now=second + 0.5, under_way=limit.slots)
+        limit.answered(began=second, now=second + 0.9, under_way=limit.slots, seconds=2.0)
+
+    assert limit.value < 5
 
 
 @pytest.mark.parametrize(("start", "most", "value"), [(16, 1, 1), (1, 200, 2), (900, 200, 200), (16, 9, 9)])
