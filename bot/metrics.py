@@ -182,10 +182,14 @@ def loop_was_late(seconds: float) -> None:
     _loop_lag.observe(seconds)
 
 
+_NOT_THE_KIND: Final = re.compile(r"^(TTS|Library|Playback)(?=[A-Z])|Error$")
+_BETWEEN_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
 def word_for(error: BaseException) -> str:
     """Return the word that stands for a kind of error in the figures: ``TTSNoAnswerError`` is "no_answer"."""
-    name = re.sub(r"^(TTS|Library|Playback)(?=[A-Z])|Error$", "", type(error).__name__)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() or "other"
+    name = _NOT_THE_KIND.sub("", type(error).__name__)
+    return _BETWEEN_WORDS.sub("_", name).lower() or "other"
 
 
 def _yes_or_no(value: bool) -> str:

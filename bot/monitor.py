@@ -10,7 +10,6 @@ import hashlib
 import ipaddress
 import logging
 import math
-import re
 import time
 from base64 import b64encode
 from collections import deque
@@ -240,7 +239,7 @@ def _policy_of(page: str) -> str:
     script, style = (
         " ".join(
             f"'sha256-{b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
-            for part in re.findall(rf"<{name}>(.*?)</{name}>", page, re.DOTALL)
+            for part in (element.split(f"</{name}>")[0] for element in page.split(f"<{name}>")[1:])
         )
         for name in ("script", "style")
     )

@@ -60,7 +60,7 @@ _MAX_DISCORD_ID = 2**63 - 1
 _TOKEN = re.compile(r"[\x21-\x7e]{16,256}")
 _HEADER = re.compile(r"[\x20-\x7e]{1,8000}")  # common servers refuse a header line of more than 8,190 bytes
 _NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
-_BIND_ADDRESS = re.compile(r"(?:(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):)?([0-9]{1,5})")
+_BIND_ADDRESS = re.compile(r"(?:(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9.-]{1,253})):)?([0-9]{1,5})")
 _MAX_PAGE_CHARS = 200
 _PAGE = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)https?://[\x21-\x3b\x3d\x3f-\x7e]+")  # no < and >
 _MAILBOX = re.compile(rf"(?=.{{1,{_MAX_PAGE_CHARS}}}\Z)[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -23,7 +24,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from re import fullmatch
 from typing import IO, Any, Final
 
 from sqlalchemy import JSON, URL, Connection, MetaData, Table, func, inspect, null, select, text
@@ -46,7 +46,7 @@ from bot.limits import DATABASE_BUSY_SECONDS, MAX_AUDIO_BYTES
 _FORMAT: Final = 1
 _ABOUT: Final = "about.json"
 _MAX_ABOUT_BYTES: Final = 4_096
-_RECORDING: Final = rf"{RECORDING_FOLDER}/([0-9a-f]{{64}})\.wav"
+_RECORDING: Final = re.compile(rf"{RECORDING_FOLDER}/([0-9a-f]{{64}})\.wav")
 STAGING: Final = "restoring"
 """A folder under the data directory; nothing that is in use lies in it."""
 
@@ -296,11 +296,9 @@ def _hashes(archive: zipfile.ZipFile, name: str) -> set[str]:
     for entry in archive.infolist():
         if entry.filename in (_ABOUT, DATABASE_FILE):
             continue
-        found = fullmatch(_RECORDING, entry.filename)
+        found = _RECORDING.fullmatch(entry.filename)
         if found is None or entry.file_size > MAX_AUDIO_BYTES:
-            raise LibraryError(
-                f"{name} holds {entry.filename[:80]!r}, which no backup of Myna does. Nothing was changed."
-            )
+            raise LibraryError(f"{name} holds files that are in no backup of Myna. Nothing was changed.")
         hashes.add(found[1])
     if len(archive.infolist()) != len(hashes) + 2:
         raise ValueError("a name occurs twice")
@@ -324,7 +322,7 @@ def _extract(archive: zipfile.ZipFile, staging: Path, name: str) -> None:
         raise ValueError("the database in it is damaged")
     folder = RecordingFolder(staging / RECORDING_FOLDER)
     for entry in archive.infolist():
-        found = fullmatch(_RECORDING, entry.filename)
+        found = _RECORDING.fullmatch(entry.filename)
         if found is not None:
             wav = archive.read(entry)
             if hashlib.sha256(wav).hexdigest() != found[1]:
