@@ -245,6 +245,8 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"  Voice        {_many(voice['channels'], 'channel')}, {queued} queued"
         yield f"  TTS gateway  {_tts(status['tts'])}"
     yield f"  Speech       {_speech(status['requests'])}"
+    if failed := _failures(status["requests"]):
+        yield f"               {failed}"
     if "budget" in status:
         yield f"  Budget       {_budget(status['budget'])}"
         yield f"  Data         {_data(status['data'])}"
@@ -268,13 +270,21 @@ def _tts(tts: Status) -> str:
     )
 
 
+_NOT_FAILED: Final = ("made", "kept", "dropped")
+_FAILURES_SHOWN: Final = 3
+
+
 def _speech(requests: Status) -> str:
-    ended, soon = dict(requests["ended"]), requests["first_sound_seconds"]
-    words = [f"{ended.pop(name, 0):,} {name}" for name in ("made", "kept", "dropped")]
-    failed = f"{sum(ended.values()):,} failed"
-    how = f" ({', '.join(f'{name}: {count}' for name, count in sorted(ended.items()))})" if ended else ""
+    ended, soon = requests["ended"], requests["first_sound_seconds"]
+    words = ", ".join(f"{ended.get(name, 0):,} {name}" for name in _NOT_FAILED)
     heard = f"; first sound after {soon:.1f} s on average" if soon is not None else ""
-    return f"since the start: {', '.join([*words, failed])}{how}{heard}"
+    return f"since the start: {words}{heard}"
+
+
+def _failures(requests: Status) -> str:
+    failed = Counter({name: count for name, count in requests["ended"].items() if name not in _NOT_FAILED})
+    often = ", ".join(f"{name} {count:,}" for name, count in failed.most_common(_FAILURES_SHOWN) if count)
+    return f"{failed.total():,} failed, most often: {often}" if often else ""
 
 
 def _budget(budget: Status) -> str:

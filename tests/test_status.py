@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.monitor import Monitor
-from bot.status import STATUS_FILE, StatusSocket, ask, screen
+from bot.status import STATUS_FILE, StatusSocket, _failures, ask, screen
 from tests.scenes import Scene, file_of, open_scene
 from tts_gateway.engines.offline import OfflineEngine
 
@@ -98,3 +98,10 @@ async def test_after_the_end_nobody_answers_and_what_a_killed_one_left_is_no_bot
     for content in (left, b"", b"[]", b'{"port": "no", "key": 1}', b'{"port": 70000, "key": ""}'):
         (tmp_path / STATUS_FILE).write_bytes(content)
         assert await ask(tmp_path) == []
+
+
+def test_the_failures_that_came_most_often_are_named() -> None:
+    ended = {"made": 5, "busy": 3, "credit": 2, "no_answer": 12, "denied": 1, "other": 0}
+
+    assert _failures({"ended": ended}) == "18 failed, most often: no_answer 12, busy 3, credit 2"
+    assert _failures({"ended": {"made": 5, "busy": 0}}) == ""
