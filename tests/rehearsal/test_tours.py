@@ -60,8 +60,9 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
 
 @pytest.mark.slow
 async def test_three_members_talk_by_text_for_two_minutes_and_are_heard_in_order_without_gaps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("rehearsal.reading_tour.MOST_SILENCE", 2.0)  # other tests take the cores from it
     faulthandler.cancel_dump_traceback_later()  # they talk for longer than a test may take otherwise
     plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
     async with opened_stage(Settings(data_dir=tmp_path), plan) as stage, asyncio.timeout(_TALKING_SECONDS):
