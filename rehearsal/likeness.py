@@ -24,6 +24,9 @@ class Likeness:
     complete: bool
 
 
+_QUIETEST: Final = 0.01  # of the power of what was made: less is not compared with it
+
+
 def likeness(made: bytes, heard: bytes) -> Likeness:
     """Return how alike ``heard`` is to ``made``, at the delay where it is most alike.
 
@@ -32,10 +35,13 @@ def likeness(made: bytes, heard: bytes) -> Likeness:
     wanted, found = _samples(made), _samples(heard)
     size = 1 << (len(wanted) + len(found)).bit_length()
     spectrum = np.fft.rfft(found, size) * np.conj(np.fft.rfft(wanted, size))
-    products = np.fft.irfft(spectrum, size)
-    lag = int(np.argmax(products))
-    if lag > size - len(wanted):
-        lag -= size
+    lags = np.arange(1 - len(wanted), len(found))
+    products = np.fft.irfft(spectrum, size)[lags]  # negative lags stand at the end
+    # by itself a louder sound elsewhere has the larger product
+    power = np.concatenate([[0.0], np.cumsum(found**2)])
+    there = power[np.minimum(lags + len(wanted), len(found))] - power[np.maximum(lags, 0)]
+    least = max(_QUIETEST * float(wanted @ wanted), np.finfo(float).tiny)
+    lag = int(lags[np.argmax(products / np.sqrt(np.maximum(there, least)))])
     piece = np.zeros_like(wanted)
     start, end = max(lag, 0), min(lag + len(wanted), len(found))
     if end > start:

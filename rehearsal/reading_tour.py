@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from bot.playback.voice_client import SpeechVoiceClient
 from bot.text.speaking_time import speaking_seconds
 from rehearsal.answers import Answer
 from rehearsal.cdn import SentFile
@@ -34,6 +36,7 @@ _AHEAD_SECONDS: Final = 3.0
 _SPEEDS: Final = (None, 1.2, 1.4)
 """How fast it may be read where more waits than that."""
 
+_WATCH_SECONDS: Final = 0.1
 _A_BREATH: Final = 0.15  # seconds; between two words of an utterance there may be so much
 _PICTURE: Final = SentFile("sunset.png", b"\x89PNG\r\n\x1a\n", "image/png")
 _HIDDEN: Final = SentFile("SPOILER_end.png", b"\x89PNG\r\n\x1a\n", "image/png")
@@ -118,11 +121,31 @@ class HeardCue:
     correlation: float = field(default=0.0)
 
 
+class _StandStills:
+    """How long playing was held up by a busy machine: a silence of that kind is not the bot's."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[float, float]] = []  # when, and how many seconds in all
+
+    async def watch(self) -> None:
+        """Take note, for as long as this runs."""
+        while True:
+            self._noted.append((time.monotonic(), SpeechVoiceClient.scheduler.skipped_seconds))
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    def between(self, begin: float, end: float) -> float:
+        """Return how many seconds that were."""
+        first, last = (bisect_left(self._noted, (at, 0.0)) for at in (begin, end))
+        noted = self._noted[max(0, first - 1) : last + 1]
+        return noted[-1][1] - noted[0][1] if noted else 0.0
+
+
 class ReadingTour(Walk):
     """Three members who talk by text, in three languages and voices; what is heard is kept and checked."""
 
     def __init__(self, stage: TourStage) -> None:
         super().__init__(stage)
+        self._stand_stills = _StandStills()
         self._people: dict[str, Person] = {one.name: one for one in (stage.alice, stage.bob, stage.carol)}
         self._spoken: list[HeardCue] = []
 
@@ -130,6 +153,14 @@ class ReadingTour(Walk):
     def steps(self) -> Sequence[Step]:
         """From their voices to the end of what was heard."""
         return [self._choose_voices, self._begin, self._talk, self._listen_to_all, self._stop]
+
+    async def run(self) -> bool:
+        """Walk it, and watch the machine meanwhile."""
+        watching = asyncio.create_task(self._stand_stills.watch(), name="stand-stills")
+        try:
+            return await super().run()
+        finally:
+            watching.cancel()
 
     async def _choose_voices(self) -> None:
         """Alice, Bob and Carol sit down in Perch and choose a voice each. Each says a word in it."""
@@ -209,7 +240,8 @@ class ReadingTour(Walk):
     def _silences(self, packets: Sequence[HeardPacket]) -> tuple[list[str], float]:
         """Return the silences that are too long although something waited, and how long the longest was.
 
-        What was written less than two seconds before a silence ended may still have been made.
+        What was written less than two seconds before a silence began may still have been made, and while the
+        machine lets nobody play it is not the bot that is silent.
         """
         found, longest = [], 0.0
         for before, after in pairwise(packets):
@@ -219,6 +251,7 @@ class ReadingTour(Walk):
             so_far = sum(1 for packet in packets if packet.arrival <= before.arrival) * 0.02
             if seconds < _A_BREATH or so_far >= heard - 0.5:
                 continue
+            seconds -= self._stand_stills.between(before.arrival, after.arrival)
             longest = max(longest, seconds)
             if seconds > MOST_SILENCE:
                 found.append(f"{seconds:.1f} s")

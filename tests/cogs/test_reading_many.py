@@ -45,6 +45,7 @@ async def read_elsewhere(scene: Scene, engine: KeepingEngine, name: str) -> tupl
     listener = await people[0].join(perch)
     await people[1].join(perch)
     await scene.rehearsal.caught_up()
+    await words_of(await people[0].slash(channel, "voice choose", name=STARTERS[0].name))  # else any of them
     told = await words_of(await people[0].slash(channel, "read here"))
     assert told.startswith(f"I read <#{channel.id}> aloud")
     read = Read(scene, engine, listener)
@@ -79,9 +80,7 @@ async def test_many_servers_are_read_at_once_and_each_hears_its_own_message_once
             await read.until_silent()
             pcm = read.listener.pcm()
             heard = {said: likeness(pcm_of_wav(wav), pcm).correlation for said, wav in engine.made}
-            assert (
-                heard[f"Pia: {text}"] == max(heard.values()) > 0.5
-            )  # packets of a busy machine may be lost; what others wrote is 0.04 alike
+            assert heard[f"Pia: {text}"] == max(heard.values()) > 0.8
         scene.say_no_more()
 
 

@@ -37,6 +37,17 @@ def test_a_hole_in_the_middle_lowers_the_correlation():
     assert likeness(made, hole).correlation < 0.85
 
 
+def test_a_quiet_sound_is_found_beside_a_loud_one_of_the_same_pitch():
+    times = np.arange(RATE) / RATE
+    quiet = (1_000 * np.sin(2 * np.pi * 150 * times) * np.sin(2 * np.pi * 3 * times)).astype("<i2").tobytes()
+    loud = (20_000 * np.sin(2 * np.pi * 150 * times)).astype("<i2").tobytes()
+
+    found = likeness(quiet, loud + bytes(RATE) + quiet)
+
+    assert found.correlation == pytest.approx(1.0, abs=1e-3)
+    assert found.delay == pytest.approx(1.5)
+
+
 def test_another_sound_is_not_alike():
     other = np.random.default_rng(8).normal(0, 3000, RATE).astype("<i2").tobytes()
 

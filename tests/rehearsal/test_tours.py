@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from bot.interaction import invitation
+from bot.playback.scheduler import FrameScheduler
+from bot.playback.voice_client import SpeechVoiceClient
 from bot.settings import Settings
 from rehearsal.__main__ import RunOptions, opened_stage
-from rehearsal.reading_tour import ReadingTour
+from rehearsal.reading_tour import ReadingTour, _StandStills
 from rehearsal.tours import FirstHour, VoicesTour
 from tests.rehearsal.test_rehearsal_command import run_rehearsal
+from tests.scenes import until
 
 _TALKING_SECONDS = 420.0
 """Two minutes of talk, and as much again to look at what was heard, on a busy machine."""
@@ -60,9 +64,8 @@ async def test_two_members_and_a_moderator_go_through_all_that_is_done_with_voic
 
 @pytest.mark.slow
 async def test_three_members_talk_by_text_for_two_minutes_and_are_heard_in_order_without_gaps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("rehearsal.reading_tour.MOST_SILENCE", 2.0)  # other tests take the cores from it
     faulthandler.cancel_dump_traceback_later()  # they talk for longer than a test may take otherwise
     plan = RunOptions(output=tmp_path / "sounds", room=False, prompt=False)
     async with opened_stage(Settings(data_dir=tmp_path), plan) as stage, asyncio.timeout(_TALKING_SECONDS):
@@ -88,3 +91,20 @@ def test_the_command_line_walks_it_and_says_with_its_status_what_failed(tmp_path
     assert "@Bob agreed to **Bobby**." in ended.stdout
     assert "Traceback" not in ended.stderr
     assert re.search(r"\d+ of 14 steps failed\.", ended.stdout)
+
+
+async def test_a_silence_in_which_the_machine_held_playing_up_is_told_apart(monkeypatch: pytest.MonkeyPatch):
+    scheduler = FrameScheduler()
+    monkeypatch.setattr(SpeechVoiceClient, "scheduler", scheduler)
+    stand_stills = _StandStills()
+    watching = asyncio.create_task(stand_stills.watch())
+    begin = time.monotonic()
+    await until(lambda: bool(stand_stills._noted))
+    scheduler._skip(0.85)
+    held_at = len(stand_stills._noted)
+    await until(lambda: len(stand_stills._noted) > held_at + 3)
+    watching.cancel()
+
+    *_, before, end = (at for at, _ in stand_stills._noted)
+    assert stand_stills.between(begin, end) == 0.85
+    assert stand_stills.between(before, end) == 0
