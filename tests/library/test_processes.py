@@ -22,6 +22,7 @@ from bot.library.withdrawal import Withdrawal
 from bot.limits import GENERATION_DAYS, LEFT_GUILD_DAYS
 from bot.models import Shards
 from tests.library.shelves import ADA, AVIARY, BEN, ada, moderator
+from tests.scenes import until
 
 SOON = 10.0
 _FIRST, _SECOND = Shards(frozenset({0}), 2), Shards(frozenset({1}), 2)
@@ -211,9 +212,7 @@ async def test_each_hears_of_its_own_changes_once(url: str | None, tmp_path: Pat
         await first.withdrawals.announce(Withdrawal((), likenesses=["a"]))
         await others.next()
         await second.withdrawals.announce(Withdrawal((), likenesses=["b"]))
-        async with asyncio.timeout(SOON):
-            while len(mine.all) < 2:  # noqa: ASYNC110 - each of them may be told twice
-                await asyncio.sleep(0.01)
+        await until(lambda: len(mine.all) >= 2, within=SOON)  # each of them may be told twice
 
     assert [one.likenesses for one in mine.all] == [["a"], ["b"]]
     assert [one.likenesses for one in others.all] == [["a"], ["b"]]
