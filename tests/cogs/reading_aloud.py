@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.library.starters import STARTERS
-from rehearsal.likeness import likeness
+from rehearsal.likeness import RATE, likeness
 from rehearsal.people import Person
 from rehearsal.records import Channel, Message
 from rehearsal.stage import pcm_of_wav
 from rehearsal.voice.listener import Listener
 from tests.scenes import DEADLINE, Scene, until, words_of
 from tts_gateway.engines.offline import OfflineEngine
+
+SAMPLE_BYTES = 2
+_APART = 0.05  # seconds by which two sounds that follow each other may seem to overlap
 
 SAMPLES = {starter.sample for starter in STARTERS}
 """What starter voices say when they are made."""
@@ -95,10 +98,22 @@ class Read:
         return [text for _, text in sorted(self.places())]
 
     def places(self) -> list[tuple[float, str]]:
-        """Return where in the recording each text begins that was heard whole, in seconds."""
+        """Return where in the recording each text begins that was heard whole, in seconds.
+
+        Of two that would have been heard at once it is the likelier one: a text with the author's name in
+        front of it is much like the text alone.
+        """
         pcm = self.listener.pcm()
-        found = [(likeness(pcm_of_wav(wav), pcm), text) for text, wav in self.engine.made]
-        return [(match.delay, text) for match, text in found if match.correlation > 0.8]
+        sounds = [(text, pcm_of_wav(wav)) for text, wav in self.engine.made]
+        found = [(likeness(sound, pcm), len(sound) / SAMPLE_BYTES / RATE, text) for text, sound in sounds]
+        heard: list[tuple[float, float, str]] = []
+        for match, seconds, text in sorted(found, key=lambda one: -one[0].correlation):
+            begin, end = match.delay, match.delay + seconds
+            if match.correlation > 0.8 and not any(
+                begin < until - _APART and since + _APART < end for since, until, _ in heard
+            ):
+                heard.append((begin, end, text))
+        return [(begin, text) for begin, _, text in heard]
 
 
 async def read_here(scene: Scene, engine: KeepingEngine) -> Read:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.check import Finding, findings
+from bot.library.starters import DEFAULT_STARTER
 from bot.library.usage import OperatorLimits, amount
 from bot.models import Allowance
 from bot.playback.player import PauseReason
@@ -135,7 +136,7 @@ async def test_who_follows_a_deleted_message_of_the_same_author_says_the_name_in
     await read.until_asked(f"Alice: {LONG}")
     assert len(scene.bot.readers._readers[scene.guild.id]._in_hand) == 3
     scene.bob.delete(gone)
-    await read.caught_up()
+    await until(lambda: not scene.bot.readers._readers[scene.guild.id].knows(gone.id))
     engine.waits[f"Alice: {LONG}"].set()
     await read.until_silent()
 
@@ -464,7 +465,8 @@ async def test_ten_messages_in_a_second_are_read_in_order_and_none_is_made_twice
     assert heard == sorted(heard)  # those that were not said faster than they were made
     assert heard
     assert "Reading aloud: " in queue.content
-    assert len(scene.asked) == 11  # with the sample of the starter voice
+    is_new = starter_for(scene.alice.id) != DEFAULT_STARTER.id  # which one it is depends on who she is
+    assert len(scene.asked) == 10 + is_new
 
 
 @pytest.mark.slow

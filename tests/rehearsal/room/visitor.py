@@ -29,7 +29,8 @@ async def command(page: Page, name: str, text: str = "") -> Locator:
 
 async def begin(page: Page, name: str, text: str = "") -> Locator:
     """Use a command and return where its answer grows."""
-    answers = page.locator(".message.from-bot")
+    used = page.locator(".used", has_text=f"/{name}")  # the bot says more than answers: it greets, it reports
+    answers = page.locator(".message.from-bot", has=used)
     before = await answers.count()
     await page.get_by_label("Message, or a command").fill(f"/{name} ")
     await page.get_by_role("group", name=f"The command /{name}").wait_for()
