@@ -52,15 +52,15 @@ async def tab(process: RoomProcess, browser: Browser) -> AsyncIterator[Page]:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def page(tab: Page) -> AsyncIterator[Page]:
+async def page(tab: Page) -> Page:
     """That tab in #general and in no voice channel, with the faults open.
 
     What a test that fails has left switched on is no reason for the next one to fail.
     """
     await into_the_open(tab)
-    yield tab
     for switch, label in (("The TTS gateway", "works"), ("The finished sound", "arrives at once")):
         await tab.get_by_label(switch, exact=True).select_option(label=label)
+    return tab
 
 
 async def test_each_fault_of_the_tts_gateway_is_told_and_nothing_is_left_of_it(page: Page):
