@@ -192,7 +192,7 @@ def _of_service(outage: TTSError | None, service: str) -> Condition | None:
         return Condition("credit", "The voice credit is used up, so nobody gets new speech. Top it up.")
     if isinstance(outage, TTSQuotaError):
         return Condition(
-            "quota", f"The voice service has had enough calls for now: {outage}. It goes on by itself."
+            "quota", f"The voice service takes no more calls for a while: {outage}. I go on when it does."
         )
     if isinstance(outage, TTSDeniedError):
         return Condition(

@@ -227,6 +227,7 @@ _SENTENCES: dict[type[BaseException], str] = {
     TTSCreditError: "I'm out of voice credit. Whoever runs this bot needs to top it up.",
 }
 RESTARTING = "I'm restarting. Try again in a minute."
+RESTARTED = "I was restarted before this was done. Try again."
 REST_IS_MISSING = "The rest is missing"
 """How the words under speech begin that breaks off, see `bot.models.Speech`."""
 

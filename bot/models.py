@@ -176,6 +176,14 @@ class Progress:
     generation: Parts | None = None
 
 
+class HasProgress(Protocol):
+    """Work under way that says how far it is when it is asked."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Speech:
     """Finished speech: its Opus frames of 20 ms, as it is played.

@@ -163,7 +163,9 @@ class LeasedShards:
             except LibraryError as error:
                 # What it has it keeps: nobody who cannot ask either takes it, and nothing is made meanwhile.
                 if not self._is_away:
-                    log.warning("The leases of shards are not renewed for now: %s", error)
+                    log.warning(
+                        "The shards can't be renewed in the database. I keep them, and try again: %s", error
+                    )
                 self._is_away = True
             await asyncio.sleep(_CALM_SECONDS)
 

@@ -35,6 +35,7 @@ from bot.data_folder import (
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
+from bot.delivery.open_replies import ReplyWatch
 from bot.delivery.operator import OperatorNotices
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
@@ -45,7 +46,7 @@ from bot.errors import LibraryError
 from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
-from bot.library.processes import ShardLeases, process_id_of
+from bot.library.processes import OpenReplies, ShardLeases, process_id_of
 from bot.library.usage import OperatorLimits
 from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.models import Shards
@@ -353,6 +354,7 @@ class SpeechBot(commands.AutoShardedBot):
         self.readers = Readers(self, self.library, parts, sees_messages=reads_messages(self))
         self._parts.push_async_callback(self.readers.aclose)
         await self.readers.open()
+        process_id: str | None = None
         if not self.library.database.is_sqlite and self._shards is None:
             guild_parts = GuildParts(self.library.settings, self.players, self.volumes, self.readers)
             leases = ShardLeases(
@@ -360,6 +362,12 @@ class SpeechBot(commands.AutoShardedBot):
             )
             self._leased = LeasedShards(self, leases, guild_parts, self.library.processes.stirred)
             self._parts.push_async_callback(self._leased.aclose)
+            process_id = leases.process_id
+        self.replies = ReplyWatch(
+            self, OpenReplies(self.library.database, process_id), has_others=process_id is not None
+        )
+        self._parts.push_async_callback(self.replies.aclose)
+        await self.replies.open()
         silencer = VoiceSilencer(self.players, synthesizer, self.reference_posts)
         self.library.withdrawals.subscribe(silencer.on_voice_withdrawn)
         self.library.withdrawals.subscribe(in_hand.on_voice_withdrawn)
@@ -382,6 +390,10 @@ class SpeechBot(commands.AutoShardedBot):
         log.info("logged in as %s, in %d server%s", self.user, count, "" if count == 1 else "s")
         if not self.guilds and self.application_id is not None:
             log.info("To add it to your server, open: %s", invitation(self.application_id))
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Watch over what is answered to somebody."""
+        self.replies.watch(interaction)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Take in that a shard has a session."""

@@ -46,6 +46,7 @@ class Supervisor:
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
+        self._ended: asyncio.subprocess.Process | None = None
         self._status = 0
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -78,6 +79,9 @@ class Supervisor:
             status = await process.wait()
             if self._stop.is_set():
                 return
+            if process is self._ended:  # as it was asked to
+                pause = _FIRST_PAUSE_SECONDS
+                continue
             if status == CANNOT_START:
                 self._status = status
                 self._stop.set()
@@ -103,8 +107,8 @@ class Supervisor:
     async def _renew_all(self) -> None:
         for number in list(self._running):
             log.info("process %d of %d is started anew", number, self._count)
-            before, began = self._running[number], time.time()
-            await self._end(before)
+            began, self._ended = time.time(), self._running[number]
+            await self._end(self._ended)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_UP_SECONDS):
                     while not await asyncio.to_thread(self._is_up, self._running[number].pid, began):  # noqa: ASYNC110

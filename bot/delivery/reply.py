@@ -11,13 +11,13 @@ from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from itertools import count
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot.delivery.offer import MAX_WORDS, PASSING, Offer, Upload, Uploadable, brief, is_passing, message_of
-from bot.models import Progress, Stage
+from bot.models import HasProgress, Progress, Stage
 
 __all__ = ["Acknowledgement", "Reply", "Upload"]
 
@@ -91,14 +91,6 @@ class Acknowledgement(Enum):
     """Not at all: the handler responds at once, from memory, with a form or with words."""
 
 
-class HasProgress(Protocol):
-    """Work under way that says how far it is when it is asked."""
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is now."""
-
-
 class Reply:
     """Reply to one interaction; `of` returns the same one for the same interaction."""
 
@@ -146,6 +138,12 @@ class Reply:
     def is_final(self) -> bool:
         """Whether the reply is finished: Discord has taken it."""
         return self._final
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Discord shows that it is being made: the bot is thinking, or has said how far it is."""
+        is_thinking = self._acknowledgement in (Acknowledgement.PUBLIC, Acknowledgement.EPHEMERAL)
+        return self._acknowledged and not self._final and (is_thinking or self._showing is not None)
 
     @property
     def is_ephemeral(self) -> bool:

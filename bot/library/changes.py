@@ -125,7 +125,10 @@ class ChangeFeed:
             except Exception as error:  # also what the driver raises by itself: this never ends
                 if self._is_told_of_changes:
                     reason = error if isinstance(error, LibraryError) else type(error).__name__
-                    log.warning("PostgreSQL tells of no changes for now, so they're asked for: %s", reason)
+                    log.warning(
+                        "PostgreSQL doesn't notify this process of changes; it asks for them instead: %s",
+                        reason,
+                    )
             self._is_told_of_changes = False
             self._has_begun.set()
             with suppress(LibraryError, OSError, TimeoutError):

@@ -56,7 +56,7 @@ _NAMES_RECORDINGS: Final = (
 )
 _OF_NO_MEMBER: Final = (
     *(VERSIONS, "identity", "starter_recordings", "recording_files"),
-    *("application", "changes", "processes", "shards", "identify_buckets"),
+    *("application", "changes", "processes", "shards", "identify_buckets", "open_replies"),
 )
 SCRATCH: Final = "backup-"
 """How the name of a folder under the data directory begins in which a backup is being made."""

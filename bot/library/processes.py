@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +24,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from bot.errors import LibraryError, OtherDatabaseError
 from bot.library.changes import CHANNEL
-from bot.library.database import Database, upsert
+from bot.library.database import Database, upsert, upsert_all
 from bot.library.recording_folder import write_whole
-from bot.library.tables import ApplicationRow, IdentifyBucketRow, ProcessRow, ShardRow
+from bot.library.tables import (
+    ApplicationRow,
+    IdentifyBucketRow,
+    OpenReplyRow,
+    ProcessRow,
+    ShardRow,
+)
 from bot.library.voice import new_id
 
 log = logging.getLogger(__name__)
@@ -167,6 +173,7 @@ _IDENTIFY: Final = -10
 _LEASE: Final = timedelta(seconds=LEASE_SECONDS)
 _SPARE: Final = timedelta(seconds=0.25)
 _ID: Final = re.compile(r"[\w-]{22}")
+_ONLY: Final = "only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +359,48 @@ async def _clock(session: AsyncSession) -> datetime:
     """Return the time by the clock of the database, which is the same for all."""
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return now.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReply:
+    """A reply that is still being made: the id of its interaction, and the token with which it is edited."""
+
+    id: int
+    token: str = field(repr=False)
+
+
+class OpenReplies:
+    """Replies that processes have begun and not finished, in the name of the one with this ``process_id``.
+
+    None: it is the only one. Raises `LibraryError`.
+    """
+
+    def __init__(self, database: Database, process_id: str | None) -> None:
+        self._database = database
+        self._process_id = process_id or _ONLY
+
+    async def update(self, begun: Sequence[OpenReply], ended: Sequence[int]) -> None:
+        """Note which replies this process has begun, and which are over."""
+        async with self._database.session() as session:
+            if ended:
+                await session.execute(delete(OpenReplyRow).where(OpenReplyRow.id.in_(ended)))
+            rows = [{"id": one.id, "token": one.token, "process_id": self._process_id} for one in begun]
+            await upsert_all(session, OpenReplyRow, rows)
+
+    async def of_before(self) -> list[OpenReply]:
+        """Return what this process had begun when it ended the last time: for its start."""
+        async with self._database.reading() as session:
+            theirs = select(OpenReplyRow).where(OpenReplyRow.process_id == self._process_id)
+            return [OpenReply(row.id, row.token) for row in await session.scalars(theirs)]
+
+    async def take_over(self) -> list[OpenReply]:
+        """Return what processes had begun that are dead; from now on it is this one's to finish."""
+        async with self._database.session() as session:
+            living = select(ProcessRow.id).where(ProcessRow.until > await _clock(session))
+            of_dead = (OpenReplyRow.process_id != self._process_id, OpenReplyRow.process_id.not_in(living))
+            taken = update(OpenReplyRow).where(*of_dead).values(process_id=self._process_id)
+            found = await session.execute(taken.returning(OpenReplyRow.id, OpenReplyRow.token))
+            return [OpenReply(*row) for row in found]
 
 
 def process_id_of(folder: Path) -> str:

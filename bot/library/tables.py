@@ -156,6 +156,16 @@ class IdentifyBucketRow(Base):
     free_at: Mapped[datetime]
 
 
+class OpenReplyRow(Base):
+    """A reply that a process has begun and not finished; the ``token`` allows that for 15 minutes."""
+
+    __tablename__ = "open_replies"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str]
+    process_id: Mapped[str] = mapped_column(_ID)
+
+
 class ChangeRow(Base):
     """A change that every process has to hear of at once, kept for an hour. See `bot.library.changes`.
 

@@ -13,8 +13,12 @@ from tests.scenes import Scene, file_of, until
 
 @pytest.fixture(autouse=True)
 def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bot look only at its start whether the database answers: that is no part of an utterance."""
+    """Let the bot look only at its start whether the database answers: that is no part of an utterance.
+
+    Nor is what is written down of replies that take longer than a tenth of a second, all of them together.
+    """
     monkeypatch.setattr("bot.conditions.LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr("bot.delivery.open_replies._LOOK_SECONDS", 3_600.0)
 
 
 async def said(scene: Scene, text: str) -> Statements:
