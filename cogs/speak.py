@@ -162,13 +162,14 @@ class Speak(commands.Cog):
 
     async def _speak(self, interaction: discord.Interaction, text: str, names: Names, **options: Any) -> None:
         """Deliver ``text`` with these options of `RequestResolver.resolve_request`."""
-        request = await self._resolver.resolve_request(
-            scope_of(interaction),
-            text,
-            names,
-            access=self._accesses.at(interaction),
-            **options,
-        )
+        async with self._deliveries.turns.one(interaction.id):
+            request = await self._resolver.resolve_request(
+                scope_of(interaction),
+                text,
+                names,
+                access=self._accesses.at(interaction),
+                **options,
+            )
         await self._deliveries.deliver(interaction, request)
 
 
