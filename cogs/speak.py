@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -162,15 +163,13 @@ class Speak(commands.Cog):
 
     async def _speak(self, interaction: discord.Interaction, text: str, names: Names, **options: Any) -> None:
         """Deliver ``text`` with these options of `RequestResolver.resolve_request`."""
+        scope, access = scope_of(interaction), self._accesses.at(interaction)
         async with self._deliveries.turns.one(interaction.id):
-            request = await self._resolver.resolve_request(
-                scope_of(interaction),
-                text,
-                names,
-                access=self._accesses.at(interaction),
-                **options,
+            request, rules = await asyncio.gather(  # what they read at once goes in one transaction
+                self._resolver.resolve_request(scope, text, names, access=access, **options),
+                self._deliveries.rules(interaction),
             )
-        await self._deliveries.deliver(interaction, request)
+        await self._deliveries.deliver(interaction, request, rules)
 
 
 def _check_words(message: discord.Message) -> None:

@@ -37,6 +37,9 @@ from bot.text.labels import file_stem
 log = logging.getLogger(__name__)
 
 
+Rules = tuple[UsageRules, AnswerRules]
+"""What moderators rule in a server: who may have how much, and how answers look."""
+
 _TURNS: Final = 4
 """Of 100 servers that ask at once half have a first sound after 0.5 s; after 0.6 with 6, after 0.75 with all.
 With 2 the transactions that they share are too small (`python -m benchmarks many-100`, two cores)."""
@@ -119,10 +122,18 @@ class Deliveries:
         self._open: dict[asyncio.Task[object], Reply] = {}
         self._closing = False
 
-    async def deliver(self, interaction: discord.Interaction, request: SpeakRequest) -> None:
+    async def rules(self, interaction: discord.Interaction) -> Rules:
+        """Return what moderators rule where ``interaction`` happens. Raises `LibraryError`."""
+        guild_id = guild_id_of(interaction)
+        return (UsageRules(), AnswerRules()) if guild_id is None else await self.settings.rules(guild_id)
+
+    async def deliver(
+        self, interaction: discord.Interaction, request: SpeakRequest, rules: Rules | None = None
+    ) -> None:
         """Deliver one request: acknowledge it, make the speech, and finish the reply.
 
-        Raises `MemberError`, `TTSError`, `PlaybackError` or `LibraryError` where there is nothing to deliver.
+        ``rules`` are those that hold here, if they have just been read. Raises `MemberError`, `TTSError`,
+        `PlaybackError` or `LibraryError` where there is nothing to deliver.
         """
         if self._closing:
             raise MemberError(RESTARTING)
@@ -132,7 +143,7 @@ class Deliveries:
         assert task is not None, "a request is delivered inside a task"  # noqa: S101
         self._open[task] = delivery.reply
         try:
-            await delivery.run()
+            await delivery.run(rules)
         finally:
             del self._open[task]
 
@@ -175,13 +186,10 @@ class Delivery:
                 raise MemberError(f"{reason}. {no_file}")
         await self.reply.acknowledge()
 
-    async def run(self) -> None:
+    async def run(self, rules: Rules | None) -> None:
         """Make the speech, and finish the reply. Raises what `Deliveries.deliver` does."""
-        guild_id, usage = guild_id_of(self._interaction), UsageRules()
-        async with self._parts.turns.one(self._interaction.id):
-            if guild_id is not None:
-                usage, self._rules = await self._parts.settings.rules(guild_id)
-            self._asker = asker_by(self._interaction, usage)
+        usage, self._rules = rules or await self._parts.rules(self._interaction)
+        self._asker = asker_by(self._interaction, usage)
         self._request = await self._parts.accesses.reachable(await self._with_starters())
         slot, note = await self._reserve()
         if slot is not None:

@@ -53,4 +53,4 @@ async def test_an_utterance_of_one_call_reads_four_times_and_writes_twice(
         looks_after_the_upload = 1 if is_cloned else 0
         assert len([one for one in others if one.startswith("SELECT")]) == 4 + looks_after_the_upload
         assert len(others) == (7 if is_cloned else 5) + looks_after_the_upload
-        assert counted.transactions == 7 + looks_after_the_upload
+        assert counted.transactions == 6 + looks_after_the_upload
