@@ -108,6 +108,15 @@ async def test_every_kind_of_option_reaches_the_bot_as_what_it_is(practice: Open
     await expect(page.get_by_text("2 owl here False @Maud")).to_be_visible()
 
 
+async def test_a_line_that_is_pasted_is_split_at_the_names_of_options(practice: OpenRoom, visit):
+    page = await visit(practice)
+    await line(page).fill("/bounds 2 word: a: b loud: False whom: Maud where: Here")
+    await page.get_by_role("group", name="The command /bounds").wait_for()
+    await page.get_by_role("button", name="Send", exact=True).click()
+
+    await expect(page.get_by_text("2 a: b here False @Maud")).to_be_visible()
+
+
 async def test_a_button_still_works_after_the_bot_has_restarted(practice: OpenRoom, visit):
     page = await visit(practice)
     await use(page, "buttons")

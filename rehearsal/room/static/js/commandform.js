@@ -74,6 +74,30 @@ export class CommandForm {
     this.add(next);
   }
 
+  // Take a whole line, as it is pasted, or typed before the form was there; returns the field it ends in.
+  fill(line) {
+    let option = this.command.options[0];
+    let field = null;
+    let start = 0;
+    const begun = new Set([option?.name]);
+    const put = (words) => {
+      if (!option || !words.trim()) return;
+      field = this.add(option, { quietly: true });
+      if (!field.takesFile) field.set(words);
+    };
+    for (const match of line.matchAll(/(?:^|\s)([\w-]{1,32}):(?=\s)/g)) {
+      const next = this.command.options.find(({ name }) => name === match[1]);
+      if (!next || (begun.has(next.name) && match.index > 0)) continue;
+      put(line.slice(start, match.index).trim());
+      option = next;
+      begun.add(option.name);
+      start = match.index + match[0].length + 1;
+      field = this.add(option, { quietly: true });
+    }
+    put(line.slice(start));
+    return field;
+  }
+
   async values({ lenient = false } = {}) {
     const found = {};
     for (const [name, field] of this.fields) {

@@ -52,15 +52,13 @@ function start(command, rest) {
   form = new CommandForm(command, { done: end, cancelled: () => { end(); line.focus(); }, failed: say });
   slot.replaceChildren(form.node);
   $("composer").classList.add("with-command");
-  const first = command.options[0];
-  if (rest && first) form.add(first, { quietly: true }).set(rest);
+  const begun = form.fill(rest);
   for (const file of attached.splice(0)) if (!form.takeFile(file)) attached.push(file);
   drawFiles();
   line.value = "";
   list.close();
-  form.focus();
-  const control = form.fields.values().next().value?.control;
-  control?.setSelectionRange(control.value.length, control.value.length);
+  (begun ?? form).focus();
+  begun?.control?.setSelectionRange?.(begun.control.value.length, begun.control.value.length);
 }
 
 function end() {

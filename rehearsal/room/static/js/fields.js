@@ -57,7 +57,7 @@ function choice(option, pairs, form) {
   return {
     node: frame(option, control, form),
     value: () => pairs[Number(control.value)]?.[0],
-    set: (value) => { control.value = String(Math.max(0, pairs.findIndex(([one]) => one === value))); },
+    set: (value) => { control.value = String(Math.max(0, pairs.findIndex(([one, shown]) => one === value || shown === String(value).trim()))); },
     focus: () => control.focus(),
   };
 }
