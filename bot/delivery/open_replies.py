@@ -11,7 +11,7 @@ from typing import Any, Final
 import discord
 from discord.http import Route
 
-from bot.delivery.reply import TOKEN_SECONDS, UNREACHABLE, Reply
+from bot.delivery.reply import TOKEN_SECONDS, Reply
 from bot.errors import RESTARTED, LibraryError
 from bot.library.processes import TURN_SECONDS, OpenReplies, OpenReply
 
@@ -25,6 +25,8 @@ _FORGET_SECONDS: Final = 1.0
 
 _UNDECIDED_SECONDS: Final = 10.0
 """So long it may take until a reply is one that somebody waits for; many a press has none."""
+
+_PAUSES: Final = (1.0, 5.0, 20.0)  # seconds after a try that Discord did not take
 
 _AT_ONCE: Final = 500
 _FINISHED_AT_ONCE: Final = 5
@@ -144,16 +146,20 @@ class ReplyWatch:
         age = (discord.utils.utcnow() - discord.utils.snowflake_time(one.id)).total_seconds()
         if age > 2 * TOKEN_SECONDS:
             return False
-        try:
-            said = await self._ask("GET", one)
-            is_thinking = discord.MessageFlags._from_value(said.get("flags", 0)).loading
-            if not (is_thinking or said.get("content", "").endswith(" …")):
+        for pause in _PAUSES:
+            try:
+                said = await self._ask("GET", one)
+                is_thinking = discord.MessageFlags._from_value(said.get("flags", 0)).loading
+                if not (is_thinking or said.get("content", "").endswith(" …")):
+                    return False
+                await self._ask("PATCH", one, json={"content": RESTARTED, "allowed_mentions": {"parse": []}})
+                return True
+            except discord.NotFound:
                 return False
-            await self._ask("PATCH", one, json={"content": RESTARTED, "allowed_mentions": {"parse": []}})
-        except UNREACHABLE as error:
-            log.debug("an open reply could not be finished: %r", error)
-            return False
-        return True
+            except Exception as error:  # also an answer that is not Discord's: the others wait as well
+                log.debug("an open reply is not finished yet: %r", error)
+            await asyncio.sleep(pause)
+        return False
 
     async def _ask(self, method: str, one: OpenReply, **more: Any) -> Any:
         path = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"

@@ -16,6 +16,7 @@ from bot.library.tables import OpenReplyRow
 from rehearsal.answers import Answer, AnswerState
 from rehearsal.faulty_tts_gateway.faults import Hold
 from rehearsal.faulty_tts_gateway.script import FaultScript
+from rehearsal.rest.call import Misbehaviour
 from rehearsal.server import Rehearsal
 from tests.bot_process import LOGGED_IN, bot_process, discord_for
 from tests.fakes.babble_engine import BabbleEngine
@@ -110,6 +111,7 @@ async def test_a_bot_that_was_killed_tells_who_waited_as_soon_as_it_is_back(
         async with await Database.open(url, tmp_path) as database:
             answers = await begun([stage, stage], faults, database)
             await bot.killed()
+    stage.rehearsal.misbehave(Misbehaviour("GET", "@original", 200, "<html>Not Discord</html>", headers={}))
     async with bot_process(tmp_path, **settings) as bot:
         await told(answers)
         await bot.until("told 2 members that their command was cut off by a restart")
