@@ -74,10 +74,11 @@ class Shelf:
 async def shelf(scene: Scene) -> Shelf:
     library = scene.bot.library
     scene.bot.reference_posts.place = RecordingPlace.THIS_MACHINE  # it posts nothing beside the shelf
-    tidying = [task for task in asyncio.all_tasks() if task.get_name() == "reference-posts"]
-    for task in tidying:  # and it deletes nothing of the shelf's, whose place is another
+    names = ("reference-posts", "new-voices")
+    beside = [task for task in asyncio.all_tasks() if task.get_name() in names]
+    for task in beside:  # and it deletes nothing of the shelf's, whose place is another
         task.cancel()
-    await asyncio.wait(tidying)
+    await asyncio.wait(beside)
     recording = await library.recordings.keep(WAV)
     new = NewVoice("Sister", Kind.DESIGNED, recording, seconds=4.0, transcript="Hello")
     saved = await library.voices.save(Scope(scene.guild.id, scene.alice.id), new)
