@@ -239,6 +239,8 @@ class Transmitter:
 
     def _stop_speaking(self) -> None:
         playing = self._playing
+        if not self._client.is_connected():  # nobody hears the flag, and at the end no task would run
+            return
         if playing is None or not playing.is_active:
             self._begin(self._speak(SpeakingState.none))
 

@@ -142,7 +142,7 @@ async def test_what_changed_meanwhile_is_fetched_anew(tmp_path: Path, mirror: Mi
 
 
 async def test_a_wrong_checksum_is_told_and_nothing_of_it_is_kept(tmp_path: Path, mirror: Mirror) -> None:
-    mirror.files["model.bin"] = CONTENT[:-1] + b"x"
+    mirror.files["model.bin"] = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
     store = store_of(tmp_path, PLAIN)
 
     with pytest.raises(StoreError, match="checksum"):
