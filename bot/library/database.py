@@ -46,6 +46,10 @@ from bot import metrics
 from bot.errors import LibraryBusyError, LibraryError, LibraryUnreachableError, OtherDatabaseError
 from bot.library.backups import back_up_daily, check_intact, forget_old_backups, newest_age
 from bot.library.engine import (
+    GroupedTransactions,
+    ItemT,
+    ResultT,
+    Work,
     address,
     engine_for,
     file_of,
@@ -54,7 +58,6 @@ from bot.library.engine import (
     outside_transactions,
     writing,
 )
-from bot.library.grouped import GroupedTransactions, ItemT, ResultT, Work
 from bot.library.migrations import OURS, Migrations, bring_up_to_date
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder, write_whole
 from bot.library.tables import Base, ConsentRow, IdentityRow, VoiceRow
@@ -408,7 +411,7 @@ class Database:
     async def write_together(self, work: Work[ItemT, ResultT], item: ItemT) -> ResultT:
         """Return what ``work`` returns for ``item``, in one transaction with the same work of others.
 
-        See `bot.library.grouped.Work` for what it may do. It is written when this returns.
+        See `bot.library.engine.Work` for what it may do. It is written when this returns.
         """
         return await self._writes_together.run(work, item)
 

@@ -15,7 +15,7 @@ from bot.library.consent import Consents
 from bot.library.consent_rows import ConsentRows
 from bot.library.consent_rules import Consent, Request, Shares, Standing, likeness_under
 from bot.library.database import Database
-from bot.library.grouped import ItemT, ResultT, Work
+from bot.library.engine import ItemT, ResultT, Work
 from bot.library.voice import Kind, Voice
 from bot.library.withdrawal import Post
 
