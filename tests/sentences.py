@@ -18,8 +18,8 @@ WRITTEN: Final = ROOT / "docs" / "sentences.txt"
 HOW: Final = ".venv/bin/python -m tests.sentences"
 
 _FOLDERS: Final = ("cogs", "bot")
-_OTHER_LANGUAGES: Final = {"languages.py", "words.py", "notation.py", "phrases.py", "pictures.py"}
-"""In `bot/text` and `bot/reading`: words that are spoken, in all languages, not read."""
+_OTHER_LANGUAGES: Final = {"languages.py", "words.py", "notation.py", "pictures.py"}
+"""In `bot/text`: words that are spoken, in all languages, not read."""
 
 _SHOWN: Final = {"description", "label", "placeholder", "title", "help"}
 """Arguments that people see whatever is in them, so that one word counts."""

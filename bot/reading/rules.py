@@ -11,7 +11,6 @@ from bot.errors import MemberError
 from bot.library.reading import ReadingRules
 from bot.limits import MAX_OPTION_CHARS, MAX_SPOKEN_NAME_CHARS
 from bot.reading.dictionary import Dictionary
-from bot.reading.phrases import PHRASES, Phrases
 from bot.text.characters import IGNORE_CASE, first_characters, has_words, pattern
 from bot.text.discord_markup import Names
 from bot.text.languages import ENGLISH
@@ -20,7 +19,7 @@ from bot.text.pictures import drop_emoji
 from bot.text.segments import Break, Breaks
 from bot.text.speakable import join_lines, shown_language, speakable
 from bot.text.speaking_time import seconds_up_to, speaking_seconds
-from bot.text.words import WORDS
+from bot.text.words import PHRASES, WORDS, Phrases
 
 NOT_READ_SIGN: Final = ";"
 """A message that begins with one of it is not read, whatever else a server sets; with two it is."""

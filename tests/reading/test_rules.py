@@ -9,7 +9,6 @@ import pytest
 from bot.errors import MemberError
 from bot.library.reading import ReadingRules
 from bot.reading.dictionary import Dictionary, entry_of
-from bot.reading.phrases import PHRASES
 from bot.reading.rules import (
     Attached,
     AttachmentKind,
@@ -30,7 +29,7 @@ from bot.text.discord_markup import Names
 from bot.text.languages import ENGLISH, UNKNOWN
 from bot.text.speakable import check_text, speakable
 from bot.text.speaking_time import speaking_seconds
-from bot.text.words import WORDS
+from bot.text.words import PHRASES, WORDS
 
 RULES = ReadingRules()
 IMAGE, HIDDEN = Attached(AttachmentKind.IMAGE), Attached(AttachmentKind.IMAGE, is_hidden=True)
