@@ -14,8 +14,7 @@ from bot.errors import MemberError
 from bot.interaction import scope_of
 from bot.library.reading import DictionaryWord, Reading
 from bot.limits import MAX_DICTIONARY_BYTES, MAX_SPOKEN_CHARS, MAX_WORD_CHARS
-from bot.reading.dictionary import as_csv, as_json, entry_of, imported, key_of
-from bot.reading.presets import PRESETS
+from bot.reading.dictionary import PRESETS, as_csv, as_json, entry_of, imported, key_of
 from bot.speech_bot import SpeechBot
 from bot.text.labels import excerpt, one_line
 from cogs.ui import ON_OR_OFF, in_servers

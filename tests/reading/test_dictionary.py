@@ -11,8 +11,7 @@ import pytest
 
 from bot.errors import MemberError
 from bot.limits import MAX_DICTIONARY_BYTES
-from bot.reading.dictionary import Dictionary, as_csv, as_json, entry_of, folded, imported
-from bot.reading.presets import PRESETS
+from bot.reading.dictionary import PRESETS, Dictionary, as_csv, as_json, entry_of, folded, imported
 from bot.text.speakable import speakable
 
 
