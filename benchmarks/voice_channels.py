@@ -19,7 +19,7 @@ import davey
 import discord
 from discord.voice_state import ConnectionFlowState
 
-from bot.playback.packets import MODE
+from bot.playback.transmitter import MODE
 from rehearsal.voice.dave import DaveGroup, PersonDave
 from rehearsal.voice.protocol import VoiceFaults
 

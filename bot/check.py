@@ -27,7 +27,7 @@ from bot.library.backups import RESTORE
 from bot.library.database import Database
 from bot.library.withdrawal import RecordingPosts, Undeleted
 from bot.models import RecordingPlace, SpeechRequest
-from bot.playback.packets import native_calls
+from bot.playback.transmitter import native_calls
 from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings, files_others_can_read
 from bot.speech_bot import DISCORD_HOST, USER_AGENT
 from bot.start import obstacle_of

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from nacl import _sodium
 
 from benchmarks.voice_channels import connect
-from bot.playback.packets import (
+from bot.playback.queue import SILENCE
+from bot.playback.transmitter import (
     MODE,
     SEAL,
     KeepingPacket,
@@ -34,7 +35,6 @@ from bot.playback.packets import (
     native_calls,
     new_packet,
 )
-from bot.playback.queue import SILENCE
 from rehearsal.voice.protocol import RTPHeader, TransportKey
 
 SODIUM: str = _sodium.__file__
@@ -483,7 +483,7 @@ def test_the_error_is_the_one_of_the_system() -> None:
     ],
 )
 def test_on_a_system_without_them_packets_go_out_as_well_as_they_can(before: str, kind: str) -> None:
-    lines = (before, "from bot.playback.packets import new_packet", "print(type(new_packet()).__name__)")
+    lines = (before, "from bot.playback.transmitter import new_packet", "print(type(new_packet()).__name__)")
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
     )
