@@ -16,7 +16,6 @@ from sqlalchemy import delete, select
 from bot.errors import LibraryBusyError, LibraryError
 from bot.library.audit import Audit
 from bot.library.cached_speeches import CachedSpeeches
-from bot.library.changes import ChangeFeed
 from bot.library.consent import Consents
 from bot.library.database import Database, mark
 from bot.library.generations import Generations
@@ -47,7 +46,14 @@ from bot.library.usage import NO_LIMITS, OperatorLimits, Usage
 from bot.library.voice import Clock, Voice, utc_now
 from bot.library.voice_rows import load_voices
 from bot.library.voices import Voices
-from bot.library.withdrawal import Post, RecordingPosts, Withdrawal, Withdrawals, delete_voices_and_list_posts
+from bot.library.withdrawal import (
+    ChangeFeed,
+    Post,
+    RecordingPosts,
+    Withdrawal,
+    Withdrawals,
+    delete_voices_and_list_posts,
+)
 from bot.limits import LEFT_GUILD_DAYS
 from bot.models import Shards
 

@@ -23,7 +23,6 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from bot.errors import LibraryError, OtherDatabaseError
-from bot.library.changes import CHANNEL
 from bot.library.database import Database, upsert, upsert_all
 from bot.library.recording_folder import write_whole
 from bot.library.tables import (
@@ -34,6 +33,7 @@ from bot.library.tables import (
     ShardRow,
 )
 from bot.library.voice import new_id
+from bot.library.withdrawal import CHANNEL
 
 log = logging.getLogger(__name__)
 

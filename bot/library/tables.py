@@ -167,7 +167,7 @@ class OpenReplyRow(Base):
 
 
 class ChangeRow(Base):
-    """A change that every process has to hear of at once, kept for an hour. See `bot.library.changes`.
+    """A change that every process has to hear of at once, kept for an hour. See `bot.library.withdrawal`.
 
     ``process_id`` is the one that made it; ``body`` names no member whose data is deleted.
     """

@@ -233,7 +233,7 @@ async def test_what_was_withdrawn_while_the_connection_was_away_is_read_afterwar
 async def test_while_nobody_can_say_what_was_withdrawn_nothing_cloned_is_heard(
     url: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.library.changes._BLIND_SECONDS", 0.2)
+    monkeypatch.setattr("bot.library.withdrawal._BLIND_SECONDS", 0.2)
     async with processes(url, tmp_path) as (first, second):
         heard = Heard(second)
         async with first.database.session() as session:
