@@ -6,7 +6,7 @@ is measured where frames are taken from their source, in every way alike, agains
 each channel. A number of channels is carried if the 99th percentile is at most 5 ms, in one of two tries
 (one, if it is above 100 ms).
 
-With the main thread 100 % busy in Python, packets are sent in both ways of `bot.playback.transmitter` in turn:
+With the main thread 100 % busy in Python, packets go both ways of `bot.playback.transmitter` in turn:
 as PyNaCl and Python do, which releases the GIL, and without releasing it. There the lateness is the
 scheduler's; on a machine with other work the time that a hundred packets in a row take says more.
 """

@@ -19,8 +19,8 @@ from bot import typed
 from bot.audio.maker import Maker
 from bot.audio.sound import SpeechSound
 from bot.command_tree import reads_messages, refused
+from bot.conditions import owner_of, storage_problem
 from bot.data_folder import COMMANDS_FILE, DataFolder, data_limit
-from bot.delivery.operator import owner_of, storage_problem
 from bot.errors import AudioError, DataFolderError, LibraryError, TTSCreditError, TTSDeniedError, TTSError
 from bot.interaction import invitation
 from bot.library.backups import RESTORE

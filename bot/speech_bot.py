@@ -22,7 +22,7 @@ from bot import __version__
 from bot.audio.maker import Maker
 from bot.audio.maker_process import build_maker
 from bot.command_tree import SpeechTree, reads_messages, refusal_of
-from bot.conditions import Conditions
+from bot.conditions import Conditions, OperatorNotices
 from bot.data_folder import (
     CACHE_FOLDER,
     COMMANDS_FILE,
@@ -36,7 +36,6 @@ from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
 from bot.delivery.membership import Membership
 from bot.delivery.open_replies import ReplyWatch
-from bot.delivery.operator import OperatorNotices
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
 from bot.delivery.request import RequestResolver

@@ -81,6 +81,7 @@ _DISCORD = (
     *("bot.speech_bot", "bot.command_tree", "bot.interaction", "bot.delivery", "bot.playback", "cogs"),
     "bot.reading",
     *("bot.start", "bot.check", "bot.erasure", "bot.shards"),  # to name the errors of a login
+    "bot.conditions",  # it writes to who owns the application
 )
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     # Where a library of others may be imported; the tests and the benchmarks may import all of these.

@@ -56,7 +56,7 @@ async def test_a_full_folder_is_told_once_over_restarts_and_its_end_once(
             await until(lambda: len(notices(scene)) == 1)
             await looked(bot.conditions)
     with monkeypatch.context() as elsewhere:  # another machine, with a folder that has room
-        elsewhere.setattr("bot.delivery.operator.gethostname", lambda: "elsewhere")
+        elsewhere.setattr("bot.conditions.gethostname", lambda: "elsewhere")
         async with restarted(scene.bot, scene.settings, scene.rehearsal) as bot:
             scene.bot = bot
             await looked(bot.conditions)

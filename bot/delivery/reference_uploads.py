@@ -15,9 +15,9 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.audio.reference_check import ReferenceCheck
+from bot.conditions import owner_of, storage_problem
 from bot.delivery.membership import Membership
 from bot.delivery.offer import MemoryFile, brief
-from bot.delivery.operator import owner_of, storage_problem
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
 from bot.interaction import scope_of

@@ -33,7 +33,7 @@ from bot.library.tables import (
     ShardRow,
 )
 from bot.library.voice import new_id
-from bot.library.withdrawal import CHANNEL
+from bot.library.withdrawal import CHANGES_CHANNEL
 
 log = logging.getLogger(__name__)
 
@@ -316,7 +316,7 @@ class ShardLeases:
         await session.execute(delete(ProcessRow).where(ProcessRow.until < now - 20 * _LEASE))
 
     async def _stir(self, session: AsyncSession) -> None:
-        await session.execute(select(func.pg_notify(CHANNEL, self.process_id)))
+        await session.execute(select(func.pg_notify(CHANGES_CHANNEL, self.process_id)))
 
     def _give(self, shard: ShardRow, now: datetime) -> None:
         shard.holder, shard.until = self.process_id, now + _LEASE

@@ -349,10 +349,10 @@ async def _rows(session: AsyncSession, *conditions: ColumnElement[bool]) -> list
     return list(await session.scalars(wanted))
 
 
-CHANNEL: Final = "myna_changes"
+CHANGES_CHANNEL: Final = "myna_changes"
 """Where PostgreSQL tells of a change; what it says is which process made it."""
 
-KEPT_FOR: Final = timedelta(hours=1)
+CHANGES_KEPT_FOR: Final = timedelta(hours=1)
 """Who was away for longer has to take everything for withdrawn that they still hold."""
 
 _LOCK: Final = -7
@@ -431,13 +431,15 @@ class ChangeFeed:
         async with self._database.session() as session:
             await self._database.lock(session, _LOCK)
             await session.execute(insert(ChangeRow).values(**row))
-            await session.execute(select(func.pg_notify(CHANNEL, self._id)))
+            await session.execute(select(func.pg_notify(CHANGES_CHANNEL, self._id)))
 
     async def sweep(self) -> None:
         """Delete what everybody has heard of, or has to do without."""
         if not self._database.is_sqlite:
             async with self._database.session() as session:
-                await session.execute(delete(ChangeRow).where(ChangeRow.made_at < func.now() - KEPT_FOR))
+                await session.execute(
+                    delete(ChangeRow).where(ChangeRow.made_at < func.now() - CHANGES_KEPT_FOR)
+                )
 
     # -- what happens elsewhere -------------------------------------------------------------------
 
@@ -464,7 +466,7 @@ class ChangeFeed:
         """Hear of changes for as long as the connection lasts; it ends with an error."""
         async with asyncio.timeout(_BEAT_SECONDS) as limit, self._database.connection() as connection:
             raw: Any = (await connection.get_raw_connection()).driver_connection
-            await raw.add_listener(CHANNEL, self._hear)
+            await raw.add_listener(CHANGES_CHANNEL, self._hear)
             raw.add_termination_listener(lambda *_: self._told.set())
             while True:
                 self._told.clear()
@@ -491,7 +493,7 @@ class ChangeFeed:
             if rows:
                 self._last = rows[-1].id
             told = [_Told(**row.body).withdrawal() for row in rows if row.process_id != self._id]
-            if self._seconds_away() >= KEPT_FOR.total_seconds() / 2:
+            if self._seconds_away() >= CHANGES_KEPT_FOR.total_seconds() / 2:
                 told.append(_BLIND)  # rows may have been deleted that were never read
             self._knows()
             await asyncio.gather(*map(self._withdrawals.announce_of_others, told))

@@ -9,7 +9,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.operator import storage_problem
+from bot.conditions import storage_problem
 from bot.delivery.reference_uploads import REST_SECONDS, ReferencePosts, seconds_left
 from bot.errors import NoRecordingPlaceError
 from bot.library.tables import ChannelToSearchRow
