@@ -10,9 +10,8 @@ from bot.errors import MemberError
 from bot.limits import MAX_DIALOGUE_LINES, MAX_DIALOGUE_VOICES, MAX_VOICE_NAME_GRAPHEMES
 from bot.models import Line
 from bot.text.characters import has_words, pattern
-from bot.text.discord_markup import Names
+from bot.text.discord_markup import Names, cover
 from bot.text.labels import excerpt
-from bot.text.markdown import cover
 from bot.text.speakable import check_length, check_text, speakable
 
 V = TypeVar("V")

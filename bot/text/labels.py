@@ -15,8 +15,7 @@ from bot.text.characters import (
     has_words,
     pattern,
 )
-from bot.text.discord_markup import Names, resolve_names
-from bot.text.markdown import PieceKind, opened_pieces
+from bot.text.discord_markup import Names, PieceKind, opened_pieces, resolve_names
 
 MAX_STEM_CHARS: Final = 40
 """Longest file name we give, without its extension."""

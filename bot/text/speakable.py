@@ -9,9 +9,8 @@ from unicodedata import category
 from bot.errors import MemberError
 from bot.limits import MAX_OPTION_CHARS, MAX_TEXT_BYTES, MAX_TEXT_GRAPHEMES, MAX_UTTERANCE_SECONDS
 from bot.text.characters import IGNORE_CASE, clean_characters, count_characters, has_words, pattern
-from bot.text.discord_markup import Names, resolve_names, say_addresses
+from bot.text.discord_markup import Names, PieceKind, drop_layout, pieces, resolve_names, say_addresses
 from bot.text.languages import ENGLISH, language_of, tells_language
-from bot.text.markdown import PieceKind, drop_layout, pieces
 from bot.text.notation import calm, say_code, say_signs
 from bot.text.pictures import drop_faces, name_emoji
 from bot.text.speaking_time import speaking_seconds

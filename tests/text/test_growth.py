@@ -31,9 +31,8 @@ from bot.models import Line
 from bot.settings import Secret
 from bot.text.characters import count_characters, first_characters
 from bot.text.dialogue import check_lines, lines_of
-from bot.text.discord_markup import Names, resolve_names
+from bot.text.discord_markup import Names, opened_pieces, pieces, resolve_names
 from bot.text.labels import check_style, excerpt, file_stem, one_line, quote
-from bot.text.markdown import opened_pieces, pieces
 from bot.text.notation import calm
 from bot.text.segments import Segmenter
 from bot.text.speakable import check_text, speakable
@@ -204,8 +203,8 @@ _WITH_MORE: Final[dict[str, Callable[[str], object]]] = {
     ),
     "bot.text.discord_markup.Names.of": lambda text: Names(members={1: text}).of("@", 1),
     "bot.text.segments.Segmenter": _segments,
-    "bot.text.markdown.pieces": lambda text: list(pieces(text)),
-    "bot.text.markdown.opened_pieces": lambda text: list(opened_pieces(text)),
+    "bot.text.discord_markup.pieces": lambda text: list(pieces(text)),
+    "bot.text.discord_markup.opened_pieces": lambda text: list(opened_pieces(text)),
     "bot.text.labels.quote": lambda text: quote(text, Names(members={1: "\u0600" + text[:100]})),
     "bot.text.notation.calm, Japanese": lambda text: calm(text, "ja"),
     "bot.text.notation.calm, Chinese": lambda text: calm(text, "zh"),

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from bot.text.dialogue import check_lines, lines_of
-from bot.text.markdown import PieceKind, cover, pieces
+from bot.text.discord_markup import PieceKind, cover, pieces
 from bot.text.speakable import speakable
 from tests.text.discord_reading import shown_by_discord
 
