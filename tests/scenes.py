@@ -31,8 +31,7 @@ from bot.playback.players import GuildPlayers
 from bot.playback.voice_client import SpeechVoiceClient
 from bot.settings import Settings
 from bot.speech.cache import CacheFolder, SpeechCache
-from bot.speech.job import SpeechJob
-from bot.speech.synthesizer import SpeechSynthesizer
+from bot.speech.synthesizer import SpeechJob, SpeechSynthesizer
 from bot.speech_bot import SpeechBot
 from bot.tts.call_queue import AdaptiveLimit, CallQueue
 from bot.tts.client import TTSClient

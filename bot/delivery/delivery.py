@@ -30,8 +30,7 @@ from bot.library.voice import Kind, Voice
 from bot.limits import FILE_WAIT_SECONDS, MAX_FILES_AT_ONCE
 from bot.models import FRAME_SECONDS, Asker, Destination, Speech
 from bot.playback.queue import Outcome
-from bot.speech.job import SpeechJob
-from bot.speech.synthesizer import SpeechSynthesizer
+from bot.speech.synthesizer import SpeechJob, SpeechSynthesizer
 from bot.text.labels import file_stem
 
 log = logging.getLogger(__name__)

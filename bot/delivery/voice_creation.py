@@ -41,8 +41,7 @@ from bot.limits import (
     MIN_REFERENCE_SECONDS,
 )
 from bot.models import Asker, Parts, Progress, Speech, SpeechRequest, Stage
-from bot.speech.job import SpeechJob
-from bot.speech.synthesizer import SpeechSynthesizer
+from bot.speech.synthesizer import SpeechJob, SpeechSynthesizer
 from bot.text.labels import one_line
 from untrusted.mark import MARK
 

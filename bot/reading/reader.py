@@ -28,8 +28,7 @@ from bot.playback.queue import ENOUGH_FRAMES, Outcome, UtteranceState
 from bot.reading.backlog import Backlog, Behind, ReadMessage, tempo_at
 from bot.reading.rules import Repeats, with_name
 from bot.reading.voices import ReadingVoices, VoicedMessage, at_tempo
-from bot.speech.job import SpeechJob
-from bot.speech.synthesizer import SpeechSynthesizer
+from bot.speech.synthesizer import SpeechJob, SpeechSynthesizer
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import MemberError
 from bot.models import Asker, SpeechRequest, Stage
-from bot.speech.job import SpeechJob
+from bot.speech.synthesizer import SpeechJob
 from rehearsal.faulty_tts_gateway.faults import Hold
 from tests.fakes.voice_access import WITHDRAWN, Shelf, voice
 from tests.scenes import DEADLINE, GUILD, SENTENCES, Hearing, Studio
