@@ -186,6 +186,7 @@ _OF_NO_TEXT: Final = {
     "Segment": "a result",
     "Piece": "a result",
     "OurWords": "a row of a table",
+    "Phrases": "a row of a table",
     "segmenter": "a Segmenter, in a thread",
 }
 _FORMATTER: Final = RedactingFormatter("text", ["a1 /-.ßword-0123456789abcdef"])
