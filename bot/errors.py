@@ -28,6 +28,7 @@ SpeechBotError
     └── TTSStatusError           any other status
         ├── TTSRejectedError     400, 413, 422: this text
         │   └── TTSReferenceError    ... or this reference audio
+        │       └── TTSSavedVoiceError   ... which is that of a saved voice: nobody has just given it
         ├── TTSDeniedError       401, 403: our key
         │   └── TTSQuotaError    403 that means: later, when the quota is filled again
         ├── TTSCreditError       402: our credit
@@ -173,6 +174,10 @@ class TTSReferenceError(TTSRejectedError):
     """The TTS gateway could not reach or could not use this reference audio."""
 
 
+class TTSSavedVoiceError(TTSReferenceError):
+    """... and it is that of a saved voice or a starter, at two addresses."""
+
+
 class TTSDeniedError(TTSStatusError):
     """The TTS gateway refused our key."""
 
@@ -222,6 +227,10 @@ _SENTENCES: dict[type[BaseException], str] = {
     TTSReferenceError: (
         "The voice service couldn't use that recording. Upload it again: one person speaking, "
         "without music, 3 to 60 seconds."
+    ),
+    TTSSavedVoiceError: (
+        "The voice service couldn't use the recording of that voice. Try again in a minute, or choose "
+        "another voice."
     ),
     TTSDeniedError: "The voice service rejected my key. Whoever runs this bot needs to check it.",
     TTSCreditError: "I'm out of voice credit. Whoever runs this bot needs to top it up.",

@@ -19,6 +19,7 @@ from bot.errors import (
     TTSError,
     TTSFetchError,
     TTSReferenceError,
+    TTSSavedVoiceError,
     TTSStatusError,
     TTSUnreachableError,
     TTSUnusableAudioError,
@@ -369,6 +370,11 @@ class SavedReference:
         self._was_renewed = False
         self._lock = asyncio.Lock()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its recording is kept here; that of a likeness lies where its member has put it."""
+        return self._voice.url is None
+
     async def check(self) -> None:
         """Return if the voice may speak now. Raises `MemberError` with the reason if not."""
         reason = await self._access.permission_error(self._voice)
@@ -390,7 +396,7 @@ class SavedReference:
         async with self._lock:
             if self._audio is not refused:  # another call has renewed it already
                 return True
-            if self._was_renewed or self._voice.url is not None:
+            if self._was_renewed or not self.is_kept:
                 return False
             self._was_renewed = True
             log.info("the TTS gateway could not use a reference; it gets a fresh address once")
@@ -552,11 +558,15 @@ class Speaker:
                             self._use(request.url, segment, finds_voice=finds_voice)
                             segment.note_made(segment.segment.seconds / self._request.tempo)
                         segment.add(frames)
-            except TTSReferenceError:
+            except TTSReferenceError as error:
                 if saved is not None and reference is not None and await saved.renew(reference):
                     continue
                 if saved is None and self._request.reference is None:  # it cannot fetch what it made itself
                     self._stats.gives_addresses = False
+                if saved is not None and saved.is_kept:
+                    raise TTSSavedVoiceError(
+                        error.status, error.detail, retry_after=error.retry_after
+                    ) from error
                 raise
             if not segment.frames:
                 self._use(request.audio.url, segment, finds_voice=finds_voice)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import MemberError, TTSReferenceError
+from bot.errors import MemberError, TTSReferenceError, TTSSavedVoiceError, sentence_for
 from bot.models import SpeechRequest, SpokenVoice
 from bot.speech.cache import speech_key
 from rehearsal.faulty_tts_gateway.faults import Hold, Respond
@@ -103,9 +103,10 @@ async def test_two_calls_that_fail_on_one_address_renew_it_once(studio: Studio, 
 async def test_when_the_fresh_address_fails_too_it_is_an_error(studio: Studio, shelf: Shelf):
     shelf.broken = 2
 
-    with pytest.raises(TTSReferenceError):
+    with pytest.raises(TTSSavedVoiceError) as caught:
         await studio.make(TEXT, voice=ALICE, access=shelf.access)
 
+    assert "Upload" not in sentence_for(caught.value), "nobody has uploaded anything"
     assert len(studio.calls) == 2
     assert shelf.renewals == {ALICE.id: 1}
 
@@ -216,8 +217,10 @@ OWN = SpokenVoice(
 async def test_a_likeness_asks_leave_before_every_try_and_has_no_other_address(studio: Studio, shelf: Shelf):
     studio.faults.on_post(BUSY, UNREACHABLE)
 
-    with pytest.raises(TTSReferenceError):
+    with pytest.raises(TTSReferenceError) as caught:
         await studio.make(TEXT, voice=OWN, access=shelf.access)
+
+    assert "Upload it again" in sentence_for(caught.value)
 
     assert [fields["reference_audio_url"] for _, fields in studio.calls] == [OWN.url, OWN.url]
     assert [fields["prompt_text"] for _, fields in studio.calls] == ["Hello there", "Hello there"]
