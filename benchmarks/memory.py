@@ -22,7 +22,8 @@ from typing import Final
 import psutil
 
 from benchmarks.bot_child import bot_in
-from benchmarks.child import Child, running
+from benchmarks.child import Child
+from benchmarks.counted_tts_gateway import counted_tts_gateway
 from benchmarks.figures import Benchmark, Figure, Goal
 from benchmarks.machine_state import load, resident_megabytes
 from benchmarks.pacing import texts
@@ -101,9 +102,9 @@ async def _measure() -> tuple[_Measured, float]:
     async with AsyncExitStack() as parts:
         rehearsal = await parts.enter_async_context(Rehearsal())
         places = [await _place(rehearsal, number) for number in range(BATCH * BATCHES)]
-        tts_gateway = await parts.enter_async_context(running("benchmarks.model_tts_gateway", ["0.1", "0.0"]))
+        tts_gateway = await parts.enter_async_context(counted_tts_gateway("takes all"))
         data_dir = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-bot-")))
-        at_work = bot_in(rehearsal, data_dir, tts_gateway.hello["base_url"], end_seconds=_END_SECONDS)
+        at_work = bot_in(rehearsal, data_dir, tts_gateway.base_url, end_seconds=_END_SECONDS)
         bot = await parts.enter_async_context(at_work)
         for number in range(BATCHES):
             await _join(places[number * BATCH : (number + 1) * BATCH], bot, measured)
