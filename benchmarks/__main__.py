@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -75,13 +76,24 @@ def main() -> None:
     except ValueError as error:
         parser.error(f"no such benchmark: {error}")
     print("Measured on: " + ", ".join(f"{key} {value}" for key, value in machine().items()))
-    for name in names:
-        started = time.perf_counter()
-        benchmark = _run(name)
-        print_table(benchmark)
-        print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
+    broken = [name for name in names if not _measured(name)]
     if picture := draw():
         print(f"\nThe goals as a picture: {picture}")
+    if broken:
+        sys.exit(f"Not measured: {', '.join(broken)}. The reasons are above.")
+
+
+def _measured(name: str) -> bool:
+    """Measure, print and save one benchmark; return whether that went well, so that the rest is not lost."""
+    started = time.perf_counter()
+    try:
+        benchmark = _run(name)
+    except Exception:
+        traceback.print_exc()
+        return False
+    print_table(benchmark)
+    print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
+    return True
 
 
 if __name__ == "__main__":

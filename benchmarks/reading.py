@@ -176,30 +176,29 @@ async def _crowd() -> list[Figure]:
         for number in range(_CROWD_MESSAGES):
             person = channel.people[number % _PEOPLE]
             text = f"Message {number + 1}: {SENTENCES['en'][number % len(SENTENCES['en'])]}"
-            title = f"{person.name}: {text}"
-            written[title] = time.monotonic()
-            by_author[person.name].append(title)
+            written[text] = time.monotonic()
+            by_author[person.name].append(text)
             await person.say(channel.general, text)
             await asyncio.sleep(_CROWD_SECONDS / _CROWD_MESSAGES)
         await channel.quiet()
         watching.cancel()
         began = {
-            title: at
-            for title in written
-            for shown, at in channel.began.items()
-            if title.startswith(shown.rstrip("…"))
+            text: at
+            for text in written
+            for title, at in channel.began.items()
+            if text.startswith(title.rstrip("…"))
         }
-    waits = [began[title] - written[title] for title in began]
+    waits = [began[text] - written[text] for text in began]
     unordered = sum(
         began[one] > began[other]
-        for titles in by_author.values()
-        for one, other in pairwise([title for title in titles if title in began])
+        for texts in by_author.values()
+        for one, other in pairwise([text for text in texts if text in began])
     )
-    counts = [sum(title in began for title in titles) for titles in by_author.values()]
+    counts = [sum(text in began for text in texts) for texts in by_author.values()]
     what = f"{_PEOPLE} people, {_CROWD_MESSAGES} messages in a minute"
     return [
         Figure(f"{what}: wait of what is read", waits, "s"),
-        Figure(f"{what}: the longest wait", [max(waits)], "s", Goal(_LONGEST_WAIT)),
+        Figure(f"{what}: the longest wait", [max(waits, default=_PATIENCE)], "s", Goal(_LONGEST_WAIT)),
         Figure(f"{what}: read", [float(len(began))], "messages"),
         Figure(f"{what}: out of an author's order", [float(unordered)], "messages", Goal(0.0)),
         Figure(f"{what}: most of one author less fewest", [float(max(counts) - min(counts))], "messages"),
