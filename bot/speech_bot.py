@@ -34,6 +34,7 @@ from bot.data_folder import (
 )
 from bot.delivery.delivery import Deliveries
 from bot.delivery.history import GenerationHistory
+from bot.delivery.membership import Membership
 from bot.delivery.open_replies import ReplyWatch
 from bot.delivery.playback_slot import PlaybackSlots
 from bot.delivery.reference_uploads import ReferencePosts, VoiceAccesses, VoiceSilencer
@@ -41,7 +42,7 @@ from bot.delivery.request import RequestResolver
 from bot.delivery.voice_creation import StarterMaker, VoiceCreation, VoiceDesigner
 from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import LibraryError
-from bot.interaction import Membership, invitation
+from bot.interaction import invitation
 from bot.library.guild_settings import GuildSettings
 from bot.library.library import Library
 from bot.library.processes import OpenReplies, ShardLeases, process_id_of

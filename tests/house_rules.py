@@ -46,7 +46,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "bot.tts",
     ),
     "bot.conditions": (*GROUND, "bot.library", "bot.tts"),
-    "bot.interaction": (*GROUND, "bot.library", "bot.playback"),
+    "bot.interaction": (*GROUND, "bot.library.voice", "bot.playback"),
     "bot.delivery": (
         *(*GROUND, "bot", "bot.audio", "bot.conditions", "bot.interaction", "bot.library", "bot.playback"),
         *("bot.settings", "bot.speech", "bot.text", "untrusted.mark"),  # what is made here is marked

@@ -15,13 +15,14 @@ import discord
 
 from bot.audio.formats import SoundboardClip, VoiceMessage
 from bot.audio.maker import Maker
+from bot.delivery.membership import Membership
 from bot.delivery.playback_slot import PlaybackSlot, PlaybackSlots
 from bot.delivery.reply import Reply
 from bot.delivery.request import SpeakRequest, credit, generation_of, tags, title_of
 from bot.delivery.voice_creation import VoiceCreation
 from bot.delivery.voice_message import GenerationsInHand
 from bot.errors import REST_IS_MISSING, AudioError, LibraryError, MemberError
-from bot.interaction import Membership, guild_id_of, scope_of
+from bot.interaction import guild_id_of, scope_of
 from bot.library.audit import AuditedVoice, Use
 from bot.library.generations import Generation
 from bot.library.library import Library

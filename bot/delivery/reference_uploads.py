@@ -16,10 +16,11 @@ import discord
 
 from bot.audio.reference_check import ReferenceCheck
 from bot.conditions import owner_of, storage_problem
+from bot.delivery.membership import Membership
 from bot.delivery.offer import MemoryFile, brief
 from bot.delivery.request import SpeakRequest, spoken
 from bot.errors import LibraryError, MemberError, NoRecordingPlaceError
-from bot.interaction import Membership, scope_of
+from bot.interaction import scope_of
 from bot.library.cached_speeches import member_label
 from bot.library.consent import Consents
 from bot.library.consent_rules import Standing, consent_behind
