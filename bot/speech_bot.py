@@ -51,9 +51,9 @@ from bot.limits import RETURN_SECONDS, SHUTDOWN_SECONDS
 from bot.models import Shards
 from bot.playback.player import Volumes
 from bot.playback.players import GuildPlayers, IdleTimeouts, TargetChannels
+from bot.reading.author_voices import ReadingVoices
 from bot.reading.reader import ReadingParts
 from bot.reading.readers import Readers
-from bot.reading.voices import ReadingVoices
 from bot.settings import HOSTED_TTS_BASE_URL, PREVIEW, Settings
 from bot.shards import GuildParts, LeasedShards
 from bot.speech.cache import CacheFolder, SpeechCache

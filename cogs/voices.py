@@ -207,7 +207,7 @@ class VoiceCommands(app_commands.Group, name="voice", description="Save, design,
     async def choose(
         self, interaction: discord.Interaction, name: str | None = None, speed: Speed | None = None
     ) -> None:
-        """Set your default voice in this server, and how fast it speaks."""
+        """Choose your voice in this server, and how fast it speaks."""
         scope, voices, tempo = scope_of(interaction), self._library.voices, tempo_of(speed)
         if name is None and tempo is None:
             await send_picker(interaction, self._library, FOR_MEMBER)

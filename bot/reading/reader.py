@@ -25,9 +25,9 @@ from bot.models import FRAME_SECONDS
 from bot.playback.player import GuildPlayer
 from bot.playback.players import GuildPlayers
 from bot.playback.queue import ENOUGH_FRAMES, Outcome, UtteranceState
+from bot.reading.author_voices import ReadingVoices, VoicedMessage, at_tempo
 from bot.reading.backlog import Backlog, Behind, ReadMessage, tempo_at
 from bot.reading.rules import Repeats, with_name
-from bot.reading.voices import ReadingVoices, VoicedMessage, at_tempo
 from bot.speech.synthesizer import SpeechJob, SpeechSynthesizer
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from bot.library.usage import OperatorLimits, amount
 from bot.models import Allowance
 from bot.playback.player import PauseReason
 from bot.playback.queue import FrameBuffer, UtteranceState
+from bot.reading.author_voices import starter_for
 from bot.reading.readers import NO_INTENT
-from bot.reading.voices import starter_for
 from bot.settings import Secret
 from rehearsal.cdn import SentFile
 from rehearsal.errors import RehearsalError
