@@ -10,6 +10,7 @@ from typing import Any
 
 import discord
 import pytest
+from discord.voice_state import ConnectionFlowState
 
 from benchmarks.voice_channels import connect, disconnect, sink
 from bot.playback.scheduler import FrameScheduler
@@ -102,3 +103,16 @@ async def test_a_loop_that_is_closed_ends_what_is_played(client: Any) -> None:
 
     assert await play.end() is None
     client.loop = loop
+
+
+async def test_without_a_connection_nobody_is_told_that_we_are_silent(client: Any) -> None:
+    transmitter = client._transmitter
+    transmitter._stop_speaking()
+    assert len(transmitter._tasks) == 1, "that is how it is told"
+    await asyncio.gather(*transmitter._tasks)
+
+    client._connection.state = ConnectionFlowState.disconnected
+    transmitter._stop_speaking()
+
+    assert not transmitter._tasks
+    assert client._connection.ws.sent == [0]
