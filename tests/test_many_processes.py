@@ -78,7 +78,7 @@ async def test_a_bot_knows_the_servers_of_its_shards_and_takes_no_other_for_left
         assert {row.guild_id: row.left_at for row in rows} == {scene.guild.id: None for scene in scenes}
 
 
-async def test_what_is_taken_back_in_one_falls_silent_in_the_other_within_a_second(
+async def test_what_is_taken_back_in_one_falls_silent_in_the_other_as_soon_as_it_is_told(
     scenes: list[Scene],
 ) -> None:
     here, there = scenes
@@ -99,7 +99,7 @@ async def test_what_is_taken_back_in_one_falls_silent_in_the_other_within_a_seco
         outcome = await utterance.finished()
 
     assert outcome is Outcome.WITHDRAWN
-    assert time.monotonic() - taken_back < 1.0
+    assert time.monotonic() - taken_back < 3.0, "untold, it would look after 5 s"
     await asked.until(lambda shown: shown.content.startswith("Taken back."), timeout=DEADLINE)
 
 

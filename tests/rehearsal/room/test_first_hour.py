@@ -106,8 +106,9 @@ async def test_what_was_written_is_quoted_as_it_was_with_its_spoiler_and_nothing
     await page.get_by_label("Message, or a command").fill(
         "/speak **Bold** news at https://x.example: ||the butler did it||"
     )
+    await expect(page.get_by_role("group", name="The command /speak")).to_be_visible()
     await page.keyboard.press("Enter")
-    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")  # an impatient one sends nothing twice
 
     quote = page.locator(".message:has(.file) blockquote")
     await expect(quote).to_have_text("**Bold** news at https://x.example: the butler did it")

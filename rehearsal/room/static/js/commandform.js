@@ -7,6 +7,8 @@ import { fieldFor } from "/static/js/fields.js";
 import { state } from "/static/js/store.js";
 
 export class CommandForm {
+  #isSending = false;
+
   constructor(command, { done, cancelled, failed }) {
     this.command = command;
     this.fields = new Map();
@@ -109,12 +111,16 @@ export class CommandForm {
   }
 
   async send() {
+    if (this.#isSending) return; // Enter twice
+    this.#isSending = true;
     this.#clear();
     try {
       await ask("slash", { channel: state.channel, command: this.command.name, options: await this.values() });
       this.done();
     } catch (error) {
       this.#refuse(error.message);
+    } finally {
+      this.#isSending = false;
     }
   }
 

@@ -109,19 +109,25 @@ async function send(event) {
     return;
   }
   if (!text && !attached.length) return;
+  const [taken, answered] = [attached, state.replyTo];
+  refill("", [], null); // at once: who presses Enter twice says it once, and who types on loses nothing
   try {
-    const keys = await Promise.all(attached.map((file) => upload(file)));
-    await ask("say", { channel: state.channel, text, files: keys, reply_to: state.replyTo?.id });
-    attached = [];
-    state.replyTo = null;
-    line.value = "";
-    grow(line);
-    drawFiles();
-    drawReply();
+    const keys = await Promise.all(taken.map((file) => upload(file)));
+    await ask("say", { channel: state.channel, text, files: keys, reply_to: answered?.id });
     say("");
   } catch (error) {
+    refill(line.value || text, [...taken, ...attached], state.replyTo ?? answered);
     say(error.message);
   }
+}
+
+function refill(text, given, answered) {
+  line.value = text;
+  attached = given;
+  state.replyTo = answered;
+  grow(line);
+  drawFiles();
+  drawReply();
 }
 
 export function takeFiles(given) {
