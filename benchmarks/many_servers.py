@@ -366,7 +366,9 @@ class Footprint:
 def footprint(pid: int) -> Footprint:
     """Return what a process and its children hold now."""
     process = psutil.Process(pid)
-    everybody = [process, *process.children(recursive=True)]
-    memory = [one.memory_full_info() for one in everybody]
-    proportional = sum(getattr(info, "pss", info.uss) for info in memory)
-    return Footprint(sum(one.num_threads() for one in everybody), proportional / 1e6)
+    threads, megabytes = 0, 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # a child that has just ended
+            info, own = one.memory_full_info(), one.num_threads()
+            threads, megabytes = threads + own, megabytes + getattr(info, "pss", info.uss) / 1e6
+    return Footprint(threads, megabytes)

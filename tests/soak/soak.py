@@ -250,16 +250,19 @@ class Soak:
         census: dict[str, Any] = json.loads(file.read_text("utf-8"))
         tasks = Counter(census["tasks"])
         open_items = tasks.pop(_OPEN_ITEM, 0)
-        everybody = [self._process, *self._process.children(recursive=True)]
-        infos = [one.memory_full_info() for one in everybody]
-        own, *of_children = [getattr(info, "pss", info.uss) / 1e6 for info in infos]
+        own, fds = _megabytes(self._process), self._process.num_fds()
+        of_children = 0.0
+        for child in self._process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # a decoder that has just ended
+                megabytes, open_files = _megabytes(child), child.num_fds()
+                of_children, fds = of_children + megabytes, fds + open_files
         return Held(
-            own + sum(of_children),
-            sum(one.num_fds() for one in everybody),
+            own + of_children,
+            fds,
             census["threads"],
             tasks,
             open_items,
-            sum(of_children),
+            of_children,
             census["in_use"],
             Counter(census["objects"]),
         )
@@ -317,6 +320,13 @@ class Soak:
         if level in ("error", "critical") and trace:
             last = str(trace).strip().splitlines()[-1]
             self.verdict.logged[f"{message[:80]} | {last[:120]}"] += 1
+
+
+def _megabytes(process: psutil.Process) -> float:
+    """Return what a process holds in memory; of what it shares, its part."""
+    info = process.memory_full_info()
+    megabytes: float = getattr(info, "pss", info.uss) / 1e6
+    return megabytes
 
 
 def add_servers(rehearsal: Rehearsal, wishes: Wishes) -> list[Server]:
