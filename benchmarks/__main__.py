@@ -88,11 +88,11 @@ def _measured(name: str) -> bool:
     started = time.perf_counter()
     try:
         benchmark = _run(name)
+        print_table(benchmark)
+        print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
     except Exception:
         traceback.print_exc()
         return False
-    print_table(benchmark)
-    print(f"  {time.perf_counter() - started:.0f} s; every value: {save(name, benchmark)}")
     return True
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import psutil
+
+T = TypeVar("T")
 
 
 def load() -> str:
@@ -15,6 +20,21 @@ def load() -> str:
 def resident_megabytes(pid: int | None = None) -> float:
     """Return what a process (this one, if None) holds in memory, in units of a million bytes."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
+def proportional_megabytes(process: psutil.Process) -> float:
+    """Return what a process holds in memory, in units of a million bytes; of what it shares, its part."""
+    info = process.memory_full_info()
+    return float(getattr(info, "pss", info.uss)) / 1e6
+
+
+def of_children(process: psutil.Process, look: Callable[[psutil.Process], T]) -> list[T]:
+    """Return what ``look`` sees of each child of ``process`` and of theirs, but of those that end meanwhile."""
+    seen = []
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            seen.append(look(child))
+    return seen
 
 
 def allow_many_sockets() -> None:

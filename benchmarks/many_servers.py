@@ -37,6 +37,7 @@ from benchmarks.counted_tts_gateway import (
     counted_tts_gateway,
 )
 from benchmarks.far_line import SILENT_BYTES
+from benchmarks.machine_state import of_children, proportional_megabytes
 from benchmarks.sentences import SENTENCES
 from benchmarks.statement_count import StatementCount, read_count
 from benchmarks.voice_watch import VoiceWatch, voice_watch
@@ -320,7 +321,7 @@ def cpu_seconds(pid: int) -> float:
     """Return what a process and its children have taken of the cores, those that have ended among them."""
     process = psutil.Process(pid)
     own = process.cpu_times()
-    children = [child.cpu_times() for child in process.children(recursive=True)]
+    children = of_children(process, psutil.Process.cpu_times)
     ended = own.children_user + own.children_system
     return float(ended + sum(times.user + times.system for times in (own, *children)))
 
@@ -366,9 +367,6 @@ class Footprint:
 def footprint(pid: int) -> Footprint:
     """Return what a process and its children hold now."""
     process = psutil.Process(pid)
-    threads, megabytes = 0, 0.0
-    for one in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):  # a child that has just ended
-            info, own = one.memory_full_info(), one.num_threads()
-            threads, megabytes = threads + own, megabytes + getattr(info, "pss", info.uss) / 1e6
-    return Footprint(threads, megabytes)
+    threads = [process.num_threads(), *of_children(process, psutil.Process.num_threads)]
+    megabytes = [proportional_megabytes(process), *of_children(process, proportional_megabytes)]
+    return Footprint(sum(threads), sum(megabytes))

@@ -26,7 +26,7 @@ import discord
 import psutil
 
 from benchmarks.figures import Benchmark, Figure, Goal
-from benchmarks.machine_state import allow_many_sockets
+from benchmarks.machine_state import allow_many_sockets, of_children
 from benchmarks.percentiles import percentile_99
 from benchmarks.sounds import speech_wav
 from benchmarks.voice_channels import connect, disconnect, sink
@@ -116,7 +116,7 @@ async def _probe(seconds: float, lags: list[float]) -> None:
 
 
 def _cpu_seconds() -> float:
-    children = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    children = of_children(psutil.Process(), psutil.Process.cpu_times)
     return time.process_time() + float(sum(child.user + child.system for child in children))
 
 

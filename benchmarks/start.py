@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.bot_child import bot_in
 from benchmarks.figures import Benchmark, Figure, Goal
-from benchmarks.machine_state import load, resident_megabytes
+from benchmarks.machine_state import load, of_children, resident_megabytes
 from rehearsal.server import Rehearsal
 
 STARTS: Final = 5
@@ -63,5 +63,5 @@ async def _start(rehearsal: Rehearsal, tts_base_url: str | None) -> _Start:
             seconds = time.perf_counter() - began
             process = psutil.Process(bot.pid)
             times = process.cpu_times()
-            children = [resident_megabytes(child.pid) for child in process.children(recursive=True)]
+            children = of_children(process, lambda child: resident_megabytes(child.pid))
             return _Start(seconds, times.user + times.system, resident_megabytes(bot.pid), sum(children))

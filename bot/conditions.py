@@ -318,7 +318,7 @@ async def storage_problem(client: discord.Client, channel_id: int) -> str | None
 
 
 def _row(what: str) -> str:
-    """Return the name under which it is written down whether the operator was told."""
+    """Return the key under which the database keeps that the operator was told of ``what``."""
     return f"{what} {gethostname()}"[:_LONGEST_ROW] if what in OF_MACHINE else what
 
 
@@ -336,7 +336,7 @@ class OperatorNotices:
         self._unwritten: set[str] = set()  # told of without the database
 
     async def follow(self, outages: AsyncIterator[TTSError | None]) -> None:
-        """Tell of each of these outages, and of its end, which is None; it goes on for as long as they do."""
+        """Tell the operator of each outage, and of its end, which comes as None."""
         async for outage in outages:
             try:
                 if outage is None:
@@ -349,7 +349,7 @@ class OperatorNotices:
                 log.warning("whether the operator was told of an outage is not known: %s", error)
 
     async def attend(self, news: AsyncIterator[Condition | str]) -> None:
-        """Tell of each condition, and of its end, for which its word stands; it goes on as they do."""
+        """Tell the operator of each condition, and of its end, which comes as its ``what``."""
         async for one in news:
             what = one if isinstance(one, str) else one.what
             try:

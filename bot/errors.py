@@ -9,7 +9,7 @@ SpeechBotError
 │   ├── UsageLimitError          no more speech is made for a while
 │   ├── NoRecordingPlaceError    no private place from which the TTS gateway gets a voice's recording
 │   └── RecordingError           this file is no recording of speech that we can use
-├── AudioError                   these bytes are not sound we accept
+├── AudioError                   sound that we cannot read or make; a stranger's is a RecordingError
 ├── PlaybackError                the voice channel could not be joined or was lost
 │   └── PlaybackLimitedError     ... because Discord limits our voice connections for a while
 ├── LibraryError                 what we keep cannot be read or written; nothing is half-saved
@@ -83,7 +83,7 @@ class RecordingError(MemberError):
 
 
 class AudioError(SpeechBotError):
-    """These bytes are not sound we accept. The text is for the log."""
+    """Sound cannot be read or made: another's that we do not accept, or our own. The text is for the log."""
 
 
 class PlaybackError(SpeechBotError):
@@ -205,7 +205,7 @@ class TTSServerError(TTSStatusError):
 
 _SENTENCES: dict[type[BaseException], str] = {
     SpeechBotError: "Something went wrong on my side. I've logged it.",
-    AudioError: "I can't use that recording. Try a WAV, MP3, Ogg, M4A or FLAC file.",
+    AudioError: "I couldn't make the sound. Try again in a moment.",
     PlaybackError: "I lost the voice channel. Try again, or choose output: here.",
     PlaybackLimitedError: (
         "Discord is limiting my voice connections. Try again in a minute, or choose output: here."

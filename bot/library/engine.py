@@ -303,10 +303,10 @@ def outside_transactions(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-_MOST: Final = 8
-"""Of one kind of work in one transaction: with more, who came first waits for all who came after."""
+_MOST_AT_ONCE: Final = 8
+"""At most so many callers share a transaction: with more, the first would wait for all behind it."""
 
-_OF_ALL: Final = (LibraryBusyError, LibraryFullError, LibraryUnreachableError)
+_FAULTS_OF_ALL: Final = (LibraryBusyError, LibraryFullError, LibraryUnreachableError)
 """What the next transaction would meet as well."""
 
 ItemT = TypeVar("ItemT", contravariant=True)
@@ -390,7 +390,7 @@ class GroupedTransactions:
         first, group, left = self._waiting[0].work, Counter[Work[Any, Any]](), deque[_Caller]()
         taken: list[_Caller] = []
         for one in self._waiting:
-            if group[one.work] < _MOST and (self._mixes or one.work == first):
+            if group[one.work] < _MOST_AT_ONCE and (self._mixes or one.work == first):
                 group[one.work] += 1
                 taken.append(one)
             else:
@@ -402,7 +402,7 @@ class GroupedTransactions:
         try:
             found = await self._results(callers) if callers else []
         except Exception as error:
-            if len(callers) > 1 and not isinstance(error, _OF_ALL):
+            if len(callers) > 1 and not isinstance(error, _FAULTS_OF_ALL):
                 for one in callers:
                     await self._run_group([one])
                 return

@@ -355,7 +355,7 @@ CHANGES_CHANNEL: Final = "myna_changes"
 CHANGES_KEPT_FOR: Final = timedelta(hours=1)
 """Who was away for longer has to take everything for withdrawn that they still hold."""
 
-_LOCK: Final = -7
+_CHANGES_LOCK: Final = -7
 """For `Database.lock`: rows become visible in the order of their numbers, so that none is read past."""
 
 _BEAT_SECONDS: Final = 5.0
@@ -429,7 +429,7 @@ class ChangeFeed:
     async def _write(self, body: dict[str, Any]) -> None:
         row = {"process_id": self._id, "made_at": func.now(), "body": body}  # by the clock of the database
         async with self._database.session() as session:
-            await self._database.lock(session, _LOCK)
+            await self._database.lock(session, _CHANGES_LOCK)
             await session.execute(insert(ChangeRow).values(**row))
             await session.execute(select(func.pg_notify(CHANGES_CHANNEL, self._id)))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -54,7 +55,7 @@ class OurWords:
     shrug: str = ""
 
 
-_TABLE: Final = {
+_WORD_TABLE: Final = {
     # In the order of the fields of `OurWords`, between bars.
     ENGLISH: """a link|link to {}|an image|a video|code block|spoiler|someone|a channel|a role|a command
         |some time|the {} page|at|dot|times|to the power of|less than|greater than|less than or equal to
@@ -188,11 +189,11 @@ _TABLE: Final = {
 }
 
 
-def _words(row: str) -> OurWords:
-    return OurWords(*(" ".join(word.split()) for word in row.split("|")))
+def _between_bars(row: str) -> Iterator[str]:
+    return (" ".join(words.split()) for words in row.split("|"))
 
 
-WORDS: Final = {language: _words(row) for language, row in _TABLE.items()}
+WORDS: Final = {language: OurWords(*_between_bars(row)) for language, row in _WORD_TABLE.items()}
 """For every language that `language_of` may return."""
 
 FIELDS: Final = tuple(field.name for field in fields(OurWords))
@@ -314,9 +315,5 @@ _PHRASE_TABLE: Final = {
 }
 
 
-def _phrases(row: str) -> Phrases:
-    return Phrases(*(" ".join(phrase.split()) for phrase in row.split("|")))
-
-
-PHRASES: Final = {language: _phrases(row) for language, row in _PHRASE_TABLE.items()}
+PHRASES: Final = {language: Phrases(*_between_bars(row)) for language, row in _PHRASE_TABLE.items()}
 """For every language that `language_of` may return."""

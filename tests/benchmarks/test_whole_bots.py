@@ -28,8 +28,10 @@ def test_what_a_waiting_minute_takes_is_measured_by_minutes_that_wait(monkeypatc
     assert found["the whole process at last"] > 50
 
 
-def test_what_two_people_write_is_found_again_where_it_is_heard(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading, "_PEOPLE", 2)
+def test_what_somebody_writes_is_found_again_as_it_is_heard_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(reading, "_PEOPLE", 1)
     monkeypatch.setattr(reading, "_CROWD_MESSAGES", 2)
     monkeypatch.setattr(reading, "_CROWD_SECONDS", 1.0)
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.child import Child, running
+from benchmarks.machine_state import of_children, proportional_megabytes
 from bot.library.engine import DATABASE_FILE
 from bot.library.recording_folder import RECORDING_FOLDER, RecordingFolder
 from cogs.ui import MAX_OPEN_PER_MEMBER
@@ -250,19 +251,16 @@ class Soak:
         census: dict[str, Any] = json.loads(file.read_text("utf-8"))
         tasks = Counter(census["tasks"])
         open_items = tasks.pop(_OPEN_ITEM, 0)
-        own, fds = _megabytes(self._process), self._process.num_fds()
-        of_children = 0.0
-        for child in self._process.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # a decoder that has just ended
-                megabytes, open_files = _megabytes(child), child.num_fds()
-                of_children, fds = of_children + megabytes, fds + open_files
+        own = proportional_megabytes(self._process)
+        theirs = sum(of_children(self._process, proportional_megabytes))
+        descriptors = [self._process.num_fds(), *of_children(self._process, psutil.Process.num_fds)]
         return Held(
-            own + of_children,
-            fds,
+            own + theirs,
+            sum(descriptors),
             census["threads"],
             tasks,
             open_items,
-            of_children,
+            theirs,
             census["in_use"],
             Counter(census["objects"]),
         )
@@ -320,13 +318,6 @@ class Soak:
         if level in ("error", "critical") and trace:
             last = str(trace).strip().splitlines()[-1]
             self.verdict.logged[f"{message[:80]} | {last[:120]}"] += 1
-
-
-def _megabytes(process: psutil.Process) -> float:
-    """Return what a process holds in memory; of what it shares, its part."""
-    info = process.memory_full_info()
-    megabytes: float = getattr(info, "pss", info.uss) / 1e6
-    return megabytes
 
 
 def add_servers(rehearsal: Rehearsal, wishes: Wishes) -> list[Server]:

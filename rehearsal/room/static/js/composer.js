@@ -116,7 +116,7 @@ async function send(event) {
     await ask("say", { channel: state.channel, text, files: keys, reply_to: answered?.id });
     say("");
   } catch (error) {
-    refill(line.value || text, [...taken, ...attached], state.replyTo ?? answered);
+    refill([text, line.value].filter(Boolean).join("\n"), [...taken, ...attached], state.replyTo ?? answered);
     say(error.message);
   }
 }

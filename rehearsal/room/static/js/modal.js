@@ -37,6 +37,7 @@ function open(attempt) {
   const dialog = el("dialog", { class: "sheet", "aria-labelledby": "modal-title" }, form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (submit.hasAttribute("aria-busy")) return; // Enter twice
     submit.setAttribute("aria-busy", "true");
     try {
       const values = {};
