@@ -29,7 +29,7 @@ def proportional_megabytes(process: psutil.Process) -> float:
 
 
 def of_children(process: psutil.Process, look: Callable[[psutil.Process], T]) -> list[T]:
-    """Return what ``look`` sees of each child of ``process`` and of theirs, but of those that end meanwhile."""
+    """Return what ``look`` sees of each child of ``process`` and of theirs, unless it ends meanwhile."""
     seen = []
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):

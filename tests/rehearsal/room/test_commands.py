@@ -80,6 +80,45 @@ async def test_what_is_typed_before_the_page_knows_the_commands_becomes_one(
         await expect(page.locator(".suggestions li")).to_have_text(["Common Myna", "Hill Myna"])
 
 
+async def test_enter_twice_sends_once_and_what_fails_stands_before_what_was_typed_meanwhile(
+    practice: OpenRoom, browser: Browser
+):
+    said: list[Callable[[], None]] = []
+
+    def holds_what_is_said(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def passes(sent: str | bytes) -> None:
+            (said.append if '"do":"say"' in str(sent) else _at_once)(partial(server.send, sent))
+
+        socket.on_message(passes)
+
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        await come_as(context, practice.visitor)
+        await page.route_web_socket(re.compile("/socket"), holds_what_is_said)
+        await page.goto(practice.url)
+        await line(page).fill("x" * 2_001)
+        await line(page).press("Enter")
+        await line(page).press("Enter")
+        await line(page).press_sequentially("and more")
+        assert len(said) == 1
+        said.pop()()
+
+        await expect(page.locator("#composer .trouble")).to_contain_text("2000")
+        await expect(line(page)).to_have_value("x" * 2_001 + "\nand more")
+        await line(page).fill("Short enough.")
+        await line(page).press("Enter")
+        await expect(line(page)).to_have_value("")
+        assert len(said) == 1
+        said.pop()()
+        await expect(page.get_by_text("Short enough.")).to_have_count(1)
+
+
+def _at_once(send: Callable[[], None]) -> None:
+    send()
+
+
 async def test_a_wrong_value_is_refused_at_its_option_in_discords_words(practice: OpenRoom, visit):
     page = await visit(practice)
     await line(page).fill("/bounds ")
